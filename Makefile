@@ -1,0 +1,28 @@
+# The front door: every target is one script, `make help` lists them.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo stop test install bench artifacts
+
+help:       ## list the targets
+	@scripts/help
+
+setup:      ## install what the build needs (Debian packages, cargo-pgrx)
+	@scripts/setup
+
+demo:       ## build, install, start a private server, train and classify the sample mails
+	@scripts/demo
+
+stop:       ## stop the demo server; its data stays
+	@scripts/stop
+
+test:       ## run every test; the last line is "N passed, M failed, K skipped"
+	@scripts/test
+
+install:    ## build the release and install it into PostgreSQL
+	@scripts/install
+
+bench:      ## run the benchmarks
+	@scripts/bench
+
+artifacts:  ## rebuild model_artifacts/ from the sample mails
+	@scripts/artifacts

@@ -1,0 +1,254 @@
+-- Tables. People read them through views and write them through functions.
+
+CREATE FUNCTION triage.label_key(label text) RETURNS text
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'label_key_wrapper';
+COMMENT ON FUNCTION triage.label_key(text) IS
+    'the form of a label that decides whether two labels are the same: trimmed, NFKC, case-folded';
+
+CREATE TABLE triage.classifier (
+    name        text PRIMARY KEY,
+    description text,
+    created_at  timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    created_by  text        NOT NULL DEFAULT CURRENT_USER,
+    CONSTRAINT classifier_name_is_printable
+        CHECK (name OPERATOR(pg_catalog.=) pg_catalog.btrim(name)
+               AND pg_catalog.length(name) OPERATOR(pg_catalog.>=) 1
+               AND pg_catalog.length(name) OPERATOR(pg_catalog.<=) 128)
+);
+COMMENT ON TABLE triage.classifier IS 'named questions with a closed set of labels';
+COMMENT ON COLUMN triage.classifier.name IS 'what SQL functions are given; "default" needs no registration';
+COMMENT ON COLUMN triage.classifier.description IS 'for people';
+COMMENT ON COLUMN triage.classifier.created_at IS 'when it was created';
+COMMENT ON COLUMN triage.classifier.created_by IS 'who created it';
+
+CREATE TABLE triage.label (
+    classifier  text NOT NULL REFERENCES triage.classifier (name) ON UPDATE CASCADE ON DELETE CASCADE,
+    label       text NOT NULL,
+    description text,
+    created_at  timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    created_by  text        NOT NULL DEFAULT CURRENT_USER,
+    PRIMARY KEY (classifier, label),
+    CONSTRAINT label_is_not_empty
+        CHECK (label OPERATOR(pg_catalog.=) pg_catalog.btrim(label)
+               AND label OPERATOR(pg_catalog.<>) '')
+);
+CREATE UNIQUE INDEX label_key ON triage.label (classifier, triage.label_key(label));
+COMMENT ON TABLE triage.label IS 'the answers that a classifier can give; spelling here is what people see';
+COMMENT ON COLUMN triage.label.classifier IS 'the classifier it belongs to';
+COMMENT ON COLUMN triage.label.label IS 'the label as shown; case and width do not make a new label';
+COMMENT ON COLUMN triage.label.description IS 'what belongs under this label';
+COMMENT ON COLUMN triage.label.created_at IS 'when it was added';
+COMMENT ON COLUMN triage.label.created_by IS 'who added it';
+COMMENT ON INDEX triage.label_key IS 'one label per folded spelling';
+
+CREATE TABLE triage.model (
+    classifier        text    NOT NULL REFERENCES triage.classifier (name) ON UPDATE CASCADE ON DELETE CASCADE,
+    version           integer NOT NULL CHECK (version OPERATOR(pg_catalog.>) 0),
+    model             email_model NOT NULL,
+    checksum          text    NOT NULL,
+    bytes             bigint  NOT NULL,
+    documents         bigint  NOT NULL,
+    skipped           bigint  NOT NULL,
+    labels            integer NOT NULL,
+    score_form        text    NOT NULL,
+    judged            integer NOT NULL,
+    accuracy          float8,
+    macro_f1          float8,
+    log_loss          float8,
+    calibration_error float8,
+    held_out          integer NOT NULL,
+    held_out_accuracy float8,
+    baseline_accuracy float8,
+    note              text,
+    trained_at        timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    created_by        text        NOT NULL,
+    PRIMARY KEY (classifier, version)
+);
+COMMENT ON TABLE triage.model IS 'model versions, kept for good; people read triage.model_versions';
+COMMENT ON COLUMN triage.model.classifier IS 'the classifier it answers for';
+COMMENT ON COLUMN triage.model.version IS 'counts up from 1 within the classifier';
+COMMENT ON COLUMN triage.model.model IS 'the model itself';
+COMMENT ON COLUMN triage.model.checksum IS 'xxh3-128 over its content, in hexadecimal';
+COMMENT ON COLUMN triage.model.bytes IS 'its size in bytes';
+COMMENT ON COLUMN triage.model.documents IS 'emails learned';
+COMMENT ON COLUMN triage.model.skipped IS 'rows without body or label';
+COMMENT ON COLUMN triage.model.labels IS 'number of labels';
+COMMENT ON COLUMN triage.model.score_form IS 'how counts became scores, chosen by leave-one-out log loss';
+COMMENT ON COLUMN triage.model.judged IS 'sampled training emails that were left out and scored';
+COMMENT ON COLUMN triage.model.accuracy IS 'share of the judged emails that got their label; optimistic where emails repeat';
+COMMENT ON COLUMN triage.model.macro_f1 IS 'mean F1 over the labels of the judged emails';
+COMMENT ON COLUMN triage.model.log_loss IS 'mean of -ln(probability of the true label) over the judged emails';
+COMMENT ON COLUMN triage.model.calibration_error IS 'mean gap between confidence and accuracy in 15 bins';
+COMMENT ON COLUMN triage.model.held_out IS 'judged emails on which the baseline was judged too';
+COMMENT ON COLUMN triage.model.held_out_accuracy IS 'accuracy of this model on those';
+COMMENT ON COLUMN triage.model.baseline_accuracy IS 'accuracy of an independent Bernoulli naive Bayes (linfa) on those';
+COMMENT ON COLUMN triage.model.note IS 'given to deploy()';
+COMMENT ON COLUMN triage.model.trained_at IS 'when it was stored';
+COMMENT ON COLUMN triage.model.created_by IS 'who stored it';
+
+CREATE TABLE triage.activation (
+    activation_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    classifier    text    NOT NULL,
+    version       integer NOT NULL,
+    kind          text    NOT NULL CHECK (kind OPERATOR(pg_catalog.=) ANY (ARRAY['activate'::text, 'rollback'::text])),
+    returns_to    bigint  REFERENCES triage.activation (activation_id),
+    activated_at  timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    activated_by  text    NOT NULL,
+    FOREIGN KEY (classifier, version) REFERENCES triage.model (classifier, version) ON UPDATE CASCADE ON DELETE CASCADE
+);
+CREATE INDEX activation_latest ON triage.activation (classifier, activation_id DESC);
+COMMENT ON TABLE triage.activation IS 'append-only: the latest row of a classifier names its active version';
+COMMENT ON COLUMN triage.activation.activation_id IS 'ascending';
+COMMENT ON COLUMN triage.activation.classifier IS 'the classifier';
+COMMENT ON COLUMN triage.activation.version IS 'the version that became active';
+COMMENT ON COLUMN triage.activation.kind IS 'activate or rollback';
+COMMENT ON COLUMN triage.activation.returns_to IS 'the activation that a rollback from here goes back to';
+COMMENT ON COLUMN triage.activation.activated_at IS 'when';
+COMMENT ON COLUMN triage.activation.activated_by IS 'who';
+COMMENT ON INDEX triage.activation_latest IS 'finds the active version';
+
+CREATE TABLE triage.email (
+    email_id    bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    mailbox     text        NOT NULL DEFAULT 'inbox',
+    received_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    message_id  text,
+    sender      text,
+    subject     text,
+    body        text,
+    label       text
+);
+CREATE INDEX email_message_id ON triage.email (mailbox, message_id);
+COMMENT ON TABLE triage.email IS 'the built-in inbox, for people who start without a table of their own';
+COMMENT ON COLUMN triage.email.email_id IS 'ascending';
+COMMENT ON COLUMN triage.email.mailbox IS 'a name of your choice; load_sample() uses sample/train and sample/new';
+COMMENT ON COLUMN triage.email.received_at IS 'when it was sent or arrived';
+COMMENT ON COLUMN triage.email.message_id IS 'Message-ID header without angle brackets';
+COMMENT ON COLUMN triage.email.sender IS 'first From address with its name';
+COMMENT ON COLUMN triage.email.subject IS 'decoded subject';
+COMMENT ON COLUMN triage.email.body IS 'best text of the message';
+COMMENT ON COLUMN triage.email.label IS 'its label';
+COMMENT ON INDEX triage.email_message_id IS 'finds a message again';
+
+-- Sessions watch the relation-cache entry of this table; see src/cache.rs.
+CREATE TABLE triage.model_signal ();
+COMMENT ON TABLE triage.model_signal IS 'empty; its relation-cache invalidation tells sessions that a model, label or activation changed';
+
+CREATE FUNCTION triage.signal_change() RETURNS trigger
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'signal_change_wrapper';
+COMMENT ON FUNCTION triage.signal_change() IS 'tells all sessions, at commit, to look again which model is active';
+
+-- FOR EACH ROW and ENABLE ALWAYS: changes that arrive by logical replication count too.
+CREATE TRIGGER signal_change AFTER INSERT OR UPDATE OR DELETE ON triage.classifier
+    FOR EACH ROW EXECUTE FUNCTION triage.signal_change();
+CREATE TRIGGER signal_change AFTER INSERT OR UPDATE OR DELETE ON triage.label
+    FOR EACH ROW EXECUTE FUNCTION triage.signal_change();
+CREATE TRIGGER signal_change AFTER INSERT OR UPDATE OR DELETE ON triage.model
+    FOR EACH ROW EXECUTE FUNCTION triage.signal_change();
+CREATE TRIGGER signal_change AFTER INSERT OR UPDATE OR DELETE ON triage.activation
+    FOR EACH ROW EXECUTE FUNCTION triage.signal_change();
+CREATE TRIGGER signal_truncate AFTER TRUNCATE ON triage.classifier
+    FOR EACH STATEMENT EXECUTE FUNCTION triage.signal_change();
+CREATE TRIGGER signal_truncate AFTER TRUNCATE ON triage.label
+    FOR EACH STATEMENT EXECUTE FUNCTION triage.signal_change();
+CREATE TRIGGER signal_truncate AFTER TRUNCATE ON triage.model
+    FOR EACH STATEMENT EXECUTE FUNCTION triage.signal_change();
+CREATE TRIGGER signal_truncate AFTER TRUNCATE ON triage.activation
+    FOR EACH STATEMENT EXECUTE FUNCTION triage.signal_change();
+ALTER TABLE triage.classifier ENABLE ALWAYS TRIGGER signal_change;
+ALTER TABLE triage.label ENABLE ALWAYS TRIGGER signal_change;
+ALTER TABLE triage.model ENABLE ALWAYS TRIGGER signal_change;
+ALTER TABLE triage.activation ENABLE ALWAYS TRIGGER signal_change;
+ALTER TABLE triage.classifier ENABLE ALWAYS TRIGGER signal_truncate;
+ALTER TABLE triage.label ENABLE ALWAYS TRIGGER signal_truncate;
+ALTER TABLE triage.model ENABLE ALWAYS TRIGGER signal_truncate;
+ALTER TABLE triage.activation ENABLE ALWAYS TRIGGER signal_truncate;
+COMMENT ON TRIGGER signal_change ON triage.classifier IS 'see triage.model_signal';
+COMMENT ON TRIGGER signal_change ON triage.label IS 'see triage.model_signal';
+COMMENT ON TRIGGER signal_change ON triage.model IS 'see triage.model_signal';
+COMMENT ON TRIGGER signal_change ON triage.activation IS 'see triage.model_signal';
+COMMENT ON TRIGGER signal_truncate ON triage.classifier IS 'see triage.model_signal';
+COMMENT ON TRIGGER signal_truncate ON triage.label IS 'see triage.model_signal';
+COMMENT ON TRIGGER signal_truncate ON triage.model IS 'see triage.model_signal';
+COMMENT ON TRIGGER signal_truncate ON triage.activation IS 'see triage.model_signal';
+
+CREATE VIEW triage.activations WITH (security_barrier) AS
+SELECT a.activation_id,
+       a.classifier,
+       a.version,
+       a.kind,
+       pg_catalog.lag(a.version) OVER (PARTITION BY a.classifier ORDER BY a.activation_id) AS from_version,
+       a.activated_at,
+       a.activated_by
+  FROM triage.activation a;
+COMMENT ON VIEW triage.activations IS 'which version was active from when on, and who decided it';
+COMMENT ON COLUMN triage.activations.activation_id IS 'ascending';
+COMMENT ON COLUMN triage.activations.classifier IS 'the classifier';
+COMMENT ON COLUMN triage.activations.version IS 'the version that became active';
+COMMENT ON COLUMN triage.activations.kind IS 'activate or rollback';
+COMMENT ON COLUMN triage.activations.from_version IS 'the version that was active before';
+COMMENT ON COLUMN triage.activations.activated_at IS 'when';
+COMMENT ON COLUMN triage.activations.activated_by IS 'who';
+
+CREATE VIEW triage.model_versions WITH (security_barrier) AS
+SELECT m.classifier,
+       m.version,
+       CASE WHEN m.version OPERATOR(pg_catalog.=) latest.version THEN 'active'
+            WHEN EXISTS (SELECT FROM triage.activation a
+                          WHERE a.classifier OPERATOR(pg_catalog.=) m.classifier
+                            AND a.version OPERATOR(pg_catalog.=) m.version) THEN 'retired'
+            ELSE 'candidate'
+       END AS status,
+       m.trained_at,
+       m.documents,
+       m.labels,
+       m.accuracy,
+       m.macro_f1,
+       m.log_loss,
+       m.calibration_error,
+       m.judged,
+       m.held_out,
+       m.held_out_accuracy,
+       m.baseline_accuracy,
+       m.skipped,
+       m.score_form,
+       m.bytes,
+       m.checksum,
+       m.note,
+       m.created_by
+  FROM triage.model m
+  LEFT JOIN LATERAL (
+       SELECT a.version
+         FROM triage.activation a
+        WHERE a.classifier OPERATOR(pg_catalog.=) m.classifier
+        ORDER BY a.activation_id DESC
+        LIMIT 1) latest ON true;
+COMMENT ON VIEW triage.model_versions IS 'every stored model with its metrics; the figures come from left-out training emails and are optimistic where emails repeat';
+COMMENT ON COLUMN triage.model_versions.classifier IS 'the classifier';
+COMMENT ON COLUMN triage.model_versions.version IS 'counts up from 1 within the classifier';
+COMMENT ON COLUMN triage.model_versions.status IS 'active; retired (was active); candidate (never was)';
+COMMENT ON COLUMN triage.model_versions.trained_at IS 'when it was stored';
+COMMENT ON COLUMN triage.model_versions.documents IS 'emails learned';
+COMMENT ON COLUMN triage.model_versions.labels IS 'number of labels';
+COMMENT ON COLUMN triage.model_versions.accuracy IS 'share of the judged emails that got their label';
+COMMENT ON COLUMN triage.model_versions.macro_f1 IS 'mean F1 over the labels';
+COMMENT ON COLUMN triage.model_versions.log_loss IS 'mean of -ln(probability of the true label)';
+COMMENT ON COLUMN triage.model_versions.calibration_error IS 'mean gap between confidence and accuracy in 15 bins';
+COMMENT ON COLUMN triage.model_versions.judged IS 'sampled training emails that were left out and scored';
+COMMENT ON COLUMN triage.model_versions.held_out IS 'judged emails on which the baseline was judged too';
+COMMENT ON COLUMN triage.model_versions.held_out_accuracy IS 'accuracy of this model on those';
+COMMENT ON COLUMN triage.model_versions.baseline_accuracy IS 'accuracy of an independent Bernoulli naive Bayes on those';
+COMMENT ON COLUMN triage.model_versions.skipped IS 'rows without body or label';
+COMMENT ON COLUMN triage.model_versions.score_form IS 'how counts became scores';
+COMMENT ON COLUMN triage.model_versions.bytes IS 'size of the model';
+COMMENT ON COLUMN triage.model_versions.checksum IS 'xxh3-128 over its content';
+COMMENT ON COLUMN triage.model_versions.note IS 'given to deploy()';
+COMMENT ON COLUMN triage.model_versions.created_by IS 'who stored it';
+
+-- User data: dumped with the database.
+SELECT pg_catalog.pg_extension_config_dump('triage.classifier', '');
+SELECT pg_catalog.pg_extension_config_dump('triage.label', '');
+SELECT pg_catalog.pg_extension_config_dump('triage.model', '');
+SELECT pg_catalog.pg_extension_config_dump('triage.activation', '');
+SELECT pg_catalog.pg_extension_config_dump('triage.activation_activation_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('triage.email', '');
+SELECT pg_catalog.pg_extension_config_dump('triage.email_email_id_seq', '');

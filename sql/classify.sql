@@ -1,0 +1,27 @@
+-- Reading. COST tells the planner that these take tens of microseconds, so that other
+-- filters run first and large scans go parallel.
+
+CREATE FUNCTION classify_email(body text, classifier text DEFAULT 'default') RETURNS text
+    LANGUAGE c STABLE STRICT PARALLEL SAFE COST 1000
+    AS 'MODULE_PATHNAME', 'classify_email_wrapper';
+COMMENT ON FUNCTION classify_email(text, text) IS
+    'the most probable label of an email''s text; put the subject in the first line. NULL while the classifier has no model';
+
+CREATE FUNCTION classify_email_scores(body text, classifier text DEFAULT 'default')
+    RETURNS TABLE (label text, probability float8, rank integer)
+    LANGUAGE c STABLE STRICT PARALLEL SAFE COST 1000 ROWS 10
+    AS 'MODULE_PATHNAME', 'classify_email_scores_wrapper';
+COMMENT ON FUNCTION classify_email_scores(text, text) IS
+    'every label with its calibrated probability, most probable first; no rows while the classifier has no model';
+
+CREATE FUNCTION classify_with(model email_model, body text) RETURNS text
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 1000
+    AS 'MODULE_PATHNAME', 'classify_with_wrapper';
+COMMENT ON FUNCTION classify_with(email_model, text) IS
+    'the most probable label according to one given model, whichever is active';
+
+CREATE FUNCTION email_tokens(body text) RETURNS TABLE (token text, field text)
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 1000 ROWS 200
+    AS 'MODULE_PATHNAME', 'email_tokens_wrapper';
+COMMENT ON FUNCTION email_tokens(text) IS
+    'the words and pairs of neighbouring words that a classifier sees in a text, each once, in reading order';

@@ -1,0 +1,102 @@
+//! Input and output of the types `email_state` and `email_model`. Both are the bytes of an
+//! artifact; the text form is their base64, so that dump and restore give the same bytes.
+
+use std::ffi::{CStr, CString};
+
+use base64::prelude::{BASE64_STANDARD, Engine};
+use pg_triage_core::{Error, Model, State};
+use pgrx::datum::Internal;
+use pgrx::{PgSqlErrorCode as Code, pg_extern};
+
+use crate::error::{SqlResult, from_core, report};
+use crate::pg;
+
+/// A value of a variable-length type stays below 1 GB.
+const MAX_VALUE_BYTES: usize = (1 << 30) - 64;
+
+/// Refuses what PostgreSQL cannot hold.
+pub fn storable(bytes: Vec<u8>, sql_type: &str) -> SqlResult<Vec<u8>> {
+    if bytes.len() <= MAX_VALUE_BYTES {
+        return Ok(bytes);
+    }
+    Err(report(
+        Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+        format!(
+            "{sql_type} of {} MB is over the 1 GB that a value can have: train on fewer or shorter emails",
+            bytes.len() >> 20
+        ),
+    ))
+}
+
+fn decode(text: &CStr, sql_type: &str) -> SqlResult<Vec<u8>> {
+    BASE64_STANDARD.decode(text.to_bytes()).map_err(|_| {
+        report(
+            Code::ERRCODE_INVALID_TEXT_REPRESENTATION,
+            format!("invalid input for type {sql_type}: it is not base64"),
+        )
+    })
+}
+
+fn encode(bytes: &[u8], sql_type: &str) -> SqlResult<CString> {
+    if bytes.len() / 3 * 4 > MAX_VALUE_BYTES {
+        return Err(report(
+            Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+            format!(
+                "{sql_type} of {} MB has no text form: copy it in binary",
+                bytes.len() >> 20
+            ),
+        ));
+    }
+    // Base64 holds no zero byte.
+    Ok(CString::new(BASE64_STANDARD.encode(bytes)).unwrap_or_default())
+}
+
+fn valid_state(bytes: Vec<u8>) -> SqlResult<Vec<u8>> {
+    State::from_bytes(&bytes).map_err(from_core)?;
+    Ok(bytes)
+}
+
+fn valid_model(bytes: Vec<u8>) -> SqlResult<Vec<u8>> {
+    let model: Result<Model, Error> = Model::from_bytes(bytes);
+    Ok(model.map_err(from_core)?.into_bytes())
+}
+
+#[pg_extern(sql = false)]
+fn email_state_in(text: &CStr) -> SqlResult<Vec<u8>> {
+    valid_state(decode(text, "email_state")?)
+}
+
+#[pg_extern(sql = false)]
+fn email_state_out(bytes: &[u8]) -> SqlResult<CString> {
+    encode(bytes, "email_state")
+}
+
+#[pg_extern(sql = false)]
+fn email_state_recv(buffer: Internal) -> SqlResult<Vec<u8>> {
+    valid_state(pg::receive(buffer)?)
+}
+
+#[pg_extern(sql = false)]
+fn email_state_send(bytes: &[u8]) -> Vec<u8> {
+    bytes.to_vec()
+}
+
+#[pg_extern(sql = false)]
+fn email_model_in(text: &CStr) -> SqlResult<Vec<u8>> {
+    valid_model(decode(text, "email_model")?)
+}
+
+#[pg_extern(sql = false)]
+fn email_model_out(bytes: &[u8]) -> SqlResult<CString> {
+    encode(bytes, "email_model")
+}
+
+#[pg_extern(sql = false)]
+fn email_model_recv(buffer: Internal) -> SqlResult<Vec<u8>> {
+    valid_model(pg::receive(buffer)?)
+}
+
+#[pg_extern(sql = false)]
+fn email_model_send(bytes: &[u8]) -> Vec<u8> {
+    bytes.to_vec()
+}

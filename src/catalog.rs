@@ -1,0 +1,341 @@
+//! The only SPI: reads and writes of the tables in `sql/catalog.sql`, with their owner's
+//! rights.
+
+use std::rc::Rc;
+
+use pg_triage_core::{ModelMeta, fold_label};
+use pgrx::datum::DatumWithOid;
+use pgrx::spi::{SpiClient, SpiTupleTable};
+use pgrx::{FromDatum, IntoDatum, PgSqlErrorCode as Code, Spi, pg_sys};
+
+use crate::cache::Active;
+use crate::error::{SqlResult, from_core, report, unknown};
+use crate::pg::{self, RawValue};
+
+/// The classifier that exists without being registered.
+pub const DEFAULT_CLASSIFIER: &str = "default";
+
+/// Runs `f` connected to SPI, with the rights of the tables' owner.
+pub fn write<R>(f: impl FnOnce(&mut Writer) -> SqlResult<R>) -> SqlResult<R> {
+    let actor = pg::current_user();
+    pg::as_owner_of(signal_relation()?, || {
+        Spi::connect_mut(|client| f(&mut Writer { client, actor }))
+    })
+}
+
+/// OID of `triage.model_signal`: stands for the extension's tables.
+pub fn signal_relation() -> SqlResult<pg_sys::Oid> {
+    pg::triage_relation(c"model_signal").ok_or_else(|| {
+        report(
+            Code::ERRCODE_UNDEFINED_OBJECT,
+            "extension pg_triage is not installed in this database: run CREATE EXTENSION pg_triage",
+        )
+    })
+}
+
+/// The active model of a classifier under the caller's snapshot; `known`'s parts are used
+/// again if they are still right.
+pub fn read_active(
+    signal: pg_sys::Oid,
+    classifier: &str,
+    known: Option<Rc<Active>>,
+) -> SqlResult<Option<Rc<Active>>> {
+    pg::as_owner_of(signal, || {
+        Spi::connect(|client| {
+            let row = client
+                .select(
+                    "SELECT m.version, m.checksum, m.model
+                       FROM triage.classifier c
+                       LEFT JOIN LATERAL (SELECT a.version FROM triage.activation a
+                                           WHERE a.classifier = c.name
+                                           ORDER BY a.activation_id DESC LIMIT 1) a ON true
+                       LEFT JOIN triage.model m ON m.classifier = c.name AND m.version = a.version
+                      WHERE c.name = $1",
+                    Some(1),
+                    &[classifier.into()],
+                )
+                .map_err(from_spi)?
+                .first();
+            if row.is_empty() {
+                if classifier == DEFAULT_CLASSIFIER {
+                    return Ok(None);
+                }
+                let names = client.select(
+                    "SELECT name FROM triage.classifier ORDER BY name",
+                    None,
+                    &[],
+                );
+                return Err(unknown_classifier(classifier, values(names)?));
+            }
+            let Some(version) = row.get::<i32>(1).map_err(from_spi)? else {
+                return Ok(None);
+            };
+            let checksum: String = row.get(2).map_err(from_spi)?.unwrap_or_default();
+            let model = match known {
+                Some(k) if k.version == version && k.checksum == checksum => k.model.clone(),
+                _ => Rc::new(
+                    RawValue::of_row(&row, 3)
+                        .ok_or_else(|| {
+                            report(Code::ERRCODE_INTERNAL_ERROR, "a stored model is null")
+                        })?
+                        .read_model()?,
+                ),
+            };
+            let names = values(client.select(
+                "SELECT label FROM triage.label WHERE classifier = $1",
+                None,
+                &[classifier.into()],
+            ))?;
+            let labels = catalogue_spelling(&model.meta().labels, names)?;
+            Ok(Some(Rc::new(Active {
+                version,
+                checksum,
+                model,
+                labels,
+            })))
+        })
+    })
+}
+
+/// The model's labels in class order, spelled as in `triage.label`.
+fn catalogue_spelling(labels: &[String], catalogue: Vec<String>) -> SqlResult<Vec<String>> {
+    let mut by_key = std::collections::HashMap::new();
+    for label in catalogue {
+        by_key.insert(fold_label(&label).map_err(from_core)?, label);
+    }
+    labels
+        .iter()
+        .map(|label| {
+            let key = fold_label(label).map_err(from_core)?;
+            Ok(by_key.remove(&key).unwrap_or_else(|| label.clone()))
+        })
+        .collect()
+}
+
+/// Statements that change the tables.
+pub struct Writer<'a, 'c> {
+    client: &'a mut SpiClient<'c>,
+    /// Who called: written down with every change.
+    actor: String,
+}
+
+impl Writer<'_, '_> {
+    /// Registers a classifier.
+    pub fn create_classifier(&mut self, name: &str, description: Option<&str>) -> SqlResult<()> {
+        let inserted = self.update(
+            "INSERT INTO triage.classifier (name, description, created_by) VALUES ($1, $2, $3)
+             ON CONFLICT (name) DO NOTHING",
+            &[name.into(), description.into(), self.actor.as_str().into()],
+        )?;
+        if inserted == 0 {
+            return Err(report(
+                Code::ERRCODE_DUPLICATE_OBJECT,
+                format!("classifier \"{name}\" already exists"),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Locks a classifier against concurrent changes of its labels and versions; creates
+    /// the default one on first use.
+    pub fn lock_classifier(&mut self, name: &str) -> SqlResult<()> {
+        if name == DEFAULT_CLASSIFIER {
+            self.update(
+                "INSERT INTO triage.classifier (name, created_by) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING",
+                &[name.into(), self.actor.as_str().into()],
+            )?;
+        }
+        let locked = self.update(
+            "SELECT 1 FROM triage.classifier WHERE name = $1 FOR NO KEY UPDATE",
+            &[name.into()],
+        )?;
+        if locked == 1 {
+            return Ok(());
+        }
+        let names = values(self.client.select(
+            "SELECT name FROM triage.classifier ORDER BY name",
+            None,
+            &[],
+        ))?;
+        Err(unknown_classifier(name, names))
+    }
+
+    /// Adds a label or, if given, a description to one that exists; returns its spelling.
+    pub fn add_label(
+        &mut self,
+        classifier: &str,
+        label: &str,
+        description: Option<&str>,
+    ) -> SqlResult<String> {
+        let key = fold_label(label).map_err(from_core)?;
+        let existing: Vec<String> = values(self.client.update(
+            "UPDATE triage.label SET description = coalesce($3, description)
+              WHERE classifier = $1 AND triage.label_key(label) = $2 RETURNING label",
+            None,
+            &[classifier.into(), key.as_str().into(), description.into()],
+        ))?;
+        if let Some(label) = existing.into_iter().next() {
+            return Ok(label);
+        }
+        let label = label.trim();
+        self.update(
+            "INSERT INTO triage.label (classifier, label, description, created_by) VALUES ($1, $2, $3, $4)",
+            &[classifier.into(), label.into(), description.into(), self.actor.as_str().into()],
+        )?;
+        Ok(label.to_owned())
+    }
+
+    /// Stores a model as the next version and its labels; returns the version.
+    pub fn insert_model(
+        &mut self,
+        classifier: &str,
+        model: RawValue,
+        meta: &ModelMeta,
+        identity: u128,
+        bytes: usize,
+        note: Option<&str>,
+    ) -> SqlResult<i32> {
+        for label in &meta.labels {
+            self.add_label(classifier, label, None)?;
+        }
+        let m = &meta.metrics;
+        // Figures without any judged email are unknown, not zero.
+        let figure = |value: f64, n: u32| (n > 0).then_some(value);
+        let versions: Vec<i32> = values(self.client.update(
+            "INSERT INTO triage.model (classifier, version, model, checksum, bytes, documents, skipped, labels,
+                    score_form, judged, accuracy, macro_f1, log_loss, calibration_error,
+                    held_out, held_out_accuracy, baseline_accuracy, note, created_by)
+             SELECT $1, 1 + coalesce(max(version), 0), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18
+               FROM triage.model WHERE classifier = $1
+             RETURNING version",
+            None,
+            &[
+                classifier.into(),
+                model.argument(),
+                format!("{identity:032x}").into(),
+                (bytes as i64).into(),
+                (meta.documents.iter().sum::<u64>() as i64).into(),
+                (meta.skipped as i64).into(),
+                (meta.labels.len() as i32).into(),
+                meta.form.name().into(),
+                (m.judged as i32).into(),
+                figure(m.accuracy, m.judged).into(),
+                figure(m.macro_f1, m.judged).into(),
+                figure(m.log_loss, m.judged).into(),
+                figure(m.calibration_error, m.judged).into(),
+                (m.held_out as i32).into(),
+                figure(m.held_out_accuracy, m.held_out).into(),
+                figure(m.baseline_accuracy, m.held_out).into(),
+                note.into(),
+                self.actor.as_str().into(),
+            ],
+        ))?;
+        first(versions)
+    }
+
+    /// Makes a version active. Returns false if it already was.
+    pub fn activate(&mut self, classifier: &str, version: i32) -> SqlResult<bool> {
+        let known: Vec<i32> = values(self.client.update(
+            "SELECT version FROM triage.model WHERE classifier = $1 ORDER BY version DESC",
+            None,
+            &[classifier.into()],
+        ))?;
+        if !known.contains(&version) {
+            let known: Vec<_> = known.iter().map(i32::to_string).collect();
+            return Err(unknown(
+                &format!("model of classifier \"{classifier}\" with version"),
+                &version.to_string(),
+                &known,
+            ));
+        }
+        let inserted = self.update(
+            "WITH latest AS (SELECT activation_id, version FROM triage.activation
+                              WHERE classifier = $1 ORDER BY activation_id DESC LIMIT 1)
+             INSERT INTO triage.activation (classifier, version, kind, returns_to, activated_by)
+             SELECT $1, $2, 'activate', (SELECT activation_id FROM latest), $3
+              WHERE NOT EXISTS (SELECT FROM latest WHERE version = $2)",
+            &[
+                classifier.into(),
+                version.into(),
+                self.actor.as_str().into(),
+            ],
+        )?;
+        Ok(inserted == 1)
+    }
+
+    /// Goes back to the activation before the active one; returns the version.
+    pub fn roll_back(&mut self, classifier: &str) -> SqlResult<i32> {
+        let versions: Vec<i32> = values(self.client.update(
+            "INSERT INTO triage.activation (classifier, version, kind, returns_to, activated_by)
+             SELECT $1, earlier.version, 'rollback', earlier.returns_to, $2
+               FROM (SELECT returns_to FROM triage.activation
+                      WHERE classifier = $1 ORDER BY activation_id DESC LIMIT 1) latest
+               JOIN triage.activation earlier ON earlier.activation_id = latest.returns_to
+             RETURNING version",
+            None,
+            &[classifier.into(), self.actor.as_str().into()],
+        ))?;
+        versions.into_iter().next().ok_or_else(|| {
+            report(
+                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                format!("classifier \"{classifier}\" has no earlier activation to go back to (see triage.activations)"),
+            )
+        })
+    }
+
+    /// Puts a message into the inbox unless its mailbox already has it.
+    pub fn insert_email(
+        &mut self,
+        mailbox: &str,
+        message: &pg_triage_core::message::Message,
+        label: &str,
+    ) -> SqlResult<bool> {
+        let inserted = self.update(
+            "INSERT INTO triage.email (mailbox, received_at, message_id, sender, subject, body, label)
+             SELECT $1, coalesce(to_timestamp($2), now()), $3, $4, $5, $6, $7
+              WHERE NOT EXISTS (SELECT FROM triage.email WHERE mailbox = $1 AND message_id = $3)",
+            &[
+                mailbox.into(),
+                message.sent_at.map(|s| s as f64).into(),
+                message.message_id.as_deref().into(),
+                message.sender.as_deref().into(),
+                message.subject.as_deref().into(),
+                message.body.as_str().into(),
+                label.into(),
+            ],
+        )?;
+        Ok(inserted == 1)
+    }
+
+    fn update(&mut self, query: &str, arguments: &[DatumWithOid]) -> SqlResult<usize> {
+        self.client
+            .update(query, None, arguments)
+            .map(|t| t.len())
+            .map_err(from_spi)
+    }
+}
+
+fn unknown_classifier(name: &str, mut known: Vec<String>) -> pg_sys::panic::ErrorReport {
+    if !known.iter().any(|k| k == DEFAULT_CLASSIFIER) {
+        known.insert(0, DEFAULT_CLASSIFIER.to_owned());
+    }
+    unknown("classifier", name, &known)
+}
+
+/// The first column of a result, without nulls.
+fn values<T: FromDatum + IntoDatum>(table: pgrx::spi::Result<SpiTupleTable>) -> SqlResult<Vec<T>> {
+    let values = table.map_err(from_spi)?.map(|row| row.get::<T>(1));
+    values
+        .filter_map(Result::transpose)
+        .collect::<Result<_, _>>()
+        .map_err(from_spi)
+}
+
+fn first<T>(values: Vec<T>) -> SqlResult<T> {
+    let missing = || report(Code::ERRCODE_INTERNAL_ERROR, "a statement returned no row");
+    values.into_iter().next().ok_or_else(missing)
+}
+
+fn from_spi(error: pgrx::spi::Error) -> pg_sys::panic::ErrorReport {
+    report(Code::ERRCODE_INTERNAL_ERROR, error.to_string())
+}

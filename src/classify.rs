@@ -1,0 +1,76 @@
+//! Reading: `classify_email`, its scores, `classify_with`, and the tokenizer.
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+
+use pg_triage_core::{Features, Tokenizer};
+use pgrx::iter::TableIterator;
+use pgrx::{name, pg_extern, pg_sys};
+
+use crate::error::SqlResult;
+use crate::{cache, pg};
+
+thread_local! {
+    static TOKENIZER: RefCell<Tokenizer> = RefCell::default();
+}
+
+fn features(body: &str) -> Features {
+    TOKENIZER.with_borrow_mut(|t| t.features(body))
+}
+
+#[pg_extern(sql = false)]
+fn classify_email(body: &str, classifier: &str) -> SqlResult<Option<String>> {
+    let active = cache::active_model(classifier)?;
+    Ok(active.map(|a| a.labels[a.model.classify(&features(body)).class].clone()))
+}
+
+#[pg_extern(sql = false)]
+fn classify_email_scores(
+    body: &str,
+    classifier: &str,
+) -> SqlResult<
+    TableIterator<
+        'static,
+        (
+            name!(label, String),
+            name!(probability, f64),
+            name!(rank, i32),
+        ),
+    >,
+> {
+    let rows: Vec<_> = match cache::active_model(classifier)? {
+        Some(active) => (1..)
+            .zip(active.model.rank(&features(body)))
+            .map(|(rank, s)| (active.labels[s.class].clone(), s.probability, rank))
+            .collect(),
+        None => Vec::new(),
+    };
+    Ok(TableIterator::new(rows))
+}
+
+/// Both arguments are read from `fcinfo`: a model is not detoasted for every row.
+#[pg_extern(sql = false)]
+fn classify_with(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Option<String>> {
+    let (Some(model), Some(body)) = (pg::raw_argument(fcinfo, 0), pg::optional_text(fcinfo, 1))
+    else {
+        return Ok(None);
+    };
+    let model = pg::pinned_model(fcinfo, model)?;
+    let best = model.classify(&features(&body));
+    Ok(Some(model.meta().labels[best.class].clone()))
+}
+
+/// Each token once, in the order in which a reader meets them.
+#[pg_extern(sql = false)]
+fn email_tokens(
+    body: &str,
+) -> TableIterator<'static, (name!(token, String), name!(field, String))> {
+    let rows: Vec<_> = TOKENIZER.with_borrow_mut(|t| {
+        let mut seen = HashSet::new();
+        t.tokens(body)
+            .filter(|token| seen.insert(token.key()))
+            .map(|token| (token.text.to_owned(), token.field.name().to_owned()))
+            .collect()
+    });
+    TableIterator::new(rows)
+}

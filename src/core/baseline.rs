@@ -1,0 +1,84 @@
+//! An independent yardstick: `linfa_bayes::BernoulliNb` on the same held-out messages.
+
+use std::collections::BTreeMap;
+
+use linfa::prelude::*;
+use linfa_bayes::BernoulliNb;
+use ndarray::{Array1, Array2};
+
+use crate::sample::Document;
+use crate::{Poll, Result};
+
+/// Dense work is documents x features x classes; this bounds it to well under a second.
+const MAX_WORK: usize = 100_000_000;
+const MAX_FEATURES: usize = 1000;
+/// Documents per call into linfa, between two polls.
+const CHUNK: usize = 64;
+
+/// Every fourth sampled document (their order is random) is held out for the comparison.
+pub(crate) fn is_held_out(position: usize) -> bool {
+    position % 4 == 3
+}
+
+/// Accuracy on the held-out documents of a Bernoulli naive Bayes (alpha 1) fitted on the
+/// others, on the most frequent features. Documents of a class that the others lack count
+/// as errors. Zero if there is nothing to fit or to judge.
+pub(crate) fn accuracy(sample: &[Document], classes: usize, poll: Poll) -> Result<f64> {
+    let held_out = |wanted: bool| {
+        let slice = sample.iter().enumerate();
+        slice.filter_map(move |(i, d)| (is_held_out(i) == wanted).then_some(d))
+    };
+    let (fit_on, judge): (Vec<_>, Vec<_>) = (held_out(false).collect(), held_out(true).collect());
+    if fit_on.is_empty() || judge.is_empty() {
+        return Ok(0.0);
+    }
+    let columns = frequent_features(&fit_on, MAX_WORK / (sample.len() * classes.max(1)), poll);
+    if columns.is_empty() {
+        return Ok(0.0);
+    }
+    let targets: Array1<usize> = fit_on.iter().map(|d| d.class as usize).collect();
+    let model = BernoulliNb::<f64, usize>::params()
+        .fit(&Dataset::new(dense(&fit_on, &columns), targets))?;
+    let mut right = 0;
+    for chunk in judge.chunks(CHUNK) {
+        poll();
+        let predicted = model.predict(&dense(chunk, &columns));
+        right += chunk
+            .iter()
+            .zip(predicted.iter())
+            .filter(|(d, p)| d.class as usize == **p)
+            .count();
+    }
+    Ok(right as f64 / judge.len() as f64)
+}
+
+/// Key -> column of the most frequent features, the smaller key of equals.
+fn frequent_features(documents: &[&Document], limit: usize, poll: Poll) -> BTreeMap<u64, usize> {
+    let mut keys: Vec<u64> = documents
+        .iter()
+        .flat_map(|d| d.keys.iter().copied())
+        .collect();
+    poll();
+    keys.sort_unstable();
+    let mut counted: Vec<(usize, u64)> = keys
+        .chunk_by(|a, b| a == b)
+        .map(|run| (run.len(), run[0]))
+        .collect();
+    counted.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
+    counted.truncate(limit.clamp(1, MAX_FEATURES));
+    poll();
+    (0..)
+        .zip(counted)
+        .map(|(column, (_, key))| (key, column))
+        .collect()
+}
+
+fn dense(documents: &[&Document], columns: &BTreeMap<u64, usize>) -> Array2<f64> {
+    let mut x = Array2::zeros((documents.len(), columns.len()));
+    for (row, document) in documents.iter().enumerate() {
+        for column in document.keys.iter().filter_map(|k| columns.get(k)) {
+            x[(row, *column)] = 1.0;
+        }
+    }
+    x
+}

@@ -1,0 +1,262 @@
+//! The count table of Layer A: for every (feature key, class) the number of documents that
+//! hold the feature and the sum of those documents' unit-length weights. Integers only, so
+//! adding and subtracting are exact and order does not matter.
+
+use crate::error::reserve;
+use crate::{Poll, Result};
+
+/// One in fixed point: a document with n features gives each of them
+/// `round(WEIGHT_ONE / sqrt(n))`.
+pub(crate) const WEIGHT_ONE: f64 = 65536.0;
+
+/// Counts of one feature in one class. Present only while `documents > 0`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Cell {
+    pub key: u64,
+    /// Sum of the documents' weights, in 1 / [`WEIGHT_ONE`].
+    pub weight: u64,
+    pub documents: u32,
+    pub class: u32,
+}
+
+impl Cell {
+    fn order(&self) -> (u64, u32) {
+        (self.key, self.class)
+    }
+}
+
+/// Weight of each feature of a document with `features` features: its share of a vector
+/// of length one.
+pub(crate) fn unit_weight(features: usize) -> u64 {
+    if features == 0 {
+        return 0;
+    }
+    // Correctly rounded operations only: the same on every machine.
+    (WEIGHT_ONE / (features as f64).sqrt()).round().max(1.0) as u64
+}
+
+/// Keys are hashes, so their top byte splits any table into equal parts. Every sort, merge
+/// and reallocation touches one shard: bounded work between two polls.
+const SHARDS: usize = 256;
+
+#[derive(Debug, Clone, Default)]
+struct Shard {
+    /// Sorted by (key, class), no repeats.
+    cells: Vec<Cell>,
+    /// Newly learned, unsorted; merged into `cells` when it is half as large.
+    pending: Vec<Cell>,
+}
+
+impl Shard {
+    fn bytes(&self) -> usize {
+        (self.cells.capacity() + self.pending.capacity()) * size_of::<Cell>()
+    }
+
+    fn merge_pending(&mut self) -> Result<()> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        let mut pending = std::mem::take(&mut self.pending);
+        pending.sort_unstable_by_key(Cell::order);
+        pending.dedup_by(|next, kept| {
+            let same = next.order() == kept.order();
+            if same {
+                add(kept, next);
+            }
+            same
+        });
+        self.merge_sorted(&pending)?;
+        pending.clear();
+        self.pending = pending;
+        Ok(())
+    }
+
+    fn merge_sorted(&mut self, other: &[Cell]) -> Result<()> {
+        let mut merged = Vec::new();
+        reserve(&mut merged, self.cells.len() + other.len())?;
+        let (mut a, mut b) = (self.cells.iter().peekable(), other.iter().peekable());
+        while let (Some(x), Some(y)) = (a.peek(), b.peek()) {
+            match x.order().cmp(&y.order()) {
+                std::cmp::Ordering::Less => merged.extend(a.next()),
+                std::cmp::Ordering::Greater => merged.extend(b.next()),
+                std::cmp::Ordering::Equal => {
+                    let mut sum = **x;
+                    add(&mut sum, y);
+                    merged.push(sum);
+                    a.next();
+                    b.next();
+                }
+            }
+        }
+        merged.extend(a);
+        merged.extend(b);
+        self.cells = merged;
+        Ok(())
+    }
+}
+
+fn add(into: &mut Cell, other: &Cell) {
+    into.documents = into.documents.saturating_add(other.documents);
+    into.weight = into.weight.saturating_add(other.weight);
+}
+
+/// All cells, split by the top byte of the key.
+#[derive(Debug, Clone)]
+pub(crate) struct CountTable {
+    shards: Vec<Shard>,
+    bytes: usize,
+}
+
+impl Default for CountTable {
+    fn default() -> Self {
+        Self {
+            shards: vec![Shard::default(); SHARDS],
+            bytes: 0,
+        }
+    }
+}
+
+fn shard_of(key: u64) -> usize {
+    (key >> 56) as usize
+}
+
+impl CountTable {
+    /// Adds one document.
+    pub(crate) fn learn(&mut self, keys: &[u64], class: u32) -> Result<()> {
+        let weight = unit_weight(keys.len());
+        for group in keys.chunk_by(|a, b| shard_of(*a) == shard_of(*b)) {
+            let shard = &mut self.shards[shard_of(group[0])];
+            let before = shard.bytes();
+            reserve(&mut shard.pending, group.len())?;
+            shard.pending.extend(group.iter().map(|&key| Cell {
+                key,
+                weight,
+                documents: 1,
+                class,
+            }));
+            if shard.pending.len() >= (shard.cells.len() / 2).max(64) {
+                shard.merge_pending()?;
+            }
+            self.bytes = self.bytes - before + shard.bytes();
+        }
+        Ok(())
+    }
+
+    /// Subtracts one document. Returns false, with nothing changed, if one of its features
+    /// is not there. Needs a settled table.
+    pub(crate) fn unlearn(&mut self, keys: &[u64], class: u32) -> bool {
+        let weight = unit_weight(keys.len());
+        let learned = |&key: &u64| self.cell(key, class).is_some_and(|c| c.weight >= weight);
+        if !keys.iter().all(learned) {
+            return false;
+        }
+        for group in keys.chunk_by(|a, b| shard_of(*a) == shard_of(*b)) {
+            let shard = &mut self.shards[shard_of(group[0])];
+            let mut emptied = false;
+            for &key in group {
+                if let Ok(at) = shard.cells.binary_search_by_key(&(key, class), Cell::order) {
+                    let cell = &mut shard.cells[at];
+                    cell.documents -= 1;
+                    cell.weight -= weight;
+                    emptied |= cell.documents == 0;
+                }
+            }
+            if emptied {
+                shard.cells.retain(|c| c.documents > 0);
+            }
+        }
+        true
+    }
+
+    /// Adds all of `other`, with its classes renumbered by `class_map`.
+    pub(crate) fn merge(
+        &mut self,
+        other: &CountTable,
+        class_map: &[u32],
+        poll: Poll,
+    ) -> Result<()> {
+        for (shard, from) in self.shards.iter_mut().zip(&other.shards) {
+            let before = shard.bytes();
+            reserve(&mut shard.pending, from.cells.len() + from.pending.len())?;
+            shard
+                .pending
+                .extend(from.cells.iter().chain(&from.pending).map(|c| Cell {
+                    class: class_map[c.class as usize],
+                    ..*c
+                }));
+            shard.merge_pending()?;
+            self.bytes = self.bytes - before + shard.bytes();
+            poll();
+        }
+        Ok(())
+    }
+
+    /// Sorts in everything that is pending.
+    pub(crate) fn settle(&mut self, poll: Poll) -> Result<()> {
+        for shard in &mut self.shards {
+            let before = shard.bytes();
+            shard.merge_pending()?;
+            shard.pending = Vec::new();
+            self.bytes = self.bytes - before + shard.bytes();
+            poll();
+        }
+        Ok(())
+    }
+
+    /// Renumbers the classes. Needs a settled table.
+    pub(crate) fn renumber(&mut self, class_map: &[u32], poll: Poll) {
+        for shard in &mut self.shards {
+            for cell in &mut shard.cells {
+                cell.class = class_map[cell.class as usize];
+            }
+            for row in shard.cells.chunk_by_mut(|a, b| a.key == b.key) {
+                row.sort_unstable_by_key(|c| c.class);
+            }
+            poll();
+        }
+    }
+
+    /// From cells in (key, class) order; `None` if they are not.
+    pub(crate) fn from_sorted(cells: impl Iterator<Item = Cell>) -> Result<Option<Self>> {
+        let mut table = Self::default();
+        let mut last = None;
+        for cell in cells {
+            if last.is_some_and(|l| l >= cell.order()) || cell.documents == 0 {
+                return Ok(None);
+            }
+            last = Some(cell.order());
+            let shard = &mut table.shards[shard_of(cell.key)];
+            reserve(&mut shard.cells, 1)?;
+            shard.cells.push(cell);
+        }
+        table.bytes = table.shards.iter().map(Shard::bytes).sum();
+        Ok(Some(table))
+    }
+
+    /// The cells of one feature. Needs a settled table.
+    pub(crate) fn row(&self, key: u64) -> &[Cell] {
+        let cells = &self.shards[shard_of(key)].cells;
+        let start = cells.partition_point(|c| c.key < key);
+        let length = cells[start..].iter().take_while(|c| c.key == key).count();
+        &cells[start..start + length]
+    }
+
+    fn cell(&self, key: u64, class: u32) -> Option<&Cell> {
+        self.row(key).iter().find(|c| c.class == class)
+    }
+
+    /// All cells in groups of bounded size, in (key, class) order; no row is split. Needs
+    /// a settled table.
+    pub(crate) fn groups(&self) -> impl Iterator<Item = &[Cell]> {
+        self.shards.iter().map(|s| s.cells.as_slice())
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.shards.iter().map(|s| s.cells.len()).sum()
+    }
+
+    /// Memory in use, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+}

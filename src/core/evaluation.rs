@@ -1,0 +1,128 @@
+//! Metrics of a fitted model, from documents that it had not seen.
+
+use linfa::prelude::*;
+use ndarray::Array1;
+use serde::{Deserialize, Serialize};
+
+use crate::Result;
+use crate::math::{exp, ln};
+
+/// How good a model is, measured on the training sample with each document left out while
+/// it was scored. Optimistic where emails repeat (threads, newsletters), and not a
+/// substitute for an audit sample of new mail.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Metrics {
+    /// Documents judged.
+    pub judged: u32,
+    /// Share of them that got their label.
+    pub accuracy: f64,
+    /// Mean F1 over the labels that occur.
+    pub macro_f1: f64,
+    /// Mean of -ln p(true label).
+    pub log_loss: f64,
+    /// Expected calibration error, 15 equal-width bins.
+    pub calibration_error: f64,
+    /// Documents of the held-out slice on which the baseline was judged too.
+    pub held_out: u32,
+    /// Accuracy of this model on that slice.
+    pub held_out_accuracy: f64,
+    /// Accuracy on that slice of `linfa_bayes::BernoulliNb`, fitted on the rest of the
+    /// sample.
+    pub baseline_accuracy: f64,
+}
+
+/// One document's outcome.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Outcome {
+    pub truth: usize,
+    pub predicted: usize,
+    /// Probability of the predicted label.
+    pub confidence: f64,
+    /// ln of the probability of the true label.
+    pub log_p_truth: f64,
+}
+
+pub(crate) fn mean_log_loss(outcomes: &[Outcome]) -> f64 {
+    mean(outcomes.iter().map(|o| -o.log_p_truth))
+}
+
+pub(crate) fn accuracy(outcomes: &[Outcome]) -> f64 {
+    mean(outcomes.iter().map(|o| f64::from(o.truth == o.predicted)))
+}
+
+/// Accuracy, macro-F1 (through linfa), log loss and calibration error.
+pub(crate) fn metrics(outcomes: &[Outcome]) -> Result<Metrics> {
+    if outcomes.is_empty() {
+        return Ok(Metrics::default());
+    }
+    let truth: Array1<usize> = outcomes.iter().map(|o| o.truth).collect();
+    let predicted: Array1<usize> = outcomes.iter().map(|o| o.predicted).collect();
+    let confusion = predicted.confusion_matrix(&truth)?;
+    // Classes that occur only as a wrong answer have neither recall nor F1.
+    let f1 = confusion
+        .split_one_vs_all()
+        .iter()
+        .map(|one| f64::from(one.f1_score()))
+        .map(|f1| if f1.is_finite() { f1 } else { 0.0 })
+        .collect::<Vec<_>>();
+    Ok(Metrics {
+        judged: outcomes.len() as u32,
+        accuracy: f64::from(confusion.accuracy()),
+        macro_f1: mean(f1.into_iter()),
+        log_loss: mean_log_loss(outcomes),
+        calibration_error: calibration_error(outcomes),
+        ..Metrics::default()
+    })
+}
+
+/// Guo et al. 2017: gap between confidence and accuracy, averaged over 15 bins.
+fn calibration_error(outcomes: &[Outcome]) -> f64 {
+    const BINS: usize = 15;
+    let mut gap = [0.0; BINS];
+    for o in outcomes {
+        let bin = ((o.confidence * BINS as f64) as usize).min(BINS - 1);
+        gap[bin] += f64::from(o.truth == o.predicted) - o.confidence;
+    }
+    gap.iter().map(|g: &f64| g.abs()).sum::<f64>() / outcomes.len() as f64
+}
+
+/// Whether `a` loses to `b` by more than chance explains: paired difference of log losses
+/// over its standard error, 95 %.
+pub(crate) fn clearly_worse(a: &[Outcome], b: &[Outcome]) -> bool {
+    let differences = || a.iter().zip(b).map(|(a, b)| b.log_p_truth - a.log_p_truth);
+    let n = a.len() as f64;
+    let m = mean(differences());
+    let variance = differences().map(|d| (d - m) * (d - m)).sum::<f64>() / n;
+    m > 1.96 * (variance / n).sqrt()
+}
+
+/// Index of the largest score, the first of equals.
+pub(crate) fn argmax(scores: &[f64]) -> usize {
+    let mut best = 0;
+    for (i, &s) in scores.iter().enumerate() {
+        if s > scores[best] {
+            best = i;
+        }
+    }
+    best
+}
+
+/// Outcome of a document from its log-probabilities.
+pub(crate) fn outcome(log_p: &[f64], truth: usize) -> Outcome {
+    let predicted = argmax(log_p);
+    Outcome {
+        truth,
+        predicted,
+        confidence: exp(log_p[predicted]),
+        log_p_truth: log_p[truth].max(ln(1e-15)),
+    }
+}
+
+fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
+    let n = values.len();
+    if n == 0 {
+        0.0
+    } else {
+        values.sum::<f64>() / n as f64
+    }
+}

@@ -1,0 +1,418 @@
+//! A fitted, immutable model: one packed table for serving, and the state it came from.
+//!
+//! The serving sections come first in the artifact, so a session reads and verifies only
+//! the front; they are little-endian arrays used in place, so one read-only copy can be
+//! shared:
+//!
+//! ```text
+//! DIRECTORY  u32  first row of each key prefix (top bits of the key), and one end
+//! ROWS       16   feature key u64, ascending; first cell u32; weight of the feature in
+//!                 the message vector f32. One more row at the end closes the last one.
+//! CELLS       6   class u16; score f32, relative to a class without the feature
+//! STATE           the whole state artifact
+//! ```
+//!
+//! A lookup is bound by cache misses, so what is read together lies together.
+
+use ndarray::Array1;
+use serde::{Deserialize, Serialize};
+
+use crate::artifact::{Header, Kind, Writer, corrupt, items};
+use crate::error::reserve;
+use crate::evaluation::argmax;
+use crate::math::{exp, ln};
+use crate::naive_bayes::{NaiveBayes, ScoreForm, message_scale};
+use crate::state::check_tokenizer;
+use crate::tokenizer::TOKENIZER_VERSION;
+use crate::train::Messages;
+use crate::{Calibration, Error, Features, Metrics, Poll, Result, State, Tokenizer};
+
+mod section {
+    pub const META: u32 = 1;
+    pub const DIRECTORY: u32 = 2;
+    pub const ROWS: u32 = 3;
+    pub const CELLS: u32 = 4;
+    pub const STATE: u32 = 5;
+}
+
+/// Rows per directory entry that the packer aims for.
+const ROWS_PER_PREFIX: usize = 4;
+
+/// Everything about a model that is not a big table.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ModelMeta {
+    tokenizer_version: u64,
+    /// Labels in class order, as shown to people.
+    pub labels: Vec<String>,
+    /// Emails learned per label.
+    pub documents: Vec<u64>,
+    /// Rows without body or label.
+    pub skipped: u64,
+    /// How counts became weights.
+    pub form: ScoreForm,
+    /// How scores become probabilities.
+    pub calibration: Calibration,
+    /// How good it is.
+    pub metrics: Metrics,
+    /// Log prior per class, zero where the form has none.
+    prior: Vec<f64>,
+    /// Score per class of a feature of gain one that was never seen in it.
+    base: Vec<f64>,
+}
+
+/// One label with its probability.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Scored<'a> {
+    /// Its position in [`ModelMeta::labels`].
+    pub class: usize,
+    /// The label.
+    pub label: &'a str,
+    /// Its calibrated probability.
+    pub probability: f64,
+}
+
+/// A model that is ready to classify. Holds the artifact, or its front, and nothing else
+/// of size.
+#[derive(Debug, Clone)]
+pub struct Model {
+    header: Header,
+    meta: ModelMeta,
+    bytes: Vec<u8>,
+    directory_bits: u32,
+}
+
+impl Model {
+    /// Packs the weights of a settled state. Returns the artifact.
+    pub(crate) fn pack(
+        state: &mut State,
+        form: ScoreForm,
+        calibration: Calibration,
+        metrics: Metrics,
+        poll: Poll,
+    ) -> Result<Vec<u8>> {
+        let nb = NaiveBayes::new(state, form, poll);
+        let (prior, base) = nb.class_constants();
+        let (mut rows, mut cells) = (Vec::new(), Vec::new());
+        reserve(&mut rows, (state.counts().len() + 1) * ROW_BYTES)?;
+        reserve(&mut cells, state.counts().len() * CELL_BYTES)?;
+        let mut deltas = Vec::new();
+        let mut packed = 0u32;
+        for group in state.counts().groups() {
+            for row in group.chunk_by(|a, b| a.key == b.key) {
+                let terms = nb.terms(row, &mut deltas);
+                rows.extend_from_slice(&row_bytes(row[0].key, packed, terms.gain as f32));
+                for &(class, score) in terms.deltas {
+                    cells.extend_from_slice(&(class as u16).to_le_bytes());
+                    cells.extend_from_slice(&(score as f32).to_le_bytes());
+                }
+                packed = packed
+                    .checked_add(row.len() as u32)
+                    .ok_or(Error::OutOfMemory { bytes: usize::MAX })?;
+            }
+            poll();
+        }
+        rows.extend_from_slice(&row_bytes(u64::MAX, packed, 0.0));
+        let labels = state.labels();
+        let meta = ModelMeta {
+            tokenizer_version: TOKENIZER_VERSION,
+            labels: labels.iter().map(|l| l.name().to_owned()).collect(),
+            documents: labels.iter().map(|l| l.documents).collect(),
+            skipped: state.skipped(),
+            form,
+            calibration,
+            metrics,
+            prior,
+            base,
+        };
+        let mut out = Writer::new(Kind::Model);
+        out.meta(section::META, &meta)?;
+        out.section(section::DIRECTORY, directory(&rows));
+        out.section(section::ROWS, rows);
+        out.section(section::CELLS, cells);
+        out.section(section::STATE, state.to_bytes(poll)?);
+        out.finish()
+    }
+
+    /// Reads and verifies a complete artifact, its state included.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`], [`Error::UnsupportedVersion`], [`Error::TokenizerVersion`].
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<Self> {
+        let header = Header::read_complete(&bytes, Kind::Model)?;
+        State::from_bytes(&bytes[header.range(section::STATE)?])?;
+        Self::open(header, bytes)
+    }
+
+    /// How many bytes from the front of the artifact are enough to classify with.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`].
+    pub fn serving_bytes(header: &Header) -> Result<usize> {
+        header.start_of(section::STATE)
+    }
+
+    /// Opens the front of an artifact: at least [`Model::serving_bytes`], exactly that much
+    /// is kept. Verifies what it keeps.
+    ///
+    /// # Errors
+    /// As [`Model::from_bytes`].
+    pub fn from_front(mut bytes: Vec<u8>) -> Result<Self> {
+        let header = Header::read(&bytes, Kind::Model)?;
+        let end = Self::serving_bytes(&header)?;
+        if bytes.len() < end {
+            return Err(corrupt(Kind::Model, "it is truncated"));
+        }
+        bytes.truncate(end);
+        header.verify(&bytes)?;
+        Self::open(header, bytes)
+    }
+
+    fn open(header: Header, bytes: Vec<u8>) -> Result<Self> {
+        let meta: ModelMeta = header.meta(&bytes, section::META)?;
+        check_tokenizer(Kind::Model, meta.tokenizer_version)?;
+        let mut model = Self {
+            header,
+            meta,
+            bytes,
+            directory_bits: 0,
+        };
+        model.directory_bits = model.table()?.check(&model.meta)?;
+        Ok(model)
+    }
+
+    /// What the model says about itself.
+    pub fn meta(&self) -> &ModelMeta {
+        &self.meta
+    }
+
+    /// A hash over all content: equal identities mean equal models.
+    pub fn identity(&self) -> u128 {
+        self.header.identity()
+    }
+
+    /// Length of the whole artifact in bytes, also where only its front is held.
+    pub fn total_bytes(&self) -> usize {
+        self.header.total_bytes()
+    }
+
+    /// The bytes held.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
+    /// Uncalibrated scores of all classes and the number of known features.
+    pub fn scores(&self, features: &Features) -> (Vec<f64>, usize) {
+        let mut sums = vec![0.0; self.meta.labels.len()];
+        let Ok(table) = self.table() else {
+            return (sums, 0); // Not reached: `open` built it once.
+        };
+        let (mut gains, mut squares, mut known) = (0.0, 0.0, 0);
+        for &key in features.keys() {
+            let Some(row) = table.find(key, self.directory_bits) else {
+                continue;
+            };
+            let gain = f64::from(row_gain(&table.rows[row]));
+            known += 1;
+            gains += gain;
+            squares += gain * gain;
+            for cell in table.cells(row) {
+                sums[cell_class(cell)] += f64::from(cell_score(cell));
+            }
+        }
+        let scale = message_scale(self.meta.form, squares);
+        for (c, sum) in sums.iter_mut().enumerate() {
+            *sum = self.meta.prior[c] + scale * (gains * self.meta.base[c] + *sum);
+        }
+        (sums, known)
+    }
+
+    /// Log-probabilities in class order. A message without a known feature gets the shares
+    /// of the labels in training.
+    pub fn log_probabilities(&self, features: &Features) -> Vec<f64> {
+        let (mut scores, known) = self.scores(features);
+        if known == 0 {
+            let all: u64 = self.meta.documents.iter().sum();
+            return self
+                .meta
+                .documents
+                .iter()
+                .map(|&n| ln(n as f64 / all as f64))
+                .collect();
+        }
+        self.meta.calibration.log_probabilities(&mut scores, known);
+        scores
+    }
+
+    /// The most probable label; of equals the first in label order.
+    pub fn classify(&self, features: &Features) -> Scored<'_> {
+        let log_p = self.log_probabilities(features);
+        let best = argmax(&log_p);
+        Scored {
+            class: best,
+            label: &self.meta.labels[best],
+            probability: exp(log_p[best]),
+        }
+    }
+
+    /// All labels, most probable first, equals in label order.
+    pub fn rank(&self, features: &Features) -> Vec<Scored<'_>> {
+        let log_p = self.log_probabilities(features);
+        let mut order: Vec<usize> = (0..log_p.len()).collect();
+        order.sort_by(|&a, &b| log_p[b].total_cmp(&log_p[a]));
+        order
+            .into_iter()
+            .map(|c| Scored {
+                class: c,
+                label: &self.meta.labels[c],
+                probability: exp(log_p[c]),
+            })
+            .collect()
+    }
+
+    fn table(&self) -> Result<Table<'_>> {
+        let part = |id| self.header.range(id).map(|range| &self.bytes[range]);
+        let kind = Kind::Model;
+        Ok(Table {
+            directory: items(part(section::DIRECTORY)?, kind)?,
+            rows: items(part(section::ROWS)?, kind)?,
+            cells: items(part(section::CELLS)?, kind)?,
+        })
+    }
+}
+
+impl linfa::traits::PredictInplace<Messages, Array1<String>> for Model {
+    fn predict_inplace<'a>(&'a self, x: &'a Messages, y: &mut Array1<String>) {
+        let mut tokenizer = Tokenizer::default();
+        for (text, label) in x.0.iter().zip(y) {
+            *label = self.classify(&tokenizer.features(text)).label.to_owned();
+        }
+    }
+
+    fn default_target(&self, x: &Messages) -> Array1<String> {
+        Array1::from_elem(x.0.len(), String::new())
+    }
+}
+
+const ROW_BYTES: usize = 16;
+const CELL_BYTES: usize = 6;
+
+type Row = [u8; ROW_BYTES];
+type PackedCell = [u8; CELL_BYTES];
+
+fn row_bytes(key: u64, first_cell: u32, gain: f32) -> Row {
+    let mut row = [0; ROW_BYTES];
+    row[..8].copy_from_slice(&key.to_le_bytes());
+    row[8..12].copy_from_slice(&first_cell.to_le_bytes());
+    row[12..].copy_from_slice(&gain.to_le_bytes());
+    row
+}
+
+fn row_key(r: &Row) -> u64 {
+    u64::from_le_bytes([r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7]])
+}
+
+fn row_first_cell(r: &Row) -> usize {
+    u32::from_le_bytes([r[8], r[9], r[10], r[11]]) as usize
+}
+
+fn row_gain(r: &Row) -> f32 {
+    f32::from_le_bytes([r[12], r[13], r[14], r[15]])
+}
+
+fn cell_class(c: &PackedCell) -> usize {
+    u16::from_le_bytes([c[0], c[1]]) as usize
+}
+
+fn cell_score(c: &PackedCell) -> f32 {
+    f32::from_le_bytes([c[2], c[3], c[4], c[5]])
+}
+
+/// The serving sections, in place.
+#[derive(Clone, Copy)]
+struct Table<'a> {
+    directory: &'a [[u8; 4]],
+    rows: &'a [Row],
+    cells: &'a [PackedCell],
+}
+
+impl<'a> Table<'a> {
+    fn find(&self, key: u64, directory_bits: u32) -> Option<usize> {
+        let prefix = prefix(key, directory_bits);
+        let start = u32::from_le_bytes(self.directory[prefix]) as usize;
+        let end = u32::from_le_bytes(self.directory[prefix + 1]) as usize;
+        // A handful of rows: walking them beats searching.
+        let at = self.rows[start..end]
+            .iter()
+            .position(|r| row_key(r) == key)?;
+        Some(start + at)
+    }
+
+    fn cells(&self, row: usize) -> &'a [PackedCell] {
+        &self.cells[row_first_cell(&self.rows[row])..row_first_cell(&self.rows[row + 1])]
+    }
+
+    /// Checks everything that [`Model::scores`] relies on; returns the directory's bits.
+    fn check(&self, meta: &ModelMeta) -> Result<u32> {
+        let classes = meta.labels.len();
+        let finite = |x: &[f64]| x.iter().all(|v| v.is_finite());
+        let place = |v: &[u8; 4]| u32::from_le_bytes(*v) as usize;
+        let prefixes = self.directory.len().saturating_sub(1);
+        let c = meta.calibration;
+        let sound = classes > 0
+            && [meta.documents.len(), meta.prior.len(), meta.base.len()] == [classes; 3]
+            && meta.documents.iter().all(|&n| n > 0 && n < 1 << 48)
+            && finite(&meta.prior)
+            && finite(&meta.base)
+            && finite(&[c.log_scale, c.length_exponent])
+            && prefixes.is_power_of_two()
+            && self.directory.is_sorted_by_key(place)
+            && self.directory.first().is_some_and(|v| place(v) == 0)
+            && self
+                .directory
+                .last()
+                .is_some_and(|v| place(v) + 1 == self.rows.len())
+            && self
+                .rows
+                .is_sorted_by_key(|r| (row_key(r), row_first_cell(r)))
+            && self.rows.is_sorted_by_key(row_first_cell)
+            && self.rows.first().is_some_and(|r| row_first_cell(r) == 0)
+            && self
+                .rows
+                .last()
+                .is_some_and(|r| row_first_cell(r) == self.cells.len())
+            && self.rows.iter().all(|r| row_gain(r).is_finite())
+            && self
+                .cells
+                .iter()
+                .all(|c| cell_class(c) < classes && cell_score(c).is_finite());
+        if !sound {
+            return Err(corrupt(Kind::Model, "its tables contradict each other"));
+        }
+        Ok(prefixes.trailing_zeros())
+    }
+}
+
+fn prefix(key: u64, bits: u32) -> usize {
+    // A shift by 64 is not defined, and no bits means one prefix.
+    key.checked_shr(64 - bits).unwrap_or(0) as usize
+}
+
+/// First row of each prefix; `rows` ends with the closing row.
+fn directory(rows: &[u8]) -> Vec<u8> {
+    let (rows, _) = rows.as_chunks::<ROW_BYTES>();
+    let rows = &rows[..rows.len() - 1];
+    let bits = (rows.len() / ROWS_PER_PREFIX)
+        .max(1)
+        .next_power_of_two()
+        .trailing_zeros();
+    let mut out = Vec::with_capacity(((1 << bits) + 1) * 4);
+    let mut row = 0;
+    for p in 0..1usize << bits {
+        while row < rows.len() && prefix(row_key(&rows[row]), bits) < p {
+            row += 1;
+        }
+        out.extend_from_slice(&(row as u32).to_le_bytes());
+    }
+    out.extend_from_slice(&(rows.len() as u32).to_le_bytes());
+    out
+}

@@ -1,0 +1,393 @@
+//! The mergeable half of training: exact counts, label spellings and a document sample.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::{Deserialize, Serialize};
+
+use crate::artifact::{Header, Kind, Writer, corrupt, items};
+use crate::counts::{Cell, CountTable, unit_weight};
+use crate::error::reserve;
+use crate::sample::{Document, MAX_SAMPLED_FEATURES, SAMPLE_DOCUMENTS, Sample, priority};
+use crate::tokenizer::TOKENIZER_VERSION;
+use crate::{Error, Features, MAX_LABELS, Poll, Result, fold_label};
+
+mod section {
+    pub const META: u32 = 1;
+    pub const CELL_KEYS: u32 = 2;
+    pub const CELL_CLASSES: u32 = 3;
+    pub const CELL_DOCUMENTS: u32 = 4;
+    pub const CELL_WEIGHTS: u32 = 5;
+    pub const SAMPLE_KEYS: u32 = 6;
+}
+
+/// What is known of one label.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LabelCounts {
+    /// Identity: see [`fold_label`].
+    pub folded: String,
+    /// Emails per spelling.
+    pub spellings: BTreeMap<String, u64>,
+    /// Emails with this label.
+    pub documents: u64,
+    /// Sum of their distinct features.
+    pub tokens: u64,
+    /// Sum of their unit-length weights in fixed point.
+    pub(crate) weight: u64,
+}
+
+impl LabelCounts {
+    /// The spelling shown: the most frequent one, the smallest of equals.
+    pub fn name(&self) -> &str {
+        self.spellings
+            .iter()
+            .max_by(|a, b| a.1.cmp(b.1).then(b.0.cmp(a.0)))
+            .map_or("", |(name, _)| name)
+    }
+
+    fn add(&mut self, other: &LabelCounts) {
+        for (spelling, n) in &other.spellings {
+            *self.spellings.entry(spelling.clone()).or_default() += n;
+        }
+        self.documents += other.documents;
+        self.tokens += other.tokens;
+        self.weight += other.weight;
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Meta {
+    tokenizer_version: u64,
+    skipped: u64,
+    labels: Vec<LabelCounts>,
+    /// Priority, class and number of keys of each sampled document.
+    sample: Vec<(u64, u32, u32)>,
+}
+
+/// Counts learned from labelled emails. Learning, un-learning and merging are exact and
+/// order does not matter: equal sets of emails give equal [`State::to_bytes`].
+#[derive(Debug, Clone, Default)]
+pub struct State {
+    labels: Vec<LabelCounts>,
+    by_folded: HashMap<String, u32>,
+    /// Folded form of spellings already met: most rows repeat a known one.
+    by_spelling: HashMap<String, u32>,
+    counts: CountTable,
+    sample: Sample,
+    skipped: u64,
+}
+
+impl State {
+    /// Learns one email. A label of white space only counts as missing: the email is
+    /// skipped and counted as such.
+    ///
+    /// # Errors
+    /// [`Error::LabelTooLong`], [`Error::TooManyLabels`], [`Error::OutOfMemory`].
+    pub fn learn(&mut self, features: &Features, label: &str) -> Result<()> {
+        let spelling = label.trim();
+        if spelling.is_empty() {
+            self.skip();
+            return Ok(());
+        }
+        let class = match self.by_spelling.get(spelling) {
+            Some(&class) => class,
+            None => {
+                let class = self.class_of(&fold_label(spelling)?)?;
+                self.by_spelling.insert(spelling.to_owned(), class);
+                class
+            }
+        };
+        let keys = features.keys();
+        self.counts.learn(keys, class)?;
+        let label = &mut self.labels[class as usize];
+        *label.spellings.entry(spelling.to_owned()).or_default() += 1;
+        label.documents += 1;
+        label.tokens += keys.len() as u64;
+        label.weight += unit_weight(keys.len()) * keys.len() as u64;
+        self.sample
+            .offer(priority(features, &label.folded), class, keys);
+        Ok(())
+    }
+
+    /// Takes back one email that was learned under exactly this spelling of the label. The
+    /// counts are then as if it had never been there; only a sample that was full stays one
+    /// document short.
+    ///
+    /// # Errors
+    /// [`Error::NotLearned`], with nothing changed.
+    pub fn unlearn(&mut self, features: &Features, label: &str, poll: Poll) -> Result<()> {
+        let spelling = label.trim();
+        let not_learned = || Error::NotLearned {
+            label: label.to_owned(),
+        };
+        self.counts.settle(poll)?;
+        let class = *self
+            .by_folded
+            .get(&fold_label(spelling)?)
+            .ok_or_else(not_learned)?;
+        let known = &mut self.labels[class as usize];
+        let spelled = known.spellings.get(spelling).copied().unwrap_or(0);
+        if spelled == 0 || !self.counts.unlearn(features.keys(), class) {
+            return Err(not_learned());
+        }
+        if spelled == 1 {
+            known.spellings.remove(spelling);
+        } else {
+            known.spellings.insert(spelling.to_owned(), spelled - 1);
+        }
+        let n = features.keys().len();
+        known.documents -= 1;
+        known.tokens -= n as u64;
+        known.weight -= unit_weight(n) * n as u64;
+        self.sample.remove(priority(features, &known.folded));
+        Ok(())
+    }
+
+    /// Counts a row without body or label.
+    pub fn skip(&mut self) {
+        self.skipped += 1;
+    }
+
+    /// Adds everything that `other` learned.
+    ///
+    /// # Errors
+    /// [`Error::TooManyLabels`], [`Error::OutOfMemory`].
+    pub fn merge(&mut self, other: &State, poll: Poll) -> Result<()> {
+        let mut class_map = Vec::new();
+        for label in &other.labels {
+            let class = self.class_of(&label.folded)?;
+            self.labels[class as usize].add(label);
+            class_map.push(class);
+        }
+        self.counts.merge(&other.counts, &class_map, poll)?;
+        self.sample.merge(&other.sample, &class_map);
+        self.skipped += other.skipped;
+        Ok(())
+    }
+
+    /// Puts the state into its canonical form: labels without emails dropped, the others in
+    /// the order of their folded form, counts sorted. Called before reading or storing.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn settle(&mut self, poll: Poll) -> Result<()> {
+        self.counts.settle(poll)?;
+        let mut order: Vec<u32> = (0..self.labels.len() as u32)
+            .filter(|&c| self.labels[c as usize].documents > 0)
+            .collect();
+        order.sort_unstable_by(|&a, &b| {
+            let folded = |c: u32| &self.labels[c as usize].folded;
+            folded(a).cmp(folded(b))
+        });
+        if order.len() == self.labels.len() && order.is_sorted() {
+            return Ok(());
+        }
+        let mut class_map = vec![u32::MAX; self.labels.len()];
+        for (new, &old) in order.iter().enumerate() {
+            class_map[old as usize] = new as u32;
+        }
+        self.counts.renumber(&class_map, poll);
+        self.sample.renumber(&class_map);
+        self.labels = order
+            .iter()
+            .map(|&c| std::mem::take(&mut self.labels[c as usize]))
+            .collect();
+        self.index_labels();
+        Ok(())
+    }
+
+    /// Labels in class order. Sorted by folded form once [`State::settle`] ran.
+    pub fn labels(&self) -> &[LabelCounts] {
+        &self.labels
+    }
+
+    /// Emails learned.
+    pub fn documents(&self) -> u64 {
+        self.labels.iter().map(|l| l.documents).sum()
+    }
+
+    /// Rows without body or label.
+    pub fn skipped(&self) -> u64 {
+        self.skipped
+    }
+
+    /// Memory in use, in bytes, without small change.
+    pub fn bytes(&self) -> usize {
+        self.counts.bytes() + self.sample.bytes() + self.labels.len() * size_of::<LabelCounts>()
+    }
+
+    pub(crate) fn counts(&self) -> &CountTable {
+        &self.counts
+    }
+
+    pub(crate) fn sample(&self) -> &[Document] {
+        self.sample.documents()
+    }
+
+    /// The artifact of this state: equal for equal sets of emails.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn to_bytes(&mut self, poll: Poll) -> Result<Vec<u8>> {
+        self.settle(poll)?;
+        let n = self.counts.len();
+        let (mut keys, mut classes, mut documents, mut weights) = (vec![], vec![], vec![], vec![]);
+        reserve(&mut keys, n * 8)?;
+        reserve(&mut classes, n * 2)?;
+        reserve(&mut documents, n * 4)?;
+        reserve(&mut weights, n * 8)?;
+        for group in self.counts.groups() {
+            for cell in group {
+                keys.extend_from_slice(&cell.key.to_le_bytes());
+                classes.extend_from_slice(&(cell.class as u16).to_le_bytes());
+                documents.extend_from_slice(&cell.documents.to_le_bytes());
+                weights.extend_from_slice(&cell.weight.to_le_bytes());
+            }
+            poll();
+        }
+        let mut sample_keys = Vec::new();
+        reserve(&mut sample_keys, self.sample.bytes())?;
+        for document in self.sample() {
+            sample_keys.extend(document.keys.iter().flat_map(|k| k.to_le_bytes()));
+        }
+        let meta = Meta {
+            tokenizer_version: TOKENIZER_VERSION,
+            skipped: self.skipped,
+            labels: self.labels.clone(),
+            sample: self
+                .sample()
+                .iter()
+                .map(|d| (d.priority, d.class, d.keys.len() as u32))
+                .collect(),
+        };
+        let mut out = Writer::new(Kind::State);
+        out.meta(section::META, &meta)?;
+        out.section(section::CELL_KEYS, keys);
+        out.section(section::CELL_CLASSES, classes);
+        out.section(section::CELL_DOCUMENTS, documents);
+        out.section(section::CELL_WEIGHTS, weights);
+        out.section(section::SAMPLE_KEYS, sample_keys);
+        out.finish()
+    }
+
+    /// Reads and verifies a state.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`], [`Error::UnsupportedVersion`], [`Error::TokenizerVersion`],
+    /// [`Error::OutOfMemory`].
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        let kind = Kind::State;
+        let header = Header::read_complete(bytes, kind)?;
+        let meta: Meta = header.meta(bytes, section::META)?;
+        check_tokenizer(kind, meta.tokenizer_version)?;
+        let part = |id| header.range(id).map(|range| &bytes[range]);
+        let keys = items::<8>(part(section::CELL_KEYS)?, kind)?;
+        let classes = items::<2>(part(section::CELL_CLASSES)?, kind)?;
+        let documents = items::<4>(part(section::CELL_DOCUMENTS)?, kind)?;
+        let weights = items::<8>(part(section::CELL_WEIGHTS)?, kind)?;
+        if [classes.len(), documents.len(), weights.len()] != [keys.len(); 3] {
+            return Err(corrupt(kind, "its tables differ in length"));
+        }
+        let cells = keys.iter().zip(classes).zip(documents).zip(weights).map(
+            |(((&key, &class), &documents), &weight)| Cell {
+                key: u64::from_le_bytes(key),
+                weight: u64::from_le_bytes(weight),
+                documents: u32::from_le_bytes(documents),
+                class: u16::from_le_bytes(class).into(),
+            },
+        );
+        let counts = CountTable::from_sorted(cells)?
+            .ok_or_else(|| corrupt(kind, "its counts are not in order"))?;
+        let sample = read_sample(&meta, items::<8>(part(section::SAMPLE_KEYS)?, kind)?)
+            .ok_or_else(|| corrupt(kind, "its sample is not in order"))?;
+        if !labels_agree(&meta.labels, &counts) {
+            return Err(corrupt(kind, "its counts do not add up"));
+        }
+        let mut state = Self {
+            labels: meta.labels,
+            counts,
+            sample,
+            skipped: meta.skipped,
+            ..Self::default()
+        };
+        state.index_labels();
+        Ok(state)
+    }
+
+    fn class_of(&mut self, folded: &str) -> Result<u32> {
+        if let Some(&class) = self.by_folded.get(folded) {
+            return Ok(class);
+        }
+        if self.labels.len() == MAX_LABELS {
+            return Err(Error::TooManyLabels { limit: MAX_LABELS });
+        }
+        let class = self.labels.len() as u32;
+        self.labels.push(LabelCounts {
+            folded: folded.to_owned(),
+            ..LabelCounts::default()
+        });
+        self.by_folded.insert(folded.to_owned(), class);
+        Ok(class)
+    }
+
+    fn index_labels(&mut self) {
+        self.by_spelling.clear();
+        self.by_folded = (0u32..)
+            .zip(&self.labels)
+            .map(|(class, label)| (label.folded.clone(), class))
+            .collect();
+    }
+}
+
+/// Refuses features of another tokenizer.
+pub(crate) fn check_tokenizer(kind: Kind, found: u64) -> Result<()> {
+    if found == TOKENIZER_VERSION {
+        return Ok(());
+    }
+    Err(Error::TokenizerVersion {
+        kind: kind.name(),
+        found,
+        supported: TOKENIZER_VERSION,
+    })
+}
+
+fn read_sample(meta: &Meta, mut keys: &[[u8; 8]]) -> Option<Sample> {
+    if meta.sample.len() > SAMPLE_DOCUMENTS || !meta.sample.is_sorted_by_key(|d| d.0) {
+        return None;
+    }
+    let mut sample = Sample::default();
+    for &(priority, class, length) in &meta.sample {
+        let length = length as usize;
+        if length > MAX_SAMPLED_FEATURES || class as usize >= meta.labels.len() {
+            return None;
+        }
+        let (own, rest) = keys.split_at_checked(length)?;
+        keys = rest;
+        let own: Vec<u64> = own.iter().map(|&k| u64::from_le_bytes(k)).collect();
+        let features = Features::from_sorted(own).ok()?;
+        sample.offer(priority, class, features.keys());
+    }
+    keys.is_empty().then_some(sample)
+}
+
+/// Whether labels are canonical and their totals are the sums of the cells.
+fn labels_agree(labels: &[LabelCounts], counts: &CountTable) -> bool {
+    let mut sums = vec![(0u64, 0u64); labels.len()];
+    for cell in counts.groups().flatten() {
+        let Some((tokens, weight)) = sums.get_mut(cell.class as usize) else {
+            return false;
+        };
+        *tokens = tokens.saturating_add(cell.documents.into());
+        *weight = weight.saturating_add(cell.weight);
+    }
+    labels.len() <= MAX_LABELS
+        && labels.is_sorted_by(|a, b| a.folded < b.folded)
+        && labels.iter().zip(&sums).all(|(label, &(tokens, weight))| {
+            let spelled = label
+                .spellings
+                .values()
+                .try_fold(0u64, |a, &n| a.checked_add(n));
+            label.documents > 0
+                && spelled == Some(label.documents)
+                && (label.tokens, label.weight) == (tokens, weight)
+        })
+}

@@ -1,0 +1,208 @@
+//! From a state to a model: choice of the score form, calibration, metrics.
+
+use linfa::ParamGuard;
+use linfa::dataset::{DatasetBase, Records};
+use linfa::traits::Fit;
+use ndarray::Array1;
+
+use crate::calibration::Judged;
+use crate::counts::unit_weight;
+use crate::evaluation::{self, Outcome};
+use crate::naive_bayes::{LeftOut, ScoreForm};
+use crate::sample::SAMPLE_DOCUMENTS;
+use crate::{
+    Calibration, Error, Model, NaiveBayes, Poll, Result, State, Tokenizer, baseline,
+    never_cancelled,
+};
+
+/// Documents x classes that may be judged per form: bounds time and memory with thousands
+/// of labels.
+const MAX_JUDGED_SCORES: usize = 4_000_000;
+
+/// Entry point: [`Trainer::params`].
+pub struct Trainer;
+
+impl Trainer {
+    /// Hyper-parameters with their defaults.
+    pub fn params() -> TrainerParams {
+        TrainerParams(TrainerValidParams {
+            judged_documents: SAMPLE_DOCUMENTS,
+            form: None,
+        })
+    }
+}
+
+/// Hyper-parameters that are still to be checked.
+#[derive(Debug, Clone)]
+pub struct TrainerParams(TrainerValidParams);
+
+/// Checked hyper-parameters.
+#[derive(Debug, Clone)]
+pub struct TrainerValidParams {
+    judged_documents: usize,
+    form: Option<ScoreForm>,
+}
+
+impl TrainerParams {
+    /// Sampled documents that are left out and scored, 1 to [`SAMPLE_DOCUMENTS`].
+    pub fn judged_documents(mut self, n: usize) -> Self {
+        self.0.judged_documents = n;
+        self
+    }
+
+    /// Uses one score form instead of choosing.
+    pub fn form(mut self, form: ScoreForm) -> Self {
+        self.0.form = Some(form);
+        self
+    }
+}
+
+impl ParamGuard for TrainerParams {
+    type Checked = TrainerValidParams;
+    type Error = Error;
+
+    fn check_ref(&self) -> Result<&TrainerValidParams> {
+        if (1..=SAMPLE_DOCUMENTS).contains(&self.0.judged_documents) {
+            return Ok(&self.0);
+        }
+        Err(Error::InvalidParameter {
+            name: "judged_documents",
+            range: "between 1 and 2000",
+            value: self.0.judged_documents.to_string(),
+        })
+    }
+
+    fn check(self) -> Result<TrainerValidParams> {
+        self.check_ref()?;
+        Ok(self.0)
+    }
+}
+
+/// One form, judged by leave-one-out.
+struct Candidate {
+    form: ScoreForm,
+    calibration: Calibration,
+    outcomes: Vec<Outcome>,
+}
+
+impl TrainerValidParams {
+    /// Fits a model to a state and returns its artifact.
+    ///
+    /// # Errors
+    /// [`Error::NoDocuments`] for an empty state, [`Error::OutOfMemory`].
+    pub fn fit_state(&self, state: &mut State, poll: Poll) -> Result<Vec<u8>> {
+        state.settle(poll)?;
+        if state.documents() == 0 {
+            return Err(Error::NoDocuments);
+        }
+        let forms = self.form.as_slice();
+        let forms = if forms.is_empty() {
+            &ScoreForm::ALL
+        } else {
+            forms
+        };
+        let mut candidates = Vec::new();
+        let mut nb = NaiveBayes::new(state, forms[0], poll);
+        for &form in forms {
+            nb = nb.with_form(form);
+            candidates.push(self.judge(state, &nb, form, poll));
+        }
+        let chosen = choose(candidates);
+        let mut metrics = evaluation::metrics(&chosen.outcomes)?;
+        let held_out: Vec<_> = chosen
+            .outcomes
+            .iter()
+            .enumerate()
+            .filter_map(|(i, o)| baseline::is_held_out(i).then_some(*o))
+            .collect();
+        metrics.held_out = held_out.len() as u32;
+        metrics.held_out_accuracy = evaluation::accuracy(&held_out);
+        let judged = &state.sample()[..chosen.outcomes.len()];
+        metrics.baseline_accuracy = baseline::accuracy(judged, state.labels().len(), poll)?;
+        Model::pack(state, chosen.form, chosen.calibration, metrics, poll)
+    }
+
+    fn judge(&self, state: &State, nb: &NaiveBayes, form: ScoreForm, poll: Poll) -> Candidate {
+        let most = MAX_JUDGED_SCORES / state.labels().len().max(1);
+        let judged: Vec<Judged> = state
+            .sample()
+            .iter()
+            .take(self.judged_documents.min(most))
+            .map(|document| {
+                poll();
+                let left_out = LeftOut {
+                    class: document.class,
+                    weight: unit_weight(document.keys.len()),
+                };
+                let (scores, known) = nb.scores_of(&document.keys, Some(left_out));
+                Judged {
+                    scores,
+                    known,
+                    class: document.class as usize,
+                }
+            })
+            .collect();
+        let calibration = Calibration::fit(&judged, poll);
+        let outcomes = judged
+            .into_iter()
+            .map(|mut j| {
+                calibration.log_probabilities(&mut j.scores, j.known);
+                evaluation::outcome(&j.scores, j.class)
+            })
+            .collect();
+        Candidate {
+            form,
+            calibration,
+            outcomes,
+        }
+    }
+}
+
+/// The lowest log loss wins; forms that are not clearly worse (paired, 95 %) share first
+/// place, and the most accurate of them is taken.
+fn choose(candidates: Vec<Candidate>) -> Candidate {
+    let loss = |c: &Candidate| evaluation::mean_log_loss(&c.outcomes);
+    let mut candidates = candidates;
+    // Stable: equals keep the order of `ScoreForm::ALL`.
+    candidates.sort_by(|a, b| loss(a).total_cmp(&loss(b)));
+    let best = &candidates[0].outcomes;
+    let mut chosen = 0;
+    for (i, c) in candidates.iter().enumerate().skip(1) {
+        let more_accurate =
+            evaluation::accuracy(&c.outcomes) > evaluation::accuracy(&candidates[chosen].outcomes);
+        if more_accurate && !evaluation::clearly_worse(&c.outcomes, best) {
+            chosen = i;
+        }
+    }
+    candidates.swap_remove(chosen)
+}
+
+/// Texts as linfa records, for [`Fit`] and `Predict`.
+#[derive(Debug, Clone)]
+pub struct Messages(pub Vec<String>);
+
+impl Records for Messages {
+    type Elem = f64;
+
+    fn nsamples(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Hashed features have no fixed number of columns.
+    fn nfeatures(&self) -> usize {
+        0
+    }
+}
+
+impl Fit<Messages, Array1<String>, Error> for TrainerValidParams {
+    type Object = Model;
+
+    fn fit(&self, dataset: &DatasetBase<Messages, Array1<String>>) -> Result<Model> {
+        let mut state = State::default();
+        let mut tokenizer = Tokenizer::default();
+        for (text, label) in dataset.records.0.iter().zip(&dataset.targets) {
+            state.learn(&tokenizer.features(text), label)?;
+        }
+        Model::from_bytes(self.fit_state(&mut state, &never_cancelled)?)
+    }
+}

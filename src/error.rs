@@ -1,0 +1,71 @@
+//! The only place where an error becomes SQLSTATE, message and hint.
+
+use pg_triage_core::Error;
+use pgrx::PgSqlErrorCode as Code;
+use pgrx::pg_sys::panic::ErrorReport;
+
+/// Result of every SQL function.
+pub type SqlResult<T> = Result<T, ErrorReport>;
+
+/// An error with its SQLSTATE. The message names the fix: ODBC drops hints.
+pub fn report(code: Code, message: impl Into<String>) -> ErrorReport {
+    ErrorReport::new(code, message.into(), "pg_triage")
+}
+
+/// A core error as an SQL error.
+pub fn from_core(error: Error) -> ErrorReport {
+    let code = match &error {
+        Error::Corrupt { .. } => Code::ERRCODE_INVALID_BINARY_REPRESENTATION,
+        Error::UnsupportedVersion { .. } | Error::TokenizerVersion { .. } => {
+            Code::ERRCODE_FEATURE_NOT_SUPPORTED
+        }
+        Error::LabelTooLong { .. } => Code::ERRCODE_STRING_DATA_RIGHT_TRUNCATION,
+        Error::TooManyLabels { .. } => Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+        Error::StateTooLarge { limit, documents } => {
+            return report(
+                Code::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
+                format!(
+                    "training state needs more than pg_triage.training_memory ({} MB) after {documents} emails: \
+                     raise the setting or train on fewer rows",
+                    limit >> 20
+                ),
+            );
+        }
+        Error::OutOfMemory { .. } => Code::ERRCODE_OUT_OF_MEMORY,
+        Error::NoDocuments | Error::NotLearned { .. } | Error::InvalidParameter { .. } => {
+            Code::ERRCODE_INVALID_PARAMETER_VALUE
+        }
+        Error::NotAMessage => Code::ERRCODE_INVALID_TEXT_REPRESENTATION,
+        Error::Linfa(_) => Code::ERRCODE_INTERNAL_ERROR,
+    };
+    report(code, error.to_string())
+}
+
+/// `unknown classifier "spma" (did you mean "spam"? known: default, spam)`.
+pub fn unknown(what: &str, given: &str, known: &[String]) -> ErrorReport {
+    const LISTED: usize = 20;
+    let nearest = known
+        .iter()
+        .map(|k| {
+            (
+                strsim::damerau_levenshtein(&k.to_lowercase(), &given.to_lowercase()),
+                k,
+            )
+        })
+        .filter(|(distance, k)| *distance * 2 <= k.chars().count().max(2))
+        .min();
+    let suggestion = nearest.map_or(String::new(), |(_, k)| format!("did you mean \"{k}\"? "));
+    let mut list = known
+        .iter()
+        .take(LISTED)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join(", ");
+    if known.len() > LISTED {
+        list.push_str(&format!(" and {} more", known.len() - LISTED));
+    }
+    report(
+        Code::ERRCODE_UNDEFINED_OBJECT,
+        format!("{what} \"{given}\" does not exist ({suggestion}known: {list})"),
+    )
+}

@@ -1,0 +1,58 @@
+//! pg_triage: sorts email inside PostgreSQL and gets better with every human correction.
+//!
+//! This crate is the thin boundary: each file maps one SQL concern onto
+//! [`pg_triage_core`]. The SQL objects are declared by hand in `sql/`, in the order below;
+//! Rust functions there go by the name of their symbol, `<function>_wrapper`.
+#![cfg_attr(not(test), deny(ffi_unwind_calls))]
+
+#[cfg(not(panic = "unwind"))]
+compile_error!(
+    "pg_triage needs panic = \"unwind\": a panic must become an SQL error, not end the server"
+);
+
+mod artifact_types;
+mod cache;
+mod catalog;
+mod classify;
+mod error;
+mod models;
+mod pg;
+mod sample;
+mod settings;
+mod train;
+
+pgrx::pg_module_magic!(name, version);
+
+pgrx::extension_sql_file!("../sql/types.sql", name = "types", bootstrap);
+pgrx::extension_sql_file!("../sql/catalog.sql", name = "catalog", requires = ["types"]);
+pgrx::extension_sql_file!(
+    "../sql/classify.sql",
+    name = "classify",
+    requires = ["catalog"]
+);
+pgrx::extension_sql_file!("../sql/train.sql", name = "train", requires = ["classify"]);
+pgrx::extension_sql_file!("../sql/models.sql", name = "models", requires = ["train"]);
+pgrx::extension_sql_file!("../sql/privileges.sql", name = "privileges", finalize);
+
+/// Called by the server when it loads the library.
+#[pgrx::pg_guard]
+pub extern "C-unwind" fn _PG_init() {
+    settings::register();
+    pg::watch_invalidations();
+}
+
+#[cfg(any(test, feature = "pg_test"))]
+#[path = "../tests/pg/mod.rs"]
+mod tests;
+
+/// Setup of the in-server tests.
+#[cfg(test)]
+pub mod pg_test {
+    /// Called once before the tests.
+    pub fn setup(_options: Vec<&str>) {}
+
+    /// Settings of the test server.
+    pub fn postgresql_conf_options() -> Vec<&'static str> {
+        vec![]
+    }
+}

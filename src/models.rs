@@ -1,0 +1,122 @@
+//! Classifiers, labels and model versions: what `sql/models.sql` declares.
+
+use pgrx::{PgSqlErrorCode as Code, notice, pg_extern, pg_sys};
+
+use crate::error::{SqlResult, from_core, report};
+use crate::{catalog, pg};
+
+#[pg_extern(sql = false)]
+fn label_key(label: &str) -> SqlResult<String> {
+    pg_triage_core::fold_label(label).map_err(from_core)
+}
+
+/// Row and statement trigger of the catalogue tables.
+#[pg_extern(sql = false)]
+fn signal_change(_fcinfo: pg_sys::FunctionCallInfo) {
+    // Gone only while the extension is being dropped: then nobody needs the signal.
+    if let Some(signal) = pg::triage_relation(c"model_signal") {
+        pg::invalidate_relation(signal);
+    }
+}
+
+#[pg_extern(sql = false)]
+fn create_classifier(name: Option<&str>, description: Option<&str>) -> SqlResult<String> {
+    let name = given(name, "name")?;
+    if name.is_empty() || name != name.trim() || name.chars().count() > 128 {
+        return Err(report(
+            Code::ERRCODE_INVALID_NAME,
+            format!(
+                "classifier name \"{name}\" must have 1 to 128 characters and no white space around it"
+            ),
+        ));
+    }
+    catalog::write(|w| w.create_classifier(name, description))?;
+    Ok(name.to_owned())
+}
+
+#[pg_extern(sql = false)]
+fn add_label(
+    classifier: Option<&str>,
+    label: Option<&str>,
+    description: Option<&str>,
+) -> SqlResult<String> {
+    let (classifier, label) = (given(classifier, "classifier")?, given(label, "label")?);
+    if label.trim().is_empty() {
+        return Err(report(
+            Code::ERRCODE_INVALID_PARAMETER_VALUE,
+            "label must not be empty",
+        ));
+    }
+    let stored = catalog::write(|w| {
+        w.lock_classifier(classifier)?;
+        w.add_label(classifier, label, description)
+    })?;
+    if stored != label.trim() {
+        notice!(
+            "label \"{}\" is the same as \"{stored}\", which exists",
+            label.trim()
+        );
+    }
+    Ok(stored)
+}
+
+/// The model is passed on as it is, without reading more of it than its front.
+#[pg_extern(sql = false)]
+fn deploy(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<i32> {
+    let classifier = given(pg::optional_text(fcinfo, 0), "classifier")?;
+    let model = pg::raw_argument(fcinfo, 1).ok_or_else(|| {
+        report(
+            Code::ERRCODE_NULL_VALUE_NOT_ALLOWED,
+            "there is no model to deploy: train_classifier() saw no row with both body and label",
+        )
+    })?;
+    let activate = pg::optional_bool(fcinfo, 2).unwrap_or(true);
+    let note = pg::optional_text(fcinfo, 3);
+    let opened = model.read_model()?;
+    catalog::write(|w| {
+        w.lock_classifier(&classifier)?;
+        let version = w.insert_model(
+            &classifier,
+            model,
+            opened.meta(),
+            opened.identity(),
+            opened.total_bytes(),
+            note.as_deref(),
+        )?;
+        if activate {
+            w.activate(&classifier, version)?;
+        }
+        Ok(version)
+    })
+}
+
+#[pg_extern(sql = false)]
+fn activate(classifier: Option<&str>, version: Option<i32>) -> SqlResult<i32> {
+    let (classifier, version) = (given(classifier, "classifier")?, given(version, "version")?);
+    let changed = catalog::write(|w| {
+        w.lock_classifier(classifier)?;
+        w.activate(classifier, version)
+    })?;
+    if !changed {
+        notice!("version {version} of classifier \"{classifier}\" is active already");
+    }
+    Ok(version)
+}
+
+#[pg_extern(sql = false)]
+fn rollback(classifier: Option<&str>) -> SqlResult<i32> {
+    let classifier = given(classifier, "classifier")?;
+    catalog::write(|w| {
+        w.lock_classifier(classifier)?;
+        w.roll_back(classifier)
+    })
+}
+
+fn given<T>(value: Option<T>, name: &str) -> SqlResult<T> {
+    value.ok_or_else(|| {
+        report(
+            Code::ERRCODE_NULL_VALUE_NOT_ALLOWED,
+            format!("argument \"{name}\" must not be null"),
+        )
+    })
+}

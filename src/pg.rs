@@ -1,0 +1,325 @@
+//! The only unsafe code: what PostgreSQL offers to C and pgrx does not wrap.
+#![allow(unsafe_code)]
+
+use std::cell::Cell;
+use std::ffi::CStr;
+use std::rc::Rc;
+
+use pg_triage_core::Model;
+use pg_triage_core::artifact::{HEADER_BYTES, Header, Kind};
+use pgrx::datum::{DatumWithOid, Internal};
+use pgrx::spi::SpiTupleTable;
+use pgrx::{FromDatum, PgMemoryContexts, PgSqlErrorCode as Code, pg_guard, pg_sys, varlena};
+
+use crate::error::{SqlResult, from_core, report};
+
+/// Lets a cancel request, a timeout or a shutdown take effect here.
+pub fn check_for_interrupts() {
+    pgrx::check_for_interrupts!();
+}
+
+/// Refuses settings `<prefix>.*` that are not defined: a typo becomes an error.
+pub fn reserve_setting_prefix(prefix: &CStr) {
+    // SAFETY: a NUL-terminated string that the server copies.
+    unsafe { pg_sys::MarkGUCPrefixReserved(prefix.as_ptr()) }
+}
+
+// ---------------------------------------------------------------------------------------
+// Aggregates
+
+/// Runs `f` on the aggregate's transition state, made on first use. It lives on the Rust
+/// heap until the server resets the aggregate's memory context.
+pub fn with_state<T: Default, R>(
+    state: &mut Internal,
+    fcinfo: pg_sys::FunctionCallInfo,
+    f: impl FnOnce(&mut T) -> R,
+) -> SqlResult<R> {
+    let mut context = std::ptr::null_mut();
+    // SAFETY: `fcinfo` comes from the server's call of an SQL function. `internal` values
+    // cannot be made in SQL, so the state is one that this function made, with this type.
+    unsafe {
+        if pg_sys::AggCheckCallContext(fcinfo, &mut context) == 0 {
+            return Err(report(
+                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                "this function can only be called by its aggregate",
+            ));
+        }
+        let state: *mut T = PgMemoryContexts::For(context)
+            .switch_to(|_| std::ptr::from_mut(state.get_or_insert_default::<T>()));
+        Ok(f(&mut *state))
+    }
+}
+
+/// The transition state if there is one.
+pub fn state_of<T>(state: &mut Internal) -> Option<&mut T> {
+    // SAFETY: see `with_state`.
+    unsafe { state.get_mut::<T>() }
+}
+
+// ---------------------------------------------------------------------------------------
+// Stored artifacts
+
+/// The rest of a message that a binary receive function was given.
+pub fn receive(buffer: Internal) -> SqlResult<Vec<u8>> {
+    // SAFETY: the server passes a StringInfo to receive functions; they must consume it.
+    unsafe {
+        let info: &mut pg_sys::StringInfoData = buffer
+            .unwrap()
+            .and_then(|datum| datum.cast_mut_ptr::<pg_sys::StringInfoData>().as_mut())
+            .ok_or_else(|| report(Code::ERRCODE_NULL_VALUE_NOT_ALLOWED, "nothing to receive"))?;
+        let (from, to) = (info.cursor.max(0) as usize, info.len.max(0) as usize);
+        let bytes = std::slice::from_raw_parts(info.data.cast::<u8>(), to);
+        info.cursor = info.len;
+        Ok(bytes.get(from..).unwrap_or_default().to_vec())
+    }
+}
+
+/// A value as the executor passes it, still out of line if it is stored so.
+#[derive(Clone, Copy)]
+pub struct RawValue(*mut pg_sys::varlena);
+
+impl RawValue {
+    /// A column of the current row of an SPI result, which must outlive the value.
+    pub fn of_row(row: &SpiTupleTable, ordinal: usize) -> Option<Self> {
+        let datum = row.get_datum_by_ordinal(ordinal).ok().flatten();
+        datum.map(|d| Self(d.cast_mut_ptr()))
+    }
+
+    /// As a parameter for SPI, of the type of column `triage.model.model`.
+    pub fn argument(self) -> DatumWithOid<'static> {
+        let model = triage_relation(c"model").unwrap_or(pg_sys::InvalidOid);
+        // SAFETY: the value came in as an argument of that type and outlives the statement.
+        unsafe { DatumWithOid::new(pg_sys::Datum::from(self.0), column_type(model, c"model")) }
+    }
+
+    /// The first `n` bytes of the content, or all if there are fewer; the rest of an
+    /// out-of-line value is not read.
+    fn front(self, n: usize) -> Vec<u8> {
+        let n = i32::try_from(n).unwrap_or(i32::MAX);
+        // SAFETY: a valid varlena pointer; the slice is a fresh copy that we free.
+        unsafe {
+            let slice = pg_sys::pg_detoast_datum_slice(self.0, 0, n);
+            let bytes = varlena::varlena_to_byte_slice(slice).to_vec();
+            pg_sys::pfree(slice.cast());
+            bytes
+        }
+    }
+
+    /// Reads what classification needs of a stored model.
+    pub fn read_model(self) -> SqlResult<Model> {
+        let read = || {
+            let needed = Header::bytes_needed(&self.front(HEADER_BYTES), Kind::Model)?;
+            let header = Header::read(&self.front(needed), Kind::Model)?;
+            Model::from_front(self.front(Model::serving_bytes(&header)?))
+        };
+        read().map_err(from_core)
+    }
+
+    /// Bytes that tell one value from another within a statement: the pointer of an
+    /// out-of-line value, else the artifact's header with its checksum.
+    fn fingerprint(self) -> Vec<u8> {
+        // SAFETY: a valid varlena pointer; an on-disk pointer has a fixed size.
+        unsafe {
+            if varlena::varatt_is_1b_e(self.0) {
+                let size = varlena::varsize_any(self.0);
+                return std::slice::from_raw_parts(self.0.cast::<u8>(), size).to_vec();
+            }
+        }
+        self.front(HEADER_BYTES)
+    }
+}
+
+struct PinnedModel {
+    fingerprint: Vec<u8>,
+    model: Rc<Model>,
+}
+
+/// Opens a model that is passed as an argument once per call site and statement.
+pub fn pinned_model(fcinfo: pg_sys::FunctionCallInfo, value: RawValue) -> SqlResult<Rc<Model>> {
+    let fingerprint = value.fingerprint();
+    // SAFETY: `fn_extra` is the function's own, and what it points to lives as long as
+    // `fn_mcxt`.
+    unsafe {
+        let flinfo = (*fcinfo).flinfo;
+        if let Some(pinned) = (*flinfo).fn_extra.cast::<PinnedModel>().as_mut() {
+            if pinned.fingerprint != fingerprint {
+                pinned.model = Rc::new(value.read_model()?);
+                pinned.fingerprint = fingerprint;
+            }
+            return Ok(pinned.model.clone());
+        }
+        let model = Rc::new(value.read_model()?);
+        let pinned =
+            PgMemoryContexts::For((*flinfo).fn_mcxt).leak_and_drop_on_delete(PinnedModel {
+                fingerprint,
+                model: model.clone(),
+            });
+        (*flinfo).fn_extra = pinned.cast();
+        Ok(model)
+    }
+}
+
+fn argument(fcinfo: pg_sys::FunctionCallInfo, index: usize) -> Option<pg_sys::Datum> {
+    // SAFETY: the server's call of one of our functions; a missing argument panics.
+    unsafe {
+        let argument = (*fcinfo).args.as_slice((*fcinfo).nargs as usize)[index];
+        (!argument.isnull).then_some(argument.value)
+    }
+}
+
+/// Argument `index`, of a variable-length type, not detoasted.
+pub fn raw_argument(fcinfo: pg_sys::FunctionCallInfo, index: usize) -> Option<RawValue> {
+    argument(fcinfo, index).map(|datum| RawValue(datum.cast_mut_ptr()))
+}
+
+/// Argument `index`, of type text.
+pub fn optional_text(fcinfo: pg_sys::FunctionCallInfo, index: usize) -> Option<String> {
+    // SAFETY: the SQL declaration says text.
+    argument(fcinfo, index).and_then(|datum| unsafe { String::from_datum(datum, false) })
+}
+
+/// Argument `index`, of type boolean.
+pub fn optional_bool(fcinfo: pg_sys::FunctionCallInfo, index: usize) -> Option<bool> {
+    // SAFETY: the SQL declaration says boolean.
+    argument(fcinfo, index).and_then(|datum| unsafe { bool::from_datum(datum, false) })
+}
+
+// ---------------------------------------------------------------------------------------
+// Cache invalidation
+
+thread_local! {
+    static WATCHED: Cell<pg_sys::Oid> = const { Cell::new(pg_sys::InvalidOid) };
+    static INVALIDATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Only counts: no catalogue access, no allocation and no error is allowed here.
+#[pg_guard]
+unsafe extern "C-unwind" fn on_relcache_invalidation(
+    _argument: pg_sys::Datum,
+    relation: pg_sys::Oid,
+) {
+    if relation == pg_sys::InvalidOid || relation == WATCHED.get() {
+        INVALIDATIONS.set(INVALIDATIONS.get() + 1);
+    }
+}
+
+/// Hooks into relation-cache invalidation, once per process.
+pub fn watch_invalidations() {
+    // SAFETY: called once from `_PG_init`; the callback is static.
+    unsafe {
+        pg_sys::CacheRegisterRelcacheCallback(
+            Some(on_relcache_invalidation),
+            pg_sys::Datum::from(0usize),
+        );
+    }
+}
+
+/// From now on, count the invalidations of this relation.
+pub fn watch_relation(relation: pg_sys::Oid) {
+    WATCHED.set(relation);
+}
+
+/// Tells every session, at commit, that this relation has changed.
+pub fn invalidate_relation(relation: pg_sys::Oid) {
+    // SAFETY: looks the relation up and raises an SQL error if it is gone.
+    unsafe { pg_sys::CacheInvalidateRelcacheByRelid(relation) }
+}
+
+/// Invalidations received so far, with those that arrived since the statement began: a
+/// statement that locks no table would otherwise not look.
+pub fn invalidations() -> u64 {
+    // SAFETY: allowed wherever a relation may be opened.
+    unsafe { pg_sys::AcceptInvalidationMessages() };
+    INVALIDATIONS.get()
+}
+
+/// How many transactions had completed in the cluster when the active snapshot was taken:
+/// orders snapshots in time. `None` for a snapshot that does not say (an imported one).
+pub fn snapshot_time() -> Option<u64> {
+    // SAFETY: functions run under an active snapshot; it is checked all the same.
+    unsafe {
+        let snapshot = pg_sys::ActiveSnapshotSet().then(|| pg_sys::GetActiveSnapshot());
+        let time = snapshot
+            .and_then(|s| s.as_ref())
+            .map(|s| s.snapXactCompletionCount);
+        // A parallel worker serves one statement under one restored snapshot.
+        time.filter(|&t| t > 0 || pg_sys::ParallelWorkerNumber >= 0)
+    }
+}
+
+/// The same for a snapshot taken now, where one can be taken.
+pub fn latest_snapshot_time() -> Option<u64> {
+    // SAFETY: refused by the server in parallel mode only, which is checked.
+    unsafe {
+        if pg_sys::IsInParallelMode() {
+            return None;
+        }
+        pg_sys::GetLatestSnapshot()
+            .as_ref()
+            .map(|s| s.snapXactCompletionCount)
+    }
+}
+
+// ---------------------------------------------------------------------------------------
+// Catalogue and identity
+
+/// OID of a relation in schema `triage`, if it exists.
+pub fn triage_relation(name: &CStr) -> Option<pg_sys::Oid> {
+    // SAFETY: syscache look-ups that return InvalidOid when nothing is found.
+    unsafe {
+        let schema = pg_sys::get_namespace_oid(c"triage".as_ptr(), true);
+        let relation = pg_sys::get_relname_relid(name.as_ptr(), schema);
+        (relation != pg_sys::InvalidOid).then_some(relation)
+    }
+}
+
+/// Type of a column.
+pub fn column_type(relation: pg_sys::Oid, column: &CStr) -> pg_sys::Oid {
+    // SAFETY: syscache look-ups; an unknown column gives InvalidOid.
+    unsafe { pg_sys::get_atttype(relation, pg_sys::get_attnum(relation, column.as_ptr())) }
+}
+
+/// Name of the user whose rights apply now.
+pub fn current_user() -> String {
+    // SAFETY: with `noerr = false` the name is never null.
+    unsafe {
+        let name = pg_sys::GetUserNameFromId(pg_sys::GetUserId(), false);
+        CStr::from_ptr(name).to_string_lossy().into_owned()
+    }
+}
+
+/// Runs `f` with the rights of the relation's owner and a search path that only the
+/// server's own objects are found on, so that nothing of the caller's is executed with
+/// those rights. An error ends the (sub)transaction, which restores both.
+pub fn as_owner_of<R>(relation: pg_sys::Oid, f: impl FnOnce() -> SqlResult<R>) -> SqlResult<R> {
+    // SAFETY: the documented sequence (compare the server's `ri_triggers.c` for the user
+    // and `fmgr_security_definer` for the setting).
+    unsafe {
+        let owner = {
+            let relation =
+                pgrx::PgRelation::with_lock(relation, pg_sys::AccessShareLock as pg_sys::LOCKMODE);
+            (*relation.rd_rel).relowner
+        };
+        let (mut user, mut context) = (pg_sys::InvalidOid, 0);
+        pg_sys::GetUserIdAndSecContext(&mut user, &mut context);
+        let level = pg_sys::NewGUCNestLevel();
+        pg_sys::SetUserIdAndSecContext(
+            owner,
+            context | pg_sys::SECURITY_LOCAL_USERID_CHANGE as i32,
+        );
+        pg_sys::set_config_option(
+            c"search_path".as_ptr(),
+            c"pg_catalog, pg_temp".as_ptr(),
+            pg_sys::GucContext::PGC_USERSET,
+            pg_sys::GucSource::PGC_S_SESSION,
+            pg_sys::GucAction::GUC_ACTION_SAVE,
+            true,
+            0,
+            false,
+        );
+        let result = f();
+        pg_sys::AtEOXact_GUC(true, level);
+        pg_sys::SetUserIdAndSecContext(user, context);
+        result
+    }
+}

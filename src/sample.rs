@@ -1,0 +1,41 @@
+//! The sample mails of `demo/mail`, built into the library.
+
+use include_dir::{Dir, File, include_dir};
+use pg_triage_core::message;
+use pgrx::{PgSqlErrorCode as Code, pg_extern};
+
+use crate::error::{SqlResult, from_core, report};
+use crate::{catalog, pg};
+
+/// `<train|new>/<label>/<name>.eml`
+static MAIL: Dir = include_dir!("$CARGO_MANIFEST_DIR/demo/mail");
+
+#[pg_extern(sql = false)]
+fn load_sample() -> SqlResult<i64> {
+    let mut files = Vec::new();
+    collect(&MAIL, &mut files);
+    files.sort_by_key(|f| f.path());
+    catalog::write(|w| {
+        let mut loaded = 0;
+        for file in files {
+            pg::check_for_interrupts();
+            let mut parts = file.path().iter().map(|part| part.to_string_lossy());
+            let (Some(split), Some(label)) = (parts.next(), parts.next()) else {
+                return Err(report(
+                    Code::ERRCODE_INTERNAL_ERROR,
+                    "a sample mail is misplaced",
+                ));
+            };
+            let message = message::parse(file.contents()).map_err(from_core)?;
+            loaded += i64::from(w.insert_email(&format!("sample/{split}"), &message, &label)?);
+        }
+        Ok(loaded)
+    })
+}
+
+fn collect<'a>(dir: &'a Dir<'a>, files: &mut Vec<&'a File<'a>>) {
+    files.extend(dir.files());
+    for dir in dir.dirs() {
+        collect(dir, files);
+    }
+}

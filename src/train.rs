@@ -1,0 +1,166 @@
+//! Training aggregates: `train_classifier`, `collect_emails`, `merge_states`, and
+//! `fit_email_model`.
+
+use pg_triage_core::{ParamGuard, State, Tokenizer, Trainer};
+use pgrx::datum::Internal;
+use pgrx::{notice, pg_extern, pg_sys};
+
+use crate::artifact_types::storable;
+use crate::error::{SqlResult, from_core};
+use crate::{pg, settings};
+
+/// Transition state of all three aggregates.
+#[derive(Default)]
+struct Training {
+    state: State,
+    tokenizer: Tokenizer,
+}
+
+impl Training {
+    fn check_memory(&self) -> SqlResult<()> {
+        let limit = settings::training_memory();
+        if self.state.bytes() <= limit {
+            return Ok(());
+        }
+        Err(from_core(pg_triage_core::Error::StateTooLarge {
+            limit,
+            documents: self.state.documents(),
+        }))
+    }
+
+    fn merge(&mut self, other: &State) -> SqlResult<()> {
+        self.state
+            .merge(other, &pg::check_for_interrupts)
+            .map_err(from_core)?;
+        self.check_memory()
+    }
+
+    /// Says once, at the end, what a person should know about the input.
+    fn notices(&self) {
+        let skipped = self.state.skipped();
+        if skipped > 0 {
+            notice!("skipped {skipped} rows without body or label");
+        }
+        let several = self.state.labels().iter().filter(|l| l.spellings.len() > 1);
+        for label in several.clone().take(5) {
+            let spellings: Vec<_> = label
+                .spellings
+                .keys()
+                .take(5)
+                .map(|s| format!("\"{s}\""))
+                .collect();
+            notice!(
+                "{} are one label, shown as \"{}\"",
+                spellings.join(", "),
+                label.name()
+            );
+        }
+        let more = several.count().saturating_sub(5);
+        if more > 0 {
+            notice!("{more} more labels have several spellings");
+        }
+    }
+}
+
+#[pg_extern(sql = false)]
+fn train_accumulate(
+    mut state: Internal,
+    body: Option<&str>,
+    label: Option<&str>,
+    fcinfo: pg_sys::FunctionCallInfo,
+) -> SqlResult<Internal> {
+    pg::with_state(&mut state, fcinfo, |t: &mut Training| {
+        match (body, label) {
+            (Some(body), Some(label)) => {
+                let features = t.tokenizer.features(body);
+                t.state.learn(&features, label).map_err(from_core)?;
+            }
+            _ => t.state.skip(),
+        }
+        t.check_memory()
+    })??;
+    Ok(state)
+}
+
+#[pg_extern(sql = false)]
+fn train_accumulate_state(
+    mut state: Internal,
+    other: Option<&[u8]>,
+    fcinfo: pg_sys::FunctionCallInfo,
+) -> SqlResult<Internal> {
+    if let Some(other) = other {
+        let other = State::from_bytes(other).map_err(from_core)?;
+        pg::with_state(&mut state, fcinfo, |t: &mut Training| t.merge(&other))??;
+    }
+    Ok(state)
+}
+
+#[pg_extern(sql = false)]
+fn train_combine(
+    mut state: Internal,
+    mut other: Internal,
+    fcinfo: pg_sys::FunctionCallInfo,
+) -> SqlResult<Internal> {
+    if let Some(other) = pg::state_of::<Training>(&mut other) {
+        pg::with_state(&mut state, fcinfo, |t: &mut Training| t.merge(&other.state))??;
+    }
+    Ok(state)
+}
+
+#[pg_extern(sql = false)]
+fn train_serialize(mut state: Internal) -> SqlResult<Option<Vec<u8>>> {
+    pg::state_of(&mut state).map(state_bytes).transpose()
+}
+
+#[pg_extern(sql = false)]
+fn train_deserialize(bytes: &[u8], _unused: Internal) -> SqlResult<Internal> {
+    Ok(Internal::new(Training {
+        state: State::from_bytes(bytes).map_err(from_core)?,
+        tokenizer: Tokenizer::default(),
+    }))
+}
+
+/// Final function of `collect_emails` and `merge_states`.
+#[pg_extern(sql = false)]
+fn train_final_state(mut state: Internal) -> SqlResult<Option<Vec<u8>>> {
+    pg::state_of::<Training>(&mut state)
+        .map(|t| {
+            t.notices();
+            state_bytes(t)
+        })
+        .transpose()
+}
+
+/// Final function of `train_classifier`: NULL if no row had both body and label.
+#[pg_extern(sql = false)]
+fn train_final_model(mut state: Internal) -> SqlResult<Option<Vec<u8>>> {
+    let Some(t) = pg::state_of::<Training>(&mut state) else {
+        return Ok(None);
+    };
+    t.notices();
+    if t.state.documents() == 0 {
+        return Ok(None);
+    }
+    fit(&mut t.state).map(Some)
+}
+
+#[pg_extern(sql = false)]
+fn fit_email_model(state: &[u8]) -> SqlResult<Vec<u8>> {
+    fit(&mut State::from_bytes(state).map_err(from_core)?)
+}
+
+fn state_bytes(t: &mut Training) -> SqlResult<Vec<u8>> {
+    let bytes = t
+        .state
+        .to_bytes(&pg::check_for_interrupts)
+        .map_err(from_core)?;
+    storable(bytes, "email_state")
+}
+
+fn fit(state: &mut State) -> SqlResult<Vec<u8>> {
+    let trainer = Trainer::params().check().map_err(from_core)?;
+    let bytes = trainer
+        .fit_state(state, &pg::check_for_interrupts)
+        .map_err(from_core)?;
+    storable(bytes, "email_model")
+}
