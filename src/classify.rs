@@ -5,6 +5,7 @@ use std::collections::HashSet;
 
 use pg_triage_core::{Features, Tokenizer};
 use pgrx::iter::TableIterator;
+use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::{name, pg_extern, pg_sys};
 
 use crate::error::SqlResult;
@@ -28,7 +29,7 @@ fn classify_email(body: &str, classifier: &str) -> SqlResult<Option<String>> {
 fn classify_email_scores(
     body: &str,
     classifier: &str,
-) -> SqlResult<
+) -> Result<
     TableIterator<
         'static,
         (
@@ -37,6 +38,7 @@ fn classify_email_scores(
             name!(rank, i32),
         ),
     >,
+    ErrorReport,
 > {
     let rows: Vec<_> = match cache::active_model(classifier)? {
         Some(active) => (1..)
