@@ -43,7 +43,7 @@ pub extern "C-unwind" fn _PG_init() {
 
 #[cfg(any(test, feature = "pg_test"))]
 #[path = "../tests/pg/mod.rs"]
-mod tests;
+mod pg_tests;
 
 /// Setup of the in-server tests.
 #[cfg(test)]

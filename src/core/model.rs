@@ -280,16 +280,11 @@ impl Model {
     }
 }
 
-impl linfa::traits::PredictInplace<Messages, Array1<String>> for Model {
-    fn predict_inplace<'a>(&'a self, x: &'a Messages, y: &mut Array1<String>) {
+impl linfa::traits::Predict<&Messages, Array1<String>> for Model {
+    fn predict(&self, messages: &Messages) -> Array1<String> {
         let mut tokenizer = Tokenizer::default();
-        for (text, label) in x.0.iter().zip(y) {
-            *label = self.classify(&tokenizer.features(text)).label.to_owned();
-        }
-    }
-
-    fn default_target(&self, x: &Messages) -> Array1<String> {
-        Array1::from_elem(x.0.len(), String::new())
+        let label = |text: &String| self.classify(&tokenizer.features(text)).label.to_owned();
+        messages.0.iter().map(label).collect()
     }
 }
 
