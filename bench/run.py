@@ -192,7 +192,8 @@ CLASSIFY = {
 }
 
 
-def classify_table(session, mails):
+def classify_rounds(session):
+    """Milliseconds for all mails: {name: [round, ...]}."""
     say(f"classifying, {CLASSIFY_ROUNDS} rounds")
     contestants = {name: lambda q=query: session.explain(q) for name, query in CLASSIFY.items()}
     contestants["parallel"] = lambda: parallel(session, CLASSIFY["classify_email(text)"])
@@ -200,7 +201,10 @@ def classify_table(session, mails):
     results = rounds(CLASSIFY_ROUNDS, contestants)
     helpers = min(launched for _, launched in results["parallel"])
     results[f"classify_email(text), {helpers} parallel workers"] = results.pop("parallel")
-    times = {name: [ms for ms, _ in result] for name, result in results.items()}
+    return {name: [ms for ms, _ in result] for name, result in results.items()}
+
+
+def classify_table(mails, times):
     md5, tsvector = times["md5(text)"], times["to_tsvector('simple', text)"]
     return [
         (name, f"{median(t) / mails * 1000:.1f}", ratio(t, md5), ratio(t, tsvector)) for name, t in times.items()
@@ -223,18 +227,20 @@ def connect_table(session):
     return [(name, f"{median(t):.2f}", ratio(t, base)) for name, t in times.items()]
 
 
-def train_once(session, helpers):
+def train_once(session, aggregate, helpers):
     """In a new session, so that its memory peak is the training's."""
     session.reconnect()
     # The library and the table's pages are in memory before, and not counted.
     session.run("SELECT count(length(text)) FROM train; SELECT count(*) FROM email_tokens('a');")
     session.workers(helpers)
     before = session.memory("VmRSS")
-    ms, launched = session.explain("SELECT train_classifier(text, label) FROM train")
+    ms, launched = session.explain(f"SELECT {aggregate}(text, label) FROM train")
     after = session.memory("VmHWM")
+    result = {"train": ms, "workers": launched}
     # The workers' share cannot be seen afterwards.
-    seen = before is not None and after is not None and not launched
-    return {"train": ms, "memory": after - before if seen else None, "workers": launched}
+    if before is not None and after is not None and not launched:
+        result["memory"] = after - before
+    return result
 
 
 def peer_once(python, messages, peer):
@@ -247,49 +253,61 @@ def peer_once(python, messages, peer):
 
 
 PEERS = {
-    "multinomial": "HashingVectorizer, MultinomialNB",
-    "pairs": "the same on words and pairs, binary",
-    "complement": "HashingVectorizer, ComplementNB",
+    "multinomial": "sklearn HashingVectorizer, MultinomialNB",
+    "pairs": "the same with words and pairs, binary",
+    "complement": "sklearn HashingVectorizer, ComplementNB",
 }
 
 
 def train_rounds(session, python, messages):
     say(f"training, {TRAIN_ROUNDS} rounds")
     contestants = {
-        "serial": lambda: train_once(session, 0),
-        "parallel": lambda: train_once(session, WORKERS),
+        "serial": lambda: train_once(session, "train_classifier", 0),
+        "parallel": lambda: train_once(session, "train_classifier", WORKERS),
+        "collect": lambda: train_once(session, "collect_emails", 0),
     }
     if python:
         contestants |= {peer: lambda p=peer: peer_once(python, messages, p) for peer in PEERS}
     return rounds(TRAIN_ROUNDS, contestants)
 
 
-def megabytes(size):
-    return f"{size / 1e6:.0f}" if size is not None else "-"
+def add_own(session, results, classify):
+    """Adds what was not measured while training. The same rows give the same model."""
+    session.workers(0)
+    own = {
+        "accuracy": float(session.value("SELECT avg((classify_email(text) = label)::int) FROM test;")),
+        "model": int(session.value("SELECT bytes FROM triage.model;")),
+        "classify": median(classify),
+    }
+    for run in results["serial"] + results["parallel"]:
+        run |= own
 
 
-def train_table(session, mails, results):
-    accuracy = float(session.value("SELECT avg((classify_email(text) = label)::int) FROM test;"))
-    model = int(session.value("SELECT bytes FROM triage.model;"))
-    classify, _ = session.explain(CLASSIFY["classify_email(text)"])
-    for own in results["serial"]:
-        own |= {"accuracy": accuracy, "model": model, "classify": classify}
-    for own in results["parallel"]:
-        own |= {"accuracy": accuracy, "model": model, "classify": None}
-    helpers = min(own["workers"] for own in results["parallel"])
-    names = {"serial": "train_classifier", "parallel": f"train_classifier, {helpers} parallel workers", **PEERS}
-    base = [r["train"] for r in results.get("multinomial", [])]
+def train_table(mails, results):
+    helpers = min(run["workers"] for run in results["parallel"])
+    names = {
+        "serial": "train_classifier",
+        "parallel": f"train_classifier, {helpers} parallel workers",
+        "collect": "collect_emails: counting only",
+        **PEERS,
+    }
+    base = [run["train"] for run in results.get("multinomial", [])]
     rows = []
     for key, runs in results.items():
-        times = [r["train"] for r in runs]
+        times = [run["train"] for run in runs]
+
+        def figure(field, scale, digits):
+            known = [run[field] for run in runs if field in run]
+            return f"{median(known) * scale:.{digits}f}" if known else "-"
+
         rows.append((
             names[key],
-            f"{median(times) / 1000:.2f}",
+            figure("train", 1 / 1000, 2),
             ratio(times, base) if base else "-",
-            f"{runs[0]['accuracy']:.3f}",
-            megabytes(runs[0]["model"]),
-            megabytes(runs[0]["memory"]),
-            f"{median(r['classify'] for r in runs) / mails * 1000:.1f}" if runs[0]["classify"] else "-",
+            figure("accuracy", 1, 3),
+            figure("model", 1e-6, 0),
+            figure("memory", 1e-6, 0),
+            figure("classify", 1000 / mails, 1),
         ))
     return rows
 
@@ -316,17 +334,19 @@ def cpu():
     return f"{model}, {os.cpu_count()} cores"
 
 
-def headline(session, source, mails):
+def headline(session, source, mails, results):
     version = session.value("SELECT extversion FROM pg_extension WHERE extname = 'pg_triage';")
     server = session.value("SHOW server_version;").split()[0]
     sizes = {split: sum(mail["split"] == split for mail in mails) for split in ("train", "test")}
     characters = sum(len(mail["text"]) for mail in mails) / len(mails)
-    print(f"\npg_triage {version}, PostgreSQL {server}, {cpu()}")
+    peer = "".join(f", scikit-learn {run['version']}" for run in results.get("multinomial", [])[:1])
+    print(f"\npg_triage {version}, PostgreSQL {server}{peer}, {cpu()}")
     print(
         f"{source}: {sizes['train']} mails to learn, {sizes['test']} to classify, "
         f"{len({mail['label'] for mail in mails})} labels, {characters:.0f} characters each on average"
     )
     print("Medians; ratios are medians of the rounds' ratios.")
+    print("Memory: most that training added to its process. Model: ours includes the counts to learn on.")
 
 
 def main(python=None):
@@ -341,20 +361,19 @@ def main(python=None):
     deploy(session)
     tested = sum(mail["split"] == "test" for mail in mails)
 
-    classified = classify_table(session, tested)
+    classified = classify_rounds(session)
     connected = connect_table(session)
     with tempfile.TemporaryDirectory() as folder:
         messages = Path(folder) / "mails.jsonl"
         with open(messages, "w", encoding="utf-8") as file:
             file.writelines(json.dumps(mail) + "\n" for mail in mails)
         results = train_rounds(session, python, messages)
-    trained = train_table(session, tested, results)
+    add_own(session, results, classified["classify_email(text)"])
 
-    headline(session, source, mails)
-    table(("Classify, warm session", "us/mail", "x md5", "x to_tsvector"), classified)
+    headline(session, source, mails, results)
+    table(("Classify, warm session", "us/mail", "x md5", "x to_tsvector"), classify_table(tested, classified))
     table(("First answer of a new session", "ms", "x"), connected)
-    against = f"Train (from the third on: scikit-learn {results['multinomial'][0]['version']})" if python else "Train"
-    table((against, "s", "x 3rd", "accuracy", "model MB", "memory MB", "us/mail"), trained)
+    table(("Train", "s", "x sklearn", "accuracy", "model MB", "memory MB", "classify us"), train_table(tested, results))
     if not python:
         print("skipped: scikit-learn, because its virtual environment could not be made (see above)")
 

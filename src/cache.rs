@@ -20,7 +20,7 @@ use crate::{catalog, pg};
 /// A model in use.
 pub struct Active {
     /// Version number within the classifier.
-    pub version: i32,
+    pub version: String,
     /// Checksum of the artifact.
     pub checksum: String,
     /// The model.

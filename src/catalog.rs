@@ -41,51 +41,38 @@ pub fn read_active(
     known: Option<Rc<Active>>,
 ) -> SqlResult<Option<Rc<Active>>> {
     pg::as_owner_of(signal, || {
-        Spi::connect(|client| {
-            let row = client
-                .select(
-                    "SELECT m.version, m.checksum, m.model
-                       FROM triage.classifier c
-                       LEFT JOIN LATERAL (SELECT a.version FROM triage.activation a
-                                           WHERE a.classifier = c.name
-                                           ORDER BY a.activation_id DESC LIMIT 1) a ON true
-                       LEFT JOIN triage.model m ON m.classifier = c.name AND m.version = a.version
-                      WHERE c.name = $1",
-                    Some(1),
-                    &[classifier.into()],
-                )
-                .map_err(from_spi)?
-                .first();
-            if row.is_empty() {
+        Spi::connect(|_| {
+            let row = pg::select(
+                c"SELECT m.version, m.checksum, m.model
+                    FROM triage.classifier c
+                    LEFT JOIN LATERAL (SELECT a.version FROM triage.activation a
+                                        WHERE a.classifier = c.name
+                                        ORDER BY a.activation_id DESC LIMIT 1) a ON true
+                    LEFT JOIN triage.model m ON m.classifier = c.name AND m.version = a.version
+                   WHERE c.name = $1",
+                &[classifier],
+            )?;
+            if row.len() == 0 {
                 if classifier == DEFAULT_CLASSIFIER {
                     return Ok(None);
                 }
-                let names = client.select(
-                    "SELECT name FROM triage.classifier ORDER BY name",
-                    None,
-                    &[],
-                );
-                return Err(unknown_classifier(classifier, values(names)?));
+                let names = pg::select(c"SELECT name FROM triage.classifier ORDER BY name", &[])?;
+                return Err(unknown_classifier(classifier, names.texts()));
             }
-            let Some(version) = row.get::<i32>(1).map_err(from_spi)? else {
+            let (Some(version), Some(checksum), Some(stored)) =
+                (row.text(0, 1), row.text(0, 2), row.raw(0, 3))
+            else {
                 return Ok(None);
             };
-            let checksum: String = row.get(2).map_err(from_spi)?.unwrap_or_default();
             let model = match known {
                 Some(k) if k.version == version && k.checksum == checksum => k.model.clone(),
-                _ => Rc::new(
-                    RawValue::of_row(&row, 3)
-                        .ok_or_else(|| {
-                            report(Code::ERRCODE_INTERNAL_ERROR, "a stored model is null")
-                        })?
-                        .read_model()?,
-                ),
+                _ => Rc::new(stored.read_model()?),
             };
-            let names = values(client.select(
-                "SELECT label FROM triage.label WHERE classifier = $1",
-                None,
-                &[classifier.into()],
-            ))?;
+            let names = pg::select(
+                c"SELECT label FROM triage.label WHERE classifier = $1",
+                &[classifier],
+            )?
+            .texts();
             let labels = catalogue_spelling(&model.meta().labels, names)?;
             Ok(Some(Rc::new(Active {
                 version,
@@ -242,10 +229,12 @@ impl Writer<'_, '_> {
         ))?;
         if !known.contains(&version) {
             let known: Vec<_> = known.iter().map(i32::to_string).collect();
-            return Err(unknown(
-                &format!("model of classifier \"{classifier}\" with version"),
-                &version.to_string(),
-                &known,
+            return Err(report(
+                Code::ERRCODE_UNDEFINED_OBJECT,
+                format!(
+                    "version {version} of classifier \"{classifier}\" does not exist (known: {})",
+                    known.join(", ")
+                ),
             ));
         }
         let inserted = self.update(

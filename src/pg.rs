@@ -8,8 +8,9 @@ use std::rc::Rc;
 use pg_triage_core::Model;
 use pg_triage_core::artifact::{HEADER_BYTES, Header, Kind};
 use pgrx::datum::{DatumWithOid, Internal};
-use pgrx::spi::SpiTupleTable;
-use pgrx::{FromDatum, PgMemoryContexts, PgSqlErrorCode as Code, pg_guard, pg_sys, varlena};
+use pgrx::{
+    FromDatum, IntoDatum, PgMemoryContexts, PgSqlErrorCode as Code, pg_guard, pg_sys, varlena,
+};
 
 use crate::error::{SqlResult, from_core, report};
 
@@ -79,12 +80,6 @@ pub fn receive(buffer: Internal) -> SqlResult<Vec<u8>> {
 pub struct RawValue(*mut pg_sys::varlena);
 
 impl RawValue {
-    /// A column of the current row of an SPI result, which must outlive the value.
-    pub fn of_row(row: &SpiTupleTable, ordinal: usize) -> Option<Self> {
-        let datum = row.get_datum_by_ordinal(ordinal).ok().flatten();
-        datum.map(|d| Self(d.cast_mut_ptr()))
-    }
-
     /// As a parameter for SPI, of the type of column `triage.model.model`.
     pub fn argument(self) -> DatumWithOid<'static> {
         let model = triage_relation(c"model").unwrap_or(pg_sys::InvalidOid);
@@ -182,6 +177,82 @@ pub fn optional_text(fcinfo: pg_sys::FunctionCallInfo, index: usize) -> Option<S
 pub fn optional_bool(fcinfo: pg_sys::FunctionCallInfo, index: usize) -> Option<bool> {
     // SAFETY: the SQL declaration says boolean.
     argument(fcinfo, index).and_then(|datum| unsafe { bool::from_datum(datum, false) })
+}
+
+// ---------------------------------------------------------------------------------------
+// Reading tables
+
+/// Result of [`select`], valid within its callback.
+pub struct Rows {
+    table: *mut pg_sys::SPITupleTable,
+    count: usize,
+}
+
+impl Rows {
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// A column (from 1) of a row (from 0) in its text form; `None` for NULL.
+    pub fn text(&self, row: usize, column: i32) -> Option<String> {
+        // SAFETY: the table is valid and `row` is checked by the slice; the server checks
+        // the column.
+        unsafe {
+            let value = pg_sys::SPI_getvalue(self.tuple(row), (*self.table).tupdesc, column);
+            (!value.is_null()).then(|| CStr::from_ptr(value).to_string_lossy().into_owned())
+        }
+    }
+
+    /// A variable-length column, not detoasted.
+    pub fn raw(&self, row: usize, column: i32) -> Option<RawValue> {
+        let mut null = false;
+        // SAFETY: as above.
+        let datum = unsafe {
+            pg_sys::SPI_getbinval(self.tuple(row), (*self.table).tupdesc, column, &mut null)
+        };
+        (!null).then(|| RawValue(datum.cast_mut_ptr()))
+    }
+
+    /// The first column of all rows, without nulls.
+    pub fn texts(&self) -> Vec<String> {
+        (0..self.count)
+            .filter_map(|row| self.text(row, 1))
+            .collect()
+    }
+
+    fn tuple(&self, row: usize) -> pg_sys::HeapTuple {
+        // SAFETY: the table holds `count` tuples while SPI is connected.
+        unsafe { std::slice::from_raw_parts((*self.table).vals, self.count)[row] }
+    }
+}
+
+/// Runs a query with text parameters under the caller's snapshot. pgrx's own `select` takes
+/// a new snapshot once the transaction has written something, and a statement would then
+/// see more than its snapshot shows. To be called inside `Spi::connect`.
+pub fn select(query: &CStr, parameters: &[&str]) -> SqlResult<Rows> {
+    let mut types = vec![pg_sys::TEXTOID; parameters.len()];
+    let mut values: Vec<_> = parameters.iter().filter_map(|p| p.into_datum()).collect();
+    // SAFETY: both arrays have as many items as the query has parameters.
+    unsafe {
+        let status = pg_sys::SPI_execute_with_args(
+            query.as_ptr(),
+            parameters.len() as i32,
+            types.as_mut_ptr(),
+            values.as_mut_ptr(),
+            std::ptr::null(),
+            true,
+            0,
+        );
+        if status != pg_sys::SPI_OK_SELECT as i32 {
+            let message = format!("a catalogue query failed with status {status}");
+            return Err(report(Code::ERRCODE_INTERNAL_ERROR, message));
+        }
+        Ok(Rows {
+            table: pg_sys::SPI_tuptable,
+            count: pg_sys::SPI_processed as usize,
+        })
+    }
 }
 
 // ---------------------------------------------------------------------------------------

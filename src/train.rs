@@ -39,7 +39,8 @@ impl Training {
     fn notices(&self) {
         let skipped = self.state.skipped();
         if skipped > 0 {
-            notice!("skipped {skipped} rows without body or label");
+            let rows = if skipped == 1 { "row" } else { "rows" };
+            notice!("skipped {skipped} {rows} without body or label");
         }
         let several = self.state.labels().iter().filter(|l| l.spellings.len() > 1);
         for label in several.clone().take(5) {

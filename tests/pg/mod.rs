@@ -131,7 +131,7 @@ mod tests {
             (
                 "SELECT triage.activate('default', 9)",
                 "42704",
-                "version \"9\" does not exist",
+                "version 9 of classifier \"default\" does not exist",
             ),
             (
                 "SELECT triage.deploy('default', NULL)",
