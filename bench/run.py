@@ -186,9 +186,9 @@ CLASSIFY = {
     "to_tsvector('simple', text)": "SELECT count(to_tsvector('simple', text)) FROM test",
     "classify_email(text)": "SELECT count(classify_email(text)) FROM test",
     "classify_with(model, text)": "SELECT count(classify_with((SELECT model FROM pinned), text)) FROM test",
-    "classify_with(tiny model, text): words only": "SELECT count(classify_with((SELECT model FROM tiny), text)) FROM test",
+    "classify_with(tiny model, text): no look-ups": "SELECT count(classify_with((SELECT model FROM tiny), text)) FROM test",
     "email_tokens(text): a row per word": "SELECT count(*) FROM test, email_tokens(text)",
-    "length(text): reading only": "SELECT count(length(text)) FROM test",
+    "text < 'x': reading only": """SELECT count(text COLLATE "C" < 'x') FROM test""",
 }
 
 
@@ -277,10 +277,10 @@ def add_own(session, results, classify):
     own = {
         "accuracy": float(session.value("SELECT avg((classify_email(text) = label)::int) FROM test;")),
         "model": int(session.value("SELECT bytes FROM triage.model;")),
-        "classify": median(classify),
     }
     for run in results["serial"] + results["parallel"]:
         run |= own
+    results["serial"][0]["classify"] = median(classify)
 
 
 def train_table(mails, results):
@@ -355,7 +355,7 @@ def main(python=None):
     if CORPUS.is_file():
         source, mails = "20 Newsgroups by date", list(corpus())
     else:
-        source, mails = "Sample mails, repeated with variation (their accuracy says little)", list(sample(session))
+        source, mails = f"Sample mails, repeated with variation, for want of {CORPUS.name} (accuracy says little)", list(sample(session))
     say(f"loading {len(mails)} mails and training")
     load(session, mails)
     deploy(session)

@@ -62,22 +62,22 @@ pub(crate) fn metrics(outcomes: &[Outcome]) -> Result<Metrics> {
     let f1 = confusion
         .split_one_vs_all()
         .iter()
-        .map(|one| widen(one.f1_score()))
+        .map(|one| f64::from(one.f1_score()))
         .map(|f1| if f1.is_finite() { f1 } else { 0.0 })
         .collect::<Vec<_>>();
     Ok(Metrics {
         judged: outcomes.len() as u32,
-        accuracy: widen(confusion.accuracy()),
-        macro_f1: mean(f1.into_iter()),
-        log_loss: mean_log_loss(outcomes),
-        calibration_error: calibration_error(outcomes),
+        accuracy: rounded(confusion.accuracy().into()),
+        macro_f1: rounded(mean(f1.into_iter())),
+        log_loss: rounded(mean_log_loss(outcomes)),
+        calibration_error: rounded(calibration_error(outcomes)),
         ..Metrics::default()
     })
 }
 
-/// linfa's metrics are single precision; the digits that a person would read stay clean.
-fn widen(figure: f32) -> f64 {
-    (f64::from(figure) * 1e6).round() / 1e6
+/// Six digits: more would be noise, and linfa's metrics are single precision anyway.
+pub(crate) fn rounded(figure: f64) -> f64 {
+    (figure * 1e6).round() / 1e6
 }
 
 /// Guo et al. 2017: gap between confidence and accuracy, averaged over 15 bins.

@@ -134,23 +134,41 @@ impl<'a> NaiveBayes<'a> {
     }
 
     /// The same counts under another form, without another pass over them.
-    pub(crate) fn with_form(self, form: ScoreForm) -> Self {
-        Self { form, ..self }
+    pub(crate) fn with_form(&self, form: ScoreForm) -> Self {
+        Self {
+            state: self.state,
+            form,
+            totals: self.totals.clone(),
+        }
+    }
+
+    /// The form that scores are computed in.
+    pub(crate) fn form(&self) -> ScoreForm {
+        self.form
     }
 
     /// Scores of all classes (not normalised; for the multinomial forms the joint log
     /// likelihood) and the number of known features.
     pub fn scores(&self, features: &Features) -> (Vec<f64>, usize) {
-        self.scores_of(features.keys(), None)
+        let rows: Vec<_> = features
+            .keys()
+            .iter()
+            .map(|&k| self.state.counts().row(k))
+            .collect();
+        self.scores_of(&rows, None)
     }
 
-    /// As [`NaiveBayes::scores`] for raw keys; with `left_out`, as if that document, which
-    /// has exactly these keys, had never been learned.
-    pub(crate) fn scores_of(&self, keys: &[u64], left_out: Option<LeftOut>) -> (Vec<f64>, usize) {
+    /// As [`NaiveBayes::scores`] for the rows of the message's features; with `left_out`, as
+    /// if that document, which has exactly these features, had never been learned.
+    pub(crate) fn scores_of(
+        &self,
+        rows: &[&[Cell]],
+        left_out: Option<LeftOut>,
+    ) -> (Vec<f64>, usize) {
         let mut totals = std::borrow::Cow::Borrowed(&self.totals);
         if let Some(out) = left_out {
             let totals = totals.to_mut();
-            let (class, n) = (out.class as usize, keys.len() as u64);
+            let (class, n) = (out.class as usize, rows.len() as u64);
             // Saturating: a forged state may sample what it did not count.
             let take = |from: &mut u64, n: u64| *from = from.saturating_sub(n);
             take(&mut totals.documents, 1);
@@ -161,8 +179,7 @@ impl<'a> NaiveBayes<'a> {
         let mut sums = vec![0.0; self.totals.class_documents.len()];
         let (mut gains, mut squares, mut known) = (0.0, 0.0, 0);
         let (mut remaining, mut deltas) = (Vec::new(), Vec::new());
-        for &key in keys {
-            let mut row = self.state.counts().row(key);
+        for &(mut row) in rows {
             if let Some(out) = left_out {
                 let totals = totals.to_mut();
                 move_log_df(totals, row, -1.0);

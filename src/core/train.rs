@@ -101,13 +101,7 @@ impl TrainerValidParams {
         } else {
             forms
         };
-        let mut candidates = Vec::new();
-        let mut nb = NaiveBayes::new(state, forms[0], poll);
-        for &form in forms {
-            nb = nb.with_form(form);
-            candidates.push(self.judge(state, &nb, form, poll));
-        }
-        let chosen = choose(candidates);
+        let chosen = choose(self.judge(state, forms, poll));
         let mut metrics = evaluation::metrics(&chosen.outcomes)?;
         let held_out: Vec<_> = chosen
             .outcomes
@@ -116,32 +110,51 @@ impl TrainerValidParams {
             .filter_map(|(i, o)| baseline::is_held_out(i).then_some(*o))
             .collect();
         metrics.held_out = held_out.len() as u32;
-        metrics.held_out_accuracy = evaluation::accuracy(&held_out);
+        metrics.held_out_accuracy = evaluation::rounded(evaluation::accuracy(&held_out));
         let judged = &state.sample()[..chosen.outcomes.len()];
-        metrics.baseline_accuracy = baseline::accuracy(judged, state.labels().len(), poll)?;
+        metrics.baseline_accuracy =
+            evaluation::rounded(baseline::accuracy(judged, state.labels().len(), poll)?);
         Model::pack(state, chosen.form, chosen.calibration, metrics, poll)
     }
 
-    fn judge(&self, state: &State, nb: &NaiveBayes, form: ScoreForm, poll: Poll) -> Candidate {
-        let most = MAX_JUDGED_SCORES / state.labels().len().max(1);
-        let judged: Vec<Judged> = state
-            .sample()
+    /// Scores sampled documents, each left out of the counts, under every form.
+    fn judge(&self, state: &State, forms: &[ScoreForm], poll: Poll) -> Vec<Candidate> {
+        let first = NaiveBayes::new(state, forms[0], poll);
+        let mut judges: Vec<(NaiveBayes, Vec<Judged>)> = forms
             .iter()
-            .take(self.judged_documents.min(most))
-            .map(|document| {
-                poll();
-                let left_out = LeftOut {
-                    class: document.class,
-                    weight: unit_weight(document.keys.len()),
-                };
-                let (scores, known) = nb.scores_of(&document.keys, Some(left_out));
-                Judged {
+            .map(|&form| (first.with_form(form), Vec::new()))
+            .collect();
+        let most = MAX_JUDGED_SCORES / state.labels().len().max(1);
+        for document in state.sample().iter().take(self.judged_documents.min(most)) {
+            poll();
+            let left_out = LeftOut {
+                class: document.class,
+                weight: unit_weight(document.keys.len()),
+            };
+            // Finding the rows costs more than scoring them: once for all forms.
+            let rows: Vec<_> = document
+                .keys
+                .iter()
+                .map(|&k| state.counts().row(k))
+                .collect();
+            for (nb, judged) in &mut judges {
+                let (scores, known) = nb.scores_of(&rows, Some(left_out));
+                judged.push(Judged {
                     scores,
                     known,
                     class: document.class as usize,
-                }
-            })
-            .collect();
+                });
+            }
+        }
+        judges
+            .into_iter()
+            .map(|(nb, judged)| Candidate::new(nb.form(), judged, poll))
+            .collect()
+    }
+}
+
+impl Candidate {
+    fn new(form: ScoreForm, judged: Vec<Judged>, poll: Poll) -> Self {
         let calibration = Calibration::fit(&judged, poll);
         let outcomes = judged
             .into_iter()
@@ -150,7 +163,7 @@ impl TrainerValidParams {
                 evaluation::outcome(&j.scores, j.class)
             })
             .collect();
-        Candidate {
+        Self {
             form,
             calibration,
             outcomes,

@@ -105,7 +105,7 @@ def check(block, title, session):
     """Runs one block and prints its test line; returns (passed, session alive)."""
     printed, alive = session.run(block.sql)
     actual = trimmed(printed)
-    if matches(trimmed(block.expected), actual) if block.expected else alive:
+    if matches(trimmed(block.expected), actual) if block.expected is not None else alive:
         print(f"ok - {title}", flush=True)
         return True, alive
     print(f"not ok - {title}")
