@@ -1,4 +1,5 @@
 //! Inside the server, each test in a transaction that is rolled back.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
 #[pgrx::pg_schema]
 mod tests {
