@@ -60,7 +60,7 @@ pub fn sample_model() -> AnyResult<Vec<u8>> {
 }
 
 pub fn manifest(model: &[u8]) -> AnyResult<String> {
-    let opened = Model::from_bytes(model.to_vec())?;
+    let opened = Model::from_bytes(model.to_vec(), &never_cancelled)?;
     let meta = opened.meta();
     let new = sample_mails("new")?;
     let mut tokenizer = Tokenizer::default();

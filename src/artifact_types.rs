@@ -4,7 +4,7 @@
 use std::ffi::{CStr, CString};
 
 use base64::prelude::{BASE64_STANDARD, Engine};
-use pg_triage_core::{Error, Model, State};
+use pg_triage_core::{Model, State};
 use pgrx::datum::Internal;
 use pgrx::{PgSqlErrorCode as Code, pg_extern};
 
@@ -52,13 +52,13 @@ fn encode(bytes: &[u8], sql_type: &str) -> SqlResult<CString> {
 }
 
 fn valid_state(bytes: Vec<u8>) -> SqlResult<Vec<u8>> {
-    State::from_bytes(&bytes).map_err(from_core)?;
+    State::from_bytes(&bytes, &pg::check_for_interrupts).map_err(from_core)?;
     Ok(bytes)
 }
 
 fn valid_model(bytes: Vec<u8>) -> SqlResult<Vec<u8>> {
-    let model: Result<Model, Error> = Model::from_bytes(bytes);
-    Ok(model.map_err(from_core)?.into_bytes())
+    let model = Model::from_bytes(bytes, &pg::check_for_interrupts).map_err(from_core)?;
+    Ok(model.into_bytes())
 }
 
 #[pg_extern(sql = false)]

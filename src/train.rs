@@ -90,7 +90,7 @@ fn train_accumulate_state(
     fcinfo: pg_sys::FunctionCallInfo,
 ) -> SqlResult<Internal> {
     if let Some(other) = other {
-        let other = State::from_bytes(other).map_err(from_core)?;
+        let other = State::from_bytes(other, &pg::check_for_interrupts).map_err(from_core)?;
         pg::with_state(&mut state, fcinfo, |t: &mut Training| t.merge(&other))??;
     }
     Ok(state)
@@ -116,7 +116,7 @@ fn train_serialize(mut state: Internal) -> SqlResult<Option<Vec<u8>>> {
 #[pg_extern(sql = false)]
 fn train_deserialize(bytes: &[u8], _unused: Internal) -> SqlResult<Internal> {
     Ok(Internal::new(Training {
-        state: State::from_bytes(bytes).map_err(from_core)?,
+        state: State::from_bytes(bytes, &pg::check_for_interrupts).map_err(from_core)?,
         tokenizer: Tokenizer::default(),
     }))
 }
@@ -147,7 +147,7 @@ fn train_final_model(mut state: Internal) -> SqlResult<Option<Vec<u8>>> {
 
 #[pg_extern(sql = false)]
 fn fit_email_model(state: &[u8]) -> SqlResult<Vec<u8>> {
-    fit(&mut State::from_bytes(state).map_err(from_core)?)
+    fit(&mut State::from_bytes(state, &pg::check_for_interrupts).map_err(from_core)?)
 }
 
 fn state_bytes(t: &mut Training) -> SqlResult<Vec<u8>> {

@@ -217,7 +217,10 @@ impl CountTable {
     }
 
     /// From cells in (key, class) order; `None` if they are not.
-    pub(crate) fn from_sorted(cells: impl Iterator<Item = Cell>) -> Result<Option<Self>> {
+    pub(crate) fn from_sorted(
+        cells: impl Iterator<Item = Cell>,
+        poll: Poll,
+    ) -> Result<Option<Self>> {
         let mut table = Self::default();
         let mut last = None;
         for cell in cells {
@@ -226,6 +229,9 @@ impl CountTable {
             }
             last = Some(cell.order());
             let shard = &mut table.shards[shard_of(cell.key)];
+            if shard.cells.is_empty() {
+                poll();
+            }
             reserve(&mut shard.cells, 1)?;
             shard.cells.push(cell);
         }

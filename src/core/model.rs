@@ -137,9 +137,9 @@ impl Model {
     ///
     /// # Errors
     /// [`Error::Corrupt`], [`Error::UnsupportedVersion`], [`Error::TokenizerVersion`].
-    pub fn from_bytes(bytes: Vec<u8>) -> Result<Self> {
+    pub fn from_bytes(bytes: Vec<u8>, poll: Poll) -> Result<Self> {
         let header = Header::read_complete(&bytes, Kind::Model)?;
-        State::from_bytes(&bytes[header.range(section::STATE)?])?;
+        State::from_bytes(&bytes[header.range(section::STATE)?], poll)?;
         Self::open(header, bytes)
     }
 

@@ -74,6 +74,13 @@ pub struct State {
     counts: CountTable,
     sample: Sample,
     skipped: u64,
+    /// Memory of spellings, of which a free-text column has many.
+    spelling_bytes: usize,
+}
+
+/// A spelling is kept in two maps, with their nodes.
+fn spelling_bytes(spelling: &str) -> usize {
+    2 * (spelling.len() + 64)
 }
 
 impl State {
@@ -92,6 +99,7 @@ impl State {
             Some(&class) => class,
             None => {
                 let class = self.class_of(&fold_label(spelling)?)?;
+                self.spelling_bytes += spelling_bytes(spelling);
                 self.by_spelling.insert(spelling.to_owned(), class);
                 class
             }
@@ -155,7 +163,13 @@ impl State {
         let mut class_map = Vec::new();
         for label in &other.labels {
             let class = self.class_of(&label.folded)?;
-            self.labels[class as usize].add(label);
+            let known = &mut self.labels[class as usize];
+            let new = label
+                .spellings
+                .keys()
+                .filter(|s| !known.spellings.contains_key(*s));
+            self.spelling_bytes += new.map(|s| spelling_bytes(s)).sum::<usize>();
+            known.add(label);
             class_map.push(class);
         }
         self.counts.merge(&other.counts, &class_map, poll)?;
@@ -212,7 +226,10 @@ impl State {
 
     /// Memory in use, in bytes, without small change.
     pub fn bytes(&self) -> usize {
-        self.counts.bytes() + self.sample.bytes() + self.labels.len() * size_of::<LabelCounts>()
+        self.counts.bytes()
+            + self.sample.bytes()
+            + self.spelling_bytes
+            + self.labels.len() * size_of::<LabelCounts>()
     }
 
     pub(crate) fn counts(&self) -> &CountTable {
@@ -274,7 +291,7 @@ impl State {
     /// # Errors
     /// [`Error::Corrupt`], [`Error::UnsupportedVersion`], [`Error::TokenizerVersion`],
     /// [`Error::OutOfMemory`].
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+    pub fn from_bytes(bytes: &[u8], poll: Poll) -> Result<Self> {
         let kind = Kind::State;
         let header = Header::read_complete(bytes, kind)?;
         let meta: Meta = header.meta(bytes, section::META)?;
@@ -295,11 +312,11 @@ impl State {
                 class: u16::from_le_bytes(class).into(),
             },
         );
-        let counts = CountTable::from_sorted(cells)?
+        let counts = CountTable::from_sorted(cells, poll)?
             .ok_or_else(|| corrupt(kind, "its counts are not in order"))?;
         let sample = read_sample(&meta, items::<8>(part(section::SAMPLE_KEYS)?, kind)?)
             .ok_or_else(|| corrupt(kind, "its sample is not in order"))?;
-        if !labels_agree(&meta.labels, &counts) {
+        if !labels_agree(&meta.labels, &counts, poll) {
             return Err(corrupt(kind, "its counts do not add up"));
         }
         let mut state = Self {
@@ -370,9 +387,10 @@ fn read_sample(meta: &Meta, mut keys: &[[u8; 8]]) -> Option<Sample> {
 }
 
 /// Whether labels are canonical and their totals are the sums of the cells.
-fn labels_agree(labels: &[LabelCounts], counts: &CountTable) -> bool {
+fn labels_agree(labels: &[LabelCounts], counts: &CountTable, poll: Poll) -> bool {
     let mut sums = vec![(0u64, 0u64); labels.len()];
-    for cell in counts.groups().flatten() {
+    let polled = counts.groups().inspect(|_| poll());
+    for cell in polled.flatten() {
         let Some((tokens, weight)) = sums.get_mut(cell.class as usize) else {
             return false;
         };

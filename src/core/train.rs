@@ -216,6 +216,9 @@ impl Fit<Messages, Array1<String>, Error> for TrainerValidParams {
         for (text, label) in dataset.records.0.iter().zip(&dataset.targets) {
             state.learn(&tokenizer.features(text), label)?;
         }
-        Model::from_bytes(self.fit_state(&mut state, &never_cancelled)?)
+        Model::from_bytes(
+            self.fit_state(&mut state, &never_cancelled)?,
+            &never_cancelled,
+        )
     }
 }

@@ -33,12 +33,18 @@ fn every_bit_flip_is_caught() {
     for bit in 0..state.len() * 8 {
         let mut bytes = state.clone();
         bytes[bit / 8] ^= 1 << (bit % 8);
-        assert!(refused(State::from_bytes(&bytes)), "state, bit {bit}");
+        assert!(
+            refused(State::from_bytes(&bytes, &never_cancelled)),
+            "state, bit {bit}"
+        );
     }
     for bit in 0..model.len() * 8 {
         let mut bytes = model.clone();
         bytes[bit / 8] ^= 1 << (bit % 8);
-        assert!(refused(Model::from_bytes(bytes)), "model, bit {bit}");
+        assert!(
+            refused(Model::from_bytes(bytes, &never_cancelled)),
+            "model, bit {bit}"
+        );
     }
 }
 
@@ -47,24 +53,30 @@ fn every_truncation_and_extension_is_caught() {
     let (state, model) = artifacts();
     for length in 0..state.len() {
         assert!(
-            refused(State::from_bytes(&state[..length])),
+            refused(State::from_bytes(&state[..length], &never_cancelled)),
             "state, {length} bytes"
         );
     }
     for length in 0..model.len() {
         assert!(
-            refused(Model::from_bytes(model[..length].to_vec())),
+            refused(Model::from_bytes(
+                model[..length].to_vec(),
+                &never_cancelled
+            )),
             "model, {length} bytes"
         );
     }
-    assert!(refused(State::from_bytes(&[&state[..], &[0; 8]].concat())));
+    assert!(refused(State::from_bytes(
+        &[&state[..], &[0; 8]].concat(),
+        &never_cancelled
+    )));
 }
 
 #[test]
 fn kinds_do_not_mix() {
     let (state, model) = artifacts();
-    assert!(refused(State::from_bytes(&model)));
-    assert!(refused(Model::from_bytes(state)));
+    assert!(refused(State::from_bytes(&model, &never_cancelled)));
+    assert!(refused(Model::from_bytes(state, &never_cancelled)));
 }
 
 #[test]
@@ -73,7 +85,7 @@ fn the_front_is_enough_to_classify() {
     let header = Header::read(&model, Kind::Model).unwrap();
     let front = Model::serving_bytes(&header).unwrap();
     assert!(front < model.len());
-    let whole = Model::from_bytes(model.clone()).unwrap();
+    let whole = Model::from_bytes(model.clone(), &never_cancelled).unwrap();
     let part = Model::from_front(model[..front].to_vec()).unwrap();
     let features = Tokenizer::default().features("a refund please");
     assert_eq!(whole.rank(&features), part.rank(&features));
@@ -95,11 +107,14 @@ fn forged_lengths_do_not_allocate() {
         let mut bytes = state.clone();
         bytes[at..at + 8].copy_from_slice(&value.to_le_bytes());
         reseal(&mut bytes);
-        assert!(refused(State::from_bytes(&bytes)), "{value} at {at}");
+        assert!(
+            refused(State::from_bytes(&bytes, &never_cancelled)),
+            "{value} at {at}"
+        );
     }
     let mut many_sections = state.clone();
     many_sections[12..16].copy_from_slice(&u32::MAX.to_le_bytes());
-    assert!(refused(State::from_bytes(&many_sections)));
+    assert!(refused(State::from_bytes(&many_sections, &never_cancelled)));
 }
 
 /// Metadata that claims a vector of 2^40 labels, under a right checksum.
@@ -114,7 +129,7 @@ fn forged_metadata_does_not_allocate() {
     let checksum = xxhash_rust::xxh3::xxh3_128(&state[start..start + length]);
     state[72..88].copy_from_slice(&checksum.to_le_bytes());
     reseal(&mut state);
-    assert!(refused(State::from_bytes(&state)));
+    assert!(refused(State::from_bytes(&state, &never_cancelled)));
 }
 
 fn reseal(bytes: &mut [u8]) {

@@ -29,12 +29,12 @@ fn format_1_still_decodes() {
     let read = |name: &str| fs::read(root().join("model_artifacts/golden").join(name)).unwrap();
     let (state, model) = (read("v1.state"), read("v1.model"));
 
-    let mut decoded = State::from_bytes(&state).unwrap();
+    let mut decoded = State::from_bytes(&state, &never_cancelled).unwrap();
     assert_eq!(decoded.documents(), 6);
     assert_eq!(decoded.skipped(), 1);
     assert_eq!(decoded.to_bytes(&never_cancelled).unwrap(), state);
 
-    let decoded = Model::from_bytes(model.clone()).unwrap();
+    let decoded = Model::from_bytes(model.clone(), &never_cancelled).unwrap();
     assert_eq!(decoded.meta().labels, ["Billing", "support"]);
     let mut tokenizer = Tokenizer::default();
     let mut label_of = |text: &str| decoded.classify(&tokenizer.features(text)).label.to_owned();

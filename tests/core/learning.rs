@@ -59,7 +59,7 @@ proptest! {
         for pair in cuts.windows(2).rev() {
             let mut part = learn(&mails[pair[0]..pair[1]]);
             if stored {
-                part = State::from_bytes(&bytes(part)).unwrap();
+                part = State::from_bytes(&bytes(part), &never_cancelled).unwrap();
             }
             merged.merge(&part, &never_cancelled).unwrap();
         }
@@ -147,6 +147,7 @@ fn model(mails: &[(&str, &str)]) -> Model {
         trainer
             .fit_state(&mut learn(&mails), &never_cancelled)
             .unwrap(),
+        &never_cancelled,
     )
     .unwrap()
 }
