@@ -1,6 +1,7 @@
 //! The only SPI: reads and writes of the tables in `sql/catalog.sql`, with their owner's
 //! rights.
 
+use std::ffi::CStr;
 use std::rc::Rc;
 
 use pg_triage_core::{ModelMeta, fold_label};
@@ -15,8 +16,10 @@ use crate::pg::{self, RawValue};
 /// The classifier that exists without being registered.
 pub const DEFAULT_CLASSIFIER: &str = "default";
 
-/// Runs `f` connected to SPI, with the rights of the tables' owner.
-pub fn write<R>(f: impl FnOnce(&mut Writer) -> SqlResult<R>) -> SqlResult<R> {
+/// Runs `f` for an SQL function that writes: connected to SPI, with the rights of the
+/// tables' owner.
+pub fn write<R>(function: &CStr, f: impl FnOnce(&mut Writer) -> SqlResult<R>) -> SqlResult<R> {
+    pg::prevent_if_read_only(function);
     let actor = pg::current_user();
     pg::as_owner_of(signal_relation()?, || {
         Spi::connect_mut(|client| f(&mut Writer { client, actor }))

@@ -30,7 +30,9 @@ fn create_classifier(name: Option<&str>, description: Option<&str>) -> SqlResult
             ),
         ));
     }
-    catalog::write(|w| w.create_classifier(name, description))?;
+    catalog::write(c"triage.create_classifier()", |w| {
+        w.create_classifier(name, description)
+    })?;
     Ok(name.to_owned())
 }
 
@@ -47,7 +49,7 @@ fn add_label(
             "label must not be empty",
         ));
     }
-    let stored = catalog::write(|w| {
+    let stored = catalog::write(c"triage.add_label()", |w| {
         w.lock_classifier(classifier)?;
         w.add_label(classifier, label, description)
     })?;
@@ -73,7 +75,7 @@ fn deploy(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<i32> {
     let activate = pg::optional_bool(fcinfo, 2).unwrap_or(true);
     let note = pg::optional_text(fcinfo, 3);
     let opened = model.read_model()?;
-    catalog::write(|w| {
+    catalog::write(c"triage.deploy()", |w| {
         w.lock_classifier(&classifier)?;
         let version = w.insert_model(
             &classifier,
@@ -93,7 +95,7 @@ fn deploy(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<i32> {
 #[pg_extern(sql = false)]
 fn activate(classifier: Option<&str>, version: Option<i32>) -> SqlResult<i32> {
     let (classifier, version) = (given(classifier, "classifier")?, given(version, "version")?);
-    let changed = catalog::write(|w| {
+    let changed = catalog::write(c"triage.activate()", |w| {
         w.lock_classifier(classifier)?;
         w.activate(classifier, version)
     })?;
@@ -106,7 +108,7 @@ fn activate(classifier: Option<&str>, version: Option<i32>) -> SqlResult<i32> {
 #[pg_extern(sql = false)]
 fn rollback(classifier: Option<&str>) -> SqlResult<i32> {
     let classifier = given(classifier, "classifier")?;
-    catalog::write(|w| {
+    catalog::write(c"triage.rollback()", |w| {
         w.lock_classifier(classifier)?;
         w.roll_back(classifier)
     })

@@ -359,6 +359,12 @@ pub fn current_user() -> String {
     }
 }
 
+/// Refuses to write in a read-only transaction or on a standby.
+pub fn prevent_if_read_only(function: &CStr) {
+    // SAFETY: raises an SQL error that names the function.
+    unsafe { pg_sys::PreventCommandIfReadOnly(function.as_ptr()) }
+}
+
 /// Runs `f` with the rights of the relation's owner and a search path that only the
 /// server's own objects are found on, so that nothing of the caller's is executed with
 /// those rights. An error ends the (sub)transaction, which restores both.

@@ -15,7 +15,7 @@ fn load_sample() -> SqlResult<i64> {
     let mut files = Vec::new();
     collect(&MAIL, &mut files);
     files.sort_by_key(|f| f.path());
-    catalog::write(|w| {
+    catalog::write(c"triage.load_sample()", |w| {
         let mut loaded = 0;
         for file in files {
             pg::check_for_interrupts();
