@@ -355,7 +355,8 @@ def main(python=None):
     if CORPUS.is_file():
         source, mails = "20 Newsgroups by date", list(corpus())
     else:
-        source, mails = f"Sample mails, repeated with variation, for want of {CORPUS.name} (accuracy says little)", list(sample(session))
+        source = f"Sample mails, repeated with variation, for want of {CORPUS.name} (accuracy says little)"
+        mails = list(sample(session))
     say(f"loading {len(mails)} mails and training")
     load(session, mails)
     deploy(session)

@@ -1,4 +1,7 @@
--- Tables. People read them through views and write them through functions.
+-- Tables. People read them through views and write them through functions, which keep them
+-- consistent under a lock on the classifier's row. There are no foreign keys: an extension's
+-- tables have them before their rows, and a parallel pg_restore then fails, because nothing
+-- tells it an order.
 
 CREATE FUNCTION triage.label_key(label text) RETURNS text
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'label_key_wrapper';
@@ -22,7 +25,7 @@ COMMENT ON COLUMN triage.classifier.created_at IS 'when it was created';
 COMMENT ON COLUMN triage.classifier.created_by IS 'who created it';
 
 CREATE TABLE triage.label (
-    classifier  text NOT NULL REFERENCES triage.classifier (name) ON UPDATE CASCADE ON DELETE CASCADE,
+    classifier  text NOT NULL,
     label       text NOT NULL,
     description text,
     created_at  timestamptz NOT NULL DEFAULT pg_catalog.now(),
@@ -42,7 +45,7 @@ COMMENT ON COLUMN triage.label.created_by IS 'who added it';
 COMMENT ON INDEX triage.label_key IS 'one label per folded spelling';
 
 CREATE TABLE triage.model (
-    classifier        text    NOT NULL REFERENCES triage.classifier (name) ON UPDATE CASCADE ON DELETE CASCADE,
+    classifier        text    NOT NULL,
     version           integer NOT NULL CHECK (version OPERATOR(pg_catalog.>) 0),
     model             email_model NOT NULL,
     checksum          text    NOT NULL,
@@ -91,10 +94,9 @@ CREATE TABLE triage.activation (
     classifier    text    NOT NULL,
     version       integer NOT NULL,
     kind          text    NOT NULL CHECK (kind OPERATOR(pg_catalog.=) ANY (ARRAY['activate'::text, 'rollback'::text])),
-    returns_to    bigint  REFERENCES triage.activation (activation_id),
+    returns_to    bigint,
     activated_at  timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
-    activated_by  text    NOT NULL,
-    FOREIGN KEY (classifier, version) REFERENCES triage.model (classifier, version) ON UPDATE CASCADE ON DELETE CASCADE
+    activated_by  text    NOT NULL
 );
 CREATE INDEX activation_latest ON triage.activation (classifier, activation_id DESC);
 COMMENT ON TABLE triage.activation IS 'append-only: the latest row of a classifier names its active version';
@@ -128,6 +130,33 @@ COMMENT ON COLUMN triage.email.subject IS 'decoded subject';
 COMMENT ON COLUMN triage.email.body IS 'best text of the message';
 COMMENT ON COLUMN triage.email.label IS 'its label';
 COMMENT ON INDEX triage.email_message_id IS 'finds a message again';
+
+CREATE FUNCTION triage.cascade_classifier() RETURNS trigger
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF TG_OP = 'DELETE' THEN
+        DELETE FROM triage.activation WHERE classifier = OLD.name;
+        DELETE FROM triage.model WHERE classifier = OLD.name;
+        DELETE FROM triage.label WHERE classifier = OLD.name;
+    ELSE
+        UPDATE triage.activation SET classifier = NEW.name WHERE classifier = OLD.name;
+        UPDATE triage.model SET classifier = NEW.name WHERE classifier = OLD.name;
+        UPDATE triage.label SET classifier = NEW.name WHERE classifier = OLD.name;
+    END IF;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION triage.cascade_classifier() IS
+    'what belongs to a classifier follows its name and goes when it goes';
+CREATE TRIGGER cascade_delete AFTER DELETE ON triage.classifier
+    FOR EACH ROW EXECUTE FUNCTION triage.cascade_classifier();
+CREATE TRIGGER cascade_rename AFTER UPDATE OF name ON triage.classifier
+    FOR EACH ROW WHEN (OLD.name OPERATOR(pg_catalog.<>) NEW.name)
+    EXECUTE FUNCTION triage.cascade_classifier();
+COMMENT ON TRIGGER cascade_delete ON triage.classifier IS 'deletes its labels, models and activations';
+COMMENT ON TRIGGER cascade_rename ON triage.classifier IS 'renames it in labels, models and activations';
 
 -- Sessions watch the relation-cache entry of this table; see src/cache.rs.
 CREATE TABLE triage.model_signal ();

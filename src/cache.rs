@@ -12,10 +12,12 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use pg_triage_core::Model;
-use pgrx::notice;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::{PgSqlErrorCode as Code, notice};
 
-use crate::error::SqlResult;
-use crate::{catalog, pg};
+use crate::catalog::{self, Look};
+use crate::error::{SqlResult, report};
+use crate::pg::{self, SnapshotTime};
 
 /// A model in use.
 pub struct Active {
@@ -32,19 +34,16 @@ pub struct Active {
 /// When an entry was read, in terms that later snapshots can be compared with.
 struct AsOf {
     invalidations: u64,
-    snapshot: Option<u64>,
-    /// The snapshot was no older than the last invalidation received: what it showed holds
+    snapshot: SnapshotTime,
+    /// The snapshot is no older than the last invalidation received: what it showed holds
     /// for every later one too, until the next invalidation.
     settled: bool,
 }
 
 impl AsOf {
-    fn covers(&self, invalidations: u64, snapshot: Option<u64>) -> bool {
+    fn covers(&self, invalidations: u64, snapshot: SnapshotTime) -> bool {
         self.invalidations == invalidations
-            && match (self.snapshot, snapshot) {
-                (Some(then), Some(now)) => now == then || self.settled && now > then,
-                _ => false,
-            }
+            && (snapshot == self.snapshot || self.settled && snapshot.is_not_before(self.snapshot))
     }
 }
 
@@ -56,7 +55,9 @@ struct Entry {
 #[derive(Default)]
 struct Cache {
     entries: HashMap<String, Entry>,
-    told_how_to_train: bool,
+    /// The last invalidation noticed, and a snapshot time that is later than it.
+    noticed: Option<(u64, SnapshotTime)>,
+    told_how_to_start: bool,
 }
 
 thread_local! {
@@ -67,7 +68,7 @@ thread_local! {
 /// has none yet.
 pub fn active_model(classifier: &str) -> SqlResult<Option<Rc<Active>>> {
     let invalidations = pg::invalidations();
-    let snapshot = pg::snapshot_time();
+    let snapshot = pg::snapshot_time().ok_or_else(no_snapshot)?;
     // The borrow must not span calls into the server: they can unwind.
     let known = CACHE.with_borrow(|cache| {
         cache.entries.get(classifier).map(|e| {
@@ -75,20 +76,10 @@ pub fn active_model(classifier: &str) -> SqlResult<Option<Rc<Active>>> {
             (current, e.active.clone())
         })
     });
-    let active = match known {
-        Some((true, active)) => active,
-        stale => read(classifier, stale.and_then(|(_, active)| active))?,
-    };
-    if active.is_none()
-        && !CACHE.with_borrow_mut(|c| std::mem::replace(&mut c.told_how_to_train, true))
-    {
-        notice!(
-            "classifier \"{classifier}\" has no model yet: \
-             SELECT triage.deploy('{}', train_classifier(body, label)) FROM your_table",
-            classifier.replace('\'', "''")
-        );
+    match known {
+        Some((true, active)) => Ok(active),
+        stale => read(classifier, stale.and_then(|(_, active)| active)),
     }
-    Ok(active)
 }
 
 fn read(classifier: &str, known: Option<Rc<Active>>) -> SqlResult<Option<Rc<Active>>> {
@@ -96,13 +87,19 @@ fn read(classifier: &str, known: Option<Rc<Active>>) -> SqlResult<Option<Rc<Acti
     pg::watch_relation(signal);
     // Before the look, so that what arrives during it makes the entry stale.
     let invalidations = pg::invalidations();
-    let snapshot = pg::snapshot_time();
-    let latest = pg::latest_snapshot_time();
-    let active = catalog::read_active(signal, classifier, known)?;
+    let snapshot = pg::snapshot_time().ok_or_else(no_snapshot)?;
+    let settled = later_than(invalidations).is_some_and(|noticed| snapshot.is_not_before(noticed));
+    let active = match catalog::read_active(signal, classifier, known)? {
+        Look::Active(active) => Some(active),
+        Look::NoModel { stored } => {
+            tell_how_to_start(classifier, stored);
+            None
+        }
+    };
     let as_of = AsOf {
         invalidations,
         snapshot,
-        settled: latest.is_some_and(|latest| snapshot.is_some_and(|s| s >= latest)),
+        settled,
     };
     CACHE.with_borrow_mut(|c| {
         let entry = Entry {
@@ -112,4 +109,41 @@ fn read(classifier: &str, known: Option<Rc<Active>>) -> SqlResult<Option<Rc<Acti
         c.entries.insert(classifier.to_owned(), entry);
     });
     Ok(active)
+}
+
+fn tell_how_to_start(classifier: &str, stored: Option<String>) {
+    if CACHE.with_borrow_mut(|c| std::mem::replace(&mut c.told_how_to_start, true)) {
+        return;
+    }
+    let quoted = classifier.replace('\'', "''");
+    match stored {
+        Some(version) => notice!(
+            "classifier \"{classifier}\" has no active model: SELECT triage.activate('{quoted}', {version})"
+        ),
+        None => notice!(
+            "classifier \"{classifier}\" has no model yet: \
+             SELECT triage.deploy('{quoted}', train_classifier(body, label)) FROM your_table"
+        ),
+    }
+}
+
+/// A snapshot time later than the invalidations received so far. It is taken once for each,
+/// so that a busy server does not move it away from the statements that follow.
+fn later_than(invalidations: u64) -> Option<SnapshotTime> {
+    let noticed = CACHE.with_borrow(|c| c.noticed);
+    match noticed {
+        Some((then, time)) if then == invalidations => Some(time),
+        _ => {
+            let latest = pg::latest_snapshot_time()?;
+            CACHE.with_borrow_mut(|c| c.noticed = Some((invalidations, latest)));
+            Some(latest)
+        }
+    }
+}
+
+fn no_snapshot() -> ErrorReport {
+    report(
+        Code::ERRCODE_INTERNAL_ERROR,
+        "classification was called without a snapshot",
+    )
 }

@@ -36,17 +36,29 @@ pub fn signal_relation() -> SqlResult<pg_sys::Oid> {
     })
 }
 
+/// What a classifier answers with.
+pub enum Look {
+    /// Its active model.
+    Active(Rc<Active>),
+    /// Nothing yet; the latest stored version, if there is one to activate.
+    NoModel {
+        /// That version.
+        stored: Option<String>,
+    },
+}
+
 /// The active model of a classifier under the caller's snapshot; `known`'s parts are used
 /// again if they are still right.
 pub fn read_active(
     signal: pg_sys::Oid,
     classifier: &str,
     known: Option<Rc<Active>>,
-) -> SqlResult<Option<Rc<Active>>> {
+) -> SqlResult<Look> {
     pg::as_owner_of(signal, || {
         Spi::connect(|_| {
             let row = pg::select(
-                c"SELECT m.version, m.checksum, m.model
+                c"SELECT m.version, m.checksum, m.model,
+                         (SELECT max(version) FROM triage.model WHERE classifier = c.name)
                     FROM triage.classifier c
                     LEFT JOIN LATERAL (SELECT a.version FROM triage.activation a
                                         WHERE a.classifier = c.name
@@ -57,7 +69,7 @@ pub fn read_active(
             )?;
             if row.len() == 0 {
                 if classifier == DEFAULT_CLASSIFIER {
-                    return Ok(None);
+                    return Ok(Look::NoModel { stored: None });
                 }
                 let names = pg::select(c"SELECT name FROM triage.classifier ORDER BY name", &[])?;
                 return Err(unknown_classifier(classifier, names.texts()));
@@ -65,7 +77,9 @@ pub fn read_active(
             let (Some(version), Some(checksum), Some(stored)) =
                 (row.text(0, 1), row.text(0, 2), row.raw(0, 3))
             else {
-                return Ok(None);
+                return Ok(Look::NoModel {
+                    stored: row.text(0, 4),
+                });
             };
             let model = match known {
                 Some(k) if k.version == version && k.checksum == checksum => k.model.clone(),
@@ -77,7 +91,7 @@ pub fn read_active(
             )?
             .texts();
             let labels = catalogue_spelling(&model.meta().labels, names)?;
-            Ok(Some(Rc::new(Active {
+            Ok(Look::Active(Rc::new(Active {
                 version,
                 checksum,
                 model,
@@ -135,8 +149,10 @@ impl Writer<'_, '_> {
                 &[name.into(), self.actor.as_str().into()],
             )?;
         }
+        // An update, not a row lock: a transaction with an older snapshot must fail (40001)
+        // instead of deciding on history.
         let locked = self.update(
-            "SELECT 1 FROM triage.classifier WHERE name = $1 FOR NO KEY UPDATE",
+            "UPDATE triage.classifier SET description = description WHERE name = $1",
             &[name.into()],
         )?;
         if locked == 1 {

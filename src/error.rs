@@ -52,7 +52,7 @@ pub fn unknown(what: &str, given: &str, known: &[String]) -> ErrorReport {
                 k,
             )
         })
-        .filter(|(distance, k)| *distance * 2 <= k.chars().count().max(2))
+        .filter(|(distance, k)| *distance * 3 <= k.chars().count())
         .min();
     let suggestion = nearest.map_or(String::new(), |(_, k)| format!("did you mean \"{k}\"? "));
     let mut list = known

@@ -304,30 +304,57 @@ pub fn invalidations() -> u64 {
     INVALIDATIONS.get()
 }
 
-/// How many transactions had completed in the cluster when the active snapshot was taken:
-/// orders snapshots in time. `None` for a snapshot that does not say (an imported one).
-pub fn snapshot_time() -> Option<u64> {
-    // SAFETY: functions run under an active snapshot; it is checked all the same.
-    unsafe {
-        let snapshot = pg_sys::ActiveSnapshotSet().then(|| pg_sys::GetActiveSnapshot());
-        let time = snapshot
-            .and_then(|s| s.as_ref())
-            .map(|s| s.snapXactCompletionCount);
-        // A parallel worker serves one statement under one restored snapshot.
-        time.filter(|&t| t > 0 || pg_sys::ParallelWorkerNumber >= 0)
+/// What orders the snapshots of a cluster in time: the transactions that a snapshot counts
+/// as completed only ever become more. With the same `xmax`, none can join those that are
+/// running, so fewer of them means later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SnapshotTime {
+    xmax: pg_sys::TransactionId,
+    running: u32,
+    /// Command of the own transaction.
+    command: pg_sys::CommandId,
+}
+
+impl SnapshotTime {
+    fn of(snapshot: &pg_sys::SnapshotData) -> Self {
+        Self {
+            xmax: snapshot.xmax,
+            // On a standby all running transactions are kept in the other array.
+            running: if snapshot.takenDuringRecovery {
+                snapshot.subxcnt.max(0) as u32
+            } else {
+                snapshot.xcnt
+            },
+            command: snapshot.curcid,
+        }
+    }
+
+    /// Whether everything that was seen then is seen now too.
+    pub fn is_not_before(self, then: Self) -> bool {
+        // Transaction ids wrap around.
+        let ahead = u32::from(self.xmax).wrapping_sub(then.xmax.into()) as i32;
+        let key = |t: Self| (std::cmp::Reverse(t.running), t.command);
+        ahead > 0 || ahead == 0 && key(self) >= key(then)
     }
 }
 
-/// The same for a snapshot taken now, where one can be taken.
-pub fn latest_snapshot_time() -> Option<u64> {
+/// Time of the active snapshot.
+pub fn snapshot_time() -> Option<SnapshotTime> {
+    // SAFETY: functions run under an active snapshot; it is checked all the same.
+    unsafe {
+        let snapshot = pg_sys::ActiveSnapshotSet().then(|| pg_sys::GetActiveSnapshot());
+        snapshot.and_then(|s| s.as_ref()).map(SnapshotTime::of)
+    }
+}
+
+/// Time of a snapshot taken now, where one can be taken.
+pub fn latest_snapshot_time() -> Option<SnapshotTime> {
     // SAFETY: refused by the server in parallel mode only, which is checked.
     unsafe {
         if pg_sys::IsInParallelMode() {
             return None;
         }
-        pg_sys::GetLatestSnapshot()
-            .as_ref()
-            .map(|s| s.snapXactCompletionCount)
+        pg_sys::GetLatestSnapshot().as_ref().map(SnapshotTime::of)
     }
 }
 

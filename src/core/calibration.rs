@@ -58,13 +58,12 @@ impl Calibration {
         // Start where score differences are of order one, whatever the form's units are.
         let spread: f64 = judged.iter().map(|j| j.spread()).sum::<f64>() / judged.len() as f64;
         best.log_scale = -ln(spread.max(1e-9)).clamp(-SCALE_RANGE, SCALE_RANGE);
-        let (mut loss, mut step) = best.loss_and_step(judged);
+        let (mut loss, mut step) = best.loss_and_step(judged, poll);
         for _ in 0..MAX_STEPS {
-            poll();
             let mut length = 1.0;
             let improved = loop {
                 let next = best.moved(step, length);
-                let (next_loss, next_step) = next.loss_and_step(judged);
+                let (next_loss, next_step) = next.loss_and_step(judged, poll);
                 if next_loss < loss {
                     let gained = loss - next_loss;
                     (best, loss, step) = (next, next_loss, next_step);
@@ -91,7 +90,7 @@ impl Calibration {
     }
 
     /// Penalised loss and the Fisher-scoring step that lowers it.
-    fn loss_and_step(&self, judged: &[Judged]) -> (f64, (f64, f64)) {
+    fn loss_and_step(&self, judged: &[Judged], poll: Poll) -> (f64, (f64, f64)) {
         let smoothing = 1.0 / (judged.len() as f64 + 2.0);
         let b = self.length_exponent;
         let mut loss = EXPONENT_RIDGE / 2.0 * b * b;
@@ -99,6 +98,7 @@ impl Calibration {
         let (mut h00, mut h01, mut h11) = (1e-6, 0.0, EXPONENT_RIDGE);
         let mut log_p = Vec::new();
         for j in judged {
+            poll();
             log_p.clear();
             log_p.extend_from_slice(&j.scores);
             self.log_probabilities(&mut log_p, j.known);

@@ -17,7 +17,7 @@ use crate::{
 
 /// Documents x classes that may be judged per form: bounds time and memory with thousands
 /// of labels.
-const MAX_JUDGED_SCORES: usize = 4_000_000;
+const MAX_JUDGED_SCORES: usize = 2_000_000;
 
 /// Entry point: [`Trainer::params`].
 pub struct Trainer;
