@@ -206,16 +206,14 @@ impl Model {
         let Ok(table) = self.table() else {
             return (sums, 0); // Not reached: `open` built it once.
         };
-        let (mut gains, mut squares, mut known) = (0.0, 0.0, 0);
-        for &key in features.keys() {
-            let Some(row) = table.find(key, self.directory_bits) else {
-                continue;
-            };
-            let gain = f64::from(row_gain(&table.rows[row]));
-            known += 1;
-            gains += gain;
-            squares += gain * gain;
-            for cell in table.cells(row) {
+        // Bound by cache misses. Each step only loads what the one before found, for all
+        // features at once, so the processor waits for many of them at the same time.
+        let rows = table.find(features.keys(), self.directory_bits);
+        let (mut gains, mut squares) = (0.0, 0.0);
+        for row in &rows {
+            gains += row.gain;
+            squares += row.gain * row.gain;
+            for cell in &table.cells[row.cells.clone()] {
                 sums[cell_class(cell)] += f64::from(cell_score(cell));
             }
         }
@@ -223,7 +221,7 @@ impl Model {
         for (c, sum) in sums.iter_mut().enumerate() {
             *sum = self.meta.prior[c] + scale * (gains * self.meta.base[c] + *sum);
         }
-        (sums, known)
+        (sums, rows.len())
     }
 
     /// Log-probabilities in class order. A message without a known feature gets the shares
@@ -322,6 +320,18 @@ fn cell_score(c: &PackedCell) -> f32 {
     f32::from_le_bytes([c[2], c[3], c[4], c[5]])
 }
 
+/// A feature's weight in the message vector and where its cells are.
+struct FoundRow {
+    gain: f64,
+    cells: std::ops::Range<usize>,
+}
+
+/// Loads bytes for nothing but to have them in the cache: loads that do not depend on each
+/// other overlap.
+fn touch(bytes: impl Iterator<Item = u8>) {
+    std::hint::black_box(bytes.fold(0, |a, b| a ^ b));
+}
+
 /// The serving sections, in place.
 #[derive(Clone, Copy)]
 struct Table<'a> {
@@ -331,19 +341,36 @@ struct Table<'a> {
 }
 
 impl<'a> Table<'a> {
-    fn find(&self, key: u64, directory_bits: u32) -> Option<usize> {
-        let prefix = prefix(key, directory_bits);
-        let start = u32::from_le_bytes(self.directory[prefix]) as usize;
-        let end = u32::from_le_bytes(self.directory[prefix + 1]) as usize;
-        // A handful of rows: walking them beats searching.
-        let at = self.rows[start..end]
+    /// The rows of those keys that have one.
+    fn find(&self, keys: &[u64], directory_bits: u32) -> Vec<FoundRow> {
+        let place = |at: usize| u32::from_le_bytes(self.directory[at]) as usize;
+        let spans: Vec<_> = keys
             .iter()
-            .position(|r| row_key(r) == key)?;
-        Some(start + at)
-    }
-
-    fn cells(&self, row: usize) -> &'a [PackedCell] {
-        &self.cells[row_first_cell(&self.rows[row])..row_first_cell(&self.rows[row + 1])]
+            .map(|&key| {
+                let prefix = prefix(key, directory_bits);
+                place(prefix)..place(prefix + 1)
+            })
+            .collect();
+        touch(spans.iter().map(|span| self.rows[span.start][0]));
+        let found: Vec<_> = keys
+            .iter()
+            .zip(spans)
+            .filter_map(|(&key, span)| {
+                // A handful of rows: walking them beats searching.
+                let at = span.start + self.rows[span].iter().position(|r| row_key(r) == key)?;
+                Some(FoundRow {
+                    gain: row_gain(&self.rows[at]).into(),
+                    cells: row_first_cell(&self.rows[at])..row_first_cell(&self.rows[at + 1]),
+                })
+            })
+            .collect();
+        touch(
+            found
+                .iter()
+                .filter_map(|row| self.cells.get(row.cells.start))
+                .map(|cell| cell[0]),
+        );
+        found
     }
 
     /// Checks everything that [`Model::scores`] relies on; returns the directory's bits.
