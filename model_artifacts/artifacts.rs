@@ -66,7 +66,12 @@ pub fn manifest(model: &[u8]) -> AnyResult<String> {
     let mut tokenizer = Tokenizer::default();
     let right = new
         .iter()
-        .filter(|(text, label)| opened.classify(&tokenizer.features(text)).label == label.as_str())
+        .filter(|(text, label)| {
+            opened
+                .classify(&tokenizer.features(text), &never_cancelled)
+                .label
+                == label.as_str()
+        })
         .count();
     let mut out = String::from("# Written by `make artifacts`.\n\n[sample]\n");
     writeln!(out, "file = \"sample.model\"")?;

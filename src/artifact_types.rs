@@ -29,16 +29,20 @@ pub fn storable(bytes: Vec<u8>, sql_type: &str) -> SqlResult<Vec<u8>> {
 }
 
 fn decode(text: &CStr, sql_type: &str) -> SqlResult<Vec<u8>> {
-    BASE64_STANDARD.decode(text.to_bytes()).map_err(|_| {
-        report(
+    let text = text.to_bytes();
+    let mut bytes = pg::buffer(base64::decoded_len_estimate(text.len()))?;
+    match BASE64_STANDARD.decode_vec(text, &mut bytes) {
+        Ok(()) => Ok(bytes),
+        Err(_) => Err(report(
             Code::ERRCODE_INVALID_TEXT_REPRESENTATION,
             format!("invalid input for type {sql_type}: it is not base64"),
-        )
-    })
+        )),
+    }
 }
 
 fn encode(bytes: &[u8], sql_type: &str) -> SqlResult<CString> {
-    if bytes.len() / 3 * 4 > MAX_VALUE_BYTES {
+    let length = bytes.len().div_ceil(3) * 4;
+    if length > MAX_VALUE_BYTES {
         return Err(report(
             Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
             format!(
@@ -47,8 +51,11 @@ fn encode(bytes: &[u8], sql_type: &str) -> SqlResult<CString> {
             ),
         ));
     }
-    // Base64 holds no zero byte.
-    Ok(CString::new(BASE64_STANDARD.encode(bytes)).unwrap_or_default())
+    let mut text = pg::buffer(length + 1)?;
+    text.resize(length, 0);
+    // Neither can fail: the length is right, and base64 holds no zero byte.
+    let _ = BASE64_STANDARD.encode_slice(bytes, &mut text);
+    Ok(CString::new(text).unwrap_or_default())
 }
 
 fn valid_state(bytes: Vec<u8>) -> SqlResult<Vec<u8>> {
@@ -77,8 +84,8 @@ fn email_state_recv(buffer: Internal) -> SqlResult<Vec<u8>> {
 }
 
 #[pg_extern(sql = false)]
-fn email_state_send(bytes: &[u8]) -> Vec<u8> {
-    bytes.to_vec()
+fn email_state_send(bytes: &[u8]) -> &[u8] {
+    bytes
 }
 
 #[pg_extern(sql = false)]
@@ -97,6 +104,6 @@ fn email_model_recv(buffer: Internal) -> SqlResult<Vec<u8>> {
 }
 
 #[pg_extern(sql = false)]
-fn email_model_send(bytes: &[u8]) -> Vec<u8> {
-    bytes.to_vec()
+fn email_model_send(bytes: &[u8]) -> &[u8] {
+    bytes
 }

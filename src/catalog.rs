@@ -1,4 +1,4 @@
-//! The only SPI: reads and writes of the tables in `sql/catalog.sql`, with their owner's
+//! All queries: reads and writes of the tables in `sql/catalog.sql`, with their owner's
 //! rights.
 
 use std::ffi::CStr;
@@ -55,8 +55,9 @@ pub fn read_active(
     known: Option<Rc<Active>>,
 ) -> SqlResult<Look> {
     pg::as_owner_of(signal, || {
-        Spi::connect(|_| {
+        Spi::connect(|client| {
             let row = pg::select(
+                client,
                 c"SELECT m.version, m.checksum, m.model,
                          (SELECT max(version) FROM triage.model WHERE classifier = c.name)
                     FROM triage.classifier c
@@ -71,7 +72,11 @@ pub fn read_active(
                 if classifier == DEFAULT_CLASSIFIER {
                     return Ok(Look::NoModel { stored: None });
                 }
-                let names = pg::select(c"SELECT name FROM triage.classifier ORDER BY name", &[])?;
+                let names = pg::select(
+                    client,
+                    c"SELECT name FROM triage.classifier ORDER BY name",
+                    &[],
+                )?;
                 return Err(unknown_classifier(classifier, names.texts()));
             }
             let (Some(version), Some(checksum), Some(stored)) =
@@ -86,6 +91,7 @@ pub fn read_active(
                 _ => Rc::new(stored.read_model()?),
             };
             let names = pg::select(
+                client,
                 c"SELECT label FROM triage.label WHERE classifier = $1",
                 &[classifier],
             )?
@@ -175,12 +181,17 @@ impl Writer<'_, '_> {
     ) -> SqlResult<String> {
         let key = fold_label(label).map_err(from_core)?;
         let existing: Vec<String> = values(self.client.update(
-            "UPDATE triage.label SET description = coalesce($3, description)
-              WHERE classifier = $1 AND triage.label_key(label) = $2 RETURNING label",
+            "SELECT label FROM triage.label WHERE classifier = $1 AND triage.label_key(label) = $2",
             None,
-            &[classifier.into(), key.as_str().into(), description.into()],
+            &[classifier.into(), key.as_str().into()],
         ))?;
         if let Some(label) = existing.into_iter().next() {
+            if description.is_some() {
+                self.update(
+                    "UPDATE triage.label SET description = $3 WHERE classifier = $1 AND label = $2",
+                    &[classifier.into(), label.as_str().into(), description.into()],
+                )?;
+            }
             return Ok(label);
         }
         let label = label.trim();

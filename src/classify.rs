@@ -22,7 +22,13 @@ fn features(body: &str) -> Features {
 #[pg_extern(sql = false)]
 fn classify_email(body: &str, classifier: &str) -> SqlResult<Option<String>> {
     let active = cache::active_model(classifier)?;
-    Ok(active.map(|a| a.labels[a.model.classify(&features(body)).class].clone()))
+    Ok(active.map(|a| {
+        a.labels[a
+            .model
+            .classify(&features(body), &pg::check_for_interrupts)
+            .class]
+            .clone()
+    }))
 }
 
 #[pg_extern(sql = false)]
@@ -42,7 +48,11 @@ fn classify_email_scores(
 > {
     let rows: Vec<_> = match cache::active_model(classifier)? {
         Some(active) => (1..)
-            .zip(active.model.rank(&features(body)))
+            .zip(
+                active
+                    .model
+                    .rank(&features(body), &pg::check_for_interrupts),
+            )
             .map(|(rank, s)| (active.labels[s.class].clone(), s.probability, rank))
             .collect(),
         None => Vec::new(),
@@ -58,7 +68,7 @@ fn classify_with(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Option<String>> 
         return Ok(None);
     };
     let model = pg::pinned_model(fcinfo, model)?;
-    let best = model.classify(&features(&body));
+    let best = model.classify(&features(&body), &pg::check_for_interrupts);
     Ok(Some(model.meta().labels[best.class].clone()))
 }
 

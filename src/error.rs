@@ -20,12 +20,18 @@ pub fn from_core(error: Error) -> ErrorReport {
             Code::ERRCODE_FEATURE_NOT_SUPPORTED
         }
         Error::LabelTooLong { .. } => Code::ERRCODE_STRING_DATA_RIGHT_TRUNCATION,
-        Error::TooManyLabels { .. } => Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+        Error::TooManyLabels { .. } | Error::LabelsTooLong { .. } | Error::TooManyDocuments => {
+            Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED
+        }
         Error::StateTooLarge { limit, documents } => {
+            let after = match documents {
+                0 => String::new(),
+                n => format!(" after {n} emails"),
+            };
             return report(
                 Code::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
                 format!(
-                    "training state needs more than pg_triage.training_memory ({} MB) after {documents} emails: \
+                    "training state needs more than pg_triage.training_memory ({} MB){after}: \
                      raise the setting or train on fewer rows",
                     limit >> 20
                 ),
@@ -44,11 +50,15 @@ pub fn from_core(error: Error) -> ErrorReport {
 /// `unknown classifier "spma" (did you mean "spam"? known: default, spam)`.
 pub fn unknown(what: &str, given: &str, known: &[String]) -> ErrorReport {
     const LISTED: usize = 20;
+    const SHOWN: usize = 128;
+    // Comparing takes length times length, and a name may be as long as an email.
+    let shown: String = given.chars().take(SHOWN).collect();
+    let comparable = if shown.len() < given.len() { "" } else { given };
     let nearest = known
         .iter()
         .map(|k| {
             (
-                strsim::damerau_levenshtein(&k.to_lowercase(), &given.to_lowercase()),
+                strsim::damerau_levenshtein(&k.to_lowercase(), &comparable.to_lowercase()),
                 k,
             )
         })
@@ -66,6 +76,6 @@ pub fn unknown(what: &str, given: &str, known: &[String]) -> ErrorReport {
     }
     report(
         Code::ERRCODE_UNDEFINED_OBJECT,
-        format!("{what} \"{given}\" does not exist ({suggestion}known: {list})"),
+        format!("{what} \"{shown}\" does not exist ({suggestion}known: {list})"),
     )
 }

@@ -22,12 +22,14 @@ fn signal_change(_fcinfo: pg_sys::FunctionCallInfo) {
 #[pg_extern(sql = false)]
 fn create_classifier(name: Option<&str>, description: Option<&str>) -> SqlResult<String> {
     let name = given(name, "name")?;
-    if name.is_empty() || name != name.trim() || name.chars().count() > 128 {
+    if name.is_empty()
+        || name != name.trim()
+        || name.chars().count() > 128
+        || name.chars().any(char::is_control)
+    {
         return Err(report(
             Code::ERRCODE_INVALID_NAME,
-            format!(
-                "classifier name \"{name}\" must have 1 to 128 characters and no white space around it"
-            ),
+            "classifier name must have 1 to 128 printable characters and no white space around it",
         ));
     }
     catalog::write(c"triage.create_classifier()", |w| {

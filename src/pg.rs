@@ -3,11 +3,13 @@
 
 use std::cell::Cell;
 use std::ffi::CStr;
+use std::marker::PhantomData;
 use std::rc::Rc;
 
 use pg_triage_core::Model;
 use pg_triage_core::artifact::{HEADER_BYTES, Header, Kind};
 use pgrx::datum::{DatumWithOid, Internal};
+use pgrx::spi::SpiClient;
 use pgrx::{
     FromDatum, IntoDatum, PgMemoryContexts, PgSqlErrorCode as Code, pg_guard, pg_sys, varlena,
 };
@@ -71,8 +73,25 @@ pub fn receive(buffer: Internal) -> SqlResult<Vec<u8>> {
         let (from, to) = (info.cursor.max(0) as usize, info.len.max(0) as usize);
         let bytes = std::slice::from_raw_parts(info.data.cast::<u8>(), to);
         info.cursor = info.len;
-        Ok(bytes.get(from..).unwrap_or_default().to_vec())
+        copy(bytes.get(from..).unwrap_or_default())
     }
+}
+
+/// An empty buffer with room for `n` bytes: a failed Rust allocation would end the server.
+pub fn buffer(n: usize) -> SqlResult<Vec<u8>> {
+    let mut buffer = Vec::new();
+    buffer.try_reserve_exact(n).map_err(|_| {
+        let message = format!("out of memory: could not allocate {n} bytes");
+        report(Code::ERRCODE_OUT_OF_MEMORY, message)
+    })?;
+    Ok(buffer)
+}
+
+/// A copy of bytes of any size.
+pub fn copy(bytes: &[u8]) -> SqlResult<Vec<u8>> {
+    let mut copy = buffer(bytes.len())?;
+    copy.extend_from_slice(bytes);
+    Ok(copy)
 }
 
 /// A value as the executor passes it, still out of line if it is stored so.
@@ -89,12 +108,12 @@ impl RawValue {
 
     /// The first `n` bytes of the content, or all if there are fewer; the rest of an
     /// out-of-line value is not read.
-    fn front(self, n: usize) -> Vec<u8> {
+    fn front(self, n: usize) -> SqlResult<Vec<u8>> {
         let n = i32::try_from(n).unwrap_or(i32::MAX);
         // SAFETY: a valid varlena pointer; the slice is a fresh copy that we free.
         unsafe {
             let slice = pg_sys::pg_detoast_datum_slice(self.0, 0, n);
-            let bytes = varlena::varlena_to_byte_slice(slice).to_vec();
+            let bytes = copy(varlena::varlena_to_byte_slice(slice));
             pg_sys::pfree(slice.cast());
             bytes
         }
@@ -102,22 +121,21 @@ impl RawValue {
 
     /// Reads what classification needs of a stored model.
     pub fn read_model(self) -> SqlResult<Model> {
-        let read = || {
-            let needed = Header::bytes_needed(&self.front(HEADER_BYTES), Kind::Model)?;
-            let header = Header::read(&self.front(needed), Kind::Model)?;
-            Model::from_front(self.front(Model::serving_bytes(&header)?))
-        };
-        read().map_err(from_core)
+        let front = self.front(HEADER_BYTES)?;
+        let needed = Header::bytes_needed(&front, Kind::Model).map_err(from_core)?;
+        let header = Header::read(&self.front(needed)?, Kind::Model).map_err(from_core)?;
+        let serving = Model::serving_bytes(&header).map_err(from_core)?;
+        Model::from_front(self.front(serving)?).map_err(from_core)
     }
 
     /// Bytes that tell one value from another within a statement: the pointer of an
     /// out-of-line value, else the artifact's header with its checksum.
-    fn fingerprint(self) -> Vec<u8> {
+    fn fingerprint(self) -> SqlResult<Vec<u8>> {
         // SAFETY: a valid varlena pointer; an on-disk pointer has a fixed size.
         unsafe {
             if varlena::varatt_is_1b_e(self.0) {
                 let size = varlena::varsize_any(self.0);
-                return std::slice::from_raw_parts(self.0.cast::<u8>(), size).to_vec();
+                return copy(std::slice::from_raw_parts(self.0.cast::<u8>(), size));
             }
         }
         self.front(HEADER_BYTES)
@@ -131,7 +149,7 @@ struct PinnedModel {
 
 /// Opens a model that is passed as an argument once per call site and statement.
 pub fn pinned_model(fcinfo: pg_sys::FunctionCallInfo, value: RawValue) -> SqlResult<Rc<Model>> {
-    let fingerprint = value.fingerprint();
+    let fingerprint = value.fingerprint()?;
     // SAFETY: `fn_extra` is the function's own, and what it points to lives as long as
     // `fn_mcxt`.
     unsafe {
@@ -182,13 +200,14 @@ pub fn optional_bool(fcinfo: pg_sys::FunctionCallInfo, index: usize) -> Option<b
 // ---------------------------------------------------------------------------------------
 // Reading tables
 
-/// Result of [`select`], valid within its callback.
-pub struct Rows {
+/// Result of [`select`].
+pub struct Rows<'c> {
     table: *mut pg_sys::SPITupleTable,
     count: usize,
+    connection: PhantomData<&'c ()>,
 }
 
-impl Rows {
+impl Rows<'_> {
     /// Number of rows.
     pub fn len(&self) -> usize {
         self.count
@@ -229,8 +248,12 @@ impl Rows {
 
 /// Runs a query with text parameters under the caller's snapshot. pgrx's own `select` takes
 /// a new snapshot once the transaction has written something, and a statement would then
-/// see more than its snapshot shows. To be called inside `Spi::connect`.
-pub fn select(query: &CStr, parameters: &[&str]) -> SqlResult<Rows> {
+/// see more than its snapshot shows.
+pub fn select<'c>(
+    _connection: &'c SpiClient<'_>,
+    query: &CStr,
+    parameters: &[&str],
+) -> SqlResult<Rows<'c>> {
     let mut types = vec![pg_sys::TEXTOID; parameters.len()];
     let mut values: Vec<_> = parameters.iter().filter_map(|p| p.into_datum()).collect();
     // SAFETY: both arrays have as many items as the query has parameters.
@@ -251,6 +274,7 @@ pub fn select(query: &CStr, parameters: &[&str]) -> SqlResult<Rows> {
         Ok(Rows {
             table: pg_sys::SPI_tuptable,
             count: pg_sys::SPI_processed as usize,
+            connection: PhantomData,
         })
     }
 }
@@ -315,16 +339,24 @@ pub struct SnapshotTime {
     command: pg_sys::CommandId,
 }
 
+fn own_transaction_precedes(xmax: pg_sys::TransactionId) -> bool {
+    // SAFETY: reads the state of the own transaction.
+    let own = unsafe { pg_sys::GetTopTransactionIdIfAny() };
+    own != pg_sys::InvalidTransactionId && (u32::from(own).wrapping_sub(xmax.into()) as i32) < 0
+}
+
 impl SnapshotTime {
     fn of(snapshot: &pg_sys::SnapshotData) -> Self {
+        // On a standby all running transactions are kept in the other array.
+        let others = if snapshot.takenDuringRecovery {
+            snapshot.subxcnt.max(0) as u32
+        } else {
+            snapshot.xcnt
+        };
         Self {
             xmax: snapshot.xmax,
-            // On a standby all running transactions are kept in the other array.
-            running: if snapshot.takenDuringRecovery {
-                snapshot.subxcnt.max(0) as u32
-            } else {
-                snapshot.xcnt
-            },
+            // A snapshot leaves out its own transaction, one that was imported does not.
+            running: others + u32::from(own_transaction_precedes(snapshot.xmax)),
             command: snapshot.curcid,
         }
     }

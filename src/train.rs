@@ -1,7 +1,7 @@
 //! Training aggregates: `train_classifier`, `collect_emails`, `merge_states`, and
 //! `fit_email_model`.
 
-use pg_triage_core::{ParamGuard, State, Tokenizer, Trainer};
+use pg_triage_core::{Error, ParamGuard, State, Tokenizer, Trainer};
 use pgrx::datum::Internal;
 use pgrx::{notice, pg_extern, pg_sys};
 
@@ -22,7 +22,7 @@ impl Training {
         if self.state.bytes() <= limit {
             return Ok(());
         }
-        Err(from_core(pg_triage_core::Error::StateTooLarge {
+        Err(from_core(Error::StateTooLarge {
             limit,
             documents: self.state.documents(),
         }))
@@ -90,7 +90,7 @@ fn train_accumulate_state(
     fcinfo: pg_sys::FunctionCallInfo,
 ) -> SqlResult<Internal> {
     if let Some(other) = other {
-        let other = State::from_bytes(other, &pg::check_for_interrupts).map_err(from_core)?;
+        let other = load(other)?;
         pg::with_state(&mut state, fcinfo, |t: &mut Training| t.merge(&other))??;
     }
     Ok(state)
@@ -116,7 +116,7 @@ fn train_serialize(mut state: Internal) -> SqlResult<Option<Vec<u8>>> {
 #[pg_extern(sql = false)]
 fn train_deserialize(bytes: &[u8], _unused: Internal) -> SqlResult<Internal> {
     Ok(Internal::new(Training {
-        state: State::from_bytes(bytes, &pg::check_for_interrupts).map_err(from_core)?,
+        state: load(bytes)?,
         tokenizer: Tokenizer::default(),
     }))
 }
@@ -147,7 +147,7 @@ fn train_final_model(mut state: Internal) -> SqlResult<Option<Vec<u8>>> {
 
 #[pg_extern(sql = false)]
 fn fit_email_model(state: &[u8]) -> SqlResult<Vec<u8>> {
-    fit(&mut State::from_bytes(state, &pg::check_for_interrupts).map_err(from_core)?)
+    fit(&mut load(state)?)
 }
 
 fn state_bytes(t: &mut Training) -> SqlResult<Vec<u8>> {
@@ -164,4 +164,19 @@ fn fit(state: &mut State) -> SqlResult<Vec<u8>> {
         .fit_state(state, &pg::check_for_interrupts)
         .map_err(from_core)?;
     storable(bytes, "email_model")
+}
+
+/// Reads a state within the memory that training may use.
+fn load(bytes: &[u8]) -> SqlResult<State> {
+    let limit = settings::training_memory();
+    let too_large = |documents| from_core(Error::StateTooLarge { limit, documents });
+    // In memory it takes no less than stored.
+    if bytes.len() > limit {
+        return Err(too_large(0));
+    }
+    let state = State::from_bytes(bytes, &pg::check_for_interrupts).map_err(from_core)?;
+    if state.bytes() > limit {
+        return Err(too_large(state.documents()));
+    }
+    Ok(state)
 }

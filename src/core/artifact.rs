@@ -18,11 +18,14 @@
 //! that a reader can fetch and verify the front of a large artifact alone. Nothing is
 //! allocated by a length that has not been checked against the bytes at hand.
 
-use serde::{Serialize, de::DeserializeOwned};
+use std::marker::PhantomData;
+
+use serde::de::{DeserializeOwned, Deserializer, SeqAccess, Visitor};
+use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
+use crate::Error;
 use crate::error::reserve;
-use crate::{Error, Result};
 
 const MAGIC: &[u8; 8] = b"PGTRIAGE";
 /// The format version that this build writes and reads.
@@ -31,8 +34,9 @@ pub const FORMAT_VERSION: u16 = 1;
 pub const HEADER_BYTES: usize = 48;
 const ENTRY_BYTES: usize = 40;
 const MAX_SECTIONS: usize = 64;
-/// Upper bound for a decoded metadata section: 65,535 labels of 2 KB in two spellings.
-const META_LIMIT: usize = 512 << 20;
+/// Upper bound of a metadata section. Decoding takes some twenty times as much memory at
+/// worst; real ones, a few bytes per label and sampled document, are far below.
+const META_LIMIT: usize = 16 << 20;
 
 /// What an artifact holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,14 +76,17 @@ impl Writer {
         self.sections.push((id, bytes));
     }
 
-    pub(crate) fn meta<T: Serialize>(&mut self, id: u32, value: &T) -> Result<()> {
+    pub(crate) fn meta<T: Serialize>(&mut self, id: u32, value: &T) -> crate::Result<()> {
         let bytes = bincode::serde::encode_to_vec(value, bincode::config::standard())
             .map_err(|_| corrupt(self.kind, "metadata cannot be encoded"))?;
+        if bytes.len() > META_LIMIT {
+            return Err(Error::LabelsTooLong { limit: META_LIMIT });
+        }
         self.section(id, bytes);
         Ok(())
     }
 
-    pub(crate) fn finish(self) -> Result<Vec<u8>> {
+    pub(crate) fn finish(self) -> crate::Result<Vec<u8>> {
         let table_end = HEADER_BYTES + ENTRY_BYTES * self.sections.len();
         let total = self
             .sections
@@ -134,7 +141,7 @@ impl Header {
     ///
     /// # Errors
     /// See [`Header::read`].
-    pub fn bytes_needed(bytes: &[u8], kind: Kind) -> Result<usize> {
+    pub fn bytes_needed(bytes: &[u8], kind: Kind) -> crate::Result<usize> {
         if bytes.len() < HEADER_BYTES || &bytes[..8] != MAGIC {
             return Err(corrupt(kind, "it does not start like one"));
         }
@@ -157,7 +164,7 @@ impl Header {
     ///
     /// # Errors
     /// [`Error::Corrupt`] or [`Error::UnsupportedVersion`].
-    pub fn read(bytes: &[u8], kind: Kind) -> Result<Self> {
+    pub fn read(bytes: &[u8], kind: Kind) -> crate::Result<Self> {
         let table_end = Self::bytes_needed(bytes, kind)?;
         let fail = |reason| Err(corrupt(kind, reason));
         if bytes.len() < table_end {
@@ -212,18 +219,18 @@ impl Header {
     ///
     /// # Errors
     /// [`Error::Corrupt`] if there is no such section.
-    pub(crate) fn start_of(&self, id: u32) -> Result<usize> {
+    pub(crate) fn start_of(&self, id: u32) -> crate::Result<usize> {
         Ok(self.entry(id)?.offset)
     }
 
     /// The section's position in the artifact.
-    pub(crate) fn range(&self, id: u32) -> Result<std::ops::Range<usize>> {
+    pub(crate) fn range(&self, id: u32) -> crate::Result<std::ops::Range<usize>> {
         let entry = self.entry(id)?;
         Ok(entry.offset..entry.offset + entry.length)
     }
 
     /// Verifies the padding and checksum of every section that starts before `bytes` ends.
-    pub(crate) fn verify(&self, bytes: &[u8]) -> Result<()> {
+    pub(crate) fn verify(&self, bytes: &[u8]) -> crate::Result<()> {
         for entry in self.entries.iter().filter(|e| e.offset < bytes.len()) {
             let end = entry.offset + entry.length;
             if padded(end) > bytes.len() {
@@ -243,7 +250,7 @@ impl Header {
     }
 
     /// Reads header and table and verifies all of a complete artifact.
-    pub(crate) fn read_complete(bytes: &[u8], kind: Kind) -> Result<Self> {
+    pub(crate) fn read_complete(bytes: &[u8], kind: Kind) -> crate::Result<Self> {
         let header = Self::read(bytes, kind)?;
         if bytes.len() != header.total {
             return Err(corrupt(kind, "its length does not match its header"));
@@ -253,8 +260,11 @@ impl Header {
     }
 
     /// Decodes a metadata section.
-    pub(crate) fn meta<T: DeserializeOwned>(&self, bytes: &[u8], id: u32) -> Result<T> {
+    pub(crate) fn meta<T: DeserializeOwned>(&self, bytes: &[u8], id: u32) -> crate::Result<T> {
         let section = &bytes[self.range(id)?];
+        if section.len() > META_LIMIT {
+            return Err(corrupt(self.kind, "its metadata is too large"));
+        }
         let config = bincode::config::standard().with_limit::<META_LIMIT>();
         match bincode::serde::decode_from_slice(section, config) {
             Ok((value, read)) if read == section.len() => Ok(value),
@@ -262,7 +272,7 @@ impl Header {
         }
     }
 
-    fn entry(&self, id: u32) -> Result<&Entry> {
+    fn entry(&self, id: u32) -> crate::Result<&Entry> {
         self.entries
             .iter()
             .find(|e| e.id == id)
@@ -270,8 +280,38 @@ impl Header {
     }
 }
 
+/// Deserialises a sequence of at most `N` items, without trusting the length it claims.
+pub(crate) fn at_most<'de, D, T, const N: usize>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    struct Items<T, const N: usize>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>, const N: usize> Visitor<'de> for Items<T, N> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+            write!(f, "at most {N} items")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Vec<T>, A::Error> {
+            let mut items = Vec::new();
+            while let Some(item) = seq.next_element()? {
+                if items.len() == N {
+                    return Err(serde::de::Error::invalid_length(N + 1, &self));
+                }
+                items.push(item);
+            }
+            Ok(items)
+        }
+    }
+
+    deserializer.deserialize_seq(Items::<T, N>(PhantomData))
+}
+
 /// Splits a section into fixed-size items.
-pub(crate) fn items<const N: usize>(bytes: &[u8], kind: Kind) -> Result<&[[u8; N]]> {
+pub(crate) fn items<const N: usize>(bytes: &[u8], kind: Kind) -> crate::Result<&[[u8; N]]> {
     match bytes.as_chunks::<N>() {
         (items, []) => Ok(items),
         _ => Err(corrupt(kind, "a table has a broken length")),
@@ -309,7 +349,7 @@ fn u128_at(bytes: &[u8], at: usize) -> u128 {
 }
 
 /// A 64-bit length that is small enough to calculate with.
-fn usize_at(bytes: &[u8], at: usize, kind: Kind) -> Result<usize> {
+fn usize_at(bytes: &[u8], at: usize, kind: Kind) -> crate::Result<usize> {
     let mut b = [0; 8];
     b.copy_from_slice(&bytes[at..at + 8]);
     usize::try_from(u64::from_le_bytes(b))

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use linfa::prelude::*;
-use linfa_bayes::BernoulliNb;
+use linfa_bayes::{BernoulliNb, NaiveBayes as _};
 use ndarray::{Array1, Array2};
 
+use crate::error::reserve;
 use crate::sample::Document;
 use crate::{Poll, Result};
 
@@ -32,7 +33,7 @@ pub(crate) fn accuracy(sample: &[Document], classes: usize, poll: Poll) -> Resul
     if fit_on.is_empty() || judge.is_empty() {
         return Ok(0.0);
     }
-    let columns = frequent_features(&fit_on, MAX_WORK / (sample.len() * classes.max(1)), poll);
+    let columns = frequent_features(&fit_on, MAX_WORK / (sample.len() * classes.max(1)), poll)?;
     if columns.is_empty() {
         return Ok(0.0);
     }
@@ -42,22 +43,32 @@ pub(crate) fn accuracy(sample: &[Document], classes: usize, poll: Poll) -> Resul
     let mut right = 0;
     for chunk in judge.chunks(CHUNK) {
         poll();
-        let predicted = model.predict(&dense(chunk, &columns));
-        right += chunk
-            .iter()
-            .zip(predicted.iter())
-            .filter(|(d, p)| d.class as usize == **p)
-            .count();
+        // Not linfa's `predict`: it breaks ties by the order of a hash map.
+        let likelihoods = model.joint_log_likelihood(dense(chunk, &columns).view());
+        let by_class: BTreeMap<_, _> = likelihoods.into_iter().collect();
+        for (i, document) in chunk.iter().enumerate() {
+            let mut best = (f64::NEG_INFINITY, usize::MAX);
+            for (&&class, likelihood) in &by_class {
+                // The C library's logarithms differ in the last bits between machines.
+                if likelihood[i] > best.0 + 1e-9 * likelihood[i].abs() {
+                    best = (likelihood[i], class);
+                }
+            }
+            right += usize::from(best.1 == document.class as usize);
+        }
     }
     Ok(right as f64 / judge.len() as f64)
 }
 
 /// Key -> column of the most frequent features, the smaller key of equals.
-fn frequent_features(documents: &[&Document], limit: usize, poll: Poll) -> BTreeMap<u64, usize> {
-    let mut keys: Vec<u64> = documents
-        .iter()
-        .flat_map(|d| d.keys.iter().copied())
-        .collect();
+fn frequent_features(
+    documents: &[&Document],
+    limit: usize,
+    poll: Poll,
+) -> Result<BTreeMap<u64, usize>> {
+    let mut keys = Vec::new();
+    reserve(&mut keys, documents.iter().map(|d| d.keys.len()).sum())?;
+    keys.extend(documents.iter().flat_map(|d| d.keys.iter().copied()));
     poll();
     keys.sort_unstable();
     let mut counted: Vec<(usize, u64)> = keys
@@ -67,10 +78,10 @@ fn frequent_features(documents: &[&Document], limit: usize, poll: Poll) -> BTree
     counted.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
     counted.truncate(limit.clamp(1, MAX_FEATURES));
     poll();
-    (0..)
+    Ok((0..)
         .zip(counted)
         .map(|(column, (_, key))| (key, column))
-        .collect()
+        .collect())
 }
 
 fn dense(documents: &[&Document], columns: &BTreeMap<u64, usize>) -> Array2<f64> {

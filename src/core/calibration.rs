@@ -43,6 +43,11 @@ impl Calibration {
         }
     }
 
+    /// Whether [`Calibration::fit`] could have found it.
+    pub(crate) fn in_range(&self) -> bool {
+        self.log_scale.abs() <= SCALE_RANGE && self.length_exponent.abs() <= EXPONENT_RANGE
+    }
+
     fn inverse_temperature(&self, known: usize) -> f64 {
         exp(self.log_scale + self.length_exponent * ln(known.max(1) as f64))
     }

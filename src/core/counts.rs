@@ -146,7 +146,12 @@ impl CountTable {
     /// is not there. Needs a settled table.
     pub(crate) fn unlearn(&mut self, keys: &[u64], class: u32) -> bool {
         let weight = unit_weight(keys.len());
-        let learned = |&key: &u64| self.cell(key, class).is_some_and(|c| c.weight >= weight);
+        let learned = |&key: &u64| {
+            self.cell(key, class).is_some_and(|c| match c.documents {
+                1 => c.weight == weight,
+                _ => c.weight >= weight,
+            })
+        };
         if !keys.iter().all(learned) {
             return false;
         }

@@ -52,6 +52,15 @@ pub enum Error {
         /// The limit.
         limit: usize,
     },
+    /// Label texts that together outgrow an artifact's metadata.
+    #[error("labels are too long altogether: they must fit into {limit} bytes")]
+    LabelsTooLong {
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// Counts beyond what is stored.
+    #[error("more than 4294967295 emails with one label: count them in several classifiers")]
+    TooManyDocuments,
     /// The training state outgrew its limit.
     #[error("training state needs more than {limit} bytes after {documents} emails")]
     StateTooLarge {

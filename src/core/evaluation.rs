@@ -16,7 +16,7 @@ pub struct Metrics {
     pub judged: u32,
     /// Share of them that got their label.
     pub accuracy: f64,
-    /// Mean F1 over the labels that occur.
+    /// Mean F1 over the labels that occur or were answered.
     pub macro_f1: f64,
     /// Mean of -ln p(true label).
     pub log_loss: f64,
@@ -58,7 +58,7 @@ pub(crate) fn metrics(outcomes: &[Outcome]) -> Result<Metrics> {
     let truth: Array1<usize> = outcomes.iter().map(|o| o.truth).collect();
     let predicted: Array1<usize> = outcomes.iter().map(|o| o.predicted).collect();
     let confusion = predicted.confusion_matrix(&truth)?;
-    // Classes that occur only as a wrong answer have neither recall nor F1.
+    // A class without a right answer has an F1 of zero, whatever is divided by zero in it.
     let f1 = confusion
         .split_one_vs_all()
         .iter()

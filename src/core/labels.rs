@@ -32,6 +32,14 @@ pub fn fold_label(label: &str) -> Result<String> {
     Ok(normal.normalize(&folded).into_owned())
 }
 
+/// Whether a stored label is one that could have been learned.
+pub(crate) fn is_label(label: &str) -> bool {
+    !label.is_empty()
+        && label.len() <= MAX_LABEL_BYTES
+        && label.trim() == label
+        && !label.contains('\0')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

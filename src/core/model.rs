@@ -14,18 +14,24 @@
 //!
 //! A lookup is bound by cache misses, so what is read together lies together.
 
+use std::collections::HashSet;
+
 use ndarray::Array1;
 use serde::{Deserialize, Serialize};
 
-use crate::artifact::{Header, Kind, Writer, corrupt, items};
+use crate::artifact::{Header, Kind, Writer, at_most, corrupt, items};
 use crate::error::reserve;
 use crate::evaluation::argmax;
+use crate::labels::is_label;
 use crate::math::{exp, ln};
 use crate::naive_bayes::{NaiveBayes, ScoreForm, message_scale};
 use crate::state::check_tokenizer;
 use crate::tokenizer::TOKENIZER_VERSION;
 use crate::train::Messages;
-use crate::{Calibration, Error, Features, Metrics, Poll, Result, State, Tokenizer};
+use crate::{
+    Calibration, Error, Features, MAX_LABELS, Metrics, Poll, Result, State, Tokenizer, fold_label,
+    never_cancelled,
+};
 
 mod section {
     pub const META: u32 = 1;
@@ -38,13 +44,18 @@ mod section {
 /// Rows per directory entry that the packer aims for.
 const ROWS_PER_PREFIX: usize = 4;
 
+/// A row has at most one cell per label.
+const ROWS_PER_POLL: usize = 512;
+
 /// Everything about a model that is not a big table.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ModelMeta {
     tokenizer_version: u64,
     /// Labels in class order, as shown to people.
+    #[serde(deserialize_with = "at_most::<_, _, MAX_LABELS>")]
     pub labels: Vec<String>,
     /// Emails learned per label.
+    #[serde(deserialize_with = "at_most::<_, _, MAX_LABELS>")]
     pub documents: Vec<u64>,
     /// Rows without body or label.
     pub skipped: u64,
@@ -55,8 +66,10 @@ pub struct ModelMeta {
     /// How good it is.
     pub metrics: Metrics,
     /// Log prior per class, zero where the form has none.
+    #[serde(deserialize_with = "at_most::<_, _, MAX_LABELS>")]
     prior: Vec<f64>,
     /// Score per class of a feature of gain one that was never seen in it.
+    #[serde(deserialize_with = "at_most::<_, _, MAX_LABELS>")]
     base: Vec<f64>,
 }
 
@@ -93,7 +106,7 @@ impl Model {
         let nb = NaiveBayes::new(state, form, poll);
         let (prior, base) = nb.class_constants();
         let (mut rows, mut cells) = (Vec::new(), Vec::new());
-        reserve(&mut rows, (state.counts().len() + 1) * ROW_BYTES)?;
+        reserve(&mut rows, (nb.features() + 1) * ROW_BYTES)?;
         reserve(&mut cells, state.counts().len() * CELL_BYTES)?;
         let mut deltas = Vec::new();
         let mut packed = 0u32;
@@ -201,7 +214,7 @@ impl Model {
     }
 
     /// Uncalibrated scores of all classes and the number of known features.
-    pub fn scores(&self, features: &Features) -> (Vec<f64>, usize) {
+    pub fn scores(&self, features: &Features, poll: Poll) -> (Vec<f64>, usize) {
         let mut sums = vec![0.0; self.meta.labels.len()];
         let Ok(table) = self.table() else {
             return (sums, 0); // Not reached: `open` built it once.
@@ -210,7 +223,10 @@ impl Model {
         // features at once, so the processor waits for many of them at the same time.
         let rows = table.find(features.keys(), self.directory_bits);
         let (mut gains, mut squares) = (0.0, 0.0);
-        for row in &rows {
+        for (i, row) in rows.iter().enumerate() {
+            if i % ROWS_PER_POLL == 0 {
+                poll();
+            }
             gains += row.gain;
             squares += row.gain * row.gain;
             for cell in &table.cells[row.cells.clone()] {
@@ -226,8 +242,8 @@ impl Model {
 
     /// Log-probabilities in class order. A message without a known feature gets the shares
     /// of the labels in training.
-    pub fn log_probabilities(&self, features: &Features) -> Vec<f64> {
-        let (mut scores, known) = self.scores(features);
+    pub fn log_probabilities(&self, features: &Features, poll: Poll) -> Vec<f64> {
+        let (mut scores, known) = self.scores(features, poll);
         if known == 0 {
             let all: u64 = self.meta.documents.iter().sum();
             return self
@@ -242,8 +258,8 @@ impl Model {
     }
 
     /// The most probable label; of equals the first in label order.
-    pub fn classify(&self, features: &Features) -> Scored<'_> {
-        let log_p = self.log_probabilities(features);
+    pub fn classify(&self, features: &Features, poll: Poll) -> Scored<'_> {
+        let log_p = self.log_probabilities(features, poll);
         let best = argmax(&log_p);
         Scored {
             class: best,
@@ -253,8 +269,8 @@ impl Model {
     }
 
     /// All labels, most probable first, equals in label order.
-    pub fn rank(&self, features: &Features) -> Vec<Scored<'_>> {
-        let log_p = self.log_probabilities(features);
+    pub fn rank(&self, features: &Features, poll: Poll) -> Vec<Scored<'_>> {
+        let log_p = self.log_probabilities(features, poll);
         let mut order: Vec<usize> = (0..log_p.len()).collect();
         order.sort_by(|&a, &b| log_p[b].total_cmp(&log_p[a]));
         order
@@ -281,10 +297,16 @@ impl Model {
 impl linfa::traits::Predict<&Messages, Array1<String>> for Model {
     fn predict(&self, messages: &Messages) -> Array1<String> {
         let mut tokenizer = Tokenizer::default();
-        let label = |text: &String| self.classify(&tokenizer.features(text)).label.to_owned();
+        let label = |text: &String| {
+            let features = tokenizer.features(text);
+            self.classify(&features, &never_cancelled).label.to_owned()
+        };
         messages.0.iter().map(label).collect()
     }
 }
+
+/// Beyond any score that counts can give.
+const MAX_SCORE: f64 = 1e6;
 
 const ROW_BYTES: usize = 16;
 const CELL_BYTES: usize = 6;
@@ -356,8 +378,15 @@ impl<'a> Table<'a> {
             .iter()
             .zip(spans)
             .filter_map(|(&key, span)| {
-                // A handful of rows: walking them beats searching.
-                let at = span.start + self.rows[span].iter().position(|r| row_key(r) == key)?;
+                let rows = &self.rows[span.clone()];
+                // A handful of rows, so walking them beats searching, unless a model was
+                // packed by somebody else.
+                let at = if rows.len() <= 4 * ROWS_PER_PREFIX {
+                    rows.iter().position(|r| row_key(r) == key)?
+                } else {
+                    rows.binary_search_by_key(&key, row_key).ok()?
+                };
+                let at = span.start + at;
                 Some(FoundRow {
                     gain: row_gain(&self.rows[at]).into(),
                     cells: row_first_cell(&self.rows[at])..row_first_cell(&self.rows[at + 1]),
@@ -376,16 +405,18 @@ impl<'a> Table<'a> {
     /// Checks everything that [`Model::scores`] relies on; returns the directory's bits.
     fn check(&self, meta: &ModelMeta) -> Result<u32> {
         let classes = meta.labels.len();
-        let finite = |x: &[f64]| x.iter().all(|v| v.is_finite());
+        // Real ones are logarithms of counts; NaN is in no range.
+        let sane = |x: &[f64]| x.iter().all(|v| v.abs() <= MAX_SCORE);
         let place = |v: &[u8; 4]| u32::from_le_bytes(*v) as usize;
         let prefixes = self.directory.len().saturating_sub(1);
         let c = meta.calibration;
         let sound = classes > 0
             && [meta.documents.len(), meta.prior.len(), meta.base.len()] == [classes; 3]
             && meta.documents.iter().all(|&n| n > 0 && n < 1 << 48)
-            && finite(&meta.prior)
-            && finite(&meta.base)
-            && finite(&[c.log_scale, c.length_exponent])
+            && sane(&meta.prior)
+            && sane(&meta.base)
+            && c.in_range()
+            && labels_are_distinct(&meta.labels)
             && prefixes.is_power_of_two()
             && self.directory.is_sorted_by_key(place)
             && self.directory.first().is_some_and(|v| place(v) == 0)
@@ -402,16 +433,23 @@ impl<'a> Table<'a> {
                 .rows
                 .last()
                 .is_some_and(|r| row_first_cell(r) == self.cells.len())
-            && self.rows.iter().all(|r| row_gain(r).is_finite())
+            && self.rows.iter().all(|r| sane(&[row_gain(r).into()]))
             && self
                 .cells
                 .iter()
-                .all(|c| cell_class(c) < classes && cell_score(c).is_finite());
+                .all(|c| cell_class(c) < classes && sane(&[cell_score(c).into()]));
         if !sound {
             return Err(corrupt(Kind::Model, "its tables contradict each other"));
         }
         Ok(prefixes.trailing_zeros())
     }
+}
+
+fn labels_are_distinct(labels: &[String]) -> bool {
+    let mut seen = HashSet::new();
+    labels
+        .iter()
+        .all(|l| is_label(l) && fold_label(l).is_ok_and(|folded| seen.insert(folded)))
 }
 
 fn prefix(key: u64, bits: u32) -> usize {

@@ -142,6 +142,11 @@ impl<'a> NaiveBayes<'a> {
         }
     }
 
+    /// Number of features.
+    pub(crate) fn features(&self) -> usize {
+        self.totals.features as usize
+    }
+
     /// The form that scores are computed in.
     pub(crate) fn form(&self) -> ScoreForm {
         self.form

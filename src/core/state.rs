@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use crate::artifact::{Header, Kind, Writer, corrupt, items};
-use crate::counts::{Cell, CountTable, unit_weight};
+use crate::artifact::{Header, Kind, Writer, at_most, corrupt, items};
+use crate::counts::{Cell, CountTable, WEIGHT_ONE, unit_weight};
 use crate::error::reserve;
+use crate::labels::is_label;
 use crate::sample::{Document, MAX_SAMPLED_FEATURES, SAMPLE_DOCUMENTS, Sample, priority};
 use crate::tokenizer::TOKENIZER_VERSION;
 use crate::{Error, Features, MAX_LABELS, Poll, Result, fold_label};
@@ -44,13 +45,31 @@ impl LabelCounts {
             .map_or("", |(name, _)| name)
     }
 
-    fn add(&mut self, other: &LabelCounts) {
+    /// Adds counts. Both sides are below [`MAX_SUM`], so nothing overflows before the check.
+    fn add(&mut self, other: &LabelCounts) -> Result<()> {
         for (spelling, n) in &other.spellings {
             *self.spellings.entry(spelling.clone()).or_default() += n;
         }
         self.documents += other.documents;
         self.tokens += other.tokens;
         self.weight += other.weight;
+        if self.in_range() {
+            Ok(())
+        } else {
+            Err(Error::TooManyDocuments)
+        }
+    }
+
+    /// A cell counts documents in 32 bits.
+    fn in_range(&self) -> bool {
+        self.documents <= u32::MAX.into() && self.tokens < MAX_SUM && self.weight < MAX_SUM
+    }
+
+    /// Whether the texts are what [`State::learn`] would have stored.
+    fn texts_are_canonical(&self) -> bool {
+        self.spellings.keys().all(|spelling| {
+            is_label(spelling) && fold_label(spelling).is_ok_and(|folded| folded == self.folded)
+        })
     }
 }
 
@@ -58,10 +77,15 @@ impl LabelCounts {
 struct Meta {
     tokenizer_version: u64,
     skipped: u64,
+    #[serde(deserialize_with = "at_most::<_, _, MAX_LABELS>")]
     labels: Vec<LabelCounts>,
     /// Priority, class and number of keys of each sampled document.
+    #[serde(deserialize_with = "at_most::<_, _, SAMPLE_DOCUMENTS>")]
     sample: Vec<(u64, u32, u32)>,
 }
+
+/// Bound of sums, far from where 64 bits overflow.
+const MAX_SUM: u64 = 1 << 60;
 
 /// Counts learned from labelled emails. Learning, un-learning and merging are exact and
 /// order does not matter: equal sets of emails give equal [`State::to_bytes`].
@@ -105,12 +129,15 @@ impl State {
             }
         };
         let keys = features.keys();
-        self.counts.learn(keys, class)?;
         let label = &mut self.labels[class as usize];
+        if label.documents == u32::MAX.into() {
+            return Err(Error::TooManyDocuments);
+        }
         *label.spellings.entry(spelling.to_owned()).or_default() += 1;
         label.documents += 1;
         label.tokens += keys.len() as u64;
         label.weight += unit_weight(keys.len()) * keys.len() as u64;
+        self.counts.learn(keys, class)?;
         self.sample
             .offer(priority(features, &label.folded), class, keys);
         Ok(())
@@ -118,10 +145,11 @@ impl State {
 
     /// Takes back one email that was learned under exactly this spelling of the label. The
     /// counts are then as if it had never been there; only a sample that was full stays one
-    /// document short.
+    /// document short. The caller knows what was learned: counts cannot tell one email from
+    /// two that together have its features.
     ///
     /// # Errors
-    /// [`Error::NotLearned`], with nothing changed.
+    /// [`Error::NotLearned`], with nothing changed, if the counts rule it out.
     pub fn unlearn(&mut self, features: &Features, label: &str, poll: Poll) -> Result<()> {
         let spelling = label.trim();
         let not_learned = || Error::NotLearned {
@@ -134,7 +162,13 @@ impl State {
             .ok_or_else(not_learned)?;
         let known = &mut self.labels[class as usize];
         let spelled = known.spellings.get(spelling).copied().unwrap_or(0);
-        if spelled == 0 || !self.counts.unlearn(features.keys(), class) {
+        let n = features.keys().len() as u64;
+        let possible = match known.documents {
+            0 => false,
+            1 => known.tokens == n,
+            _ => known.tokens >= n,
+        };
+        if spelled == 0 || !possible || !self.counts.unlearn(features.keys(), class) {
             return Err(not_learned());
         }
         if spelled == 1 {
@@ -142,10 +176,9 @@ impl State {
         } else {
             known.spellings.insert(spelling.to_owned(), spelled - 1);
         }
-        let n = features.keys().len();
         known.documents -= 1;
-        known.tokens -= n as u64;
-        known.weight -= unit_weight(n) * n as u64;
+        known.tokens -= n;
+        known.weight -= unit_weight(n as usize) * n;
         self.sample.remove(priority(features, &known.folded));
         Ok(())
     }
@@ -169,12 +202,12 @@ impl State {
                 .keys()
                 .filter(|s| !known.spellings.contains_key(*s));
             self.spelling_bytes += new.map(|s| spelling_bytes(s)).sum::<usize>();
-            known.add(label);
+            known.add(label)?;
             class_map.push(class);
         }
         self.counts.merge(&other.counts, &class_map, poll)?;
         self.sample.merge(&other.sample, &class_map);
-        self.skipped += other.skipped;
+        self.skipped = (self.skipped + other.skipped).min(MAX_SUM - 1);
         Ok(())
     }
 
@@ -316,7 +349,7 @@ impl State {
             .ok_or_else(|| corrupt(kind, "its counts are not in order"))?;
         let sample = read_sample(&meta, items::<8>(part(section::SAMPLE_KEYS)?, kind)?)
             .ok_or_else(|| corrupt(kind, "its sample is not in order"))?;
-        if !labels_agree(&meta.labels, &counts, poll) {
+        if meta.skipped >= MAX_SUM || !labels_agree(&meta.labels, &counts, poll) {
             return Err(corrupt(kind, "its counts do not add up"));
         }
         let mut state = Self {
@@ -391,9 +424,16 @@ fn labels_agree(labels: &[LabelCounts], counts: &CountTable, poll: Poll) -> bool
     let mut sums = vec![(0u64, 0u64); labels.len()];
     let polled = counts.groups().inspect(|_| poll());
     for cell in polled.flatten() {
-        let Some((tokens, weight)) = sums.get_mut(cell.class as usize) else {
+        let (Some((tokens, weight)), Some(label)) = (
+            sums.get_mut(cell.class as usize),
+            labels.get(cell.class as usize),
+        ) else {
             return false;
         };
+        let documents = u64::from(cell.documents);
+        if documents > label.documents || cell.weight > documents * WEIGHT_ONE as u64 {
+            return false;
+        }
         *tokens = tokens.saturating_add(cell.documents.into());
         *weight = weight.saturating_add(cell.weight);
     }
@@ -405,6 +445,8 @@ fn labels_agree(labels: &[LabelCounts], counts: &CountTable, poll: Poll) -> bool
                 .values()
                 .try_fold(0u64, |a, &n| a.checked_add(n));
             label.documents > 0
+                && label.in_range()
+                && label.texts_are_canonical()
                 && spelled == Some(label.documents)
                 && (label.tokens, label.weight) == (tokens, weight)
         })

@@ -8,6 +8,8 @@
 
 use icu_casemap::CaseMapper;
 use icu_normalizer::ComposingNormalizer;
+use icu_properties::props::{Alphabetic, GeneralCategory, GeneralCategoryGroup};
+use icu_properties::{CodePointMapData, CodePointSetData};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
 
 /// Changes whenever the same text would give other features; part of every key's seed and
@@ -108,7 +110,16 @@ impl Tokenizer {
 
     fn split_normal(&mut self, text: &str) {
         let fold = CaseMapper::new();
-        for run in text.split(|c: char| !c.is_alphanumeric()) {
+        let alphabetic = CodePointSetData::new::<Alphabetic>();
+        let category = CodePointMapData::<GeneralCategory>::new();
+        // Not `char::is_alphanumeric`: what it knows depends on the compiler's version.
+        let in_token = |c: char| match c.is_ascii() {
+            true => c.is_ascii_alphanumeric(),
+            false => {
+                alphabetic.contains(c) || GeneralCategoryGroup::Number.contains(category.get(c))
+            }
+        };
+        for run in text.split(|c: char| !in_token(c)) {
             let ascii = run.is_ascii();
             let chars = if ascii {
                 run.len()

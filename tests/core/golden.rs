@@ -37,7 +37,12 @@ fn format_1_still_decodes() {
     let decoded = Model::from_bytes(model.clone(), &never_cancelled).unwrap();
     assert_eq!(decoded.meta().labels, ["Billing", "support"]);
     let mut tokenizer = Tokenizer::default();
-    let mut label_of = |text: &str| decoded.classify(&tokenizer.features(text)).label.to_owned();
+    let mut label_of = |text: &str| {
+        decoded
+            .classify(&tokenizer.features(text), &never_cancelled)
+            .label
+            .to_owned()
+    };
     assert_eq!(label_of("my invoice is wrong"), "Billing");
     assert_eq!(label_of("die VERBINDUNG bricht ab, error"), "support");
 

@@ -96,7 +96,7 @@ fn the_packed_table_equals_the_counts() {
         let exact = NaiveBayes::new(&state, form, &never_cancelled);
         for (keys, _) in documents() {
             let (a, known) = exact.scores(&features(&keys));
-            let (b, known_packed) = model.scores(&features(&keys));
+            let (b, known_packed) = model.scores(&features(&keys), &never_cancelled);
             assert_eq!(known, known_packed);
             for (x, y) in a.iter().zip(&b) {
                 assert!(
