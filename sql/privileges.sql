@@ -14,7 +14,7 @@ BEGIN
                     WHEN 'triage_reader' THEN 'may classify and read models'' figures'
                     WHEN 'triage_reviewer' THEN 'reader who may read and correct emails'
                     WHEN 'triage_trainer' THEN 'reviewer who may train, deploy and roll back'
-                    ELSE 'trainer who may read models, delete emails, and rename or delete classifiers'
+                    ELSE 'trainer who may read models and delete emails'
                 END);
         END IF;
     END LOOP;
@@ -55,7 +55,4 @@ GRANT EXECUTE ON FUNCTION triage.create_classifier(text, text),
     triage.load_sample() TO triage_trainer;
 -- Models hold hashes and counts of private mail: admins and the owner only.
 GRANT SELECT ON triage.model, triage.activation TO triage_admin;
--- What belongs to a classifier follows it by trigger, with the rights of who changes it.
-GRANT UPDATE, DELETE ON triage.classifier, triage.label TO triage_admin;
-GRANT UPDATE (classifier), DELETE ON triage.model, triage.activation TO triage_admin;
 GRANT DELETE, TRUNCATE ON triage.email TO triage_admin;
