@@ -13,7 +13,7 @@ CREATE TABLE triage.classifier (
     description text,
     created_at  timestamptz NOT NULL DEFAULT pg_catalog.now(),
     created_by  text        NOT NULL DEFAULT CURRENT_USER,
-    CONSTRAINT classifier_name_is_printable
+    CONSTRAINT classifier_name_is_short
         CHECK (name OPERATOR(pg_catalog.=) pg_catalog.btrim(name)
                AND pg_catalog.length(name) OPERATOR(pg_catalog.>=) 1
                AND pg_catalog.length(name) OPERATOR(pg_catalog.<=) 128)
@@ -107,6 +107,7 @@ COMMENT ON COLUMN triage.activation.kind IS 'activate or rollback';
 COMMENT ON COLUMN triage.activation.returns_to IS 'the activation that a rollback from here goes back to';
 COMMENT ON COLUMN triage.activation.activated_at IS 'when';
 COMMENT ON COLUMN triage.activation.activated_by IS 'who';
+COMMENT ON SEQUENCE triage.activation_activation_id_seq IS 'numbers activations';
 COMMENT ON INDEX triage.activation_latest IS 'finds the active version';
 
 CREATE TABLE triage.email (
@@ -129,6 +130,7 @@ COMMENT ON COLUMN triage.email.sender IS 'first From address with its name';
 COMMENT ON COLUMN triage.email.subject IS 'decoded subject';
 COMMENT ON COLUMN triage.email.body IS 'best text of the message';
 COMMENT ON COLUMN triage.email.label IS 'its label';
+COMMENT ON SEQUENCE triage.email_email_id_seq IS 'numbers emails';
 COMMENT ON INDEX triage.email_message_id IS 'finds a message again';
 
 CREATE FUNCTION triage.cascade_classifier() RETURNS trigger
@@ -136,7 +138,9 @@ CREATE FUNCTION triage.cascade_classifier() RETURNS trigger
     SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF TG_OP = 'DELETE' THEN
+    IF TG_OP = 'TRUNCATE' THEN
+        TRUNCATE triage.activation, triage.model, triage.label;
+    ELSIF TG_OP = 'DELETE' THEN
         DELETE FROM triage.activation WHERE classifier = OLD.name;
         DELETE FROM triage.model WHERE classifier = OLD.name;
         DELETE FROM triage.label WHERE classifier = OLD.name;
@@ -152,10 +156,13 @@ COMMENT ON FUNCTION triage.cascade_classifier() IS
     'what belongs to a classifier follows its name and goes when it goes';
 CREATE TRIGGER cascade_delete AFTER DELETE ON triage.classifier
     FOR EACH ROW EXECUTE FUNCTION triage.cascade_classifier();
+CREATE TRIGGER cascade_truncate AFTER TRUNCATE ON triage.classifier
+    FOR EACH STATEMENT EXECUTE FUNCTION triage.cascade_classifier();
 CREATE TRIGGER cascade_rename AFTER UPDATE OF name ON triage.classifier
     FOR EACH ROW WHEN (OLD.name OPERATOR(pg_catalog.<>) NEW.name)
     EXECUTE FUNCTION triage.cascade_classifier();
 COMMENT ON TRIGGER cascade_delete ON triage.classifier IS 'deletes its labels, models and activations';
+COMMENT ON TRIGGER cascade_truncate ON triage.classifier IS 'empties labels, models and activations';
 COMMENT ON TRIGGER cascade_rename ON triage.classifier IS 'renames it in labels, models and activations';
 
 -- Sessions watch the relation-cache entry of this table; see src/cache.rs.

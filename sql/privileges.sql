@@ -35,15 +35,8 @@ REVOKE ALL ON FUNCTION classify_email_scores(text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION classify_email(text, text) TO triage_reader;
 GRANT EXECUTE ON FUNCTION classify_email_scores(text, text) TO triage_reader;
 
--- Aggregates run these with the caller's rights.
-GRANT EXECUTE ON FUNCTION triage.train_accumulate(internal, text, text),
-    triage.train_accumulate_state(internal, email_state),
-    triage.train_combine(internal, internal),
-    triage.train_serialize(internal),
-    triage.train_deserialize(bytea, internal),
-    triage.train_final_model(internal),
-    triage.train_final_state(internal),
-    triage.label_key(text) TO PUBLIC;
+-- Pure. The functions that an aggregate consists of need no grant to its callers.
+GRANT EXECUTE ON FUNCTION triage.label_key(text) TO PUBLIC;
 
 GRANT SELECT ON triage.classifier, triage.label, triage.activations, triage.model_versions TO triage_reader;
 GRANT SELECT, INSERT, UPDATE ON triage.email TO triage_reviewer;

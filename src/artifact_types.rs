@@ -1,6 +1,7 @@
 //! Input and output of the types `email_state` and `email_model`. Both are the bytes of an
 //! artifact; the text form is their base64, so that dump and restore give the same bytes.
 
+use std::borrow::Cow;
 use std::ffi::{CStr, CString};
 
 use base64::prelude::{BASE64_STANDARD, Engine};
@@ -11,10 +12,11 @@ use pgrx::{PgSqlErrorCode as Code, pg_extern};
 use crate::error::{SqlResult, from_core, report};
 use crate::pg;
 
-/// A value of a variable-length type stays below 1 GB.
-const MAX_VALUE_BYTES: usize = (1 << 30) - 64;
+/// A dumped row stays below 1 GB, and the text form is a third longer than the value. 4 MB
+/// are left for the row's other columns.
+const MAX_VALUE_BYTES: usize = ((1 << 30) - (4 << 20)) / 4 * 3;
 
-/// Refuses what PostgreSQL cannot hold.
+/// Refuses what could be stored but not dumped.
 pub fn storable(bytes: Vec<u8>, sql_type: &str) -> SqlResult<Vec<u8>> {
     if bytes.len() <= MAX_VALUE_BYTES {
         return Ok(bytes);
@@ -22,16 +24,23 @@ pub fn storable(bytes: Vec<u8>, sql_type: &str) -> SqlResult<Vec<u8>> {
     Err(report(
         Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
         format!(
-            "{sql_type} of {} MB is over the 1 GB that a value can have: train on fewer or shorter emails",
-            bytes.len() >> 20
+            "{sql_type} of {} MB is over the {} MB that pg_dump can write: train on fewer or shorter emails",
+            bytes.len() >> 20,
+            MAX_VALUE_BYTES >> 20
         ),
     ))
 }
 
 fn decode(text: &CStr, sql_type: &str) -> SqlResult<Vec<u8>> {
-    let text = text.to_bytes();
+    let mut text = Cow::Borrowed(text.to_bytes());
+    // As encode() writes it, in lines.
+    if text.iter().any(u8::is_ascii_whitespace) {
+        let mut dense = pg::buffer(text.len())?;
+        dense.extend(text.iter().filter(|c| !c.is_ascii_whitespace()));
+        text = Cow::Owned(dense);
+    }
     let mut bytes = pg::buffer(base64::decoded_len_estimate(text.len()))?;
-    match BASE64_STANDARD.decode_vec(text, &mut bytes) {
+    match BASE64_STANDARD.decode_vec(&text, &mut bytes) {
         Ok(()) => Ok(bytes),
         Err(_) => Err(report(
             Code::ERRCODE_INVALID_TEXT_REPRESENTATION,
@@ -40,17 +49,8 @@ fn decode(text: &CStr, sql_type: &str) -> SqlResult<Vec<u8>> {
     }
 }
 
-fn encode(bytes: &[u8], sql_type: &str) -> SqlResult<CString> {
+fn encode(bytes: &[u8]) -> SqlResult<CString> {
     let length = bytes.len().div_ceil(3) * 4;
-    if length > MAX_VALUE_BYTES {
-        return Err(report(
-            Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
-            format!(
-                "{sql_type} of {} MB has no text form: copy it in binary",
-                bytes.len() >> 20
-            ),
-        ));
-    }
     let mut text = pg::buffer(length + 1)?;
     text.resize(length, 0);
     // Neither can fail: the length is right, and base64 holds no zero byte.
@@ -59,11 +59,13 @@ fn encode(bytes: &[u8], sql_type: &str) -> SqlResult<CString> {
 }
 
 fn valid_state(bytes: Vec<u8>) -> SqlResult<Vec<u8>> {
+    let bytes = storable(bytes, "email_state")?;
     State::from_bytes(&bytes, &pg::check_for_interrupts).map_err(from_core)?;
     Ok(bytes)
 }
 
 fn valid_model(bytes: Vec<u8>) -> SqlResult<Vec<u8>> {
+    let bytes = storable(bytes, "email_model")?;
     let model = Model::from_bytes(bytes, &pg::check_for_interrupts).map_err(from_core)?;
     Ok(model.into_bytes())
 }
@@ -75,7 +77,7 @@ fn email_state_in(text: &CStr) -> SqlResult<Vec<u8>> {
 
 #[pg_extern(sql = false)]
 fn email_state_out(bytes: &[u8]) -> SqlResult<CString> {
-    encode(bytes, "email_state")
+    encode(bytes)
 }
 
 #[pg_extern(sql = false)]
@@ -95,7 +97,7 @@ fn email_model_in(text: &CStr) -> SqlResult<Vec<u8>> {
 
 #[pg_extern(sql = false)]
 fn email_model_out(bytes: &[u8]) -> SqlResult<CString> {
-    encode(bytes, "email_model")
+    encode(bytes)
 }
 
 #[pg_extern(sql = false)]

@@ -21,10 +21,6 @@ use crate::pg::{self, SnapshotTime};
 
 /// A model in use.
 pub struct Active {
-    /// Version number within the classifier.
-    pub version: String,
-    /// Checksum of the artifact.
-    pub checksum: String,
     /// The model.
     pub model: Rc<Model>,
     /// Its labels in class order, spelled as in `triage.label`.
@@ -67,6 +63,7 @@ thread_local! {
 /// The model that `classifier` answers with now; `None`, with one notice per session, if it
 /// has none yet.
 pub fn active_model(classifier: &str) -> SqlResult<Option<Rc<Active>>> {
+    let classifier = catalog::comparable_name(classifier);
     let invalidations = pg::invalidations();
     let snapshot = pg::snapshot_time().ok_or_else(no_snapshot)?;
     // The borrow must not span calls into the server: they can unwind.
@@ -112,7 +109,10 @@ fn read(classifier: &str, known: Option<Rc<Active>>) -> SqlResult<Option<Rc<Acti
 }
 
 fn tell_how_to_start(classifier: &str, stored: Option<String>) {
-    if CACHE.with_borrow_mut(|c| std::mem::replace(&mut c.told_how_to_start, true)) {
+    // Each parallel worker is a session of its own.
+    if pg::is_parallel_worker()
+        || CACHE.with_borrow_mut(|c| std::mem::replace(&mut c.told_how_to_start, true))
+    {
         return;
     }
     let quoted = classifier.replace('\'', "''");

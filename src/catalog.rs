@@ -16,6 +16,15 @@ use crate::pg::{self, RawValue};
 /// The classifier that exists without being registered.
 pub const DEFAULT_CLASSIFIER: &str = "default";
 
+/// Most characters of a classifier's name.
+pub const MAX_NAME_CHARS: usize = 128;
+
+/// As much of a classifier's name as can tell it from all that exist: what is passed in may
+/// be of any size.
+pub fn comparable_name(name: &str) -> &str {
+    &name[..name.floor_char_boundary(MAX_NAME_CHARS * 4 + 1)]
+}
+
 /// Runs `f` for an SQL function that writes: connected to SPI, with the rights of the
 /// tables' owner.
 pub fn write<R>(function: &CStr, f: impl FnOnce(&mut Writer) -> SqlResult<R>) -> SqlResult<R> {
@@ -58,7 +67,7 @@ pub fn read_active(
         Spi::connect(|client| {
             let row = pg::select(
                 client,
-                c"SELECT m.version, m.checksum, m.model,
+                c"SELECT m.model,
                          (SELECT max(version) FROM triage.model WHERE classifier = c.name)
                     FROM triage.classifier c
                     LEFT JOIN LATERAL (SELECT a.version FROM triage.activation a
@@ -79,16 +88,15 @@ pub fn read_active(
                 )?;
                 return Err(unknown_classifier(classifier, names.texts()));
             }
-            let (Some(version), Some(checksum), Some(stored)) =
-                (row.text(0, 1), row.text(0, 2), row.raw(0, 3))
-            else {
+            let Some(stored) = row.raw(0, 1) else {
                 return Ok(Look::NoModel {
-                    stored: row.text(0, 4),
+                    stored: row.text(0, 2),
                 });
             };
+            let header = stored.read_header()?;
             let model = match known {
-                Some(k) if k.version == version && k.checksum == checksum => k.model.clone(),
-                _ => Rc::new(stored.read_model()?),
+                Some(k) if k.model.identity() == header.identity() => k.model.clone(),
+                _ => Rc::new(stored.read_model(&header)?),
             };
             let names = pg::select(
                 client,
@@ -97,12 +105,7 @@ pub fn read_active(
             )?
             .texts();
             let labels = catalogue_spelling(&model.meta().labels, names)?;
-            Ok(Look::Active(Rc::new(Active {
-                version,
-                checksum,
-                model,
-                labels,
-            })))
+            Ok(Look::Active(Rc::new(Active { model, labels })))
         })
     })
 }
@@ -212,9 +215,16 @@ impl Writer<'_, '_> {
         bytes: usize,
         note: Option<&str>,
     ) -> SqlResult<i32> {
-        for label in &meta.labels {
-            self.add_label(classifier, label, None)?;
-        }
+        // A label that exists, in whatever spelling, stays as it is.
+        self.update(
+            "INSERT INTO triage.label (classifier, label, created_by)
+             SELECT $1, label, $3 FROM unnest($2) AS label ON CONFLICT DO NOTHING",
+            &[
+                classifier.into(),
+                meta.labels.clone().into(),
+                self.actor.as_str().into(),
+            ],
+        )?;
         let m = &meta.metrics;
         // Figures without any judged email are unknown, not zero.
         let figure = |value: f64, n: u32| (n > 0).then_some(value);
@@ -222,7 +232,7 @@ impl Writer<'_, '_> {
             "INSERT INTO triage.model (classifier, version, model, checksum, bytes, documents, skipped, labels,
                     score_form, judged, accuracy, macro_f1, log_loss, calibration_error,
                     held_out, held_out_accuracy, baseline_accuracy, note, created_by)
-             SELECT $1, 1 + coalesce(max(version), 0), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18
+             SELECT $1, 1 + greatest(max(version), (SELECT max(version) FROM triage.activation WHERE classifier = $1), 0), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18
                FROM triage.model WHERE classifier = $1
              RETURNING version",
             None,
@@ -282,14 +292,20 @@ impl Writer<'_, '_> {
         Ok(inserted == 1)
     }
 
-    /// Goes back to the activation before the active one; returns the version.
+    /// Goes back to the activation before the active one, past those whose version has been
+    /// deleted since; returns the version.
     pub fn roll_back(&mut self, classifier: &str) -> SqlResult<i32> {
         let versions: Vec<i32> = values(self.client.update(
-            "INSERT INTO triage.activation (classifier, version, kind, returns_to, activated_by)
-             SELECT $1, earlier.version, 'rollback', earlier.returns_to, $2
-               FROM (SELECT returns_to FROM triage.activation
-                      WHERE classifier = $1 ORDER BY activation_id DESC LIMIT 1) latest
-               JOIN triage.activation earlier ON earlier.activation_id = latest.returns_to
+            "WITH RECURSIVE earlier AS (
+                 (SELECT false AS there, NULL::int AS version, returns_to FROM triage.activation
+                   WHERE classifier = $1 ORDER BY activation_id DESC LIMIT 1)
+                 UNION ALL
+                 SELECT EXISTS (SELECT FROM triage.model m WHERE m.classifier = $1 AND m.version = a.version),
+                        a.version, a.returns_to
+                   FROM earlier JOIN triage.activation a ON a.activation_id = earlier.returns_to
+                  WHERE NOT there)
+             INSERT INTO triage.activation (classifier, version, kind, returns_to, activated_by)
+             SELECT $1, version, 'rollback', returns_to, $2 FROM earlier WHERE there
              RETURNING version",
             None,
             &[classifier.into(), self.actor.as_str().into()],

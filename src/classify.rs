@@ -63,12 +63,12 @@ fn classify_email_scores(
 /// Both arguments are read from `fcinfo`: a model is not detoasted for every row.
 #[pg_extern(sql = false)]
 fn classify_with(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Option<String>> {
-    let (Some(model), Some(body)) = (pg::raw_argument(fcinfo, 0), pg::optional_text(fcinfo, 1))
+    let (Some(model), Some(body)) = (pg::raw_argument(fcinfo, 0), pg::text_argument(&fcinfo, 1))
     else {
         return Ok(None);
     };
     let model = pg::pinned_model(fcinfo, model)?;
-    let best = model.classify(&features(&body), &pg::check_for_interrupts);
+    let best = model.classify(&features(body), &pg::check_for_interrupts);
     Ok(Some(model.meta().labels[best.class].clone()))
 }
 

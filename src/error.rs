@@ -56,6 +56,7 @@ pub fn unknown(what: &str, given: &str, known: &[String]) -> ErrorReport {
     let comparable = if shown.len() < given.len() { "" } else { given };
     let nearest = known
         .iter()
+        .inspect(|_| crate::pg::check_for_interrupts())
         .map(|k| {
             (
                 strsim::damerau_levenshtein(&k.to_lowercase(), &comparable.to_lowercase()),

@@ -21,10 +21,10 @@ fn signal_change(_fcinfo: pg_sys::FunctionCallInfo) {
 
 #[pg_extern(sql = false)]
 fn create_classifier(name: Option<&str>, description: Option<&str>) -> SqlResult<String> {
-    let name = given(name, "name")?;
+    let name = catalog::comparable_name(given(name, "name")?);
     if name.is_empty()
         || name != name.trim()
-        || name.chars().count() > 128
+        || name.chars().count() > catalog::MAX_NAME_CHARS
         || name.chars().any(char::is_control)
     {
         return Err(report(
@@ -44,8 +44,12 @@ fn add_label(
     label: Option<&str>,
     description: Option<&str>,
 ) -> SqlResult<String> {
-    let (classifier, label) = (given(classifier, "classifier")?, given(label, "label")?);
-    if label.trim().is_empty() {
+    let (classifier, label) = (given_classifier(classifier)?, given(label, "label")?);
+    // First: it refuses what is too long to work on.
+    if pg_triage_core::fold_label(label)
+        .map_err(from_core)?
+        .is_empty()
+    {
         return Err(report(
             Code::ERRCODE_INVALID_PARAMETER_VALUE,
             "label must not be empty",
@@ -67,7 +71,7 @@ fn add_label(
 /// The model is passed on as it is, without reading more of it than its front.
 #[pg_extern(sql = false)]
 fn deploy(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<i32> {
-    let classifier = given(pg::optional_text(fcinfo, 0), "classifier")?;
+    let classifier = given_classifier(pg::text_argument(&fcinfo, 0))?;
     let model = pg::raw_argument(fcinfo, 1).ok_or_else(|| {
         report(
             Code::ERRCODE_NULL_VALUE_NOT_ALLOWED,
@@ -75,20 +79,20 @@ fn deploy(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<i32> {
         )
     })?;
     let activate = pg::optional_bool(fcinfo, 2).unwrap_or(true);
-    let note = pg::optional_text(fcinfo, 3);
-    let opened = model.read_model()?;
+    let note = pg::text_argument(&fcinfo, 3);
+    let opened = model.read_model(&model.read_header()?)?;
     catalog::write(c"triage.deploy()", |w| {
-        w.lock_classifier(&classifier)?;
+        w.lock_classifier(classifier)?;
         let version = w.insert_model(
-            &classifier,
+            classifier,
             model,
             opened.meta(),
             opened.identity(),
             opened.total_bytes(),
-            note.as_deref(),
+            note,
         )?;
         if activate {
-            w.activate(&classifier, version)?;
+            w.activate(classifier, version)?;
         }
         Ok(version)
     })
@@ -96,7 +100,7 @@ fn deploy(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<i32> {
 
 #[pg_extern(sql = false)]
 fn activate(classifier: Option<&str>, version: Option<i32>) -> SqlResult<i32> {
-    let (classifier, version) = (given(classifier, "classifier")?, given(version, "version")?);
+    let (classifier, version) = (given_classifier(classifier)?, given(version, "version")?);
     let changed = catalog::write(c"triage.activate()", |w| {
         w.lock_classifier(classifier)?;
         w.activate(classifier, version)
@@ -109,11 +113,15 @@ fn activate(classifier: Option<&str>, version: Option<i32>) -> SqlResult<i32> {
 
 #[pg_extern(sql = false)]
 fn rollback(classifier: Option<&str>) -> SqlResult<i32> {
-    let classifier = given(classifier, "classifier")?;
+    let classifier = given_classifier(classifier)?;
     catalog::write(c"triage.rollback()", |w| {
         w.lock_classifier(classifier)?;
         w.roll_back(classifier)
     })
+}
+
+fn given_classifier(name: Option<&str>) -> SqlResult<&str> {
+    given(name, "classifier").map(catalog::comparable_name)
 }
 
 fn given<T>(value: Option<T>, name: &str) -> SqlResult<T> {

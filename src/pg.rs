@@ -21,6 +21,12 @@ pub fn check_for_interrupts() {
     pgrx::check_for_interrupts!();
 }
 
+/// Whether this process works for another session's query.
+pub fn is_parallel_worker() -> bool {
+    // SAFETY: set before the first query runs.
+    unsafe { pg_sys::ParallelWorkerNumber >= 0 }
+}
+
 /// Refuses settings `<prefix>.*` that are not defined: a typo becomes an error.
 pub fn reserve_setting_prefix(prefix: &CStr) {
     // SAFETY: a NUL-terminated string that the server copies.
@@ -94,6 +100,9 @@ pub fn copy(bytes: &[u8]) -> SqlResult<Vec<u8>> {
     Ok(copy)
 }
 
+/// What is read of a large value between two polls.
+const SLICE_BYTES: usize = 16 << 20;
+
 /// A value as the executor passes it, still out of line if it is stored so.
 #[derive(Clone, Copy)]
 pub struct RawValue(*mut pg_sys::varlena);
@@ -109,23 +118,39 @@ impl RawValue {
     /// The first `n` bytes of the content, or all if there are fewer; the rest of an
     /// out-of-line value is not read.
     fn front(self, n: usize) -> SqlResult<Vec<u8>> {
-        let n = i32::try_from(n).unwrap_or(i32::MAX);
-        // SAFETY: a valid varlena pointer; the slice is a fresh copy that we free.
-        unsafe {
-            let slice = pg_sys::pg_detoast_datum_slice(self.0, 0, n);
-            let bytes = copy(varlena::varlena_to_byte_slice(slice));
-            pg_sys::pfree(slice.cast());
-            bytes
+        let mut front = buffer(n)?;
+        while front.len() < n {
+            check_for_interrupts();
+            let wanted = (n - front.len()).min(SLICE_BYTES);
+            // SAFETY: a valid varlena pointer; the slice is a fresh copy that we free. Values
+            // and slices are below 1 GB.
+            let got = unsafe {
+                let slice =
+                    pg_sys::pg_detoast_datum_slice(self.0, front.len() as i32, wanted as i32);
+                let bytes = varlena::varlena_to_byte_slice(slice);
+                front.extend_from_slice(bytes);
+                let got = bytes.len();
+                pg_sys::pfree(slice.cast());
+                got
+            };
+            if got < wanted {
+                break;
+            }
         }
+        Ok(front)
+    }
+
+    /// Reads the header of a stored model.
+    pub fn read_header(self) -> SqlResult<Header> {
+        let front = self.front(HEADER_BYTES)?;
+        let needed = Header::bytes_needed(&front, Kind::Model).map_err(from_core)?;
+        Header::read(&self.front(needed)?, Kind::Model).map_err(from_core)
     }
 
     /// Reads what classification needs of a stored model.
-    pub fn read_model(self) -> SqlResult<Model> {
-        let front = self.front(HEADER_BYTES)?;
-        let needed = Header::bytes_needed(&front, Kind::Model).map_err(from_core)?;
-        let header = Header::read(&self.front(needed)?, Kind::Model).map_err(from_core)?;
-        let serving = Model::serving_bytes(&header).map_err(from_core)?;
-        Model::from_front(self.front(serving)?).map_err(from_core)
+    pub fn read_model(self, header: &Header) -> SqlResult<Model> {
+        let serving = Model::serving_bytes(header).map_err(from_core)?;
+        Model::from_front(self.front(serving)?, &check_for_interrupts).map_err(from_core)
     }
 
     /// Bytes that tell one value from another within a statement: the pointer of an
@@ -156,12 +181,12 @@ pub fn pinned_model(fcinfo: pg_sys::FunctionCallInfo, value: RawValue) -> SqlRes
         let flinfo = (*fcinfo).flinfo;
         if let Some(pinned) = (*flinfo).fn_extra.cast::<PinnedModel>().as_mut() {
             if pinned.fingerprint != fingerprint {
-                pinned.model = Rc::new(value.read_model()?);
+                pinned.model = Rc::new(value.read_model(&value.read_header()?)?);
                 pinned.fingerprint = fingerprint;
             }
             return Ok(pinned.model.clone());
         }
-        let model = Rc::new(value.read_model()?);
+        let model = Rc::new(value.read_model(&value.read_header()?)?);
         let pinned =
             PgMemoryContexts::For((*flinfo).fn_mcxt).leak_and_drop_on_delete(PinnedModel {
                 fingerprint,
@@ -185,10 +210,11 @@ pub fn raw_argument(fcinfo: pg_sys::FunctionCallInfo, index: usize) -> Option<Ra
     argument(fcinfo, index).map(|datum| RawValue(datum.cast_mut_ptr()))
 }
 
-/// Argument `index`, of type text.
-pub fn optional_text(fcinfo: pg_sys::FunctionCallInfo, index: usize) -> Option<String> {
-    // SAFETY: the SQL declaration says text.
-    argument(fcinfo, index).and_then(|datum| unsafe { String::from_datum(datum, false) })
+/// Argument `index`, of type text. Borrowed from the server's memory, because it can be of
+/// any size.
+pub fn text_argument(fcinfo: &pg_sys::FunctionCallInfo, index: usize) -> Option<&str> {
+    // SAFETY: the SQL declaration says text, and what is detoasted lives until the call ends.
+    argument(*fcinfo, index).and_then(|datum| unsafe { <&str>::from_datum(datum, false) })
 }
 
 /// Argument `index`, of type boolean.

@@ -14,6 +14,7 @@ use crate::{pg, settings};
 struct Training {
     state: State,
     tokenizer: Tokenizer,
+    told: bool,
 }
 
 impl Training {
@@ -35,8 +36,12 @@ impl Training {
         self.check_memory()
     }
 
-    /// Says once, at the end, what a person should know about the input.
-    fn notices(&self) {
+    /// Says once, at the end, what a person should know about the input. A window function
+    /// ends once per row.
+    fn notices(&mut self) {
+        if std::mem::replace(&mut self.told, true) {
+            return;
+        }
         let skipped = self.state.skipped();
         if skipped > 0 {
             let rows = if skipped == 1 { "row" } else { "rows" };
@@ -117,7 +122,7 @@ fn train_serialize(mut state: Internal) -> SqlResult<Option<Vec<u8>>> {
 fn train_deserialize(bytes: &[u8], _unused: Internal) -> SqlResult<Internal> {
     Ok(Internal::new(Training {
         state: load(bytes)?,
-        tokenizer: Tokenizer::default(),
+        ..Training::default()
     }))
 }
 

@@ -22,10 +22,10 @@ use std::marker::PhantomData;
 
 use serde::de::{DeserializeOwned, Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
-use xxhash_rust::xxh3::{Xxh3, xxh3_128};
+use xxhash_rust::xxh3::Xxh3;
 
-use crate::Error;
 use crate::error::reserve;
+use crate::{Error, Poll};
 
 const MAGIC: &[u8; 8] = b"PGTRIAGE";
 /// The format version that this build writes and reads.
@@ -34,9 +34,19 @@ pub const FORMAT_VERSION: u16 = 1;
 pub const HEADER_BYTES: usize = 48;
 const ENTRY_BYTES: usize = 40;
 const MAX_SECTIONS: usize = 64;
-/// Upper bound of a metadata section. Decoding takes some twenty times as much memory at
-/// worst; real ones, a few bytes per label and sampled document, are far below.
-const META_LIMIT: usize = 16 << 20;
+/// Upper bound of a metadata section. Decoding takes a few times as much memory at worst;
+/// real ones, a few bytes per label and sampled document, are far below.
+pub(crate) const META_LIMIT: usize = 16 << 20;
+/// Bytes hashed, copied or scanned between two polls.
+pub(crate) const BYTES_PER_POLL: usize = 16 << 20;
+
+/// Integers of fixed size: bincode counts them at that size towards its limit, so what could
+/// be written can also be read.
+fn meta_encoding() -> impl bincode::config::Config {
+    bincode::config::standard()
+        .with_fixed_int_encoding()
+        .with_limit::<META_LIMIT>()
+}
 
 /// What an artifact holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,17 +86,16 @@ impl Writer {
         self.sections.push((id, bytes));
     }
 
+    /// Only label texts can make metadata too large.
     pub(crate) fn meta<T: Serialize>(&mut self, id: u32, value: &T) -> crate::Result<()> {
-        let bytes = bincode::serde::encode_to_vec(value, bincode::config::standard())
-            .map_err(|_| corrupt(self.kind, "metadata cannot be encoded"))?;
-        if bytes.len() > META_LIMIT {
-            return Err(Error::LabelsTooLong { limit: META_LIMIT });
-        }
-        self.section(id, bytes);
+        let mut bytes = MetaBytes(Vec::new());
+        bincode::serde::encode_into_std_write(value, &mut bytes, meta_encoding())
+            .map_err(|_| Error::LabelsTooLong { limit: META_LIMIT })?;
+        self.section(id, bytes.0);
         Ok(())
     }
 
-    pub(crate) fn finish(self) -> crate::Result<Vec<u8>> {
+    pub(crate) fn finish(self, poll: Poll) -> crate::Result<Vec<u8>> {
         let table_end = HEADER_BYTES + ENTRY_BYTES * self.sections.len();
         let total = self
             .sections
@@ -106,16 +115,36 @@ impl Writer {
             out.extend_from_slice(&[0; 4]);
             out.extend_from_slice(&(offset as u64).to_le_bytes());
             out.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
-            out.extend_from_slice(&xxh3_128(bytes).to_le_bytes());
+            out.extend_from_slice(&checksum(bytes, poll).to_le_bytes());
             offset = padded(offset + bytes.len());
         }
-        let checksum = header_checksum(&out);
-        out[32..48].copy_from_slice(&checksum.to_le_bytes());
+        let identity = header_checksum(&out);
+        out[32..48].copy_from_slice(&identity.to_le_bytes());
         for (_, bytes) in self.sections {
-            out.extend_from_slice(&bytes);
+            for part in bytes.chunks(BYTES_PER_POLL) {
+                out.extend_from_slice(part);
+                poll();
+            }
             out.resize(padded(out.len()), 0);
         }
         Ok(out)
+    }
+}
+
+/// Takes no more than metadata may have.
+struct MetaBytes(Vec<u8>);
+
+impl std::io::Write for MetaBytes {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if bytes.len() > META_LIMIT - self.0.len() || self.0.try_reserve(bytes.len()).is_err() {
+            return Err(std::io::ErrorKind::OutOfMemory.into());
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 
@@ -230,13 +259,13 @@ impl Header {
     }
 
     /// Verifies the padding and checksum of every section that starts before `bytes` ends.
-    pub(crate) fn verify(&self, bytes: &[u8]) -> crate::Result<()> {
+    pub(crate) fn verify(&self, bytes: &[u8], poll: Poll) -> crate::Result<()> {
         for entry in self.entries.iter().filter(|e| e.offset < bytes.len()) {
             let end = entry.offset + entry.length;
             if padded(end) > bytes.len() {
                 return Err(corrupt(self.kind, "it is truncated"));
             }
-            if xxh3_128(&bytes[entry.offset..end]) != entry.checksum {
+            if checksum(&bytes[entry.offset..end], poll) != entry.checksum {
                 return Err(corrupt(
                     self.kind,
                     "the checksum of its content does not match",
@@ -250,12 +279,12 @@ impl Header {
     }
 
     /// Reads header and table and verifies all of a complete artifact.
-    pub(crate) fn read_complete(bytes: &[u8], kind: Kind) -> crate::Result<Self> {
+    pub(crate) fn read_complete(bytes: &[u8], kind: Kind, poll: Poll) -> crate::Result<Self> {
         let header = Self::read(bytes, kind)?;
         if bytes.len() != header.total {
             return Err(corrupt(kind, "its length does not match its header"));
         }
-        header.verify(bytes)?;
+        header.verify(bytes, poll)?;
         Ok(header)
     }
 
@@ -265,8 +294,7 @@ impl Header {
         if section.len() > META_LIMIT {
             return Err(corrupt(self.kind, "its metadata is too large"));
         }
-        let config = bincode::config::standard().with_limit::<META_LIMIT>();
-        match bincode::serde::decode_from_slice(section, config) {
+        match bincode::serde::decode_from_slice(section, meta_encoding()) {
             Ok((value, read)) if read == section.len() => Ok(value),
             _ => Err(corrupt(self.kind, "its metadata cannot be decoded")),
         }
@@ -323,6 +351,15 @@ pub(crate) fn corrupt(kind: Kind, reason: &'static str) -> Error {
         kind: kind.name(),
         reason,
     }
+}
+
+fn checksum(bytes: &[u8], poll: Poll) -> u128 {
+    let mut hasher = Xxh3::new();
+    for part in bytes.chunks(BYTES_PER_POLL) {
+        hasher.update(part);
+        poll();
+    }
+    hasher.digest128()
 }
 
 fn header_checksum(bytes: &[u8]) -> u128 {

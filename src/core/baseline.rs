@@ -66,20 +66,26 @@ fn frequent_features(
     limit: usize,
     poll: Poll,
 ) -> Result<BTreeMap<u64, usize>> {
-    let mut keys = Vec::new();
-    reserve(&mut keys, documents.iter().map(|d| d.keys.len()).sum())?;
-    keys.extend(documents.iter().flat_map(|d| d.keys.iter().copied()));
-    poll();
-    keys.sort_unstable();
-    let mut counted: Vec<(usize, u64)> = keys
-        .chunk_by(|a, b| a == b)
-        .map(|run| (run.len(), run[0]))
-        .collect();
-    counted.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
-    counted.truncate(limit.clamp(1, MAX_FEATURES));
-    poll();
+    let mut unread: Vec<&[u64]> = documents.iter().map(|d| &*d.keys).collect();
+    let (mut keys, mut frequent) = (Vec::new(), Vec::<(usize, u64)>::new());
+    // By the keys' top byte: bounded work between two polls.
+    for top in 0..=u64::from(u8::MAX) {
+        keys.clear();
+        for rest in &mut unread {
+            let (own, later) = rest.split_at(rest.partition_point(|key| key >> 56 <= top));
+            reserve(&mut keys, own.len())?;
+            keys.extend_from_slice(own);
+            *rest = later;
+        }
+        keys.sort_unstable();
+        let counted = keys.chunk_by(|a, b| a == b).map(|run| (run.len(), run[0]));
+        frequent.extend(counted);
+        frequent.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
+        frequent.truncate(limit.clamp(1, MAX_FEATURES));
+        poll();
+    }
     Ok((0..)
-        .zip(counted)
+        .zip(frequent)
         .map(|(column, (_, key))| (key, column))
         .collect())
 }
@@ -92,4 +98,50 @@ fn dense(documents: &[&Document], columns: &BTreeMap<u64, usize>) -> Array2<f64>
         }
     }
     x
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::never_cancelled;
+
+    fn document(class: u32, keys: &[u64]) -> Document {
+        Document {
+            priority: 0,
+            class,
+            keys: keys.into(),
+        }
+    }
+
+    fn judge(sample: &[Document]) -> f64 {
+        accuracy(sample, 2, &never_cancelled).unwrap()
+    }
+
+    #[test]
+    fn separable_documents_are_told_apart_and_equal_ones_are_not() {
+        let apart: Vec<_> = (0..40)
+            .map(|i| document(i % 2, &[u64::from(i % 2) << 60, 1 << 62]))
+            .collect();
+        // Every held-out position is odd: all of class 1.
+        assert_eq!(judge(&apart), 1.0);
+        let equal: Vec<_> = (0..40).map(|i| document(i % 2, &[7])).collect();
+        // More of the documents that it is fitted on are of class 0.
+        assert_eq!(judge(&equal), 0.0);
+        assert_eq!(judge(&apart[..3]), 0.0, "nothing is held out");
+    }
+
+    #[test]
+    fn the_most_frequent_features_are_taken() {
+        let documents = [
+            document(0, &[1, 5, 1 << 60]),
+            document(0, &[2, 1 << 60]),
+            document(0, &[2, 5, u64::MAX]),
+        ];
+        let all: Vec<_> = documents.iter().collect();
+        let columns = |limit| frequent_features(&all, limit, &never_cancelled).unwrap();
+        // Twice each; of equals the smaller key.
+        assert_eq!(columns(2), BTreeMap::from([(2, 0), (5, 1)]));
+        assert_eq!(columns(3).into_keys().collect::<Vec<_>>(), [2, 5, 1 << 60]);
+        assert_eq!(columns(10).len(), 5);
+    }
 }

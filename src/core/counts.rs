@@ -2,7 +2,7 @@
 //! hold the feature and the sum of those documents' unit-length weights. Integers only, so
 //! adding and subtracting are exact and order does not matter.
 
-use crate::error::reserve;
+use crate::error::{reserve, reserve_exact};
 use crate::{Poll, Result};
 
 /// One in fixed point: a document with n features gives each of them
@@ -43,7 +43,7 @@ const SHARDS: usize = 256;
 struct Shard {
     /// Sorted by (key, class), no repeats.
     cells: Vec<Cell>,
-    /// Newly learned, unsorted; merged into `cells` when it is half as large.
+    /// Newly learned, unsorted; merged into `cells` when it is half as large or a little more.
     pending: Vec<Cell>,
 }
 
@@ -73,7 +73,7 @@ impl Shard {
 
     fn merge_sorted(&mut self, other: &[Cell]) -> Result<()> {
         let mut merged = Vec::new();
-        reserve(&mut merged, self.cells.len() + other.len())?;
+        reserve_exact(&mut merged, self.cells.len() + other.len())?;
         let (mut a, mut b) = (self.cells.iter().peekable(), other.iter().peekable());
         while let (Some(x), Some(y)) = (a.peek(), b.peek()) {
             match x.order().cmp(&y.order()) {
@@ -134,7 +134,10 @@ impl CountTable {
                 documents: 1,
                 class,
             }));
-            if shard.pending.len() >= (shard.cells.len() / 2).max(64) {
+            // Shards fill up evenly: with one threshold for all, one email would make all of
+            // them merge.
+            let room = shard.cells.len() / 2 + shard.cells.len() / 4 * shard_of(group[0]) / SHARDS;
+            if shard.pending.len() >= room.max(64) {
                 shard.merge_pending()?;
             }
             self.bytes = self.bytes - before + shard.bytes();
@@ -190,6 +193,7 @@ impl CountTable {
                     ..*c
                 }));
             shard.merge_pending()?;
+            shard.pending = Vec::new();
             self.bytes = self.bytes - before + shard.bytes();
             poll();
         }
@@ -223,10 +227,14 @@ impl CountTable {
 
     /// From cells in (key, class) order; `None` if they are not.
     pub(crate) fn from_sorted(
-        cells: impl Iterator<Item = Cell>,
+        cells: impl Iterator<Item = Cell> + Clone,
         poll: Poll,
     ) -> Result<Option<Self>> {
         let mut table = Self::default();
+        let mut lengths = [0; SHARDS];
+        for cell in cells.clone() {
+            lengths[shard_of(cell.key)] += 1;
+        }
         let mut last = None;
         for cell in cells {
             if last.is_some_and(|l| l >= cell.order()) || cell.documents == 0 {
@@ -235,9 +243,9 @@ impl CountTable {
             last = Some(cell.order());
             let shard = &mut table.shards[shard_of(cell.key)];
             if shard.cells.is_empty() {
+                reserve_exact(&mut shard.cells, lengths[shard_of(cell.key)])?;
                 poll();
             }
-            reserve(&mut shard.cells, 1)?;
             shard.cells.push(cell);
         }
         table.bytes = table.shards.iter().map(Shard::bytes).sum();

@@ -76,9 +76,7 @@ pub enum Error {
         bytes: usize,
     },
     /// Nothing to fit.
-    #[error(
-        "no labelled emails: every row had an empty body or label column, or there were no rows"
-    )]
+    #[error("no labelled emails: there was no row with both body and label")]
     NoDocuments,
     /// Un-learning an email that was not learned under this label.
     #[error("email was not learned under label \"{label}\", so it cannot be unlearned")]
@@ -116,7 +114,18 @@ impl From<linfa_bayes::NaiveBayesError> for Error {
 /// Reserves room for `additional` items or reports [`Error::OutOfMemory`]: a failed Rust
 /// allocation would abort the process, and with it every session of the server.
 pub(crate) fn reserve<T>(vec: &mut Vec<T>, additional: usize) -> Result<()> {
-    vec.try_reserve(additional).map_err(|_| Error::OutOfMemory {
-        bytes: additional.saturating_mul(size_of::<T>()),
-    })
+    vec.try_reserve(additional)
+        .map_err(|_| out_of_memory::<T>(additional))
+}
+
+/// As [`reserve`], without room to grow.
+pub(crate) fn reserve_exact<T>(vec: &mut Vec<T>, additional: usize) -> Result<()> {
+    vec.try_reserve_exact(additional)
+        .map_err(|_| out_of_memory::<T>(additional))
+}
+
+fn out_of_memory<T>(items: usize) -> Error {
+    Error::OutOfMemory {
+        bytes: items.saturating_mul(size_of::<T>()),
+    }
 }

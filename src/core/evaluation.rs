@@ -131,3 +131,59 @@ fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
         values.sum::<f64>() / n as f64
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcomes(of: &[(usize, usize, f64, f64)]) -> Vec<Outcome> {
+        of.iter()
+            .map(|&(truth, predicted, confidence, p_truth)| Outcome {
+                truth,
+                predicted,
+                confidence,
+                log_p_truth: p_truth.ln(),
+            })
+            .collect()
+    }
+
+    /// By hand: 4 of 6 right; F1 is 4/5 for class 0, 1/2 for class 1, 2/3 for class 2.
+    #[test]
+    fn figures_equal_those_by_hand() {
+        let m = metrics(&outcomes(&[
+            (0, 0, 0.9, 0.9),
+            (0, 0, 0.8, 0.8),
+            (0, 1, 0.6, 0.3),
+            (1, 1, 0.7, 0.7),
+            (1, 2, 0.5, 0.4),
+            (2, 2, 0.9, 0.9),
+        ]))
+        .unwrap();
+        assert_eq!(m.judged, 6);
+        assert_eq!(m.accuracy, 0.666_667);
+        let f1 = (4.0 / 5.0 + 1.0 / 2.0 + 2.0 / 3.0) / 3.0;
+        assert!((m.macro_f1 - f1).abs() < 1e-6, "{m:?}");
+        let product: f64 = 0.9 * 0.8 * 0.3 * 0.7 * 0.4 * 0.9;
+        assert!((m.log_loss + product.ln() / 6.0).abs() < 1e-6, "{m:?}");
+        // Two answers share the bin of .9; the others have one each.
+        let gaps = (2.0 - 1.8) + (1.0 - 0.8) + 0.6 + (1.0 - 0.7) + 0.5;
+        assert!((m.calibration_error - gaps / 6.0).abs() < 1e-6, "{m:?}");
+    }
+
+    #[test]
+    fn worse_means_beyond_chance() {
+        let good = outcomes(&[(0, 0, 0.9, 0.9); 50]);
+        let mixed: Vec<_> = (0..50)
+            .map(|i| {
+                if i % 2 == 0 {
+                    (0, 0, 0.9, 0.99)
+                } else {
+                    (0, 0, 0.9, 0.8)
+                }
+            })
+            .collect();
+        assert!(clearly_worse(&outcomes(&[(0, 1, 0.9, 0.1); 50]), &good));
+        assert!(!clearly_worse(&good, &good));
+        assert!(!clearly_worse(&outcomes(&mixed), &good));
+    }
+}

@@ -5,7 +5,7 @@ use icu_normalizer::ComposingNormalizer;
 
 use crate::{Error, Result};
 
-/// Longest label in bytes of UTF-8.
+/// Longest label in bytes of UTF-8, as given and as folded.
 pub const MAX_LABEL_BYTES: usize = 2048;
 
 /// Most labels in one classifier: a class number is stored in 16 bits.
@@ -17,19 +17,44 @@ pub const MAX_LABELS: usize = u16::MAX as usize;
 /// # Errors
 /// [`Error::LabelTooLong`] over [`MAX_LABEL_BYTES`].
 pub fn fold_label(label: &str) -> Result<String> {
-    let label = label.trim();
-    if label.len() > MAX_LABEL_BYTES {
-        return Err(Error::LabelTooLong {
-            bytes: label.len(),
-            limit: MAX_LABEL_BYTES,
-        });
-    }
+    let label = trimmed(label)?;
     let normal = ComposingNormalizer::new_nfkc();
     let folded = CaseMapper::new()
         .fold_string(&normal.normalize(label))
         .into_owned();
     // Folding can undo the normal form ("ͅ" after a capital), so normalise once more.
-    Ok(normal.normalize(&folded).into_owned())
+    let folded = normal.normalize(&folded).into_owned();
+    // NFKC writes some characters as eighteen others: the folded form has to be short too.
+    check_length(&folded)?;
+    Ok(folded)
+}
+
+/// The label without surrounding white space.
+///
+/// # Errors
+/// [`Error::LabelTooLong`] over [`MAX_LABEL_BYTES`], or if there is as much white space.
+pub(crate) fn trimmed(label: &str) -> Result<&str> {
+    // First: trimming takes time in proportion to the text.
+    if label.len() > 2 * MAX_LABEL_BYTES {
+        return Err(too_long(label));
+    }
+    let label = label.trim();
+    check_length(label)?;
+    Ok(label)
+}
+
+fn check_length(label: &str) -> Result<()> {
+    if label.len() > MAX_LABEL_BYTES {
+        return Err(too_long(label));
+    }
+    Ok(())
+}
+
+fn too_long(label: &str) -> Error {
+    Error::LabelTooLong {
+        bytes: label.len(),
+        limit: MAX_LABEL_BYTES,
+    }
 }
 
 /// Whether a stored label is one that could have been learned.
@@ -62,6 +87,11 @@ mod tests {
         assert!(fold_label(&"x".repeat(MAX_LABEL_BYTES)).is_ok());
         assert!(matches!(
             fold_label(&"x".repeat(MAX_LABEL_BYTES + 1)),
+            Err(Error::LabelTooLong { .. })
+        ));
+        // 3 bytes that fold to 33.
+        assert!(matches!(
+            fold_label(&"\u{fdfa}".repeat(MAX_LABEL_BYTES / 3)),
             Err(Error::LabelTooLong { .. })
         ));
     }

@@ -19,7 +19,7 @@ use std::collections::HashSet;
 use ndarray::Array1;
 use serde::{Deserialize, Serialize};
 
-use crate::artifact::{Header, Kind, Writer, at_most, corrupt, items};
+use crate::artifact::{BYTES_PER_POLL, Header, Kind, Writer, at_most, corrupt, items};
 use crate::error::reserve;
 use crate::evaluation::argmax;
 use crate::labels::is_label;
@@ -46,6 +46,7 @@ const ROWS_PER_PREFIX: usize = 4;
 
 /// A row has at most one cell per label.
 const ROWS_PER_POLL: usize = 512;
+const PREFIXES_PER_POLL: usize = 1 << 20;
 
 /// Everything about a model that is not a big table.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -139,11 +140,11 @@ impl Model {
         };
         let mut out = Writer::new(Kind::Model);
         out.meta(section::META, &meta)?;
-        out.section(section::DIRECTORY, directory(&rows));
+        out.section(section::DIRECTORY, directory(&rows, poll)?);
         out.section(section::ROWS, rows);
         out.section(section::CELLS, cells);
         out.section(section::STATE, state.to_bytes(poll)?);
-        out.finish()
+        out.finish(poll)
     }
 
     /// Reads and verifies a complete artifact, its state included.
@@ -151,9 +152,9 @@ impl Model {
     /// # Errors
     /// [`Error::Corrupt`], [`Error::UnsupportedVersion`], [`Error::TokenizerVersion`].
     pub fn from_bytes(bytes: Vec<u8>, poll: Poll) -> Result<Self> {
-        let header = Header::read_complete(&bytes, Kind::Model)?;
+        let header = Header::read_complete(&bytes, Kind::Model, poll)?;
         State::from_bytes(&bytes[header.range(section::STATE)?], poll)?;
-        Self::open(header, bytes)
+        Self::open(header, bytes, poll)
     }
 
     /// How many bytes from the front of the artifact are enough to classify with.
@@ -169,18 +170,29 @@ impl Model {
     ///
     /// # Errors
     /// As [`Model::from_bytes`].
-    pub fn from_front(mut bytes: Vec<u8>) -> Result<Self> {
+    pub fn from_front(mut bytes: Vec<u8>, poll: Poll) -> Result<Self> {
         let header = Header::read(&bytes, Kind::Model)?;
         let end = Self::serving_bytes(&header)?;
         if bytes.len() < end {
             return Err(corrupt(Kind::Model, "it is truncated"));
         }
         bytes.truncate(end);
-        header.verify(&bytes)?;
-        Self::open(header, bytes)
+        header.verify(&bytes, poll)?;
+        Self::open(header, bytes, poll)
     }
 
-    fn open(header: Header, bytes: Vec<u8>) -> Result<Self> {
+    fn open(header: Header, bytes: Vec<u8>, poll: Poll) -> Result<Self> {
+        let end = Self::serving_bytes(&header)?;
+        for id in [
+            section::META,
+            section::DIRECTORY,
+            section::ROWS,
+            section::CELLS,
+        ] {
+            if header.range(id)?.end > end {
+                return Err(corrupt(Kind::Model, "its state is not at the end"));
+            }
+        }
         let meta: ModelMeta = header.meta(&bytes, section::META)?;
         check_tokenizer(Kind::Model, meta.tokenizer_version)?;
         let mut model = Self {
@@ -189,7 +201,7 @@ impl Model {
             bytes,
             directory_bits: 0,
         };
-        model.directory_bits = model.table()?.check(&model.meta)?;
+        model.directory_bits = model.table()?.check(&model.meta, poll)?;
         Ok(model)
     }
 
@@ -403,7 +415,7 @@ impl<'a> Table<'a> {
     }
 
     /// Checks everything that [`Model::scores`] relies on; returns the directory's bits.
-    fn check(&self, meta: &ModelMeta) -> Result<u32> {
+    fn check(&self, meta: &ModelMeta, poll: Poll) -> Result<u32> {
         let classes = meta.labels.len();
         // Real ones are logarithms of counts; NaN is in no range.
         let sane = |x: &[f64]| x.iter().all(|v| v.abs() <= MAX_SCORE);
@@ -424,25 +436,42 @@ impl<'a> Table<'a> {
                 .directory
                 .last()
                 .is_some_and(|v| place(v) + 1 == self.rows.len())
-            && self
-                .rows
-                .is_sorted_by_key(|r| (row_key(r), row_first_cell(r)))
-            && self.rows.is_sorted_by_key(row_first_cell)
             && self.rows.first().is_some_and(|r| row_first_cell(r) == 0)
             && self
                 .rows
                 .last()
                 .is_some_and(|r| row_first_cell(r) == self.cells.len())
-            && self.rows.iter().all(|r| sane(&[row_gain(r).into()]))
-            && self
-                .cells
-                .iter()
-                .all(|c| cell_class(c) < classes && sane(&[cell_score(c).into()]));
+            && parts(self.rows, poll).all(|rows| {
+                rows.is_sorted_by_key(row_key) && rows.iter().all(|r| sane(&[row_gain(r).into()]))
+            })
+            && parts(self.rows, poll).all(|rows| {
+                rows.is_sorted_by(|a, b| {
+                    let (a, b) = (row_first_cell(a), row_first_cell(b));
+                    a <= b && b - a <= classes
+                })
+            })
+            && parts(self.cells, poll).all(|cells| {
+                let sound = |c| cell_class(c) < classes && sane(&[cell_score(c).into()]);
+                cells.iter().all(sound)
+            });
         if !sound {
             return Err(corrupt(Kind::Model, "its tables contradict each other"));
         }
         Ok(prefixes.trailing_zeros())
     }
+}
+
+/// Pieces to look at between two polls. Each begins with the last item of the one before,
+/// so that the order of neighbours can be judged.
+fn parts<'a, const N: usize>(
+    items: &'a [[u8; N]],
+    poll: Poll,
+) -> impl Iterator<Item = &'a [[u8; N]]> {
+    let step = BYTES_PER_POLL / N;
+    (0..items.len()).step_by(step).map(move |start| {
+        poll();
+        &items[start..items.len().min(start + step + 1)]
+    })
 }
 
 fn labels_are_distinct(labels: &[String]) -> bool {
@@ -458,21 +487,25 @@ fn prefix(key: u64, bits: u32) -> usize {
 }
 
 /// First row of each prefix; `rows` ends with the closing row.
-fn directory(rows: &[u8]) -> Vec<u8> {
+fn directory(rows: &[u8], poll: Poll) -> Result<Vec<u8>> {
     let (rows, _) = rows.as_chunks::<ROW_BYTES>();
     let rows = &rows[..rows.len() - 1];
     let bits = (rows.len() / ROWS_PER_PREFIX)
         .max(1)
         .next_power_of_two()
         .trailing_zeros();
-    let mut out = Vec::with_capacity(((1 << bits) + 1) * 4);
+    let mut out = Vec::new();
+    reserve(&mut out, ((1 << bits) + 1) * 4)?;
     let mut row = 0;
     for p in 0..1usize << bits {
+        if p % PREFIXES_PER_POLL == 0 {
+            poll();
+        }
         while row < rows.len() && prefix(row_key(&rows[row]), bits) < p {
             row += 1;
         }
         out.extend_from_slice(&(row as u32).to_le_bytes());
     }
     out.extend_from_slice(&(rows.len() as u32).to_le_bytes());
-    out
+    Ok(out)
 }

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use crate::artifact::{Header, Kind, Writer, at_most, corrupt, items};
+use crate::artifact::{Header, Kind, META_LIMIT, Writer, at_most, corrupt, items};
 use crate::counts::{Cell, CountTable, WEIGHT_ONE, unit_weight};
 use crate::error::reserve;
-use crate::labels::is_label;
+use crate::labels::{is_label, trimmed};
 use crate::sample::{Document, MAX_SAMPLED_FEATURES, SAMPLE_DOCUMENTS, Sample, priority};
 use crate::tokenizer::TOKENIZER_VERSION;
 use crate::{Error, Features, MAX_LABELS, Poll, Result, fold_label};
@@ -87,8 +87,9 @@ struct Meta {
 /// Bound of sums, far from where 64 bits overflow.
 const MAX_SUM: u64 = 1 << 60;
 
-/// Counts learned from labelled emails. Learning, un-learning and merging are exact and
-/// order does not matter: equal sets of emails give equal [`State::to_bytes`].
+/// Counts learned from labelled emails. Learning and merging are exact and order does not
+/// matter: equal sets of emails give equal [`State::to_bytes`]. Un-learning is exact in the
+/// counts; see [`State::unlearn`] for the sample.
 #[derive(Debug, Clone, Default)]
 pub struct State {
     labels: Vec<LabelCounts>,
@@ -98,13 +99,37 @@ pub struct State {
     counts: CountTable,
     sample: Sample,
     skipped: u64,
-    /// Memory of spellings, of which a free-text column has many.
-    spelling_bytes: usize,
+    /// Folded forms and spellings, of which a free-text column has many.
+    texts: LabelTexts,
 }
 
-/// A spelling is kept in two maps, with their nodes.
-fn spelling_bytes(spelling: &str) -> usize {
-    2 * (spelling.len() + 64)
+/// Number and size of the label texts.
+#[derive(Debug, Clone, Copy, Default)]
+struct LabelTexts {
+    number: usize,
+    bytes: usize,
+}
+
+impl LabelTexts {
+    /// Refuses what an artifact's metadata could not hold.
+    fn add(&mut self, text: &str) -> Result<()> {
+        self.number += 1;
+        self.bytes += text.len();
+        if self.bytes > META_LIMIT {
+            return Err(Error::LabelsTooLong { limit: META_LIMIT });
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, text: &str) {
+        self.number -= 1;
+        self.bytes -= text.len();
+    }
+
+    /// Each text is kept twice: with its counts, and in a map that finds it.
+    fn memory(&self) -> usize {
+        2 * (self.bytes + 64 * self.number)
+    }
 }
 
 impl State {
@@ -114,7 +139,7 @@ impl State {
     /// # Errors
     /// [`Error::LabelTooLong`], [`Error::TooManyLabels`], [`Error::OutOfMemory`].
     pub fn learn(&mut self, features: &Features, label: &str) -> Result<()> {
-        let spelling = label.trim();
+        let spelling = trimmed(label)?;
         if spelling.is_empty() {
             self.skip();
             return Ok(());
@@ -123,7 +148,6 @@ impl State {
             Some(&class) => class,
             None => {
                 let class = self.class_of(&fold_label(spelling)?)?;
-                self.spelling_bytes += spelling_bytes(spelling);
                 self.by_spelling.insert(spelling.to_owned(), class);
                 class
             }
@@ -133,7 +157,13 @@ impl State {
         if label.documents == u32::MAX.into() {
             return Err(Error::TooManyDocuments);
         }
-        *label.spellings.entry(spelling.to_owned()).or_default() += 1;
+        match label.spellings.get_mut(spelling) {
+            Some(n) => *n += 1,
+            None => {
+                self.texts.add(spelling)?;
+                label.spellings.insert(spelling.to_owned(), 1);
+            }
+        }
         label.documents += 1;
         label.tokens += keys.len() as u64;
         label.weight += unit_weight(keys.len()) * keys.len() as u64;
@@ -144,14 +174,17 @@ impl State {
     }
 
     /// Takes back one email that was learned under exactly this spelling of the label. The
-    /// counts are then as if it had never been there; only a sample that was full stays one
-    /// document short. The caller knows what was learned: counts cannot tell one email from
-    /// two that together have its features.
+    /// counts are then as if it had never been there. The sample, if it was full, is one
+    /// document short, and open to a later document that it had turned away before.
+    ///
+    /// The caller has to know what was learned: counts cannot tell one email from two that
+    /// together have its features.
     ///
     /// # Errors
-    /// [`Error::NotLearned`], with nothing changed, if the counts rule it out.
+    /// [`Error::NotLearned`], with nothing changed, if the counts of the email's label or of
+    /// its features rule it out.
     pub fn unlearn(&mut self, features: &Features, label: &str, poll: Poll) -> Result<()> {
-        let spelling = label.trim();
+        let spelling = trimmed(label)?;
         let not_learned = || Error::NotLearned {
             label: label.to_owned(),
         };
@@ -173,6 +206,7 @@ impl State {
         }
         if spelled == 1 {
             known.spellings.remove(spelling);
+            self.texts.remove(spelling);
         } else {
             known.spellings.insert(spelling.to_owned(), spelled - 1);
         }
@@ -197,11 +231,9 @@ impl State {
         for label in &other.labels {
             let class = self.class_of(&label.folded)?;
             let known = &mut self.labels[class as usize];
-            let new = label
-                .spellings
-                .keys()
-                .filter(|s| !known.spellings.contains_key(*s));
-            self.spelling_bytes += new.map(|s| spelling_bytes(s)).sum::<usize>();
+            let spellings = label.spellings.keys();
+            let mut new = spellings.filter(|s| !known.spellings.contains_key(*s));
+            new.try_for_each(|s| self.texts.add(s))?;
             known.add(label)?;
             class_map.push(class);
         }
@@ -257,11 +289,11 @@ impl State {
         self.skipped
     }
 
-    /// Memory in use, in bytes, without small change.
+    /// Memory in use, in bytes, without what is the same for every state.
     pub fn bytes(&self) -> usize {
         self.counts.bytes()
             + self.sample.bytes()
-            + self.spelling_bytes
+            + self.texts.memory()
             + self.labels.len() * size_of::<LabelCounts>()
     }
 
@@ -297,12 +329,16 @@ impl State {
         let mut sample_keys = Vec::new();
         reserve(&mut sample_keys, self.sample.bytes())?;
         for document in self.sample() {
-            sample_keys.extend(document.keys.iter().flat_map(|k| k.to_le_bytes()));
+            for key in &document.keys {
+                sample_keys.extend_from_slice(&key.to_le_bytes());
+            }
+            poll();
         }
+        // Lent, not copied: they can be large.
         let meta = Meta {
             tokenizer_version: TOKENIZER_VERSION,
             skipped: self.skipped,
-            labels: self.labels.clone(),
+            labels: std::mem::take(&mut self.labels),
             sample: self
                 .sample()
                 .iter()
@@ -310,13 +346,15 @@ impl State {
                 .collect(),
         };
         let mut out = Writer::new(Kind::State);
-        out.meta(section::META, &meta)?;
+        let encoded = out.meta(section::META, &meta);
+        self.labels = meta.labels;
+        encoded?;
         out.section(section::CELL_KEYS, keys);
         out.section(section::CELL_CLASSES, classes);
         out.section(section::CELL_DOCUMENTS, documents);
         out.section(section::CELL_WEIGHTS, weights);
         out.section(section::SAMPLE_KEYS, sample_keys);
-        out.finish()
+        out.finish(poll)
     }
 
     /// Reads and verifies a state.
@@ -326,7 +364,7 @@ impl State {
     /// [`Error::OutOfMemory`].
     pub fn from_bytes(bytes: &[u8], poll: Poll) -> Result<Self> {
         let kind = Kind::State;
-        let header = Header::read_complete(bytes, kind)?;
+        let header = Header::read_complete(bytes, kind, poll)?;
         let meta: Meta = header.meta(bytes, section::META)?;
         check_tokenizer(kind, meta.tokenizer_version)?;
         let part = |id| header.range(id).map(|range| &bytes[range]);
@@ -347,7 +385,7 @@ impl State {
         );
         let counts = CountTable::from_sorted(cells, poll)?
             .ok_or_else(|| corrupt(kind, "its counts are not in order"))?;
-        let sample = read_sample(&meta, items::<8>(part(section::SAMPLE_KEYS)?, kind)?)
+        let sample = read_sample(&meta, items::<8>(part(section::SAMPLE_KEYS)?, kind)?, poll)
             .ok_or_else(|| corrupt(kind, "its sample is not in order"))?;
         if meta.skipped >= MAX_SUM || !labels_agree(&meta.labels, &counts, poll) {
             return Err(corrupt(kind, "its counts do not add up"));
@@ -370,6 +408,7 @@ impl State {
         if self.labels.len() == MAX_LABELS {
             return Err(Error::TooManyLabels { limit: MAX_LABELS });
         }
+        self.texts.add(folded)?;
         let class = self.labels.len() as u32;
         self.labels.push(LabelCounts {
             folded: folded.to_owned(),
@@ -381,6 +420,12 @@ impl State {
 
     fn index_labels(&mut self) {
         self.by_spelling.clear();
+        self.texts = LabelTexts::default();
+        for label in &self.labels {
+            let texts = label.spellings.keys().chain([&label.folded]);
+            self.texts.number += 1 + label.spellings.len();
+            self.texts.bytes += texts.map(String::len).sum::<usize>();
+        }
         self.by_folded = (0u32..)
             .zip(&self.labels)
             .map(|(class, label)| (label.folded.clone(), class))
@@ -400,7 +445,7 @@ pub(crate) fn check_tokenizer(kind: Kind, found: u64) -> Result<()> {
     })
 }
 
-fn read_sample(meta: &Meta, mut keys: &[[u8; 8]]) -> Option<Sample> {
+fn read_sample(meta: &Meta, mut keys: &[[u8; 8]], poll: Poll) -> Option<Sample> {
     if meta.sample.len() > SAMPLE_DOCUMENTS || !meta.sample.is_sorted_by_key(|d| d.0) {
         return None;
     }
@@ -415,6 +460,7 @@ fn read_sample(meta: &Meta, mut keys: &[[u8; 8]]) -> Option<Sample> {
         let own: Vec<u64> = own.iter().map(|&k| u64::from_le_bytes(k)).collect();
         let features = Features::from_sorted(own).ok()?;
         sample.offer(priority, class, features.keys());
+        poll();
     }
     keys.is_empty().then_some(sample)
 }

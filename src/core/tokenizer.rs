@@ -16,7 +16,8 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
 /// of every stored state and model.
 pub const TOKENIZER_VERSION: u64 = 1;
 
-/// Text beyond this many bytes is not read: the cost of one message stays bounded.
+/// Text beyond this many bytes, as given or as normalised, is not read: the cost of one
+/// message stays bounded.
 pub const MAX_TEXT_BYTES: usize = 1 << 20;
 
 const MIN_TOKEN_CHARS: usize = 2;
@@ -61,6 +62,8 @@ impl Token<'_> {
 /// Splits text into tokens. Keeps its buffers between messages.
 #[derive(Default)]
 pub struct Tokenizer {
+    /// The text in NFKC.
+    normal: String,
     /// Folded words, separated by one space each, so that a pair is one slice.
     folded: String,
     /// Start and end of each word in `folded`.
@@ -103,8 +106,12 @@ impl Tokenizer {
         if text.is_ascii() {
             self.split_normal(text);
         } else {
-            let normal = ComposingNormalizer::new_nfkc();
-            self.split_normal(&normal.normalize(text));
+            let mut normal = std::mem::take(&mut self.normal);
+            normal.clear();
+            // Its only error: the limit is reached.
+            let _ = ComposingNormalizer::new_nfkc().normalize_to(text, &mut UpToLimit(&mut normal));
+            self.split_normal(&normal);
+            self.normal = normal;
         }
     }
 
@@ -141,6 +148,21 @@ impl Tokenizer {
             }
             self.words.push((start, self.folded.len()));
         }
+    }
+}
+
+/// Takes [`MAX_TEXT_BYTES`] and refuses the rest: NFKC writes some characters as eighteen
+/// others.
+struct UpToLimit<'a>(&'a mut String);
+
+impl std::fmt::Write for UpToLimit<'_> {
+    fn write_str(&mut self, part: &str) -> std::fmt::Result {
+        let end = part.floor_char_boundary(MAX_TEXT_BYTES - self.0.len());
+        self.0.push_str(&part[..end]);
+        if end < part.len() {
+            return Err(std::fmt::Error);
+        }
+        Ok(())
     }
 }
 
@@ -225,6 +247,10 @@ mod tests {
         let mut text = "ä ".repeat(MAX_TEXT_BYTES / 3 + 1);
         text.push_str("needle");
         assert!(!words(&text).contains(&"needle".to_owned()));
+        // 3 bytes that NFKC makes 33.
+        let expanding = "\u{fdfa}".repeat(MAX_TEXT_BYTES / 3);
+        let bytes: usize = words(&expanding).iter().map(String::len).sum();
+        assert!(bytes <= 3 * MAX_TEXT_BYTES, "{bytes}");
     }
 
     /// Keys are stored: a change here must come with a new `TOKENIZER_VERSION`.

@@ -19,6 +19,10 @@ use crate::{
 /// of labels.
 const MAX_JUDGED_SCORES: usize = 2_000_000;
 
+/// Cells that may be visited per form: bounds time where many labels share their features.
+/// The first document is judged whatever it takes.
+const MAX_JUDGED_CELLS: usize = 50_000_000;
+
 /// Entry point: [`Trainer::params`].
 pub struct Trainer;
 
@@ -124,7 +128,8 @@ impl TrainerValidParams {
             .iter()
             .map(|&form| (first.with_form(form), Vec::new()))
             .collect();
-        let most = MAX_JUDGED_SCORES / state.labels().len().max(1);
+        let most = (MAX_JUDGED_SCORES / state.labels().len().max(1)).max(1);
+        let mut cells = 0;
         for document in state.sample().iter().take(self.judged_documents.min(most)) {
             poll();
             let left_out = LeftOut {
@@ -137,6 +142,11 @@ impl TrainerValidParams {
                 .iter()
                 .map(|&k| state.counts().row(k))
                 .collect();
+            let visited: usize = rows.iter().map(|row| row.len()).sum();
+            if cells > 0 && cells + visited > MAX_JUDGED_CELLS {
+                break;
+            }
+            cells += visited;
             for (nb, judged) in &mut judges {
                 let (scores, known) = nb.scores_of(&rows, Some(left_out));
                 judged.push(Judged {
@@ -220,5 +230,62 @@ impl Fit<Messages, Array1<String>, Error> for TrainerValidParams {
             self.fit_state(&mut state, &never_cancelled)?,
             &never_cancelled,
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `right` of 100 answers are right, with this mean log loss.
+    fn candidate(form: ScoreForm, right: usize, log_loss: f64) -> Candidate {
+        let outcomes = (0..100).map(|i| Outcome {
+            truth: 0,
+            predicted: usize::from(i >= right),
+            confidence: 0.5,
+            // Varied, so that a difference of means can be due to chance; in binary
+            // fractions, whose sums are exact.
+            log_p_truth: -log_loss
+                + if (i * 7 + form as usize * 3) % 10 < 5 {
+                    0.25
+                } else {
+                    -0.25
+                },
+        });
+        Candidate {
+            form,
+            calibration: Calibration::default(),
+            outcomes: outcomes.collect(),
+        }
+    }
+
+    fn chosen(of: [(usize, f64); 3]) -> ScoreForm {
+        let candidates = std::iter::zip(ScoreForm::ALL, of);
+        choose(
+            candidates
+                .map(|(form, (right, loss))| candidate(form, right, loss))
+                .collect(),
+        )
+        .form
+    }
+
+    #[test]
+    fn the_clearly_lowest_log_loss_wins_whatever_the_accuracy() {
+        assert_eq!(
+            chosen([(99, 0.9), (70, 0.5), (99, 0.8)]),
+            ScoreForm::MultinomialTfIdf
+        );
+    }
+
+    #[test]
+    fn of_those_not_clearly_worse_the_most_accurate_wins() {
+        assert_eq!(
+            chosen([(80, 0.5), (85, 0.515_625), (90, 0.875)]),
+            ScoreForm::MultinomialTfIdf
+        );
+        assert_eq!(
+            chosen([(80, 0.5), (80, 0.5), (80, 0.5)]),
+            ScoreForm::MultinomialBoolean
+        );
     }
 }

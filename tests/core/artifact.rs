@@ -90,13 +90,16 @@ fn the_front_is_enough_to_classify() {
     let front = Model::serving_bytes(&header).unwrap();
     assert!(front < model.len());
     let whole = Model::from_bytes(model.clone(), &never_cancelled).unwrap();
-    let part = Model::from_front(model[..front].to_vec()).unwrap();
+    let part = Model::from_front(model[..front].to_vec(), &never_cancelled).unwrap();
     let features = Tokenizer::default().features("a refund please");
     assert_eq!(
         whole.rank(&features, &never_cancelled),
         part.rank(&features, &never_cancelled)
     );
-    assert!(refused(Model::from_front(model[..front - 1].to_vec())));
+    assert!(refused(Model::from_front(
+        model[..front - 1].to_vec(),
+        &never_cancelled
+    )));
 }
 
 /// A header that is consistent with its checksum but claims what is not there: the
@@ -124,6 +127,104 @@ fn forged_lengths_do_not_allocate() {
     assert!(refused(State::from_bytes(&many_sections, &never_cancelled)));
 }
 
+/// As if a section's content, or the order of sections, were meant: every checksum right.
+fn with_sections(artifact: &[u8], change: impl FnOnce(&mut Vec<(u32, Vec<u8>)>)) -> Vec<u8> {
+    let count = u32::from_le_bytes(artifact[12..16].try_into().unwrap()) as usize;
+    let mut sections = (0..count)
+        .map(|i| 48 + 40 * i)
+        .map(|at| {
+            let id = u32::from_le_bytes(artifact[at..at + 4].try_into().unwrap());
+            let [from, length] = [8, 16].map(|field| u64_at(artifact, at + field) as usize);
+            (id, artifact[from..from + length].to_vec())
+        })
+        .collect();
+    change(&mut sections);
+    let mut out = artifact[..48].to_vec();
+    let mut content = Vec::new();
+    for (id, bytes) in &sections {
+        let offset = 48 + 40 * sections.len() + content.len();
+        out.extend_from_slice(&u64::from(*id).to_le_bytes());
+        out.extend_from_slice(&(offset as u64).to_le_bytes());
+        out.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+        out.extend_from_slice(&xxhash_rust::xxh3::xxh3_128(bytes).to_le_bytes());
+        content.extend_from_slice(bytes);
+        content.resize(content.len().next_multiple_of(8), 0);
+    }
+    out.extend(content);
+    out[12..16].copy_from_slice(&(sections.len() as u32).to_le_bytes());
+    let total = out.len() as u64;
+    out[16..24].copy_from_slice(&total.to_le_bytes());
+    reseal(&mut out);
+    out
+}
+
+/// A session reads the front only: what it needs may not stand behind the state.
+#[test]
+fn sections_in_another_order_are_refused() {
+    let (_, model) = artifacts();
+    assert_eq!(with_sections(&model, |_| ()), model);
+    for position in 0..4 {
+        let forged = with_sections(&model, |sections| {
+            let state = sections.remove(4);
+            sections.insert(position, state);
+        });
+        assert!(refused(Model::from_bytes(forged.clone(), &never_cancelled)));
+        assert!(refused(Model::from_front(forged, &never_cancelled)));
+    }
+    let missing = with_sections(&model, |sections| drop(sections.remove(3)));
+    assert!(refused(Model::from_bytes(missing, &never_cancelled)));
+}
+
+/// Scoring polls once in so many rows, and a row has at most a cell per label.
+#[test]
+fn a_row_with_more_cells_than_labels_is_refused() {
+    let (_, model) = artifacts();
+    let forged = with_sections(&model, |sections| {
+        let (rows, cells) = (&sections[2].1, sections[3].1.len() as u32 / 6);
+        assert!(cells > 2);
+        let mut rows = rows.clone();
+        for row in rows.chunks_exact_mut(16).skip(1) {
+            row[8..12].copy_from_slice(&cells.to_le_bytes());
+        }
+        sections[2].1 = rows;
+    });
+    assert!(refused(Model::from_bytes(forged, &never_cancelled)));
+}
+
+/// What can be written can be read, up to the last byte of the limit, and what cannot be
+/// read is not written.
+#[test]
+fn metadata_of_any_size_round_trips_or_is_refused() {
+    let features = Tokenizer::default().features("word");
+    // Case variants of one label: nineteen letters, a bit each.
+    let spelled = |n: u32| -> String {
+        (0..19)
+            .map(|bit| if n >> bit & 1 == 0 { 'x' } else { 'X' })
+            .collect()
+    };
+    let mut state = State::default();
+    for n in 0..450_000 {
+        state.learn(&features, &spelled(n)).unwrap();
+    }
+    let bytes = state.to_bytes(&never_cancelled).unwrap();
+    assert!(State::from_bytes(&bytes, &never_cancelled).is_ok());
+    for n in 450_000..490_000 {
+        state.learn(&features, &spelled(n)).unwrap();
+    }
+    let result = state.to_bytes(&never_cancelled);
+    assert!(matches!(result, Err(Error::LabelsTooLong { .. })));
+    // The labels were only lent to the writer.
+    assert_eq!(state.documents(), 490_000);
+
+    let mut state = State::default();
+    let result =
+        (0..100_000).try_for_each(|n| state.learn(&features, &format!("{n} {:1000}.", "")));
+    assert!(
+        matches!(result, Err(Error::LabelsTooLong { .. })),
+        "noticed while learning"
+    );
+}
+
 /// Metadata of a state, spelled out: what somebody who forges one would write.
 type Label = (String, BTreeMap<String, u64>, u64, u64, u64);
 type Meta = (u64, u64, Vec<Label>, Vec<(u64, u32, u32)>);
@@ -131,43 +232,23 @@ type Meta = (u64, u64, Vec<Label>, Vec<(u64, u32, u32)>);
 fn meta(state: &[u8]) -> Meta {
     let [start, length] = [56, 64].map(|at| u64_at(state, at) as usize);
     let section = &state[start..start + length];
-    let config = bincode::config::standard();
-    bincode::serde::decode_from_slice(section, config)
+    bincode::serde::decode_from_slice(section, encoding())
         .unwrap()
         .0
 }
 
+fn encoding() -> impl bincode::config::Config {
+    bincode::config::standard().with_fixed_int_encoding()
+}
+
 /// The state with other metadata, under right checksums.
 fn with_meta(state: &[u8], meta: &Meta) -> Vec<u8> {
-    let bytes = bincode::serde::encode_to_vec(meta, bincode::config::standard()).unwrap();
+    let bytes = bincode::serde::encode_to_vec(meta, encoding()).unwrap();
     with_first_section(state, &bytes)
 }
 
 fn with_first_section(state: &[u8], section: &[u8]) -> Vec<u8> {
-    let count = u32::from_le_bytes(state[12..16].try_into().unwrap()) as usize;
-    let mut out = state[..48 + 40 * count].to_vec();
-    let mut offset = out.len();
-    let mut content = Vec::new();
-    for entry in (0..count).map(|i| 48 + 40 * i) {
-        let [from, length] = [8, 16].map(|at| u64_at(state, entry + at) as usize);
-        let bytes = if entry == 48 {
-            section
-        } else {
-            &state[from..from + length]
-        };
-        out[entry + 8..entry + 16].copy_from_slice(&(offset as u64).to_le_bytes());
-        out[entry + 16..entry + 24].copy_from_slice(&(bytes.len() as u64).to_le_bytes());
-        let checksum = xxhash_rust::xxh3::xxh3_128(bytes);
-        out[entry + 24..entry + 40].copy_from_slice(&checksum.to_le_bytes());
-        content.extend_from_slice(bytes);
-        content.resize(content.len().next_multiple_of(8), 0);
-        offset = 48 + 40 * count + content.len();
-    }
-    out.extend(content);
-    let total = out.len() as u64;
-    out[16..24].copy_from_slice(&total.to_le_bytes());
-    reseal(&mut out);
-    out
+    with_sections(state, |sections| sections[0].1 = section.to_vec())
 }
 
 fn u64_at(bytes: &[u8], at: usize) -> u64 {
@@ -221,12 +302,14 @@ fn forged_metadata_is_refused() {
 #[test]
 fn forged_metadata_does_not_allocate() {
     let (state, _) = artifacts();
-    // Tokenizer version and rows skipped take one byte each, then the number of labels.
-    let claim = [&[1, 0, 253][..], &(1u64 << 40).to_le_bytes()].concat();
-    assert!(refused(State::from_bytes(
-        &with_first_section(&state, &claim),
-        &never_cancelled
-    )));
+    // Tokenizer version, rows skipped, number of labels; then a label's length.
+    for claim in [&[1, 0, 1 << 40][..], &[1, 0, 1, 1 << 40]] {
+        let claim: Vec<u8> = claim.iter().flat_map(|n: &u64| n.to_le_bytes()).collect();
+        assert!(refused(State::from_bytes(
+            &with_first_section(&state, &claim),
+            &never_cancelled
+        )));
+    }
     let many = (1, 0, vec![Label::default(); MAX_LABELS + 1], Vec::new());
     assert!(refused(State::from_bytes(
         &with_meta(&state, &many),

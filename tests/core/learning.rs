@@ -160,6 +160,79 @@ fn a_tied_baseline_is_deterministic() {
     assert!((0..20).all(|_| fit() == first));
 }
 
+/// The memory limit of training means the same before and after a state was stored.
+#[test]
+fn a_stored_state_takes_no_more_memory_than_before() {
+    let mails: Vec<Mail> = (0..3000)
+        .map(|i| {
+            (
+                format!("mail {i} about {} and {}", i * 7, i % 50),
+                format!("l{}", i % 3),
+            )
+        })
+        .collect();
+    let mut state = learn(&mails);
+    let stored = state.to_bytes(&never_cancelled).unwrap();
+    let loaded = State::from_bytes(&stored, &never_cancelled).unwrap();
+    let (before, after) = (state.bytes(), loaded.bytes());
+    assert!(after <= before + before / 20, "{before} {after}");
+    assert!(after >= stored.len(), "{} {after}", stored.len());
+}
+
+/// Every text that is kept counts.
+#[test]
+fn labels_count_towards_memory() {
+    let features = Features::default();
+    let mut state = State::default();
+    let empty = state.bytes();
+    for i in 0..1000 {
+        state
+            .learn(&features, &format!("{i} {:1000}.", ""))
+            .unwrap();
+    }
+    let learned = state.bytes() - empty;
+    // Folded and as spelled, each with its counts and in the map that finds it.
+    assert!(learned >= 4 * 1000 * 1000, "{learned}");
+    for _ in 0..10 {
+        state.settle(&never_cancelled).unwrap();
+        state.learn(&features, &format!("7 {:1000}.", "")).unwrap();
+        state
+            .unlearn(&features, &format!("8 {:1000}.", ""), &never_cancelled)
+            .unwrap();
+        state.learn(&features, &format!("8 {:1000}.", "")).unwrap();
+    }
+    assert!(
+        state.bytes() - empty <= learned + 10_000,
+        "nothing counts twice"
+    );
+}
+
+/// With hundreds of labels that share thousands of words, judging every sampled email would
+/// take minutes.
+#[test]
+fn judging_is_bounded_where_labels_share_their_words() {
+    let features =
+        |from: u64| Features::from_sorted((from..from + 1500).map(|k| k << 50).collect()).unwrap();
+    let mut state = State::default();
+    for i in 0..1200u64 {
+        state
+            .learn(&features(i % 3), &format!("label {}", i % 400))
+            .unwrap();
+    }
+    let trainer = Trainer::params()
+        .form(pg_triage_core::ScoreForm::MultinomialBoolean)
+        .check()
+        .unwrap();
+    let model = trainer.fit_state(&mut state, &never_cancelled).unwrap();
+    let judged = Model::from_bytes(model, &never_cancelled)
+        .unwrap()
+        .meta()
+        .metrics
+        .judged;
+    // 50 million cells, about 400 for each of 1,500 words.
+    assert!((50..=100).contains(&judged), "{judged}");
+}
+
 #[test]
 fn a_full_sample_is_still_order_independent() {
     let mails: Vec<Mail> = (0..SAMPLE_DOCUMENTS + 500)
