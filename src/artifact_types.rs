@@ -14,7 +14,7 @@ use crate::pg;
 
 /// A dumped row stays below 1 GB, and the text form is a third longer than the value. 4 MB
 /// are left for the row's other columns.
-const MAX_VALUE_BYTES: usize = ((1 << 30) - (4 << 20)) / 4 * 3;
+pub const MAX_VALUE_BYTES: usize = ((1 << 30) - (4 << 20)) / 4 * 3;
 
 /// Refuses what could be stored but not dumped.
 pub fn storable(bytes: Vec<u8>, sql_type: &str) -> SqlResult<Vec<u8>> {

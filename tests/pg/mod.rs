@@ -47,6 +47,16 @@ mod tests {
         (state.expect("the statement succeeded"), message.unwrap())
     }
 
+    /// A value that no row of a dump can hold makes the whole database undumpable.
+    #[pg_test]
+    fn what_could_not_be_dumped_is_refused() {
+        use crate::artifact_types::{MAX_VALUE_BYTES, storable};
+        let longest_row = 1 << 30;
+        assert!(MAX_VALUE_BYTES.div_ceil(3) * 4 + (1 << 20) < longest_row);
+        assert!(storable(vec![0; MAX_VALUE_BYTES], "email_model").is_ok());
+        assert!(storable(vec![0; MAX_VALUE_BYTES + 1], "email_model").is_err());
+    }
+
     #[pg_test]
     fn no_usable_row_gives_no_model() {
         for rows in [

@@ -7,10 +7,12 @@ The connection comes from the environment (PGHOST, PGPORT, PGUSER, PGDATABASE).
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 import time
 import traceback
+from contextlib import contextmanager
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[3]
@@ -125,6 +127,31 @@ def refused(sql, sqlstate, name, *words, **connection):
     return check(passed, name, f"found:  {error}\nwanted: {sqlstate} with {words}")
 
 
+@contextmanager
+def connected_to(**variables):
+    """Everything connects as these environment variables say."""
+    before = dict(os.environ)
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@contextmanager
+def server(name):
+    """A server of its own, removed afterwards; gives the variables to connect to it."""
+    cluster = [PROJECT / "scripts/cluster"]
+    subprocess.run([*cluster, "remove", name], check=True)
+    try:
+        subprocess.run([*cluster, "start", name, "fsync=off"], check=True, stdout=subprocess.DEVNULL)
+        exports = subprocess.run([*cluster, "env", name], check=True, capture_output=True, text=True).stdout
+        yield dict(word.split("=", 1) for word in shlex.split(exports)[1:])
+    finally:
+        subprocess.run([*cluster, "remove", name], check=True)
+
+
 class Session:
     """A psql that stays connected, for what has to happen in one session."""
 
@@ -176,6 +203,14 @@ class Bystander:
 
 
 # ---- data --------------------------------------------------------------------
+
+
+def deploy(label):
+    """A statement after which this is the answer to "invoice"."""
+    return (
+        "SELECT triage.deploy('default', train_classifier(b, l)) "
+        f"FROM (VALUES ('invoice', '{label}'), ('login', 'rest')) t (b, l)"
+    )
 
 
 def load_sample(**connection):

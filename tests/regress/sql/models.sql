@@ -20,6 +20,22 @@ SELECT triage.rollback('department');
 ROLLBACK TO s;
 SELECT version, kind, from_version FROM triage.activations WHERE classifier = 'department' ORDER BY activation_id;
 SELECT version, status FROM triage.model_versions WHERE classifier = 'department' ORDER BY version;
+-- A deleted version: going back passes over it, and its number is not used again.
+SAVEPOINT s;
+SELECT triage.activate('department', 2);
+SELECT triage.activate('department', 3);
+DELETE FROM triage.model WHERE classifier = 'department' AND version = 2;
+SELECT triage.rollback('department'), classify_email('invoice', 'department');
+DELETE FROM triage.model WHERE classifier = 'department';
+SELECT triage.deploy('department', pg_temp.model('candidate'), activate => false);
+SELECT classify_email('invoice', 'department') IS NULL AS candidate_does_not_answer;
+SELECT triage.rollback('department');
+ROLLBACK TO s;
+-- What belongs to classifiers goes with them.
+TRUNCATE triage.classifier;
+SELECT (SELECT count(*) FROM triage.model) AS models, (SELECT count(*) FROM triage.label) AS labels,
+       (SELECT count(*) FROM triage.activation) AS activations;
+ROLLBACK TO s;
 -- Another classifier is not touched.
 SELECT classify_email('invoice') IS NULL AS default_has_no_model;
 -- Labels
@@ -41,6 +57,9 @@ SELECT triage.deploy('department', NULL);
 ROLLBACK TO s;
 SELECT triage.create_classifier('department');
 ROLLBACK TO s;
+-- encode() breaks lines.
+SELECT encode(email_model_send(m), 'base64')::email_model::text = m::text AS same
+  FROM pg_temp.model('x') m;
 SELECT 'not base64!'::email_model;
 ROLLBACK TO s;
 SELECT 'UEdUUklBR0U='::email_model;

@@ -8,8 +8,6 @@ SELECT pg_describe_object(classid, objid, 0) AS without_comment
    AND obj_description(objid, classid::regclass::name) IS NULL
    AND NOT (classid = 'pg_type'::regclass
             AND (SELECT typelem <> 0 OR typrelid <> 0 FROM pg_type WHERE oid = objid))
-   AND NOT (classid = 'pg_class'::regclass
-            AND (SELECT relkind FROM pg_class WHERE oid = objid) = 'S')
  ORDER BY 1;
 SELECT attrelid::regclass AS relation, attname AS column_without_comment
   FROM pg_attribute JOIN pg_class c ON c.oid = attrelid
@@ -23,7 +21,7 @@ SELECT p.oid::regprocedure AS function, provolatile AS vol, proisstrict AS stric
   FROM pg_depend d JOIN pg_proc p ON p.oid = d.objid
  WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_extension'::regclass
    AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'pg_triage')
-   AND p.proname !~ '^(train_.*|email_(state|model)_(in|out|send|recv))$'
+   AND p.oid::regprocedure::text !~ '^(triage\.train_.*|email_(state|model)_(in|out|send|recv)\(.*)$'
  ORDER BY p.oid::regprocedure::text COLLATE "C";
 -- An index on an answer that can change is refused.
 CREATE TABLE mail (body text);
