@@ -3,6 +3,7 @@
 //! This crate is the thin boundary: each file maps one SQL concern onto
 //! [`pg_triage_core`]. The SQL objects are declared by hand in `sql/`, in the order below;
 //! Rust functions there go by the name of their symbol, `<function>_wrapper`.
+// A C function called without a guard must not unwind through Rust.
 #![cfg_attr(not(test), deny(ffi_unwind_calls))]
 
 #[cfg(not(panic = "unwind"))]

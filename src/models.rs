@@ -5,6 +5,9 @@ use pgrx::{PgSqlErrorCode as Code, notice, pg_extern, pg_sys};
 use crate::error::{SqlResult, from_core, report};
 use crate::{catalog, pg};
 
+/// Longest note to a version, in bytes.
+const MAX_NOTE_BYTES: usize = 65_536;
+
 #[pg_extern(sql = false)]
 fn label_key(label: &str) -> SqlResult<String> {
     pg_triage_core::fold_label(label).map_err(from_core)
@@ -80,6 +83,13 @@ fn deploy(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<i32> {
     })?;
     let activate = pg::optional_bool(fcinfo, 2).unwrap_or(true);
     let note = pg::text_argument(&fcinfo, 3);
+    // A dump has it in one row with the model.
+    if note.is_some_and(|n| n.len() > MAX_NOTE_BYTES) {
+        return Err(report(
+            Code::ERRCODE_STRING_DATA_RIGHT_TRUNCATION,
+            format!("note is too long: the limit is {MAX_NOTE_BYTES} bytes"),
+        ));
+    }
     let opened = model.read_model(&model.read_header()?)?;
     catalog::write(c"triage.deploy()", |w| {
         w.lock_classifier(classifier)?;
