@@ -39,7 +39,7 @@ impl Training {
     /// Says once, at the end, what a person should know about the input. A window function
     /// ends once per row.
     fn notices(&mut self) {
-        if std::mem::replace(&mut self.told, true) {
+        if self.told {
             return;
         }
         let skipped = self.state.skipped();
@@ -48,6 +48,7 @@ impl Training {
             notice!("skipped {skipped} {rows} without body or label");
         }
         let several = self.state.labels().iter().filter(|l| l.spellings.len() > 1);
+        self.told = skipped > 0 || several.clone().next().is_some();
         for label in several.clone().take(5) {
             let spellings: Vec<_> = label
                 .spellings
