@@ -139,7 +139,10 @@ CREATE FUNCTION triage.cascade_classifier() RETURNS trigger
 AS $$
 BEGIN
     IF TG_OP = 'TRUNCATE' THEN
-        TRUNCATE triage.activation, triage.model, triage.label;
+        -- Not TRUNCATE: the statement may have them open, too.
+        DELETE FROM triage.activation;
+        DELETE FROM triage.model;
+        DELETE FROM triage.label;
     ELSIF TG_OP = 'DELETE' THEN
         DELETE FROM triage.activation WHERE classifier = OLD.name;
         DELETE FROM triage.model WHERE classifier = OLD.name;

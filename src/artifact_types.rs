@@ -1,7 +1,6 @@
 //! Input and output of the types `email_state` and `email_model`. Both are the bytes of an
 //! artifact; the text form is their base64, so that dump and restore give the same bytes.
 
-use std::borrow::Cow;
 use std::ffi::{CStr, CString};
 
 use base64::prelude::{BASE64_STANDARD, Engine};
@@ -31,30 +30,44 @@ pub fn storable(bytes: Vec<u8>, sql_type: &str) -> SqlResult<Vec<u8>> {
     ))
 }
 
+/// Characters of base64 between two polls: whole groups of four.
+const TEXT_PER_POLL: usize = 16 << 20;
+
 fn decode(text: &CStr, sql_type: &str) -> SqlResult<Vec<u8>> {
-    let mut text = Cow::Borrowed(text.to_bytes());
-    // As encode() writes it, in lines.
-    if text.iter().any(u8::is_ascii_whitespace) {
-        let mut dense = pg::buffer(text.len())?;
-        dense.extend(text.iter().filter(|c| !c.is_ascii_whitespace()));
-        text = Cow::Owned(dense);
-    }
+    let text = text.to_bytes();
     let mut bytes = pg::buffer(base64::decoded_len_estimate(text.len()))?;
-    match BASE64_STANDARD.decode_vec(&text, &mut bytes) {
-        Ok(()) => Ok(bytes),
-        Err(_) => Err(report(
-            Code::ERRCODE_INVALID_TEXT_REPRESENTATION,
-            format!("invalid input for type {sql_type}: it is not base64"),
-        )),
+    let mut piece = pg::buffer(TEXT_PER_POLL)?;
+    // encode() breaks lines.
+    let mut characters = text.iter().filter(|c| !c.is_ascii_whitespace());
+    loop {
+        pg::check_for_interrupts();
+        piece.clear();
+        piece.extend(characters.by_ref().take(TEXT_PER_POLL));
+        // Padding is for the end: a piece of whole groups that has it is the last one.
+        if piece.is_empty() {
+            return Ok(bytes);
+        }
+        let ended = bytes.len() % 3 != 0;
+        if ended || BASE64_STANDARD.decode_vec(&piece, &mut bytes).is_err() {
+            return Err(report(
+                Code::ERRCODE_INVALID_TEXT_REPRESENTATION,
+                format!("invalid input for type {sql_type}: it is not base64"),
+            ));
+        }
     }
 }
 
 fn encode(bytes: &[u8]) -> SqlResult<CString> {
     let length = bytes.len().div_ceil(3) * 4;
     let mut text = pg::buffer(length + 1)?;
-    text.resize(length, 0);
-    // Neither can fail: the length is right, and base64 holds no zero byte.
-    let _ = BASE64_STANDARD.encode_slice(bytes, &mut text);
+    for piece in bytes.chunks(TEXT_PER_POLL / 4 * 3) {
+        pg::check_for_interrupts();
+        let start = text.len();
+        text.resize(start + piece.len().div_ceil(3) * 4, 0);
+        // Cannot fail: there is room.
+        let _ = BASE64_STANDARD.encode_slice(piece, &mut text[start..]);
+    }
+    // Cannot fail: base64 holds no zero byte.
     Ok(CString::new(text).unwrap_or_default())
 }
 

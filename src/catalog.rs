@@ -22,7 +22,8 @@ pub const MAX_NAME_CHARS: usize = 128;
 /// As much of a classifier's name as can tell it from all that exist: what is passed in may
 /// be of any size.
 pub fn comparable_name(name: &str) -> &str {
-    &name[..name.floor_char_boundary(MAX_NAME_CHARS * 4 + 1)]
+    // One character more than the longest, whatever its size.
+    &name[..name.floor_char_boundary((MAX_NAME_CHARS + 1) * 4)]
 }
 
 /// Runs `f` for an SQL function that writes: connected to SPI, with the rights of the
@@ -292,15 +293,17 @@ impl Writer<'_, '_> {
         Ok(inserted == 1)
     }
 
-    /// Goes back to the activation before the active one, past those whose version has been
-    /// deleted since; returns the version.
+    /// Goes back to the latest activation of another version, past those whose version has
+    /// been deleted since; returns the version.
     pub fn roll_back(&mut self, classifier: &str) -> SqlResult<i32> {
         let versions: Vec<i32> = values(self.client.update(
             "WITH RECURSIVE earlier AS (
-                 (SELECT false AS there, NULL::int AS version, returns_to FROM triage.activation
-                   WHERE classifier = $1 ORDER BY activation_id DESC LIMIT 1)
+                 (SELECT version AS active, false AS there, NULL::int AS version, returns_to
+                    FROM triage.activation WHERE classifier = $1 ORDER BY activation_id DESC LIMIT 1)
                  UNION ALL
-                 SELECT EXISTS (SELECT FROM triage.model m WHERE m.classifier = $1 AND m.version = a.version),
+                 SELECT active,
+                        a.version <> active
+                        AND EXISTS (SELECT FROM triage.model m WHERE m.classifier = $1 AND m.version = a.version),
                         a.version, a.returns_to
                    FROM earlier JOIN triage.activation a ON a.activation_id = earlier.returns_to
                   WHERE NOT there)

@@ -11,24 +11,26 @@ use pgrx::{name, pg_extern, pg_sys};
 use crate::error::SqlResult;
 use crate::{cache, pg};
 
+const TOKENS_PER_POLL: usize = 16_384;
+
 thread_local! {
     static TOKENIZER: RefCell<Tokenizer> = RefCell::default();
 }
 
-fn features(body: &str) -> Features {
-    TOKENIZER.with_borrow_mut(|t| t.features(body))
+fn features(body: &str) -> SqlResult<Features> {
+    pg::probe_for_text(Tokenizer::memory(body))?;
+    Ok(TOKENIZER.with_borrow_mut(|t| t.features(body)))
 }
 
 #[pg_extern(sql = false)]
 fn classify_email(body: &str, classifier: &str) -> SqlResult<Option<String>> {
-    let active = cache::active_model(classifier)?;
-    Ok(active.map(|a| {
-        a.labels[a
-            .model
-            .classify(&features(body), &pg::check_for_interrupts)
-            .class]
-            .clone()
-    }))
+    let Some(active) = cache::active_model(classifier)? else {
+        return Ok(None);
+    };
+    let best = active
+        .model
+        .classify(&features(body)?, &pg::check_for_interrupts);
+    Ok(Some(active.labels[best.class].clone()))
 }
 
 #[pg_extern(sql = false)]
@@ -51,7 +53,7 @@ fn classify_email_scores(
             .zip(
                 active
                     .model
-                    .rank(&features(body), &pg::check_for_interrupts),
+                    .rank(&features(body)?, &pg::check_for_interrupts),
             )
             .map(|(rank, s)| (active.labels[s.class].clone(), s.probability, rank))
             .collect(),
@@ -68,7 +70,7 @@ fn classify_with(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Option<String>> 
         return Ok(None);
     };
     let model = pg::pinned_model(fcinfo, model)?;
-    let best = model.classify(&features(body), &pg::check_for_interrupts);
+    let best = model.classify(&features(body)?, &pg::check_for_interrupts);
     Ok(Some(model.meta().labels[best.class].clone()))
 }
 
@@ -76,13 +78,22 @@ fn classify_with(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Option<String>> 
 #[pg_extern(sql = false)]
 fn email_tokens(
     body: &str,
-) -> TableIterator<'static, (name!(token, String), name!(field, String))> {
+) -> Result<TableIterator<'static, (name!(token, String), name!(field, &'static str))>, ErrorReport>
+{
+    // A row takes about as much again.
+    pg::probe_for_text(2 * Tokenizer::memory(body))?;
     let rows: Vec<_> = TOKENIZER.with_borrow_mut(|t| {
         let mut seen = HashSet::new();
         t.tokens(body)
-            .filter(|token| seen.insert(token.key()))
-            .map(|token| (token.text.to_owned(), token.field.name().to_owned()))
+            .enumerate()
+            .inspect(|(i, _)| {
+                if i % TOKENS_PER_POLL == 0 {
+                    pg::check_for_interrupts();
+                }
+            })
+            .filter(|(_, token)| seen.insert(token.key()))
+            .map(|(_, token)| (token.text.to_owned(), token.field.name()))
             .collect()
     });
-    TableIterator::new(rows)
+    Ok(TableIterator::new(rows))
 }

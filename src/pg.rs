@@ -21,6 +21,16 @@ pub fn check_for_interrupts() {
     pgrx::check_for_interrupts!();
 }
 
+/// Refuses work on a text that may need this much memory where there is not as much left.
+/// Not for the small ones, of which there are many.
+pub fn probe_for_text(bytes: usize) -> SqlResult<()> {
+    const SMALL: usize = 1 << 20;
+    if bytes <= SMALL {
+        return Ok(());
+    }
+    pg_triage_core::probe(bytes).map_err(from_core)
+}
+
 /// Whether this process works for another session's query.
 pub fn is_parallel_worker() -> bool {
     // SAFETY: set before the first query runs.

@@ -79,6 +79,7 @@ fn train_accumulate(
     pg::with_state(&mut state, fcinfo, |t: &mut Training| {
         match (body, label) {
             (Some(body), Some(label)) => {
+                pg::probe_for_text(Tokenizer::memory(body))?;
                 let features = t.tokenizer.features(body);
                 t.state.learn(&features, label).map_err(from_core)?;
             }

@@ -24,7 +24,7 @@ use serde::de::{DeserializeOwned, Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::error::reserve;
+use crate::error::{probe, reserve};
 use crate::{Error, Poll};
 
 const MAGIC: &[u8; 8] = b"PGTRIAGE";
@@ -37,6 +37,9 @@ const MAX_SECTIONS: usize = 64;
 /// Upper bound of a metadata section. Decoding takes a few times as much memory at worst;
 /// real ones, a few bytes per label and sampled document, are far below.
 pub(crate) const META_LIMIT: usize = 16 << 20;
+/// Decoded metadata takes no more than this many times its stored size: a text of 16 bytes
+/// becomes an entry of a map.
+const META_EXPANSION: usize = 8;
 /// Bytes hashed, copied or scanned between two polls.
 pub(crate) const BYTES_PER_POLL: usize = 16 << 20;
 
@@ -294,6 +297,7 @@ impl Header {
         if section.len() > META_LIMIT {
             return Err(corrupt(self.kind, "its metadata is too large"));
         }
+        probe(META_EXPANSION * section.len())?;
         match bincode::serde::decode_from_slice(section, meta_encoding()) {
             Ok((value, read)) if read == section.len() => Ok(value),
             _ => Err(corrupt(self.kind, "its metadata cannot be decoded")),

@@ -6,7 +6,7 @@ use linfa::prelude::*;
 use linfa_bayes::{BernoulliNb, NaiveBayes as _};
 use ndarray::{Array1, Array2};
 
-use crate::error::reserve;
+use crate::error::{probe, reserve};
 use crate::sample::Document;
 use crate::{Poll, Result};
 
@@ -37,6 +37,8 @@ pub(crate) fn accuracy(sample: &[Document], classes: usize, poll: Poll) -> Resul
     if columns.is_empty() {
         return Ok(0.0);
     }
+    // The matrix, and what linfa makes of it: a copy per class, and one to score.
+    probe(8 * columns.len() * (4 * fit_on.len() + CHUNK * (classes + 2)))?;
     let targets: Array1<usize> = fit_on.iter().map(|d| d.class as usize).collect();
     let model = BernoulliNb::<f64, usize>::params()
         .fit(&Dataset::new(dense(&fit_on, &columns), targets))?;

@@ -124,6 +124,13 @@ pub(crate) fn reserve_exact<T>(vec: &mut Vec<T>, additional: usize) -> Result<()
         .map_err(|_| out_of_memory::<T>(additional))
 }
 
+/// Reports [`Error::OutOfMemory`] unless `bytes` more could be had now. Comes before work
+/// that needs up to that much in allocations that cannot fail without ending the process:
+/// those of iterators, maps and linfa.
+pub fn probe(bytes: usize) -> Result<()> {
+    reserve_exact(&mut Vec::<u8>::new(), bytes)
+}
+
 fn out_of_memory<T>(items: usize) -> Error {
     Error::OutOfMemory {
         bytes: items.saturating_mul(size_of::<T>()),

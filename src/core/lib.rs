@@ -27,7 +27,7 @@ pub mod tokenizer;
 mod train;
 
 pub use calibration::Calibration;
-pub use error::{Error, Result};
+pub use error::{Error, Result, probe};
 pub use evaluation::Metrics;
 pub use labels::{MAX_LABEL_BYTES, MAX_LABELS, fold_label};
 pub use linfa::ParamGuard;

@@ -66,8 +66,11 @@ impl LabelCounts {
     }
 
     /// Whether the texts are what [`State::learn`] would have stored.
-    fn texts_are_canonical(&self) -> bool {
-        self.spellings.keys().all(|spelling| {
+    fn texts_are_canonical(&self, poll: Poll) -> bool {
+        self.spellings.keys().enumerate().all(|(i, spelling)| {
+            if i % SPELLINGS_PER_POLL == 0 {
+                poll();
+            }
             is_label(spelling) && fold_label(spelling).is_ok_and(|folded| folded == self.folded)
         })
     }
@@ -83,6 +86,9 @@ struct Meta {
     #[serde(deserialize_with = "at_most::<_, _, SAMPLE_DOCUMENTS>")]
     sample: Vec<(u64, u32, u32)>,
 }
+
+/// Each is folded.
+const SPELLINGS_PER_POLL: usize = 4096;
 
 /// Bound of sums, far from where 64 bits overflow.
 const MAX_SUM: u64 = 1 << 60;
@@ -113,11 +119,11 @@ struct LabelTexts {
 impl LabelTexts {
     /// Refuses what an artifact's metadata could not hold.
     fn add(&mut self, text: &str) -> Result<()> {
-        self.number += 1;
-        self.bytes += text.len();
-        if self.bytes > META_LIMIT {
+        if self.bytes + text.len() > META_LIMIT {
             return Err(Error::LabelsTooLong { limit: META_LIMIT });
         }
+        self.number += 1;
+        self.bytes += text.len();
         Ok(())
     }
 
@@ -492,7 +498,7 @@ fn labels_agree(labels: &[LabelCounts], counts: &CountTable, poll: Poll) -> bool
                 .try_fold(0u64, |a, &n| a.checked_add(n));
             label.documents > 0
                 && label.in_range()
-                && label.texts_are_canonical()
+                && label.texts_are_canonical(poll)
                 && spelled == Some(label.documents)
                 && (label.tokens, label.weight) == (tokens, weight)
         })

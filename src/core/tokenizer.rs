@@ -91,6 +91,12 @@ impl Tokenizer {
             })
     }
 
+    /// Most memory, in bytes, that tokens, features and a look-up of `text` take: a word of
+    /// two letters and its pair take some hundred bytes where it takes three.
+    pub fn memory(text: &str) -> usize {
+        96 * text.len().min(MAX_TEXT_BYTES)
+    }
+
     /// The feature keys of `text`.
     pub fn features(&mut self, text: &str) -> Features {
         let mut keys: Vec<u64> = self.tokens(text).map(|t| t.key()).collect();

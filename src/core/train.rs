@@ -12,7 +12,7 @@ use crate::naive_bayes::{LeftOut, ScoreForm};
 use crate::sample::SAMPLE_DOCUMENTS;
 use crate::{
     Calibration, Error, Model, NaiveBayes, Poll, Result, State, Tokenizer, baseline,
-    never_cancelled,
+    never_cancelled, probe,
 };
 
 /// Documents x classes that may be judged per form: bounds time and memory with thousands
@@ -105,7 +105,7 @@ impl TrainerValidParams {
         } else {
             forms
         };
-        let chosen = choose(self.judge(state, forms, poll));
+        let chosen = choose(self.judge(state, forms, poll)?);
         let mut metrics = evaluation::metrics(&chosen.outcomes)?;
         let held_out: Vec<_> = chosen
             .outcomes
@@ -122,15 +122,19 @@ impl TrainerValidParams {
     }
 
     /// Scores sampled documents, each left out of the counts, under every form.
-    fn judge(&self, state: &State, forms: &[ScoreForm], poll: Poll) -> Vec<Candidate> {
+    fn judge(&self, state: &State, forms: &[ScoreForm], poll: Poll) -> Result<Vec<Candidate>> {
+        let most =
+            (MAX_JUDGED_SCORES / state.labels().len().max(1)).clamp(1, self.judged_documents);
+        let judged = state.sample().len().min(most);
+        // Scores as long as they are kept, and the copies that are made of one document's.
+        probe(8 * state.labels().len() * (judged * forms.len() + 16))?;
         let first = NaiveBayes::new(state, forms[0], poll);
         let mut judges: Vec<(NaiveBayes, Vec<Judged>)> = forms
             .iter()
             .map(|&form| (first.with_form(form), Vec::new()))
             .collect();
-        let most = (MAX_JUDGED_SCORES / state.labels().len().max(1)).max(1);
         let mut cells = 0;
-        for document in state.sample().iter().take(self.judged_documents.min(most)) {
+        for document in &state.sample()[..judged] {
             poll();
             let left_out = LeftOut {
                 class: document.class,
@@ -156,10 +160,10 @@ impl TrainerValidParams {
                 });
             }
         }
-        judges
+        Ok(judges
             .into_iter()
             .map(|(nb, judged)| Candidate::new(nb.form(), judged, poll))
-            .collect()
+            .collect())
     }
 }
 

@@ -139,6 +139,17 @@ def connected_to(**variables):
         os.environ.update(before)
 
 
+def as_server_user(*command):
+    """PostgreSQL refuses to run as root; scripts/lib.sh knows who it runs as."""
+    script = 'source "$0"; as_server_user "$@"'
+    done = subprocess.run(
+        ["bash", "-c", script, str(PROJECT / "scripts/lib.sh"), *command], text=True, capture_output=True
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"{command}: {done.stderr}")
+    return done.stdout.strip()
+
+
 @contextmanager
 def server(name):
     """A server of its own, removed afterwards; gives the variables to connect to it."""

@@ -26,6 +26,13 @@ SELECT triage.activate('department', 2);
 SELECT triage.activate('department', 3);
 DELETE FROM triage.model WHERE classifier = 'department' AND version = 2;
 SELECT triage.rollback('department'), classify_email('invoice', 'department');
+-- Going back to what is active already would be no way back.
+SELECT triage.activate('department', 3);
+SELECT triage.activate('department', 1);
+DELETE FROM triage.model WHERE classifier = 'department' AND version = 3;
+SAVEPOINT t;
+SELECT triage.rollback('department');
+ROLLBACK TO t;
 DELETE FROM triage.model WHERE classifier = 'department';
 SELECT triage.deploy('department', pg_temp.model('candidate'), activate => false);
 SELECT classify_email('invoice', 'department') IS NULL AS candidate_does_not_answer;
@@ -35,6 +42,15 @@ ROLLBACK TO s;
 TRUNCATE triage.classifier;
 SELECT (SELECT count(*) FROM triage.model) AS models, (SELECT count(*) FROM triage.label) AS labels,
        (SELECT count(*) FROM triage.activation) AS activations;
+ROLLBACK TO s;
+TRUNCATE triage.classifier, triage.label, triage.model, triage.activation;
+ROLLBACK TO s;
+-- A name that is too long is not taken for its beginning.
+SELECT length(triage.create_classifier(repeat('😀', 128)));
+SAVEPOINT t;
+SELECT triage.create_classifier(repeat('😀', 129));
+ROLLBACK TO t;
+SELECT classify_email('x', repeat('😀', 300));
 ROLLBACK TO s;
 -- Another classifier is not touched.
 SELECT classify_email('invoice') IS NULL AS default_has_no_model;
