@@ -97,7 +97,7 @@ pub fn read_active(
             let header = stored.read_header()?;
             let model = match known {
                 Some(k) if k.model.identity() == header.identity() => k.model.clone(),
-                _ => Rc::new(stored.read_model(&header)?),
+                _ => Rc::new(stored.read_model_after(&header)?),
             };
             let names = pg::select(
                 client,

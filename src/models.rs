@@ -90,7 +90,7 @@ fn deploy(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<i32> {
             format!("note is too long: the limit is {MAX_NOTE_BYTES} bytes"),
         ));
     }
-    let opened = model.read_model(&model.read_header()?)?;
+    let opened = model.read_model()?;
     catalog::write(c"triage.deploy()", |w| {
         w.lock_classifier(classifier)?;
         let version = w.insert_model(

@@ -158,7 +158,12 @@ impl RawValue {
     }
 
     /// Reads what classification needs of a stored model.
-    pub fn read_model(self, header: &Header) -> SqlResult<Model> {
+    pub fn read_model(self) -> SqlResult<Model> {
+        self.read_model_after(&self.read_header()?)
+    }
+
+    /// The same, where the header has been read.
+    pub fn read_model_after(self, header: &Header) -> SqlResult<Model> {
         let serving = Model::serving_bytes(header).map_err(from_core)?;
         Model::from_front(self.front(serving)?, &check_for_interrupts).map_err(from_core)
     }
@@ -191,12 +196,12 @@ pub fn pinned_model(fcinfo: pg_sys::FunctionCallInfo, value: RawValue) -> SqlRes
         let flinfo = (*fcinfo).flinfo;
         if let Some(pinned) = (*flinfo).fn_extra.cast::<PinnedModel>().as_mut() {
             if pinned.fingerprint != fingerprint {
-                pinned.model = Rc::new(value.read_model(&value.read_header()?)?);
+                pinned.model = Rc::new(value.read_model()?);
                 pinned.fingerprint = fingerprint;
             }
             return Ok(pinned.model.clone());
         }
-        let model = Rc::new(value.read_model(&value.read_header()?)?);
+        let model = Rc::new(value.read_model()?);
         let pinned =
             PgMemoryContexts::For((*flinfo).fn_mcxt).leak_and_drop_on_delete(PinnedModel {
                 fingerprint,
