@@ -69,8 +69,7 @@ pub fn manifest(model: &[u8]) -> AnyResult<String> {
         .filter(|(text, label)| {
             opened
                 .classify(&tokenizer.features(text), &never_cancelled)
-                .label
-                == label.as_str()
+                .is_some_and(|best| best.label == label.as_str())
         })
         .count();
     let mut out = String::from("# Written by `make artifacts`.\n\n[sample]\n");
@@ -79,7 +78,7 @@ pub fn manifest(model: &[u8]) -> AnyResult<String> {
     writeln!(out, "bytes = {}", model.len())?;
     writeln!(out, "format_version = {FORMAT_VERSION}")?;
     writeln!(out, "tokenizer_version = {TOKENIZER_VERSION}")?;
-    writeln!(out, "score_form = \"{}\"", meta.form.name())?;
+    writeln!(out, "score_form = \"{}\"", meta.fit.form.name())?;
     writeln!(out, "documents = {}", meta.documents.iter().sum::<u64>())?;
     writeln!(out, "labels = {:?}", meta.labels)?;
     let m = &meta.metrics;

@@ -245,7 +245,7 @@ impl Writer<'_, '_> {
                 (meta.documents.iter().sum::<u64>() as i64).into(),
                 (meta.skipped as i64).into(),
                 (meta.labels.len() as i32).into(),
-                meta.form.name().into(),
+                meta.fit.form.name().into(),
                 (m.judged as i32).into(),
                 figure(m.accuracy, m.judged).into(),
                 figure(m.macro_f1, m.judged).into(),

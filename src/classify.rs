@@ -30,7 +30,7 @@ fn classify_email(body: &str, classifier: &str) -> SqlResult<Option<String>> {
     let best = active
         .model
         .classify(&features(body)?, &pg::check_for_interrupts);
-    Ok(Some(active.labels[best.class].clone()))
+    Ok(best.map(|best| active.labels[best.class].clone()))
 }
 
 #[pg_extern(sql = false)]
@@ -71,7 +71,7 @@ fn classify_with(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Option<String>> 
     };
     let model = pg::pinned_model(fcinfo, model)?;
     let best = model.classify(&features(body)?, &pg::check_for_interrupts);
-    Ok(Some(model.meta().labels[best.class].clone()))
+    Ok(best.map(|best| best.label.to_owned()))
 }
 
 /// Each token once, in the order in which a reader meets them.

@@ -281,6 +281,18 @@ impl Header {
         Ok(())
     }
 
+    /// Verifies one section by its content alone.
+    pub(crate) fn verify_section(&self, id: u32, content: &[u8], poll: Poll) -> crate::Result<()> {
+        let entry = self.entry(id)?;
+        if content.len() != entry.length || checksum(content, poll) != entry.checksum {
+            return Err(corrupt(
+                self.kind,
+                "the checksum of its content does not match",
+            ));
+        }
+        Ok(())
+    }
+
     /// Reads header and table and verifies all of a complete artifact.
     pub(crate) fn read_complete(bytes: &[u8], kind: Kind, poll: Poll) -> crate::Result<Self> {
         let header = Self::read(bytes, kind)?;

@@ -95,6 +95,17 @@ impl Shard {
     }
 }
 
+/// The counts without one document of this weight; `None` if it cannot be among them. What
+/// is left is again what documents could have added up to.
+pub(crate) fn without(documents: u32, weight: u64, one: u64) -> Option<(u32, u64)> {
+    let documents = documents.checked_sub(1)?;
+    let weight = weight.checked_sub(one)?;
+    let most = u64::from(documents) * WEIGHT_ONE as u64;
+    (u64::from(documents)..=most)
+        .contains(&weight)
+        .then_some((documents, weight))
+}
+
 fn add(into: &mut Cell, other: &Cell) {
     into.documents = into.documents.saturating_add(other.documents);
     into.weight = into.weight.saturating_add(other.weight);
@@ -150,10 +161,8 @@ impl CountTable {
     pub(crate) fn unlearn(&mut self, keys: &[u64], class: u32) -> bool {
         let weight = unit_weight(keys.len());
         let learned = |&key: &u64| {
-            self.cell(key, class).is_some_and(|c| match c.documents {
-                1 => c.weight == weight,
-                _ => c.weight >= weight,
-            })
+            self.cell(key, class)
+                .is_some_and(|c| without(c.documents, c.weight, weight).is_some())
         };
         if !keys.iter().all(learned) {
             return false;

@@ -2,7 +2,8 @@
 //!
 //! Data flows one way: text -> tokens ([`tokenizer`]) -> sorted 64-bit feature keys
 //! ([`Features`]) -> exact integer counts ([`State`]) -> score form and calibration
-//! ([`Trainer`]) -> one packed table ([`Model`]) -> calibrated probabilities.
+//! ([`Trainer`]) -> one packed table ([`Model`]) and what was decided since ([`Live`]) ->
+//! calibrated probabilities.
 //!
 //! Everything stored is a pure function of the *set* of learned emails: the same emails
 //! in any order, split and merged in any way, give the same bytes on every machine.
@@ -16,7 +17,9 @@ mod calibration;
 mod counts;
 mod error;
 mod evaluation;
+mod fit;
 mod labels;
+mod live;
 mod math;
 pub mod message;
 mod model;
@@ -29,11 +32,13 @@ mod train;
 pub use calibration::Calibration;
 pub use error::{Error, Result, probe};
 pub use evaluation::Metrics;
+pub use fit::Fit;
 pub use labels::{MAX_LABEL_BYTES, MAX_LABELS, fold_label};
 pub use linfa::ParamGuard;
-pub use model::{Model, ModelMeta, Scored};
+pub use live::{Live, LiveLabel};
+pub use model::{CellCounts, Model, ModelMeta, Scored};
 pub use naive_bayes::{NaiveBayes, ScoreForm};
-pub use sample::SAMPLE_DOCUMENTS;
+pub use sample::{SAMPLE_DOCUMENTS, sample_priority};
 pub use state::{LabelCounts, State};
 pub use tokenizer::{Features, Tokenizer};
 pub use train::{Messages, Trainer, TrainerParams, TrainerValidParams};

@@ -14,22 +14,26 @@
 //!
 //! A lookup is bound by cache misses, so what is read together lies together.
 
-use std::collections::HashSet;
+use std::ops::Range;
 
 use ndarray::Array1;
 use serde::{Deserialize, Serialize};
 
-use crate::artifact::{BYTES_PER_POLL, Header, Kind, Writer, at_most, corrupt, items};
-use crate::error::reserve;
+use crate::artifact::{
+    BYTES_PER_POLL, HEADER_BYTES, Header, Kind, Writer, at_most, corrupt, items,
+};
+use crate::counts::WEIGHT_ONE;
+use crate::error::{probe, reserve};
 use crate::evaluation::argmax;
 use crate::labels::is_label;
+use crate::live::LiveLabel;
 use crate::math::{exp, ln};
-use crate::naive_bayes::{NaiveBayes, ScoreForm, message_scale};
+use crate::naive_bayes::{ClassSums, ClassTerms, NaiveBayes, Totals, Weighing};
 use crate::state::check_tokenizer;
 use crate::tokenizer::TOKENIZER_VERSION;
 use crate::train::Messages;
 use crate::{
-    Calibration, Error, Features, MAX_LABELS, Metrics, Poll, Result, State, Tokenizer, fold_label,
+    Error, Features, Fit, MAX_LABELS, Metrics, Poll, Result, State, Tokenizer, fold_label,
     never_cancelled,
 };
 
@@ -45,7 +49,8 @@ mod section {
 const ROWS_PER_PREFIX: usize = 4;
 
 /// A row has at most one cell per label.
-const ROWS_PER_POLL: usize = 512;
+pub(crate) const ROWS_PER_POLL: usize = 512;
+const CELLS_PER_POLL: usize = 1 << 20;
 const PREFIXES_PER_POLL: usize = 1 << 20;
 
 /// Everything about a model that is not a big table.
@@ -60,18 +65,13 @@ pub struct ModelMeta {
     pub documents: Vec<u64>,
     /// Rows without body or label.
     pub skipped: u64,
-    /// How counts became weights.
-    pub form: ScoreForm,
-    /// How scores become probabilities.
-    pub calibration: Calibration,
+    /// How counts become probabilities.
+    pub fit: Fit,
     /// How good it is.
     pub metrics: Metrics,
-    /// Log prior per class, zero where the form has none.
+    /// Sums over all features, per class.
     #[serde(deserialize_with = "at_most::<_, _, MAX_LABELS>")]
-    prior: Vec<f64>,
-    /// Score per class of a feature of gain one that was never seen in it.
-    #[serde(deserialize_with = "at_most::<_, _, MAX_LABELS>")]
-    base: Vec<f64>,
+    sums: Vec<ClassSums>,
 }
 
 /// One label with its probability.
@@ -93,27 +93,46 @@ pub struct Model {
     meta: ModelMeta,
     bytes: Vec<u8>,
     directory_bits: u32,
+    labels: Vec<LiveLabel>,
+    terms: ClassTerms,
 }
 
 impl Model {
+    /// A model that has learned nothing.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`]; [`Error::Corrupt`] if the fit is out of range.
+    pub fn empty(fit: Fit) -> Result<Self> {
+        let poll = &never_cancelled;
+        let bytes = State::default().pack(&fit, Metrics::default(), poll)?;
+        Self::from_bytes(bytes, poll)
+    }
+
+    /// The artifact of a model that has learned nothing, with this one's fit and metrics.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn without_counts(&self, poll: Poll) -> Result<Vec<u8>> {
+        State::default().pack(&self.meta.fit, self.meta.metrics.clone(), poll)
+    }
+
     /// Packs the weights of a settled state. Returns the artifact.
     pub(crate) fn pack(
         state: &mut State,
-        form: ScoreForm,
-        calibration: Calibration,
+        fit: &Fit,
         metrics: Metrics,
         poll: Poll,
     ) -> Result<Vec<u8>> {
-        let nb = NaiveBayes::new(state, form, poll);
-        let (prior, base) = nb.class_constants();
+        let weighing = Weighing::of(fit);
+        let totals = NaiveBayes::weighed(state, weighing, poll).totals().clone();
         let (mut rows, mut cells) = (Vec::new(), Vec::new());
-        reserve(&mut rows, (nb.features() + 1) * ROW_BYTES)?;
+        reserve(&mut rows, (totals.features as usize + 1) * ROW_BYTES)?;
         reserve(&mut cells, state.counts().len() * CELL_BYTES)?;
         let mut deltas = Vec::new();
         let mut packed = 0u32;
         for group in state.counts().groups() {
             for row in group.chunk_by(|a, b| a.key == b.key) {
-                let terms = nb.terms(row, &mut deltas);
+                let terms = weighing.terms(row, &mut deltas);
                 rows.extend_from_slice(&row_bytes(row[0].key, packed, terms.gain as f32));
                 for &(class, score) in terms.deltas {
                     cells.extend_from_slice(&(class as u16).to_le_bytes());
@@ -130,13 +149,11 @@ impl Model {
         let meta = ModelMeta {
             tokenizer_version: TOKENIZER_VERSION,
             labels: labels.iter().map(|l| l.name().to_owned()).collect(),
-            documents: labels.iter().map(|l| l.documents).collect(),
+            documents: totals.documents,
             skipped: state.skipped(),
-            form,
-            calibration,
+            fit: *fit,
             metrics,
-            prior,
-            base,
+            sums: totals.sums,
         };
         let mut out = Writer::new(Kind::Model);
         out.meta(section::META, &meta)?;
@@ -155,6 +172,15 @@ impl Model {
         let header = Header::read_complete(&bytes, Kind::Model, poll)?;
         State::from_bytes(&bytes[header.range(section::STATE)?], poll)?;
         Self::open(header, bytes, poll)
+    }
+
+    /// The state that the model of a complete artifact was packed from, verified.
+    ///
+    /// # Errors
+    /// As [`Model::from_bytes`].
+    pub fn state(bytes: &[u8], poll: Poll) -> Result<State> {
+        let header = Header::read_complete(bytes, Kind::Model, poll)?;
+        State::from_bytes(&bytes[header.range(section::STATE)?], poll)
     }
 
     /// How many bytes from the front of the artifact are enough to classify with.
@@ -200,9 +226,18 @@ impl Model {
             meta,
             bytes,
             directory_bits: 0,
+            labels: Vec::new(),
+            terms: ClassTerms::default(),
         };
         model.directory_bits = model.table()?.check(&model.meta, poll)?;
+        model.labels = live_labels(&model.meta.labels)?;
+        model.terms = Weighing::of(&model.meta.fit).class_terms(&model.totals());
         Ok(model)
+    }
+
+    /// Where things are in the artifact.
+    pub fn header(&self) -> &Header {
+        &self.header
     }
 
     /// What the model says about itself.
@@ -233,7 +268,7 @@ impl Model {
         };
         // Bound by cache misses. Each step only loads what the one before found, for all
         // features at once, so the processor waits for many of them at the same time.
-        let rows = table.find(features.keys(), self.directory_bits);
+        let rows = table.find(features.keys(), |_| ());
         let (mut gains, mut squares) = (0.0, 0.0);
         for (i, row) in rows.iter().enumerate() {
             if i % ROWS_PER_POLL == 0 {
@@ -245,65 +280,189 @@ impl Model {
                 sums[cell_class(cell)] += f64::from(cell_score(cell));
             }
         }
-        let scale = message_scale(self.meta.form, squares);
-        for (c, sum) in sums.iter_mut().enumerate() {
-            *sum = self.meta.prior[c] + scale * (gains * self.meta.base[c] + *sum);
-        }
+        self.terms
+            .scores(self.meta.fit.form, &mut sums, gains, squares);
         (sums, rows.len())
     }
 
     /// Log-probabilities in class order. A message without a known feature gets the shares
     /// of the labels in training.
     pub fn log_probabilities(&self, features: &Features, poll: Poll) -> Vec<f64> {
-        let (mut scores, known) = self.scores(features, poll);
-        if known == 0 {
-            let all: u64 = self.meta.documents.iter().sum();
-            return self
-                .meta
-                .documents
-                .iter()
-                .map(|&n| ln(n as f64 / all as f64))
-                .collect();
-        }
-        self.meta.calibration.log_probabilities(&mut scores, known);
-        scores
+        let (scores, known) = self.scores(features, poll);
+        log_probabilities(&self.meta.fit, scores, known, &self.meta.documents)
     }
 
-    /// The most probable label; of equals the first in label order.
-    pub fn classify(&self, features: &Features, poll: Poll) -> Scored<'_> {
-        let log_p = self.log_probabilities(features, poll);
-        let best = argmax(&log_p);
-        Scored {
-            class: best,
-            label: &self.meta.labels[best],
-            probability: exp(log_p[best]),
-        }
+    /// The most probable label; of equals the first in label order. `None` without labels.
+    pub fn classify(&self, features: &Features, poll: Poll) -> Option<Scored<'_>> {
+        best(&self.log_probabilities(features, poll), &self.labels)
     }
 
     /// All labels, most probable first, equals in label order.
     pub fn rank(&self, features: &Features, poll: Poll) -> Vec<Scored<'_>> {
-        let log_p = self.log_probabilities(features, poll);
-        let mut order: Vec<usize> = (0..log_p.len()).collect();
-        order.sort_by(|&a, &b| log_p[b].total_cmp(&log_p[a]));
-        order
-            .into_iter()
-            .map(|c| Scored {
-                class: c,
-                label: &self.meta.labels[c],
-                probability: exp(log_p[c]),
-            })
-            .collect()
+        ranked(&self.log_probabilities(features, poll), &self.labels)
     }
 
-    fn table(&self) -> Result<Table<'_>> {
+    /// Labels in class order, which is the order of their folded form.
+    pub(crate) fn labels(&self) -> &[LiveLabel] {
+        &self.labels
+    }
+
+    pub(crate) fn totals(&self) -> Totals {
+        Totals {
+            // The last row only closes the one before.
+            features: self
+                .table()
+                .map_or(0, |t| t.rows.len().saturating_sub(1) as u64),
+            documents: self.meta.documents.clone(),
+            sums: self.meta.sums.clone(),
+        }
+    }
+
+    pub(crate) fn has_cells(&self) -> bool {
+        self.header
+            .range(section::CELLS)
+            .is_ok_and(|cells| !cells.is_empty())
+    }
+
+    pub(crate) fn sums(&self) -> &[ClassSums] {
+        &self.meta.sums
+    }
+
+    pub(crate) fn terms(&self) -> &ClassTerms {
+        &self.terms
+    }
+
+    pub(crate) fn table(&self) -> Result<Table<'_>> {
         let part = |id| self.header.range(id).map(|range| &self.bytes[range]);
         let kind = Kind::Model;
         Ok(Table {
             directory: items(part(section::DIRECTORY)?, kind)?,
             rows: items(part(section::ROWS)?, kind)?,
             cells: items(part(section::CELLS)?, kind)?,
+            directory_bits: self.directory_bits,
         })
     }
+}
+
+/// Log-probabilities from scores, in place; the shares of the labels if no feature is known.
+pub(crate) fn log_probabilities(
+    fit: &Fit,
+    mut scores: Vec<f64>,
+    known: usize,
+    documents: &[u64],
+) -> Vec<f64> {
+    if known == 0 {
+        let all: u64 = documents.iter().sum();
+        let share = |&n: &u64| ln(n as f64 / all as f64);
+        return documents.iter().map(share).collect();
+    }
+    fit.calibration.log_probabilities(&mut scores, known);
+    scores
+}
+
+pub(crate) fn best<'a>(log_p: &[f64], labels: &'a [LiveLabel]) -> Option<Scored<'a>> {
+    scored(log_p, labels, argmax(log_p))
+}
+
+pub(crate) fn ranked<'a>(log_p: &[f64], labels: &'a [LiveLabel]) -> Vec<Scored<'a>> {
+    let mut order: Vec<usize> = (0..log_p.len()).collect();
+    order.sort_by(|&a, &b| log_p[b].total_cmp(&log_p[a]));
+    order
+        .into_iter()
+        .filter_map(|class| scored(log_p, labels, class))
+        .collect()
+}
+
+fn scored<'a>(log_p: &[f64], labels: &'a [LiveLabel], class: usize) -> Option<Scored<'a>> {
+    Some(Scored {
+        class,
+        label: &labels.get(class)?.name,
+        probability: exp(*log_p.get(class)?),
+    })
+}
+
+/// The integer counts of a model's CELLS, in their order. They are the same sections that
+/// the embedded state has, and only needed to learn on top of the model.
+#[derive(Debug, Clone)]
+pub struct CellCounts {
+    model: u128,
+    documents: Vec<u8>,
+    weights: Vec<u8>,
+}
+
+impl CellCounts {
+    /// Reads and verifies them through `read`, which returns a range of the model's
+    /// artifact.
+    ///
+    /// # Errors
+    /// As [`State::from_bytes`], and what `read` returns.
+    pub fn read<E: From<Error>>(
+        header: &Header,
+        read: &mut dyn FnMut(Range<usize>) -> std::result::Result<Vec<u8>, E>,
+        poll: Poll,
+    ) -> std::result::Result<Self, E> {
+        use crate::state::section as part;
+
+        let state = header.range(section::STATE)?;
+        let mut read = |range: Range<usize>| -> std::result::Result<Vec<u8>, E> {
+            if range.end > state.len() {
+                return Err(corrupt(Kind::State, "it is truncated").into());
+            }
+            let length = range.len();
+            let bytes = read(state.start + range.start..state.start + range.end)?;
+            if bytes.len() != length {
+                return Err(corrupt(Kind::Model, "it is truncated").into());
+            }
+            Ok(bytes)
+        };
+        let front = read(0..HEADER_BYTES)?;
+        let front = read(0..Header::bytes_needed(&front, Kind::State)?)?;
+        let own = Header::read(&front, Kind::State)?;
+        if own.total_bytes() != state.len() {
+            return Err(corrupt(Kind::State, "its length does not match its header").into());
+        }
+        let cells = header.range(section::CELLS)?.len() / CELL_BYTES;
+        let mut counts = |id, bytes: usize| {
+            let range = own.range(id)?;
+            if range.len() != cells * bytes {
+                return Err(corrupt(Kind::Model, "its state has other tables").into());
+            }
+            let content = read(range)?;
+            own.verify_section(id, &content, poll)?;
+            Ok::<_, E>(content)
+        };
+        let counts = Self {
+            model: header.identity(),
+            documents: counts(part::CELL_DOCUMENTS, 4)?,
+            weights: counts(part::CELL_WEIGHTS, 8)?,
+        };
+        for from in (0..cells).step_by(CELLS_PER_POLL) {
+            poll();
+            let possible = |at| counts.get(at).is_some_and(|(n, w)| is_possible(n, w));
+            if !(from..cells.min(from + CELLS_PER_POLL)).all(possible) {
+                return Err(corrupt(Kind::State, "its counts do not add up").into());
+            }
+        }
+        Ok(counts)
+    }
+
+    /// Documents and weight of a cell.
+    pub(crate) fn get(&self, cell: usize) -> Option<(u32, u64)> {
+        Some((
+            u32::from_le_bytes(*self.documents.as_chunks().0.get(cell)?),
+            u64::from_le_bytes(*self.weights.as_chunks().0.get(cell)?),
+        ))
+    }
+
+    /// Whether they are those of this model.
+    pub(crate) fn belong_to(&self, model: &Model) -> bool {
+        self.model == model.identity()
+    }
+}
+
+/// Whether so many documents can have this weight: bounds every later sum.
+fn is_possible(documents: u32, weight: u64) -> bool {
+    documents > 0 && weight <= u64::from(documents) * WEIGHT_ONE as u64
 }
 
 impl linfa::traits::Predict<&Messages, Array1<String>> for Model {
@@ -311,13 +470,14 @@ impl linfa::traits::Predict<&Messages, Array1<String>> for Model {
         let mut tokenizer = Tokenizer::default();
         let label = |text: &String| {
             let features = tokenizer.features(text);
-            self.classify(&features, &never_cancelled).label.to_owned()
+            let best = self.classify(&features, &never_cancelled);
+            best.map_or_else(String::new, |best| best.label.to_owned())
         };
         messages.0.iter().map(label).collect()
     }
 }
 
-/// Beyond any score that counts can give.
+/// Beyond any weight or score that counts can give.
 const MAX_SCORE: f64 = 1e6;
 
 const ROW_BYTES: usize = 16;
@@ -355,9 +515,11 @@ fn cell_score(c: &PackedCell) -> f32 {
 }
 
 /// A feature's weight in the message vector and where its cells are.
-struct FoundRow {
-    gain: f64,
-    cells: std::ops::Range<usize>,
+pub(crate) struct FoundRow<T> {
+    pub gain: f64,
+    pub cells: Range<usize>,
+    /// What the caller knows it by.
+    pub tag: T,
 }
 
 /// Loads bytes for nothing but to have them in the cache: loads that do not depend on each
@@ -368,15 +530,23 @@ fn touch(bytes: impl Iterator<Item = u8>) {
 
 /// The serving sections, in place.
 #[derive(Clone, Copy)]
-struct Table<'a> {
+pub(crate) struct Table<'a> {
     directory: &'a [[u8; 4]],
     rows: &'a [Row],
     cells: &'a [PackedCell],
+    directory_bits: u32,
 }
 
 impl<'a> Table<'a> {
-    /// The rows of those keys that have one.
-    fn find(&self, keys: &[u64], directory_bits: u32) -> Vec<FoundRow> {
+    /// Classes and scores of a row's cells.
+    pub(crate) fn cells(&self, at: Range<usize>) -> impl Iterator<Item = (usize, f32)> + 'a {
+        let cell = |cell| (cell_class(cell), cell_score(cell));
+        self.cells[at].iter().map(cell)
+    }
+
+    /// The rows of those keys that have one, tagged by key.
+    pub(crate) fn find<T>(&self, keys: &[u64], tag: impl Fn(u64) -> T) -> Vec<FoundRow<T>> {
+        let directory_bits = self.directory_bits;
         let place = |at: usize| u32::from_le_bytes(self.directory[at]) as usize;
         let spans: Vec<_> = keys
             .iter()
@@ -402,6 +572,7 @@ impl<'a> Table<'a> {
                 Some(FoundRow {
                     gain: row_gain(&self.rows[at]).into(),
                     cells: row_first_cell(&self.rows[at])..row_first_cell(&self.rows[at + 1]),
+                    tag: tag(key),
                 })
             })
             .collect();
@@ -421,14 +592,14 @@ impl<'a> Table<'a> {
         let sane = |x: &[f64]| x.iter().all(|v| v.abs() <= MAX_SCORE);
         let place = |v: &[u8; 4]| u32::from_le_bytes(*v) as usize;
         let prefixes = self.directory.len().saturating_sub(1);
-        let c = meta.calibration;
-        let sound = classes > 0
-            && [meta.documents.len(), meta.prior.len(), meta.base.len()] == [classes; 3]
-            && meta.documents.iter().all(|&n| n > 0 && n < 1 << 48)
-            && sane(&meta.prior)
-            && sane(&meta.base)
-            && c.in_range()
-            && labels_are_distinct(&meta.labels)
+        let weighing = Weighing::of(&meta.fit);
+        let sound = [meta.documents.len(), meta.sums.len()] == [classes; 2]
+            && meta.fit.in_range()
+            && meta
+                .documents
+                .iter()
+                .all(|&n| n > 0 && n <= u32::MAX.into())
+            && meta.sums.iter().all(|sums| weighing.in_range(sums))
             && prefixes.is_power_of_two()
             && self.directory.is_sorted_by_key(place)
             && self.directory.first().is_some_and(|v| place(v) == 0)
@@ -474,11 +645,23 @@ fn parts<'a, const N: usize>(
     })
 }
 
-fn labels_are_distinct(labels: &[String]) -> bool {
-    let mut seen = HashSet::new();
-    labels
-        .iter()
-        .all(|l| is_label(l) && fold_label(l).is_ok_and(|folded| seen.insert(folded)))
+/// Labels with their folded form, by which they have to be sorted.
+fn live_labels(names: &[String]) -> Result<Vec<LiveLabel>> {
+    // A character can fold to eleven times its bytes.
+    probe(names.iter().map(|n| 12 * n.len() + 128).sum())?;
+    let mut labels: Vec<LiveLabel> = Vec::new();
+    for name in names {
+        let folded = fold_label(name).unwrap_or_default();
+        let next = labels.last().is_none_or(|last| last.folded < folded);
+        if !is_label(name) || folded.is_empty() || !next {
+            return Err(corrupt(Kind::Model, "its labels are not in order"));
+        }
+        labels.push(LiveLabel {
+            folded,
+            name: name.clone(),
+        });
+    }
+    Ok(labels)
 }
 
 fn prefix(key: u64, bits: u32) -> usize {

@@ -1,7 +1,8 @@
 //! Layer A's three score forms, all computed from the same integer counts.
 //!
-//! With V features, N documents, and for a feature k and a class c: n_kc documents,
-//! w_kc summed unit-length weights, df_k documents in all, idf_k = ln((1+N)/(1+df_k)) + 1.
+//! With V features, N documents at the time of fitting, and for a feature k and a class c:
+//! n_kc documents, w_kc summed unit-length weights, df_k documents in all,
+//! idf_k = ln((1+N)/(1+min(df_k, N))) + 1.
 //!
 //! | form | score of class c for the features k of a message |
 //! |---|---|
@@ -14,12 +15,17 @@
 //!
 //! Every form is a constant per class plus a sum over the *stored* cells of the message's
 //! features; that sum is what [`crate::Model`] packs.
+//!
+//! The constants come from sums over all features. Those are integers, with logarithms in
+//! fixed point, so that adding and taking back a document gives the same bits as counting
+//! anew.
 
 use serde::{Deserialize, Serialize};
 
 use crate::counts::{Cell, WEIGHT_ONE};
 use crate::math::ln;
-use crate::{Features, Poll, State};
+use crate::state::MAX_SUM;
+use crate::{Features, Fit, Poll, State};
 
 /// How counts become scores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,17 +74,158 @@ impl ScoreForm {
     }
 }
 
-/// Sums over all features, per class.
-#[derive(Debug, Clone)]
-struct Totals {
-    documents: u64,
-    features: u64,
-    class_documents: Vec<u64>,
-    class_tokens: Vec<u64>,
-    /// Sum of w_kc, in fixed point.
-    class_weight: Vec<u64>,
-    /// Sum of w_kc ln(1 + df_k).
-    class_weight_log_df: Vec<f64>,
+/// Sums over all features of one class.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ClassSums {
+    /// Sum of n_kc.
+    pub tokens: u64,
+    /// Sum of w_kc, in 1 / [`WEIGHT_ONE`].
+    pub weight: u64,
+    /// Sum of w_kc ln(1 + min(df_k, N)), in 1 / ([`WEIGHT_ONE`] [`LOG_ONE`]).
+    pub weight_log_df: u128,
+}
+
+/// What the constants of the classes depend on.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Totals {
+    pub features: u64,
+    /// Per class.
+    pub documents: Vec<u64>,
+    pub sums: Vec<ClassSums>,
+}
+
+/// Constants per class.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ClassTerms {
+    /// Log prior, zero where the form has none.
+    pub prior: Vec<f64>,
+    /// Score of a feature of gain one that was never seen in the class.
+    pub base: Vec<f64>,
+}
+
+impl ClassTerms {
+    /// Scores from the summed cells, gains and squared gains of a message's features.
+    pub(crate) fn scores(&self, form: ScoreForm, sums: &mut [f64], gains: f64, squares: f64) {
+        let scale = message_scale(form, squares);
+        for (c, sum) in sums.iter_mut().enumerate() {
+            *sum = self.prior[c] + scale * (gains * self.base[c] + *sum);
+        }
+    }
+}
+
+/// How counts are weighed. A feature's terms depend on this and on its own counts alone.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Weighing {
+    form: ScoreForm,
+    reference: u64,
+    log_reference: u64,
+}
+
+/// One in fixed-point logarithms.
+const LOG_ONE: f64 = 4_294_967_296.0;
+
+/// ln(1 + n), in 1 / [`LOG_ONE`].
+fn log_fixed(n: u64) -> u64 {
+    (ln(1.0 + n as f64) * LOG_ONE).round() as u64
+}
+
+impl Weighing {
+    /// N is `reference`, below 2^48.
+    pub(crate) fn new(form: ScoreForm, reference: u64) -> Self {
+        Self {
+            form,
+            reference,
+            log_reference: log_fixed(reference),
+        }
+    }
+
+    pub(crate) fn of(fit: &Fit) -> Self {
+        Self::new(fit.form, fit.reference_documents)
+    }
+
+    /// ln(1 + min(df, N)) in fixed point.
+    pub(crate) fn log_df(&self, row: &[Cell]) -> u64 {
+        log_fixed(document_frequency(row).min(self.reference))
+    }
+
+    /// Whether the sum is one that counts can have.
+    pub(crate) fn in_range(&self, sums: &ClassSums) -> bool {
+        sums.tokens < MAX_SUM
+            && sums.weight < MAX_SUM
+            && sums.weight_log_df <= u128::from(sums.weight) * u128::from(self.log_reference)
+    }
+
+    /// Terms of one feature; `deltas` is a buffer.
+    pub(crate) fn terms<'b>(&self, row: &[Cell], deltas: &'b mut Vec<(u32, f64)>) -> RowTerms<'b> {
+        let alpha = self.form.alpha();
+        deltas.clear();
+        let gain = if self.form == ScoreForm::MultinomialBoolean {
+            let seen = |cell: &Cell| ln(f64::from(cell.documents) + alpha) - ln(alpha);
+            deltas.extend(row.iter().map(|cell| (cell.class, seen(cell))));
+            1.0
+        } else {
+            let idf = self.log_reference.saturating_sub(self.log_df(row)) as f64 / LOG_ONE + 1.0;
+            let value = |weight: u64| weight as f64 / WEIGHT_ONE * idf;
+            let whole: u64 = row.iter().map(|c| c.weight).sum();
+            let seen = |cell: &Cell| match self.form {
+                ScoreForm::ComplementTfIdf => {
+                    ln(value(whole) + alpha) - ln(value(whole - cell.weight) + alpha)
+                }
+                _ => ln(value(cell.weight) + alpha) - ln(alpha),
+            };
+            deltas.extend(row.iter().map(|cell| (cell.class, idf * seen(cell))));
+            idf
+        };
+        RowTerms { gain, deltas }
+    }
+
+    /// Constants of the classes.
+    pub(crate) fn class_terms(&self, totals: &Totals) -> ClassTerms {
+        let alpha = self.form.alpha();
+        let smoothing = alpha * totals.features as f64;
+        let all: u64 = totals.documents.iter().sum();
+        let prior = totals
+            .documents
+            .iter()
+            .map(|&n| match self.form.prior_counts() {
+                // Half a document for a class whose only document is left out.
+                true => ln((n as f64).max(0.5) / all.max(1) as f64),
+                false => 0.0,
+            })
+            .collect();
+        // Sum over k of w_kc idf_k. Sums that are not of one table may not fit together.
+        let one = u128::from(self.log_reference) + LOG_ONE as u128;
+        let value = |s: &ClassSums| (u128::from(s.weight) * one).saturating_sub(s.weight_log_df);
+        let real = |value: u128| value as f64 / (WEIGHT_ONE * LOG_ONE);
+        let whole: u128 = totals.sums.iter().map(value).sum();
+        let base = totals
+            .sums
+            .iter()
+            .map(|s| match self.form {
+                ScoreForm::MultinomialBoolean => ln(alpha) - ln(s.tokens as f64 + smoothing),
+                ScoreForm::MultinomialTfIdf => ln(alpha) - ln(real(value(s)) + smoothing),
+                // ln(v_k + a) is the same for every class and drops out of any comparison.
+                ScoreForm::ComplementTfIdf => ln(real(whole - value(s)) + smoothing),
+            })
+            .map(|term| if term.is_finite() { term } else { 0.0 })
+            .collect();
+        ClassTerms { prior, base }
+    }
+
+    fn add_log_df(&self, sums: &mut [ClassSums], row: &[Cell]) {
+        let log_df = u128::from(self.log_df(row));
+        for cell in row {
+            sums[cell.class as usize].weight_log_df += u128::from(cell.weight) * log_df;
+        }
+    }
+
+    fn take_log_df(&self, sums: &mut [ClassSums], row: &[Cell]) {
+        let log_df = u128::from(self.log_df(row));
+        for cell in row {
+            let sum = &mut sums[cell.class as usize].weight_log_df;
+            *sum = sum.saturating_sub(u128::from(cell.weight) * log_df);
+        }
+    }
 }
 
 /// A document that is to be scored as if it had never been learned.
@@ -92,7 +239,7 @@ pub(crate) struct LeftOut {
 /// and the judge for leave-one-out.
 pub struct NaiveBayes<'a> {
     state: &'a State,
-    form: ScoreForm,
+    weighing: Weighing,
     totals: Totals,
     poll: Poll<'a>,
 }
@@ -108,31 +255,36 @@ pub(crate) struct RowTerms<'b> {
 }
 
 impl<'a> NaiveBayes<'a> {
-    /// Prepares scoring. `state` must be settled.
+    /// Prepares scoring with idf by the documents that are there. `state` must be settled.
     pub fn new(state: &'a State, form: ScoreForm, poll: Poll<'a>) -> Self {
+        Self::weighed(state, Weighing::new(form, state.documents()), poll)
+    }
+
+    /// Prepares scoring. `state` must be settled.
+    pub(crate) fn weighed(state: &'a State, weighing: Weighing, poll: Poll<'a>) -> Self {
         let labels = state.labels();
         let mut totals = Totals {
-            documents: state.documents(),
             features: 0,
-            class_documents: labels.iter().map(|l| l.documents).collect(),
-            class_tokens: labels.iter().map(|l| l.tokens).collect(),
-            class_weight: labels.iter().map(|l| l.weight).collect(),
-            class_weight_log_df: vec![0.0; labels.len()],
+            documents: labels.iter().map(|l| l.documents).collect(),
+            sums: labels
+                .iter()
+                .map(|l| ClassSums {
+                    tokens: l.tokens,
+                    weight: l.weight,
+                    weight_log_df: 0,
+                })
+                .collect(),
         };
         for group in state.counts().groups() {
             for row in group.chunk_by(|a, b| a.key == b.key) {
-                let log_df = ln(1.0 + document_frequency(row) as f64);
                 totals.features += 1;
-                for cell in row {
-                    totals.class_weight_log_df[cell.class as usize] +=
-                        cell.weight as f64 / WEIGHT_ONE * log_df;
-                }
+                weighing.add_log_df(&mut totals.sums, row);
             }
             poll();
         }
         Self {
             state,
-            form,
+            weighing,
             totals,
             poll,
         }
@@ -142,20 +294,23 @@ impl<'a> NaiveBayes<'a> {
     pub(crate) fn with_form(&self, form: ScoreForm) -> Self {
         Self {
             state: self.state,
-            form,
+            weighing: Weighing {
+                form,
+                ..self.weighing
+            },
             totals: self.totals.clone(),
             poll: self.poll,
         }
     }
 
-    /// Number of features.
-    pub(crate) fn features(&self) -> usize {
-        self.totals.features as usize
+    /// Sums over all features.
+    pub(crate) fn totals(&self) -> &Totals {
+        &self.totals
     }
 
     /// The form that scores are computed in.
     pub(crate) fn form(&self) -> ScoreForm {
-        self.form
+        self.weighing.form
     }
 
     /// Scores of all classes (not normalised; for the multinomial forms the joint log
@@ -177,17 +332,20 @@ impl<'a> NaiveBayes<'a> {
         left_out: Option<LeftOut>,
     ) -> (Vec<f64>, usize) {
         let mut totals = std::borrow::Cow::Borrowed(&self.totals);
+        let mut weighing = self.weighing;
         if let Some(out) = left_out {
             let totals = totals.to_mut();
             let (class, n) = (out.class as usize, rows.len() as u64);
             // Saturating: a forged state may sample what it did not count.
             let take = |from: &mut u64, n: u64| *from = from.saturating_sub(n);
-            take(&mut totals.documents, 1);
-            take(&mut totals.class_documents[class], 1);
-            take(&mut totals.class_tokens[class], n);
-            take(&mut totals.class_weight[class], out.weight * n);
+            take(&mut totals.documents[class], 1);
+            take(&mut totals.sums[class].tokens, n);
+            take(&mut totals.sums[class].weight, out.weight * n);
+            // No other feature is in as many documents as there are, so those of the
+            // document are all that min(df, N) changes for.
+            weighing = Weighing::new(weighing.form, weighing.reference.saturating_sub(1));
         }
-        let mut sums = vec![0.0; self.totals.class_documents.len()];
+        let mut sums = vec![0.0; self.totals.documents.len()];
         let (mut gains, mut squares, mut known) = (0.0, 0.0, 0);
         let (mut remaining, mut deltas) = (Vec::new(), Vec::new());
         let mut cells = 0;
@@ -199,16 +357,16 @@ impl<'a> NaiveBayes<'a> {
             }
             if let Some(out) = left_out {
                 let totals = totals.to_mut();
-                move_log_df(totals, row, -1.0);
+                self.weighing.take_log_df(&mut totals.sums, row);
                 leave_out(row, out, &mut remaining);
                 row = &remaining;
-                move_log_df(totals, row, 1.0);
+                weighing.add_log_df(&mut totals.sums, row);
                 totals.features = totals.features.saturating_sub(row.is_empty().into());
             }
             if row.is_empty() {
                 continue;
             }
-            let terms = self.row_terms(row, totals.documents, &mut deltas);
+            let terms = weighing.terms(row, &mut deltas);
             known += 1;
             gains += terms.gain;
             squares += terms.gain * terms.gain;
@@ -216,91 +374,15 @@ impl<'a> NaiveBayes<'a> {
                 sums[class as usize] += delta;
             }
         }
-        let scale = message_scale(self.form, squares);
-        let (prior, base) = self.class_terms(&totals);
-        let scores = (0..sums.len())
-            .map(|c| prior[c] + scale * (gains * base[c] + sums[c]))
-            .collect();
-        (scores, known)
-    }
-
-    /// Log prior (zero where the form has none) and the term of a feature of gain one that
-    /// was never seen in the class.
-    pub(crate) fn class_constants(&self) -> (Vec<f64>, Vec<f64>) {
-        self.class_terms(&self.totals)
-    }
-
-    /// Terms of one row of the table; `deltas` is a buffer.
-    pub(crate) fn terms<'b>(&self, row: &[Cell], deltas: &'b mut Vec<(u32, f64)>) -> RowTerms<'b> {
-        self.row_terms(row, self.totals.documents, deltas)
-    }
-
-    fn row_terms<'b>(
-        &self,
-        row: &[Cell],
-        documents: u64,
-        deltas: &'b mut Vec<(u32, f64)>,
-    ) -> RowTerms<'b> {
-        let alpha = self.form.alpha();
-        deltas.clear();
-        let gain = if self.form == ScoreForm::MultinomialBoolean {
-            let seen = |cell: &Cell| ln(f64::from(cell.documents) + alpha) - ln(alpha);
-            deltas.extend(row.iter().map(|cell| (cell.class, seen(cell))));
-            1.0
-        } else {
-            let idf = idf(documents, document_frequency(row));
-            let value = |weight: u64| weight as f64 / WEIGHT_ONE * idf;
-            let whole: u64 = row.iter().map(|c| c.weight).sum();
-            let seen = |cell: &Cell| match self.form {
-                ScoreForm::ComplementTfIdf => {
-                    ln(value(whole) + alpha) - ln(value(whole - cell.weight) + alpha)
-                }
-                _ => ln(value(cell.weight) + alpha) - ln(alpha),
-            };
-            deltas.extend(row.iter().map(|cell| (cell.class, idf * seen(cell))));
-            idf
-        };
-        RowTerms { gain, deltas }
-    }
-
-    fn class_terms(&self, totals: &Totals) -> (Vec<f64>, Vec<f64>) {
-        let classes = 0..totals.class_documents.len();
-        let alpha = self.form.alpha();
-        let smoothing = alpha * totals.features as f64;
-        let prior = classes
-            .clone()
-            .map(|c| match self.form.prior_counts() {
-                // Half a document for a class whose only document is left out.
-                true => ln(
-                    (totals.class_documents[c] as f64).max(0.5) / totals.documents.max(1) as f64
-                ),
-                false => 0.0,
-            })
-            .collect();
-        let log_documents = 1.0 + ln(1.0 + totals.documents as f64);
-        let value = |c: usize| {
-            // sum over k of w_kc idf_k; rounding can leave a trace below zero.
-            let all = totals.class_weight[c] as f64 / WEIGHT_ONE * log_documents;
-            (all - totals.class_weight_log_df[c]).max(0.0)
-        };
-        let whole: f64 = classes.clone().map(value).sum();
-        let base = classes
-            .map(|c| match self.form {
-                ScoreForm::MultinomialBoolean => {
-                    ln(alpha) - ln(totals.class_tokens[c] as f64 + smoothing)
-                }
-                ScoreForm::MultinomialTfIdf => ln(alpha) - ln(value(c) + smoothing),
-                // ln(v_k + a) is the same for every class and drops out of any comparison.
-                ScoreForm::ComplementTfIdf => ln((whole - value(c)).max(0.0) + smoothing),
-            })
-            .map(|term| if term.is_finite() { term } else { 0.0 })
-            .collect();
-        (prior, base)
+        weighing
+            .class_terms(&totals)
+            .scores(weighing.form, &mut sums, gains, squares);
+        (sums, known)
     }
 }
 
 /// Factor that brings a message vector with this sum of squared gains to length one.
-pub(crate) fn message_scale(form: ScoreForm, squares: f64) -> f64 {
+fn message_scale(form: ScoreForm, squares: f64) -> f64 {
     if form.unit_length() && squares > 0.0 {
         1.0 / squares.sqrt()
     } else {
@@ -308,20 +390,8 @@ pub(crate) fn message_scale(form: ScoreForm, squares: f64) -> f64 {
     }
 }
 
-fn idf(documents: u64, document_frequency: u64) -> f64 {
-    ln((1.0 + documents as f64) / (1.0 + document_frequency as f64)) + 1.0
-}
-
 fn document_frequency(row: &[Cell]) -> u64 {
     row.iter().map(|c| u64::from(c.documents)).sum()
-}
-
-fn move_log_df(totals: &mut Totals, row: &[Cell], sign: f64) {
-    let log_df = ln(1.0 + document_frequency(row) as f64);
-    for cell in row {
-        totals.class_weight_log_df[cell.class as usize] +=
-            sign * cell.weight as f64 / WEIGHT_ONE * log_df;
-    }
 }
 
 fn leave_out(row: &[Cell], out: LeftOut, remaining: &mut Vec<Cell>) {

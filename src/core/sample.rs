@@ -4,7 +4,7 @@
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use crate::Features;
+use crate::{Features, Result, fold_label};
 
 /// Documents kept.
 pub const SAMPLE_DOCUMENTS: usize = 2000;
@@ -26,6 +26,16 @@ pub(crate) struct Document {
 pub(crate) struct Sample {
     documents: Vec<Document>,
     key_bytes: usize,
+    /// A document was removed while others were turned away, or could have been.
+    short: bool,
+}
+
+/// Priority by which [`State`](crate::State) samples documents: the lowest are kept.
+///
+/// # Errors
+/// [`Error::LabelTooLong`](crate::Error::LabelTooLong).
+pub fn sample_priority(features: &Features, label: &str) -> Result<u64> {
+    Ok(priority(features, &fold_label(label)?))
 }
 
 /// Priority of a document under a label: depends on nothing else.
@@ -69,14 +79,21 @@ impl Sample {
             .get(at)
             .is_some_and(|d| d.priority == priority)
         {
+            self.short |= self.documents.len() == SAMPLE_DOCUMENTS;
             self.drop_at(at);
         }
+    }
+
+    /// Whether a document may be missing that was turned away while there was no room.
+    pub(crate) fn is_short(&self) -> bool {
+        self.short
     }
 
     pub(crate) fn merge(&mut self, other: &Sample, class_map: &[u32]) {
         for d in &other.documents {
             self.offer(d.priority, class_map[d.class as usize], &d.keys);
         }
+        self.short |= other.short;
     }
 
     pub(crate) fn renumber(&mut self, class_map: &[u32]) {

@@ -10,9 +10,9 @@ use crate::error::reserve;
 use crate::labels::{is_label, trimmed};
 use crate::sample::{Document, MAX_SAMPLED_FEATURES, SAMPLE_DOCUMENTS, Sample, priority};
 use crate::tokenizer::TOKENIZER_VERSION;
-use crate::{Error, Features, MAX_LABELS, Poll, Result, fold_label};
+use crate::{Error, Features, Fit, MAX_LABELS, Metrics, Model, Poll, Result, fold_label};
 
-mod section {
+pub(crate) mod section {
     pub const META: u32 = 1;
     pub const CELL_KEYS: u32 = 2;
     pub const CELL_CLASSES: u32 = 3;
@@ -91,7 +91,7 @@ struct Meta {
 const SPELLINGS_PER_POLL: usize = 4096;
 
 /// Bound of sums, far from where 64 bits overflow.
-const MAX_SUM: u64 = 1 << 60;
+pub(crate) const MAX_SUM: u64 = 1 << 60;
 
 /// Counts learned from labelled emails. Learning and merging are exact and order does not
 /// matter: equal sets of emails give equal [`State::to_bytes`]. Un-learning is exact in the
@@ -181,7 +181,8 @@ impl State {
 
     /// Takes back one email that was learned under exactly this spelling of the label. The
     /// counts are then as if it had never been there. The sample, if it was full, is one
-    /// document short, and open to a later document that it had turned away before.
+    /// document short, and open to a later document that it had turned away before: see
+    /// [`State::sample_may_be_short`].
     ///
     /// The caller has to know what was learned: counts cannot tell one email from two that
     /// together have its features.
@@ -220,6 +221,34 @@ impl State {
         known.tokens -= n;
         known.weight -= unit_weight(n as usize) * n;
         self.sample.remove(priority(features, &known.folded));
+        Ok(())
+    }
+
+    /// Whether un-learning took a document out of a full sample, so that one which the
+    /// sample had turned away belongs into it now. Not stored: refill before storing.
+    pub fn sample_may_be_short(&self) -> bool {
+        self.sample.is_short() && (self.sample().len() as u64) < self.documents()
+    }
+
+    /// Replaces the sample by these documents: of everything learned, the
+    /// [`SAMPLE_DOCUMENTS`] lowest by [`sample_priority`](crate::sample_priority).
+    ///
+    /// # Errors
+    /// [`Error::NotLearned`] for a label without emails, [`Error::LabelTooLong`]; the sample
+    /// is then as it was.
+    pub fn refill_sample(
+        &mut self,
+        documents: impl Iterator<Item = (Features, String)>,
+    ) -> Result<()> {
+        let mut sample = Sample::default();
+        for (features, label) in documents {
+            let folded = fold_label(&label)?;
+            let class = self.by_folded.get(&folded).copied();
+            let class = class.filter(|&c| self.labels[c as usize].documents > 0);
+            let class = class.ok_or(Error::NotLearned { label })?;
+            sample.offer(priority(&features, &folded), class, features.keys());
+        }
+        self.sample = sample;
         Ok(())
     }
 
@@ -280,6 +309,16 @@ impl State {
         Ok(())
     }
 
+    /// Packs a model from these counts under a fit that is known: no choice of a form, no
+    /// calibration. Returns its artifact; of an empty state that of the empty model.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`], [`Error::LabelsTooLong`].
+    pub fn pack(&mut self, fit: &Fit, metrics: Metrics, poll: Poll) -> Result<Vec<u8>> {
+        self.settle(poll)?;
+        Model::pack(self, fit, metrics, poll)
+    }
+
     /// Labels in class order. Sorted by folded form once [`State::settle`] ran.
     pub fn labels(&self) -> &[LabelCounts] {
         &self.labels
@@ -288,6 +327,11 @@ impl State {
     /// Emails learned.
     pub fn documents(&self) -> u64 {
         self.labels.iter().map(|l| l.documents).sum()
+    }
+
+    /// Whether no email is learned.
+    pub fn is_empty(&self) -> bool {
+        self.documents() == 0
     }
 
     /// Rows without body or label.

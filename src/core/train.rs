@@ -2,7 +2,6 @@
 
 use linfa::ParamGuard;
 use linfa::dataset::{DatasetBase, Records};
-use linfa::traits::Fit;
 use ndarray::Array1;
 
 use crate::calibration::Judged;
@@ -11,7 +10,7 @@ use crate::evaluation::{self, Outcome};
 use crate::naive_bayes::{LeftOut, ScoreForm};
 use crate::sample::SAMPLE_DOCUMENTS;
 use crate::{
-    Calibration, Error, Model, NaiveBayes, Poll, Result, State, Tokenizer, baseline,
+    Calibration, Error, Fit, Model, NaiveBayes, Poll, Result, State, Tokenizer, baseline,
     never_cancelled, probe,
 };
 
@@ -118,7 +117,12 @@ impl TrainerValidParams {
         let judged = &state.sample()[..chosen.outcomes.len()];
         metrics.baseline_accuracy =
             evaluation::rounded(baseline::accuracy(judged, state.labels().len(), poll)?);
-        Model::pack(state, chosen.form, chosen.calibration, metrics, poll)
+        let fit = Fit {
+            form: chosen.form,
+            calibration: chosen.calibration,
+            reference_documents: state.documents(),
+        };
+        state.pack(&fit, metrics, poll)
     }
 
     /// Scores sampled documents, each left out of the counts, under every form.
@@ -204,7 +208,7 @@ fn choose(candidates: Vec<Candidate>) -> Candidate {
     candidates.swap_remove(chosen)
 }
 
-/// Texts as linfa records, for [`Fit`] and `Predict`.
+/// Texts as linfa records, for [`linfa::traits::Fit`] and `Predict`.
 #[derive(Debug, Clone)]
 pub struct Messages(pub Vec<String>);
 
@@ -221,7 +225,7 @@ impl Records for Messages {
     }
 }
 
-impl Fit<Messages, Array1<String>, Error> for TrainerValidParams {
+impl linfa::traits::Fit<Messages, Array1<String>, Error> for TrainerValidParams {
     type Object = Model;
 
     fn fit(&self, dataset: &DatasetBase<Messages, Array1<String>>) -> Result<Model> {

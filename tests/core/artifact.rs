@@ -3,10 +3,12 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use pg_triage_core::artifact::{Header, Kind};
 use pg_triage_core::{
-    Error, MAX_LABELS, Model, ParamGuard, State, Tokenizer, Trainer, never_cancelled,
+    CellCounts, Error, Live, MAX_LABELS, Model, ParamGuard, State, Tokenizer, Trainer,
+    never_cancelled,
 };
 
 fn artifacts() -> (Vec<u8>, Vec<u8>) {
@@ -295,6 +297,132 @@ fn forged_metadata_is_refused() {
         forge(&mut forged);
         let result = State::from_bytes(&with_meta(&state, &forged), &never_cancelled);
         assert!(refused(result), "{name}");
+    }
+}
+
+/// Metadata of a model, likewise.
+type ModelMeta = (
+    u64,
+    Vec<String>,
+    Vec<u64>,
+    u64,
+    (u32, (f64, f64), u64),
+    (u32, [f64; 4], u32, [f64; 2]),
+    Vec<(u64, u64, u128)>,
+);
+
+#[test]
+fn forged_metadata_of_a_model_is_refused() {
+    let (_, model) = artifacts();
+    let good: ModelMeta = {
+        let [start, length] = [56, 64].map(|at| u64_at(&model, at) as usize);
+        let section = &model[start..start + length];
+        bincode::serde::decode_from_slice(section, encoding())
+            .unwrap()
+            .0
+    };
+    let forged = |meta: &ModelMeta| {
+        let bytes = bincode::serde::encode_to_vec(meta, encoding()).unwrap();
+        Model::from_bytes(with_first_section(&model, &bytes), &never_cancelled)
+    };
+    assert!(forged(&good).is_ok());
+    type Forge = fn(&mut ModelMeta);
+    let forgeries: [(&str, Forge); 14] = [
+        ("no label", |m| m.1.clear()),
+        ("nothing per label", |m| {
+            (m.1, m.2, m.6) = (Vec::new(), Vec::new(), Vec::new());
+        }),
+        ("labels out of order", |m| m.1.reverse()),
+        ("one label twice", |m| m.1[1] = "BILLING".to_owned()),
+        ("no documents", |m| m.2[0] = 0),
+        ("endless documents", |m| m.2[0] = u64::MAX),
+        ("an unknown form", |m| m.4.0 = 3),
+        ("a scale that is no number", |m| m.4.1.0 = f64::NAN),
+        ("an infinite exponent", |m| m.4.1.1 = f64::INFINITY),
+        ("an endless reference", |m| m.4.2 = u64::MAX),
+        ("a missing sum", |m| m.6.truncate(1)),
+        ("endless tokens", |m| m.6[0].0 = u64::MAX),
+        ("endless weight", |m| m.6[0].1 = u64::MAX),
+        ("endless logarithms", |m| m.6[0].2 = u128::MAX),
+    ];
+    for (name, forge) in forgeries {
+        let mut meta = good.clone();
+        forge(&mut meta);
+        assert!(refused(forged(&meta)), "{name}");
+    }
+}
+
+/// Tables that each are sound but are not of one state.
+#[test]
+fn learning_on_forged_tables_does_not_panic() {
+    type Forge = fn(&mut Vec<(u32, Vec<u8>)>);
+    let forgeries: [(bool, Forge); 5] = [
+        (true, |state| {
+            for cell in state[3].1.chunks_exact_mut(4) {
+                cell.copy_from_slice(&u32::MAX.to_le_bytes());
+            }
+        }),
+        (true, |state| {
+            for cell in state[4].1.chunks_exact_mut(8) {
+                cell.copy_from_slice(&u64::MAX.to_le_bytes());
+            }
+        }),
+        (true, |state| {
+            for (documents, weight) in state[3].1.clone().chunks_exact(4).zip(0..) {
+                assert_eq!(documents, [1, 0, 0, 0]);
+                state[3].1[4 * weight..4 * weight + 4].fill(0xff);
+                let most = u64::from(u32::MAX) << 16;
+                state[4].1[8 * weight..8 * weight + 8].copy_from_slice(&most.to_le_bytes());
+            }
+        }),
+        (false, |model| {
+            for cell in model[3].1.chunks_exact_mut(6) {
+                cell[..2].fill(0);
+            }
+        }),
+        (false, |model| {
+            let meta = &mut model[0].1;
+            let sums = meta.len() - 2 * 32;
+            for label in 0..2 {
+                meta[sums + 32 * label..sums + 32 * (label + 1)].fill(0);
+            }
+        }),
+    ];
+    for (number, (of_state, forge)) in forgeries.into_iter().enumerate() {
+        let mut state = State::default();
+        let mut tokenizer = Tokenizer::default();
+        let mails = [("paid", "billing"), ("login", "support")];
+        for (text, label) in mails {
+            state.learn(&tokenizer.features(text), label).unwrap();
+        }
+        let trainer = Trainer::params().check().unwrap();
+        let model = trainer.fit_state(&mut state, &never_cancelled).unwrap();
+        let bytes = with_sections(&model, |sections| match of_state {
+            true => sections[4].1 = with_sections(&sections[4].1, forge),
+            false => forge(sections),
+        });
+        let header = Header::read(&bytes, Kind::Model).unwrap();
+        let mut read = |range: std::ops::Range<usize>| Ok::<_, Error>(bytes[range].to_vec());
+        let Ok(counts) = CellCounts::read(&header, &mut read, &never_cancelled) else {
+            assert!(number < 2, "{number}");
+            continue;
+        };
+        let model = Model::from_front(bytes.clone(), &never_cancelled).unwrap();
+        let mut live = Live::new(Rc::new(model));
+        live.set_counts(Rc::new(counts));
+        for (text, label) in mails {
+            let features = tokenizer.features(text);
+            for other in [label, "another", "billing", "support"] {
+                // Either is fine.
+                let _ = live.learn(&features, other);
+                let _ = live.unlearn(&features, other);
+                let _ = live.unlearn(&features, other);
+                let _ = live.learn(&features, other);
+                live.settle(&never_cancelled).unwrap();
+                let p = live.log_probabilities(&features, &never_cancelled);
+                assert!(p.iter().all(|p| !p.is_nan()), "{number}: {p:?}");
+            }
+        }
     }
 }
 

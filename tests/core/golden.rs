@@ -40,6 +40,7 @@ fn format_1_still_decodes() {
     let mut label_of = |text: &str| {
         decoded
             .classify(&tokenizer.features(text), &never_cancelled)
+            .unwrap()
             .label
             .to_owned()
     };

@@ -92,7 +92,7 @@ fn the_packed_table_equals_the_counts() {
         let trainer = Trainer::params().form(form).check().unwrap();
         let packed = trainer.fit_state(&mut state, &never_cancelled).unwrap();
         let model = Model::from_bytes(packed, &never_cancelled).unwrap();
-        assert_eq!(model.meta().form, form);
+        assert_eq!(model.meta().fit.form, form);
         let exact = NaiveBayes::new(&state, form, &never_cancelled);
         for (keys, _) in documents() {
             let (a, known) = exact.scores(&features(&keys));

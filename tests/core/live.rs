@@ -1,0 +1,439 @@
+//! A base with decisions on top answers like a model packed from all counts, bit for bit.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use pg_triage_core::artifact::{Header, Kind};
+use pg_triage_core::{
+    Calibration, CellCounts, Error, Features, Fit, Live, Metrics, Model, ParamGuard,
+    SAMPLE_DOCUMENTS, ScoreForm, State, Trainer, fold_label, never_cancelled, sample_priority,
+};
+use proptest::prelude::*;
+
+type Mail = (BTreeSet<u64>, &'static str);
+
+const LABELS: [&str; 7] = [
+    "Billing", "billing", " BILLING", "support", "Support", "spam", "ärger",
+];
+
+fn features(keys: &BTreeSet<u64>) -> Features {
+    Features::from_sorted(keys.iter().map(|k| k << 57 | k).collect()).unwrap()
+}
+
+fn set(keys: &[u64]) -> BTreeSet<u64> {
+    keys.iter().copied().collect()
+}
+
+fn mail() -> impl Strategy<Value = Mail> {
+    let keys = prop::collection::btree_set(0u64..10, 0..6);
+    (keys, prop::sample::select(LABELS.to_vec()))
+}
+
+fn fit() -> impl Strategy<Value = Fit> {
+    let form = prop::sample::select(ScoreForm::ALL.to_vec());
+    (form, 0u64..12, -1.0..1.0f64).prop_map(|(form, reference_documents, log_scale)| Fit {
+        form,
+        calibration: Calibration {
+            log_scale,
+            length_exponent: -0.3,
+        },
+        reference_documents,
+    })
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Learn(Mail),
+    Relabel(prop::sample::Index, &'static str),
+    Undo(prop::sample::Index),
+    Fold,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let label = prop::sample::select(LABELS.to_vec());
+    prop_oneof![
+        4 => mail().prop_map(Step::Learn),
+        3 => (any::<prop::sample::Index>(), label).prop_map(|(at, l)| Step::Relabel(at, l)),
+        4 => any::<prop::sample::Index>().prop_map(Step::Undo),
+        1 => Just(Step::Fold),
+    ]
+}
+
+fn learn(mails: &[Mail]) -> State {
+    let mut state = State::default();
+    for (keys, label) in mails {
+        state.learn(&features(keys), label).unwrap();
+    }
+    state
+}
+
+fn pack(mails: &[Mail], fit: &Fit) -> Vec<u8> {
+    learn(mails)
+        .pack(fit, Metrics::default(), &never_cancelled)
+        .unwrap()
+}
+
+fn counts(bytes: &[u8]) -> Result<CellCounts, Error> {
+    let header = Header::read(bytes, Kind::Model)?;
+    let mut read = |range: std::ops::Range<usize>| Ok::<_, Error>(bytes[range].to_vec());
+    CellCounts::read(&header, &mut read, &never_cancelled)
+}
+
+fn live(bytes: Vec<u8>) -> Live {
+    let counts = counts(&bytes).unwrap();
+    let header = Header::read(&bytes, Kind::Model).unwrap();
+    let front = bytes[..Model::serving_bytes(&header).unwrap()].to_vec();
+    let mut live = Live::new(Rc::new(Model::from_front(front, &never_cancelled).unwrap()));
+    if live.needs_counts() {
+        live.set_counts(Rc::new(counts));
+    }
+    assert!(!live.needs_counts());
+    live
+}
+
+fn questions() -> Vec<Features> {
+    let sets: [&[u64]; 8] = [
+        &[],
+        &[0],
+        &[11],
+        &[1, 2, 3],
+        &[2, 5, 11],
+        &[4, 6, 7, 8],
+        &[9],
+        &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10],
+    ];
+    sets.map(|keys| features(&set(keys))).into()
+}
+
+fn bits(log_p: Vec<f64>) -> Vec<u64> {
+    log_p.into_iter().map(f64::to_bits).collect()
+}
+
+fn answers(live: &Live) -> Vec<Vec<u64>> {
+    let ask = |q: &Features| bits(live.log_probabilities(q, &never_cancelled));
+    questions().iter().map(ask).collect()
+}
+
+fn agree(live: &Live, model: &Model) -> Result<(), TestCaseError> {
+    let folded = |label: &str| fold_label(label).unwrap();
+    prop_assert_eq!(live.documents(), model.meta().documents.iter().sum::<u64>());
+    let labels: Vec<_> = live.labels().iter().map(|l| l.folded.clone()).collect();
+    let expected: Vec<_> = model.meta().labels.iter().map(|l| folded(l)).collect();
+    prop_assert_eq!(labels, expected);
+    for label in live.labels() {
+        prop_assert_eq!(folded(&label.name), label.folded.clone());
+    }
+    for q in questions() {
+        prop_assert_eq!(
+            bits(live.log_probabilities(&q, &never_cancelled)),
+            bits(model.log_probabilities(&q, &never_cancelled))
+        );
+        let [a, b] = [
+            live.classify(&q, &never_cancelled),
+            model.classify(&q, &never_cancelled),
+        ]
+        .map(|best| best.map(|s| (s.class, folded(s.label), s.probability.to_bits())));
+        prop_assert_eq!(a, b);
+        let [a, b] = [
+            live.rank(&q, &never_cancelled),
+            model.rank(&q, &never_cancelled),
+        ]
+        .map(|all| {
+            all.into_iter()
+                .map(|s| (s.class, folded(s.label), s.probability.to_bits()))
+                .collect::<Vec<_>>()
+        });
+        prop_assert_eq!(a, b);
+    }
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn decisions_and_folding_never_change_an_answer(
+        base in prop::collection::vec(mail(), 0..12),
+        steps in prop::collection::vec(step(), 1..16),
+        fit in fit(),
+    ) {
+        let mut mails = base;
+        let mut live = live(pack(&mails, &fit));
+        for step in steps {
+            match step {
+                Step::Learn(mail) => {
+                    live.learn(&features(&mail.0), mail.1).unwrap();
+                    mails.push(mail);
+                }
+                Step::Relabel(at, label) if !mails.is_empty() => {
+                    let at = at.index(mails.len());
+                    let (keys, old) = mails[at].clone();
+                    live.unlearn(&features(&keys), old).unwrap();
+                    live.learn(&features(&keys), label).unwrap();
+                    mails[at].1 = label;
+                }
+                Step::Undo(at) if !mails.is_empty() => {
+                    let (keys, label) = mails.swap_remove(at.index(mails.len()));
+                    live.unlearn(&features(&keys), label).unwrap();
+                }
+                Step::Fold => live = self::live(pack(&mails, &fit)),
+                _ => {}
+            }
+            live.settle(&never_cancelled).unwrap();
+            let packed = Model::from_bytes(pack(&mails, &fit), &never_cancelled).unwrap();
+            agree(&live, &packed)?;
+        }
+    }
+
+    #[test]
+    fn order_of_decisions_does_not_matter_and_undoing_them_restores_the_base(
+        base in prop::collection::vec(mail(), 0..8),
+        learned in prop::collection::vec(mail(), 1..12),
+        taken in prop::collection::vec(any::<bool>(), 8),
+        order in any::<u64>(),
+        fit in fit(),
+    ) {
+        let start = live(pack(&base, &fit));
+        let mut decisions: Vec<(bool, &Mail)> = learned.iter().map(|mail| (true, mail)).collect();
+        decisions.extend(base.iter().zip(&taken).filter(|t| *t.1).map(|(mail, _)| (false, mail)));
+        let decide = |live: &mut Live, (learn, mail): (bool, &Mail)| {
+            let features = features(&mail.0);
+            if learn { live.learn(&features, mail.1) } else { live.unlearn(&features, mail.1) }
+        };
+        let mut one = start.clone();
+        for &decision in &decisions {
+            decide(&mut one, decision).unwrap();
+        }
+        one.settle(&never_cancelled).unwrap();
+        let mut shuffled: Vec<_> = (0u64..).zip(decisions.clone()).collect();
+        shuffled.sort_by_key(|(i, _)| (i + 1).wrapping_mul(order | 1) >> 7);
+        let mut other = start.clone();
+        for &(_, decision) in &shuffled {
+            // Settling in between does not matter either.
+            decide(&mut other, decision).unwrap();
+            other.settle(&never_cancelled).unwrap();
+        }
+        prop_assert_eq!(answers(&one), answers(&other));
+        prop_assert_eq!(one.labels(), other.labels());
+
+        for &(_, (learned, mail)) in &shuffled {
+            decide(&mut one, (!learned, mail)).unwrap();
+        }
+        one.settle(&never_cancelled).unwrap();
+        prop_assert_eq!(answers(&one), answers(&start));
+        prop_assert_eq!(one.labels(), start.labels());
+        prop_assert_eq!(one.memory(), 0);
+    }
+
+    #[test]
+    fn what_was_not_learned_changes_nothing(
+        base in prop::collection::vec(mail(), 0..6),
+        learned in prop::collection::vec(mail(), 0..6),
+        wrong in mail(),
+        fit in fit(),
+    ) {
+        let mut live = live(pack(&base, &fit));
+        for (keys, label) in &learned {
+            live.learn(&features(keys), label).unwrap();
+        }
+        live.settle(&never_cancelled).unwrap();
+        let (before, labels, memory) = (answers(&live), live.labels().to_vec(), live.memory());
+        if let Err(e) = live.unlearn(&features(&wrong.0), wrong.1) {
+            prop_assert!(matches!(e, Error::NotLearned { .. }), "{}", e);
+            live.settle(&never_cancelled).unwrap();
+            prop_assert_eq!(answers(&live), before);
+            prop_assert_eq!(live.labels(), labels);
+            prop_assert!(live.memory() <= memory + 64);
+        } else {
+            // What the counts allow can be learned again.
+            live.learn(&features(&wrong.0), wrong.1).unwrap();
+            live.settle(&never_cancelled).unwrap();
+            prop_assert_eq!(answers(&live), before);
+        }
+    }
+}
+
+#[test]
+fn a_cold_start_learns_from_the_first_email() {
+    let mut live = Live::new(Rc::new(Model::empty(Fit::default()).unwrap()));
+    let q = features(&set(&[1]));
+    assert!(!live.needs_counts());
+    assert!(live.classify(&q, &never_cancelled).is_none());
+    assert!(live.rank(&q, &never_cancelled).is_empty());
+    assert_eq!((live.documents(), live.memory()), (0, 0));
+    for (keys, label) in [
+        (&[1, 2], "billing"),
+        (&[1, 3], "Billing"),
+        (&[2, 3], "Billing"),
+        (&[4, 5], "support"),
+    ] {
+        live.learn(&features(&set(keys)), label).unwrap();
+    }
+    live.learn(&q, " \t").unwrap();
+    live.settle(&never_cancelled).unwrap();
+    assert_eq!(live.documents(), 4);
+    let names: Vec<_> = live.labels().iter().map(|l| l.name.as_str()).collect();
+    assert_eq!(names, ["Billing", "support"]);
+    assert_eq!(
+        live.classify(&q, &never_cancelled).unwrap().label,
+        "Billing"
+    );
+    assert!(live.memory() > 0);
+    // A label that the base does not have goes by its spellings.
+    let result = live.unlearn(&features(&set(&[4, 5])), "SUPPORT");
+    assert!(matches!(result, Err(Error::NotLearned { .. })));
+}
+
+#[test]
+fn learning_needs_the_counts_of_its_own_base() {
+    let [bytes, other] = [1, 2].map(|k| pack(&[(set(&[k]), "spam")], &Fit::default()));
+    let model = Model::from_bytes(bytes.clone(), &never_cancelled).unwrap();
+    let mut live = Live::new(Rc::new(model));
+    assert!(live.needs_counts());
+    assert!(live.learn(&features(&set(&[1])), "spam").is_err());
+    live.set_counts(Rc::new(counts(&other).unwrap()));
+    assert!(live.needs_counts());
+    live.set_counts(Rc::new(counts(&bytes).unwrap()));
+    live.learn(&features(&set(&[1])), "spam").unwrap();
+    live.settle(&never_cancelled).unwrap();
+    assert_eq!(live.documents(), 2);
+}
+
+#[test]
+fn damaged_counts_are_refused() {
+    let mails: Vec<Mail> = (0..6)
+        .map(|k| (set(&[k, k + 1]), LABELS[k as usize]))
+        .collect();
+    let good = pack(&mails, &Fit::default());
+    let header = Header::read(&good, Kind::Model).unwrap();
+    let model = Model::from_bytes(good.clone(), &never_cancelled).unwrap();
+    assert!(counts(&good).is_ok());
+    let mut refused = 0;
+    let mut ranges = Vec::new();
+    let mut note = |range: std::ops::Range<usize>| {
+        ranges.push(range.clone());
+        Ok::<_, Error>(good[range].to_vec())
+    };
+    CellCounts::read(&header, &mut note, &never_cancelled).unwrap();
+    for bit in Model::serving_bytes(&header).unwrap() * 8..good.len() * 8 {
+        let mut bytes = good.clone();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        let result = counts(&bytes);
+        let is_read = ranges.iter().any(|range| range.contains(&(bit / 8)));
+        assert_eq!(result.is_err(), is_read, "bit {bit}");
+        refused += usize::from(result.is_err());
+    }
+    assert!(refused > 0);
+    // An answer of another length, and an error of the host.
+    for change in [-1, 1] {
+        let mut read = |range: std::ops::Range<usize>| {
+            let mut bytes = good[range].to_vec();
+            bytes.resize((bytes.len() as i64 + change) as usize, 0);
+            Ok::<_, Error>(bytes)
+        };
+        assert!(CellCounts::read(model.header(), &mut read, &never_cancelled).is_err());
+    }
+    let mut fail = |_| Err(Error::NoDocuments);
+    assert!(matches!(
+        CellCounts::read(model.header(), &mut fail, &never_cancelled),
+        Err(Error::NoDocuments)
+    ));
+}
+
+#[test]
+fn a_trained_model_folds_into_its_own_bytes() {
+    let mails: Vec<Mail> = (0..40)
+        .map(|i| (set(&[i % 3, 3 + i % 5, 8]), LABELS[i as usize % 7]))
+        .collect();
+    let trainer = Trainer::params().check().unwrap();
+    let bytes = trainer
+        .fit_state(&mut learn(&mails), &never_cancelled)
+        .unwrap();
+    let model = Model::from_bytes(bytes.clone(), &never_cancelled).unwrap();
+    assert_eq!(model.meta().fit.reference_documents, 40);
+    let mut state = Model::state(&bytes, &never_cancelled).unwrap();
+    let (fit, metrics) = (model.meta().fit, model.meta().metrics.clone());
+    let again = state.pack(&fit, metrics, &never_cancelled).unwrap();
+    assert!(again == bytes);
+
+    let empty = model.without_counts(&never_cancelled).unwrap();
+    let empty = Model::from_bytes(empty, &never_cancelled).unwrap();
+    assert!(empty.meta().labels.is_empty());
+    assert_eq!(empty.meta().fit, fit);
+    assert_eq!(empty.meta().metrics, model.meta().metrics);
+    // All emails on top of it give the model's answers.
+    let mut live = Live::new(Rc::new(empty));
+    for (keys, label) in &mails {
+        live.learn(&features(keys), label).unwrap();
+    }
+    live.settle(&never_cancelled).unwrap();
+    agree(&live, &model).unwrap();
+}
+
+#[test]
+fn an_empty_state_packs_to_the_empty_model() {
+    let mut state = State::default();
+    assert!(state.is_empty());
+    let bytes = state
+        .pack(&Fit::default(), Metrics::default(), &never_cancelled)
+        .unwrap();
+    let empty = Model::empty(Fit::default()).unwrap();
+    assert!(empty.clone().into_bytes() == bytes);
+    assert_eq!(
+        empty.identity(),
+        Header::read(&bytes, Kind::Model).unwrap().identity()
+    );
+    let header = Header::read(&bytes, Kind::Model).unwrap();
+    let front = bytes[..Model::serving_bytes(&header).unwrap()].to_vec();
+    let front = Model::from_front(front, &never_cancelled).unwrap();
+    assert!(
+        front
+            .classify(&features(&set(&[1])), &never_cancelled)
+            .is_none()
+    );
+    assert!(Model::state(&bytes, &never_cancelled).unwrap().is_empty());
+}
+
+/// The lowest of everything learned, as a host would pick them.
+fn refill(state: &mut State, mails: &[Mail]) {
+    let mut documents: Vec<_> = mails
+        .iter()
+        .map(|(keys, label)| (features(keys), (*label).to_owned()))
+        .collect();
+    documents.sort_by_key(|(features, label)| sample_priority(features, label).unwrap());
+    documents.truncate(SAMPLE_DOCUMENTS);
+    state.refill_sample(documents.into_iter()).unwrap();
+}
+
+#[test]
+fn a_refilled_sample_is_that_of_the_emails_left() {
+    let mails: Vec<Mail> = (0..SAMPLE_DOCUMENTS as u64 + 300)
+        .map(|i| (set(&[i % 100, (i / 100) % 100]), LABELS[i as usize % 7]))
+        .collect();
+    let bytes = |state: &mut State| state.to_bytes(&never_cancelled).unwrap();
+    let mut state = learn(&mails);
+    for (keys, label) in &mails[..200] {
+        state
+            .unlearn(&features(keys), label, &never_cancelled)
+            .unwrap();
+    }
+    assert!(state.sample_may_be_short());
+    let mut expected = learn(&mails[200..]);
+    assert!(!expected.sample_may_be_short());
+    assert!(bytes(&mut state) != bytes(&mut expected));
+    let unknown = [(features(&set(&[1])), "unknown".to_owned())];
+    assert!(state.refill_sample(unknown.into_iter()).is_err());
+    assert!(state.sample_may_be_short());
+    refill(&mut state, &mails[200..]);
+    assert!(!state.sample_may_be_short());
+    assert!(bytes(&mut state) == bytes(&mut expected));
+
+    // Nothing can be missing from a sample of everything.
+    for (keys, label) in mails[200..].iter().rev() {
+        state
+            .unlearn(&features(keys), label, &never_cancelled)
+            .unwrap();
+    }
+    assert!(!state.sample_may_be_short());
+    assert!(state.is_empty());
+    assert!(bytes(&mut state) == bytes(&mut State::default()));
+}
