@@ -11,6 +11,7 @@ COMMENT ON FUNCTION triage.label_key(text) IS
 CREATE TABLE triage.classifier (
     name        text PRIMARY KEY,
     description text,
+    open_labels boolean     NOT NULL DEFAULT false,
     created_at  timestamptz NOT NULL DEFAULT pg_catalog.now(),
     created_by  text        NOT NULL DEFAULT CURRENT_USER,
     CONSTRAINT classifier_name_is_short
@@ -21,6 +22,7 @@ CREATE TABLE triage.classifier (
 COMMENT ON TABLE triage.classifier IS 'named questions with a closed set of labels';
 COMMENT ON COLUMN triage.classifier.name IS 'what SQL functions are given; "default" needs no registration';
 COMMENT ON COLUMN triage.classifier.description IS 'for people';
+COMMENT ON COLUMN triage.classifier.open_labels IS 'whether a decision may use a label that does not exist yet, which then is added';
 COMMENT ON COLUMN triage.classifier.created_at IS 'when it was created';
 COMMENT ON COLUMN triage.classifier.created_by IS 'who created it';
 
@@ -48,6 +50,7 @@ CREATE TABLE triage.model (
     classifier        text    NOT NULL,
     version           integer NOT NULL CHECK (version OPERATOR(pg_catalog.>) 0),
     model             email_model NOT NULL,
+    from_ledger       boolean NOT NULL DEFAULT false,
     checksum          text    NOT NULL,
     bytes             bigint  NOT NULL,
     documents         bigint  NOT NULL,
@@ -70,7 +73,8 @@ CREATE TABLE triage.model (
 COMMENT ON TABLE triage.model IS 'model versions, kept for good; people read triage.model_versions';
 COMMENT ON COLUMN triage.model.classifier IS 'the classifier it answers for';
 COMMENT ON COLUMN triage.model.version IS 'counts up from 1 within the classifier';
-COMMENT ON COLUMN triage.model.model IS 'the model itself';
+COMMENT ON COLUMN triage.model.model IS 'the model itself; of one trained on the ledger only how counts become probabilities, because its counts are in triage.base';
+COMMENT ON COLUMN triage.model.from_ledger IS 'trained by retrain() on the decisions themselves; others are added to';
 COMMENT ON COLUMN triage.model.checksum IS 'xxh3-128 over its content, in hexadecimal';
 COMMENT ON COLUMN triage.model.bytes IS 'its size in bytes';
 COMMENT ON COLUMN triage.model.documents IS 'emails learned';
@@ -139,15 +143,32 @@ CREATE FUNCTION triage.cascade_classifier() RETURNS trigger
 AS $$
 BEGIN
     IF TG_OP = 'TRUNCATE' THEN
+        IF EXISTS (SELECT FROM triage.decision) THEN
+            RAISE object_in_use USING MESSAGE =
+                'classifiers have decisions, which are kept: erase them first with triage.forget_classifier(name)';
+        END IF;
         -- Not TRUNCATE: the statement may have them open, too.
+        DELETE FROM triage.review;
+        DELETE FROM triage.base;
         DELETE FROM triage.activation;
         DELETE FROM triage.model;
         DELETE FROM triage.label;
     ELSIF TG_OP = 'DELETE' THEN
+        IF EXISTS (SELECT FROM triage.decision WHERE classifier = OLD.name) THEN
+            RAISE object_in_use USING MESSAGE = format(
+                'classifier "%s" has decisions, which are kept: erase them first with triage.forget_classifier(name)', OLD.name);
+        END IF;
+        DELETE FROM triage.review WHERE classifier = OLD.name;
+        DELETE FROM triage.base WHERE classifier = OLD.name;
         DELETE FROM triage.activation WHERE classifier = OLD.name;
         DELETE FROM triage.model WHERE classifier = OLD.name;
         DELETE FROM triage.label WHERE classifier = OLD.name;
     ELSE
+        UPDATE triage.source SET classifier = NEW.name WHERE classifier = OLD.name;
+        UPDATE triage.review SET classifier = NEW.name WHERE classifier = OLD.name;
+        UPDATE triage.decision SET classifier = NEW.name WHERE classifier = OLD.name;
+        UPDATE triage.pending SET classifier = NEW.name WHERE classifier = OLD.name;
+        UPDATE triage.base SET classifier = NEW.name WHERE classifier = OLD.name;
         UPDATE triage.activation SET classifier = NEW.name WHERE classifier = OLD.name;
         UPDATE triage.model SET classifier = NEW.name WHERE classifier = OLD.name;
         UPDATE triage.label SET classifier = NEW.name WHERE classifier = OLD.name;
@@ -250,6 +271,7 @@ SELECT m.classifier,
        m.baseline_accuracy,
        m.skipped,
        m.score_form,
+       m.from_ledger,
        m.bytes,
        m.checksum,
        m.note,
@@ -278,6 +300,7 @@ COMMENT ON COLUMN triage.model_versions.held_out_accuracy IS 'accuracy of this m
 COMMENT ON COLUMN triage.model_versions.baseline_accuracy IS 'accuracy of an independent Bernoulli naive Bayes on those';
 COMMENT ON COLUMN triage.model_versions.skipped IS 'rows without body or label';
 COMMENT ON COLUMN triage.model_versions.score_form IS 'how counts became scores';
+COMMENT ON COLUMN triage.model_versions.from_ledger IS 'trained on the decisions themselves';
 COMMENT ON COLUMN triage.model_versions.bytes IS 'size of the model';
 COMMENT ON COLUMN triage.model_versions.checksum IS 'xxh3-128 over its content';
 COMMENT ON COLUMN triage.model_versions.note IS 'given to deploy()';

@@ -1,28 +1,4 @@
--- Roles: each has all rights of the one before it. PUBLIC may call pure functions only.
-
-DO $$
-DECLARE
-    role_name text;
-BEGIN
-    FOREACH role_name IN ARRAY ARRAY['triage_reader', 'triage_reviewer', 'triage_trainer', 'triage_admin'] LOOP
-        -- Roles belong to the whole cluster: another database may have made them.
-        IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles r
-                        WHERE r.rolname OPERATOR(pg_catalog.=) role_name::pg_catalog.name) THEN
-            EXECUTE pg_catalog.format('CREATE ROLE %I NOLOGIN', role_name);
-            EXECUTE pg_catalog.format('COMMENT ON ROLE %I IS %L', role_name,
-                'pg_triage: ' OPERATOR(pg_catalog.||) CASE role_name
-                    WHEN 'triage_reader' THEN 'may classify and read models'' figures'
-                    WHEN 'triage_reviewer' THEN 'reader who may read and correct emails'
-                    WHEN 'triage_trainer' THEN 'reviewer who may train, deploy and roll back'
-                    ELSE 'trainer who may read models and delete emails'
-                END);
-        END IF;
-    END LOOP;
-END
-$$;
-GRANT triage_reader TO triage_reviewer;
-GRANT triage_reviewer TO triage_trainer;
-GRANT triage_trainer TO triage_admin;
+-- What each role may do: see roles.sql.
 
 REVOKE ALL ON SCHEMA triage FROM PUBLIC;
 GRANT USAGE ON SCHEMA triage TO triage_reader;
@@ -46,6 +22,31 @@ GRANT EXECUTE ON FUNCTION triage.create_classifier(text, text),
     triage.activate(text, integer),
     triage.rollback(text),
     triage.load_sample() TO triage_trainer;
+GRANT SELECT, UPDATE ON triage.review TO triage_reviewer;
+GRANT SELECT, INSERT, UPDATE ON triage.review_queue, triage.email_queue TO triage_reviewer;
+GRANT SELECT ON triage.decision_history TO triage_reviewer;
+-- All but the features: what is in a mail cannot be read from them, but guessed.
+GRANT SELECT (decision_id, review_id, classifier, kind, old_label, new_label, predicted_label, confidence, model_version,
+    note, actor, decided_at, batch_id, door, connected_as, acting_as, application_name, replaces, undoes) ON triage.decision
+    TO triage_reviewer;
+GRANT SELECT ON triage.label_choices, triage.review_progress, triage.source TO triage_reader;
+GRANT EXECUTE ON FUNCTION triage.accept(bigint, text, text, integer),
+    triage.correct(bigint, text, text, text, integer),
+    triage.skip(bigint, text, text, integer),
+    triage.correct_many(text, text, text, text),
+    triage.undo(bigint, text, text),
+    triage.undo_batch(bigint, text, text) TO triage_reviewer;
+GRANT EXECUTE ON FUNCTION triage.attach(regclass, text[], text, text, text, boolean),
+    triage.detach(regclass),
+    triage.classify_pending(regclass, integer),
+    triage.learn_from(text, regclass, text[], text),
+    triage.retrain(text, text),
+    triage.fold(text) TO triage_trainer;
+GRANT EXECUTE ON FUNCTION triage.forget(text, text),
+    triage.forget_classifier(text),
+    triage.learned_state(text),
+    triage.replayed_state(text) TO triage_admin;
+GRANT SELECT ON triage.decision, triage.pending TO triage_admin;
 -- Models hold hashes and counts of private mail: admins and the owner only.
 GRANT SELECT ON triage.model, triage.activation TO triage_admin;
 GRANT DELETE, TRUNCATE ON triage.email TO triage_admin;

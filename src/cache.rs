@@ -1,17 +1,19 @@
 //! A session's models: what a classifier answers with under the current snapshot.
 //!
-//! Every change of `triage.classifier`, `label`, `model` or `activation` invalidates the
+//! Every change of `triage.classifier`, `label`, `model`, `activation`, `base`, `pending` or
+//! `source` invalidates the
 //! relation cache entry of `triage.model_signal`, a table that holds nothing and that no
 //! plan depends on. The message arrives at commit, on standbys at replay, in the changing
 //! session at once, and again at its rollback. It says only *that* something changed;
-//! which version counts is always read under the caller's snapshot, so a statement, a
-//! cursor or a REPEATABLE READ transaction keeps the version that it can see.
+//! which version and which decisions count is always read under the caller's snapshot, so a
+//! statement, a cursor or a REPEATABLE READ transaction keeps what it can see, and decisions
+//! that are not committed, or were rolled back, are nobody else's.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
-use pg_triage_core::Model;
+use pg_triage_core::Live;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::{PgSqlErrorCode as Code, notice};
 
@@ -20,11 +22,16 @@ use crate::error::{SqlResult, report};
 use crate::pg::{self, SnapshotTime};
 
 /// A model in use.
+#[derive(Clone)]
 pub struct Active {
-    /// The model.
-    pub model: Rc<Model>,
+    /// The model with the decisions since.
+    pub live: Live,
     /// Its labels in class order, spelled as in `triage.label`.
     pub labels: Vec<String>,
+    /// Its version; `None` while only decisions are known.
+    pub version: Option<i32>,
+    /// The decisions that `live` holds beyond its base.
+    pub applied: HashSet<i64>,
 }
 
 /// When an entry was read, in terms that later snapshots can be compared with.
@@ -63,31 +70,39 @@ thread_local! {
 /// The model that `classifier` answers with now; `None`, with one notice per session, if it
 /// has none yet.
 pub fn active_model(classifier: &str) -> SqlResult<Option<Rc<Active>>> {
-    let classifier = catalog::comparable_name(classifier);
-    let invalidations = pg::invalidations();
-    let snapshot = pg::snapshot_time().ok_or_else(no_snapshot)?;
-    // The borrow must not span calls into the server: they can unwind.
-    let known = CACHE.with_borrow(|cache| {
-        cache.entries.get(classifier).map(|e| {
-            let current = e.as_of.covers(invalidations, snapshot);
-            (current, e.active.clone())
-        })
-    });
-    match known {
-        Some((true, active)) => Ok(active),
-        stale => read(classifier, stale.and_then(|(_, active)| active)),
+    match known_model(classifier) {
+        Some(active) => Ok(active),
+        None => read(catalog::comparable_name(classifier)),
     }
 }
 
-fn read(classifier: &str, known: Option<Rc<Active>>) -> SqlResult<Option<Rc<Active>>> {
+/// The same where the session knows it without reading a table.
+pub fn known_model(classifier: &str) -> Option<Option<Rc<Active>>> {
+    let classifier = catalog::comparable_name(classifier);
+    let invalidations = pg::invalidations();
+    let snapshot = pg::snapshot_time()?;
+    // The borrow must not span calls into the server: they can unwind.
+    CACHE.with_borrow(|cache| {
+        let entry = cache.entries.get(classifier)?;
+        let current = entry.as_of.covers(invalidations, snapshot);
+        current.then(|| entry.active.clone())
+    })
+}
+
+fn read(classifier: &str) -> SqlResult<Option<Rc<Active>>> {
     let signal = catalog::signal_relation()?;
     pg::watch_relation(signal);
     // Before the look, so that what arrives during it makes the entry stale.
     let invalidations = pg::invalidations();
     let snapshot = pg::snapshot_time().ok_or_else(no_snapshot)?;
     let settled = later_than(invalidations).is_some_and(|noticed| snapshot.is_not_before(noticed));
+    // Taken out, so that it can be brought up to date in place. Another call may hold it, too.
+    let stale = CACHE.with_borrow_mut(|c| c.entries.remove(classifier));
+    let known = stale
+        .and_then(|entry| entry.active)
+        .map(Rc::unwrap_or_clone);
     let active = match catalog::read_active(signal, classifier, known)? {
-        Look::Active(active) => Some(active),
+        Look::Active(active) => Some(Rc::new(active)),
         Look::NoModel { stored } => {
             tell_how_to_start(classifier, stored);
             None

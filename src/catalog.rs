@@ -1,17 +1,25 @@
 //! All queries: reads and writes of the tables in `sql/catalog.sql`, with their owner's
 //! rights.
 
+use std::collections::HashSet;
 use std::ffi::CStr;
 use std::rc::Rc;
 
-use pg_triage_core::{ModelMeta, fold_label};
+use pg_triage_core::{Fit, Live, LiveLabel, Model, ModelMeta, fold_label};
 use pgrx::datum::DatumWithOid;
 use pgrx::spi::{SpiClient, SpiTupleTable};
 use pgrx::{FromDatum, IntoDatum, PgSqlErrorCode as Code, Spi, pg_sys};
 
 use crate::cache::Active;
 use crate::error::{SqlResult, from_core, report, unknown};
-use crate::pg::{self, RawValue};
+use crate::pg::{self, Rows};
+
+pub mod base;
+pub mod ledger;
+pub mod source;
+
+/// Decisions read at once: each has some kilobytes.
+const LESSONS_AT_ONCE: usize = 500;
 
 /// The classifier that exists without being registered.
 pub const DEFAULT_CLASSIFIER: &str = "default";
@@ -30,6 +38,11 @@ pub fn comparable_name(name: &str) -> &str {
 /// tables' owner.
 pub fn write<R>(function: &CStr, f: impl FnOnce(&mut Writer) -> SqlResult<R>) -> SqlResult<R> {
     pg::prevent_if_read_only(function);
+    as_owner(f)
+}
+
+/// The same for one that only reads, but sees what its transaction has written.
+pub fn as_owner<R>(f: impl FnOnce(&mut Writer) -> SqlResult<R>) -> SqlResult<R> {
     let actor = pg::current_user();
     pg::as_owner_of(signal_relation()?, || {
         Spi::connect_mut(|client| f(&mut Writer { client, actor }))
@@ -48,8 +61,8 @@ pub fn signal_relation() -> SqlResult<pg_sys::Oid> {
 
 /// What a classifier answers with.
 pub enum Look {
-    /// Its active model.
-    Active(Rc<Active>),
+    /// Its active model with the decisions since.
+    Active(Active),
     /// Nothing yet; the latest stored version, if there is one to activate.
     NoModel {
         /// That version.
@@ -57,24 +70,25 @@ pub enum Look {
     },
 }
 
-/// The active model of a classifier under the caller's snapshot; `known`'s parts are used
-/// again if they are still right.
+/// The active model of a classifier and the decisions since, under the caller's snapshot;
+/// `known`'s parts are used again if they are still right.
 pub fn read_active(
     signal: pg_sys::Oid,
     classifier: &str,
-    known: Option<Rc<Active>>,
+    known: Option<Active>,
 ) -> SqlResult<Look> {
     pg::as_owner_of(signal, || {
         Spi::connect(|client| {
             let row = pg::select(
                 client,
-                c"SELECT m.model,
+                "SELECT coalesce(b.serving, m.model), a.version,
                          (SELECT max(version) FROM triage.model WHERE classifier = c.name)
                     FROM triage.classifier c
                     LEFT JOIN LATERAL (SELECT a.version FROM triage.activation a
                                         WHERE a.classifier = c.name
                                         ORDER BY a.activation_id DESC LIMIT 1) a ON true
                     LEFT JOIN triage.model m ON m.classifier = c.name AND m.version = a.version
+                    LEFT JOIN triage.base b ON b.classifier = c.name AND b.version IS NOT DISTINCT FROM m.version
                    WHERE c.name = $1",
                 &[classifier],
             )?;
@@ -84,46 +98,99 @@ pub fn read_active(
                 }
                 let names = pg::select(
                     client,
-                    c"SELECT name FROM triage.classifier ORDER BY name",
+                    "SELECT name FROM triage.classifier ORDER BY name",
                     &[],
                 )?;
                 return Err(unknown_classifier(classifier, names.texts()));
             }
-            let Some(stored) = row.raw(0, 1) else {
-                return Ok(Look::NoModel {
-                    stored: row.text(0, 2),
-                });
+            let pending: HashSet<i64> = pg::select(
+                client,
+                "SELECT decision_id FROM triage.pending WHERE classifier = $1",
+                &[classifier],
+            )?
+            .texts()
+            .iter()
+            .filter_map(|id| id.parse().ok())
+            .collect();
+            let stored = row.raw(0, 1);
+            let nothing = Look::NoModel {
+                stored: row.text(0, 3),
             };
-            let header = stored.read_header()?;
-            let model = match known {
-                Some(k) if k.model.identity() == header.identity() => k.model.clone(),
-                _ => Rc::new(stored.read_model_after(&header)?),
+            if stored.is_none() && pending.is_empty() {
+                return Ok(nothing);
+            }
+            let header = stored.map(|stored| stored.read_header()).transpose()?;
+            let identity = match &header {
+                Some(header) => header.identity(),
+                None => empty_base()?.identity(),
             };
+            let known = known.filter(|known| known.live.base().identity() == identity);
+            let (mut live, mut applied) = match known {
+                Some(known) if known.applied.is_subset(&pending) => (known.live, known.applied),
+                Some(known) => {
+                    let mut live = Live::new(known.live.base().clone());
+                    if let Some(counts) = known.live.counts() {
+                        live.set_counts(counts.clone());
+                    }
+                    (live, HashSet::new())
+                }
+                None => {
+                    let model = match (stored, &header) {
+                        (Some(stored), Some(header)) => stored.read_model_after(header)?,
+                        _ => empty_base()?,
+                    };
+                    (Live::new(Rc::new(model)), HashSet::new())
+                }
+            };
+            if applied.len() < pending.len() {
+                if let (true, Some(stored), Some(header)) = (live.needs_counts(), stored, &header) {
+                    live.set_counts(Rc::new(stored.read_counts(header)?));
+                }
+                let mut new: Vec<i64> = pending.difference(&applied).copied().collect();
+                new.sort_unstable();
+                for some in new.chunks(LESSONS_AT_ONCE) {
+                    pg::check_for_interrupts();
+                    ledger::teach(&mut live, &ledger::lessons(client, some)?)?;
+                }
+                live.settle(&pg::check_for_interrupts).map_err(from_core)?;
+                applied = pending;
+            }
+            // A single label is no choice yet.
+            if stored.is_none() && live.labels().len() < 2 {
+                return Ok(nothing);
+            }
             let names = pg::select(
                 client,
-                c"SELECT label FROM triage.label WHERE classifier = $1",
+                "SELECT label FROM triage.label WHERE classifier = $1",
                 &[classifier],
             )?
             .texts();
-            let labels = catalogue_spelling(&model.meta().labels, names)?;
-            Ok(Look::Active(Rc::new(Active { model, labels })))
+            let labels = catalogue_spelling(live.labels(), names)?;
+            Ok(Look::Active(Active {
+                live,
+                labels,
+                version: row.parsed(0, 2),
+                applied,
+            }))
         })
     })
 }
 
+fn empty_base() -> SqlResult<Model> {
+    Model::empty(Fit::default()).map_err(from_core)
+}
+
 /// The model's labels in class order, spelled as in `triage.label`.
-fn catalogue_spelling(labels: &[String], catalogue: Vec<String>) -> SqlResult<Vec<String>> {
+fn catalogue_spelling(labels: &[LiveLabel], catalogue: Vec<String>) -> SqlResult<Vec<String>> {
     let mut by_key = std::collections::HashMap::new();
     for label in catalogue {
         by_key.insert(fold_label(&label).map_err(from_core)?, label);
     }
-    labels
-        .iter()
-        .map(|label| {
-            let key = fold_label(label).map_err(from_core)?;
-            Ok(by_key.remove(&key).unwrap_or_else(|| label.clone()))
-        })
-        .collect()
+    let spelled = |label: &LiveLabel| {
+        let known = by_key.remove(&label.folded);
+        known.unwrap_or_else(|| label.name.clone())
+    };
+    Ok(labels.iter().map(spelled).collect())
 }
 
 /// Statements that change the tables.
@@ -133,7 +200,7 @@ pub struct Writer<'a, 'c> {
     actor: String,
 }
 
-impl Writer<'_, '_> {
+impl<'c> Writer<'_, 'c> {
     /// Registers a classifier.
     pub fn create_classifier(&mut self, name: &str, description: Option<&str>) -> SqlResult<()> {
         let inserted = self.update(
@@ -176,6 +243,16 @@ impl Writer<'_, '_> {
         Err(unknown_classifier(name, names))
     }
 
+    /// Refuses a classifier that does not exist.
+    pub fn check_classifier(&mut self, name: &str) -> SqlResult<()> {
+        let rows = self.run("SELECT name FROM triage.classifier ORDER BY name", &[])?;
+        let names = rows.texts();
+        if names.iter().any(|known| known == name) {
+            return Ok(());
+        }
+        Err(unknown_classifier(name, names))
+    }
+
     /// Adds a label or, if given, a description to one that exists; returns its spelling.
     pub fn add_label(
         &mut self,
@@ -210,7 +287,8 @@ impl Writer<'_, '_> {
     pub fn insert_model(
         &mut self,
         classifier: &str,
-        model: RawValue,
+        model: DatumWithOid,
+        from_ledger: bool,
         meta: &ModelMeta,
         identity: u128,
         bytes: usize,
@@ -232,14 +310,14 @@ impl Writer<'_, '_> {
         let versions: Vec<i32> = values(self.client.update(
             "INSERT INTO triage.model (classifier, version, model, checksum, bytes, documents, skipped, labels,
                     score_form, judged, accuracy, macro_f1, log_loss, calibration_error,
-                    held_out, held_out_accuracy, baseline_accuracy, note, created_by)
-             SELECT $1, 1 + greatest(max(version), (SELECT max(version) FROM triage.activation WHERE classifier = $1), 0), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18
+                    held_out, held_out_accuracy, baseline_accuracy, note, created_by, from_ledger)
+             SELECT $1, 1 + greatest(max(version), (SELECT max(version) FROM triage.activation WHERE classifier = $1), 0), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19
                FROM triage.model WHERE classifier = $1
              RETURNING version",
             None,
             &[
                 classifier.into(),
-                model.argument(),
+                model,
                 format!("{identity:032x}").into(),
                 (bytes as i64).into(),
                 (meta.documents.iter().sum::<u64>() as i64).into(),
@@ -256,6 +334,7 @@ impl Writer<'_, '_> {
                 figure(m.baseline_accuracy, m.held_out).into(),
                 note.into(),
                 self.actor.as_str().into(),
+                from_ledger.into(),
             ],
         ))?;
         first(versions)
@@ -345,6 +424,11 @@ impl Writer<'_, '_> {
         Ok(inserted == 1)
     }
 
+    /// Runs a statement that is used often: its plan is kept.
+    fn run(&mut self, query: &str, arguments: &[DatumWithOid]) -> SqlResult<Rows<'c>> {
+        pg::execute(self.client, query, arguments)
+    }
+
     fn update(&mut self, query: &str, arguments: &[DatumWithOid]) -> SqlResult<usize> {
         self.client
             .update(query, None, arguments)
@@ -374,6 +458,7 @@ fn first<T>(values: Vec<T>) -> SqlResult<T> {
     values.into_iter().next().ok_or_else(missing)
 }
 
-fn from_spi(error: pgrx::spi::Error) -> pg_sys::panic::ErrorReport {
+/// An error of pgrx's own.
+pub fn from_spi(error: pgrx::spi::Error) -> pg_sys::panic::ErrorReport {
     report(Code::ERRCODE_INTERNAL_ERROR, error.to_string())
 }

@@ -8,6 +8,8 @@ use pgrx::iter::TableIterator;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::{name, pg_extern, pg_sys};
 
+use crate::cache::Active;
+use crate::catalog::ledger::Prediction;
 use crate::error::SqlResult;
 use crate::{cache, pg};
 
@@ -17,7 +19,8 @@ thread_local! {
     static TOKENIZER: RefCell<Tokenizer> = RefCell::default();
 }
 
-fn features(body: &str) -> SqlResult<Features> {
+/// What a classifier sees in a text.
+pub fn features(body: &str) -> SqlResult<Features> {
     pg::probe_for_text(Tokenizer::memory(body))?;
     Ok(TOKENIZER.with_borrow_mut(|t| t.features(body)))
 }
@@ -28,9 +31,27 @@ fn classify_email(body: &str, classifier: &str) -> SqlResult<Option<String>> {
         return Ok(None);
     };
     let best = active
-        .model
+        .live
         .classify(&features(body)?, &pg::check_for_interrupts);
     Ok(best.map(|best| active.labels[best.class].clone()))
+}
+
+/// The two best labels of an email, and how sure they are.
+pub fn predict(active: &Active, features: &Features) -> Prediction {
+    let ranked = active.live.rank(features, &pg::check_for_interrupts);
+    let at = |rank: usize| {
+        let scored = ranked.get(rank)?;
+        Some((active.labels[scored.class].clone(), scored.probability))
+    };
+    let (label, confidence) = at(0).unzip();
+    let (second_label, second_confidence) = at(1).unzip();
+    Prediction {
+        label,
+        confidence,
+        second_label,
+        second_confidence,
+        version: active.version,
+    }
 }
 
 #[pg_extern(sql = false)]
@@ -52,7 +73,7 @@ fn classify_email_scores(
         Some(active) => (1..)
             .zip(
                 active
-                    .model
+                    .live
                     .rank(&features(body)?, &pg::check_for_interrupts),
             )
             .map(|(rank, s)| (active.labels[s.class].clone(), s.probability, rank))

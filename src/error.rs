@@ -47,8 +47,32 @@ pub fn from_core(error: Error) -> ErrorReport {
     report(code, error.to_string())
 }
 
-/// `unknown classifier "spma" (did you mean "spam"? known: default, spam)`.
+/// `classifier "spma" does not exist (did you mean "spam"? known: default, spam)`
 pub fn unknown(what: &str, given: &str, known: &[String]) -> ErrorReport {
+    let (shown, choices) = suggestion(given, known, "known");
+    report(
+        Code::ERRCODE_UNDEFINED_OBJECT,
+        format!("{what} \"{shown}\" does not exist ({choices})"),
+    )
+}
+
+/// `label "biling" does not exist in classifier "department" (did you mean "billing"? allowed: billing, hr)`
+pub fn unknown_label(given: &str, classifier: &str, allowed: &[String]) -> ErrorReport {
+    let (shown, mut choices) = suggestion(given, allowed, "allowed");
+    if allowed.is_empty() {
+        choices = format!(
+            "it has no labels yet: SELECT triage.add_label('{}', 'a label')",
+            classifier.replace('\'', "''")
+        );
+    }
+    report(
+        Code::ERRCODE_FOREIGN_KEY_VIOLATION,
+        format!("label \"{shown}\" does not exist in classifier \"{classifier}\" ({choices})"),
+    )
+}
+
+/// What was given, shortened, and what it could have meant.
+fn suggestion(given: &str, known: &[String], word: &str) -> (String, String) {
     const LISTED: usize = 20;
     const SHOWN: usize = 128;
     // Comparing takes length times length, and a name may be as long as an email.
@@ -65,7 +89,7 @@ pub fn unknown(what: &str, given: &str, known: &[String]) -> ErrorReport {
         })
         .filter(|(distance, k)| *distance * 3 <= k.chars().count())
         .min();
-    let suggestion = nearest.map_or(String::new(), |(_, k)| format!("did you mean \"{k}\"? "));
+    let meant = nearest.map_or(String::new(), |(_, k)| format!("did you mean \"{k}\"? "));
     let mut list = known
         .iter()
         .take(LISTED)
@@ -75,8 +99,5 @@ pub fn unknown(what: &str, given: &str, known: &[String]) -> ErrorReport {
     if known.len() > LISTED {
         list.push_str(&format!(" and {} more", known.len() - LISTED));
     }
-    report(
-        Code::ERRCODE_UNDEFINED_OBJECT,
-        format!("{what} \"{shown}\" does not exist ({suggestion}known: {list})"),
-    )
+    (shown, format!("{meant}{word}: {list}"))
 }

@@ -12,20 +12,26 @@ compile_error!(
 );
 
 mod artifact_types;
+mod attach;
 mod cache;
 mod catalog;
 mod classify;
+mod decide;
 mod error;
+mod learn;
 mod models;
 mod pg;
+mod review;
 mod sample;
+mod session;
 mod settings;
 mod train;
 
 pgrx::pg_module_magic!(name, version);
 
 pgrx::extension_sql_file!("../sql/types.sql", name = "types", bootstrap);
-pgrx::extension_sql_file!("../sql/catalog.sql", name = "catalog", requires = ["types"]);
+pgrx::extension_sql_file!("../sql/roles.sql", name = "roles", requires = ["types"]);
+pgrx::extension_sql_file!("../sql/catalog.sql", name = "catalog", requires = ["roles"]);
 pgrx::extension_sql_file!(
     "../sql/classify.sql",
     name = "classify",
@@ -33,6 +39,10 @@ pgrx::extension_sql_file!(
 );
 pgrx::extension_sql_file!("../sql/train.sql", name = "train", requires = ["classify"]);
 pgrx::extension_sql_file!("../sql/models.sql", name = "models", requires = ["train"]);
+pgrx::extension_sql_file!("../sql/ledger.sql", name = "ledger", requires = ["models"]);
+pgrx::extension_sql_file!("../sql/attach.sql", name = "attach", requires = ["ledger"]);
+pgrx::extension_sql_file!("../sql/review.sql", name = "review", requires = ["attach"]);
+pgrx::extension_sql_file!("../sql/learn.sql", name = "learn", requires = ["review"]);
 pgrx::extension_sql_file!("../sql/privileges.sql", name = "privileges", finalize);
 
 /// Called by the server when it loads the library.

@@ -95,14 +95,15 @@ fn deploy(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<i32> {
         w.lock_classifier(classifier)?;
         let version = w.insert_model(
             classifier,
-            model,
+            model.argument(),
+            false,
             opened.meta(),
             opened.identity(),
             opened.total_bytes(),
             note,
         )?;
-        if activate {
-            w.activate(classifier, version)?;
+        if activate && w.activate(classifier, version)? {
+            w.rebase(classifier)?;
         }
         Ok(version)
     })
@@ -113,7 +114,11 @@ fn activate(classifier: Option<&str>, version: Option<i32>) -> SqlResult<i32> {
     let (classifier, version) = (given_classifier(classifier)?, given(version, "version")?);
     let changed = catalog::write(c"triage.activate()", |w| {
         w.lock_classifier(classifier)?;
-        w.activate(classifier, version)
+        let changed = w.activate(classifier, version)?;
+        if changed {
+            w.rebase(classifier)?;
+        }
+        Ok(changed)
     })?;
     if !changed {
         notice!("version {version} of classifier \"{classifier}\" is active already");
@@ -126,15 +131,19 @@ fn rollback(classifier: Option<&str>) -> SqlResult<i32> {
     let classifier = given_classifier(classifier)?;
     catalog::write(c"triage.rollback()", |w| {
         w.lock_classifier(classifier)?;
-        w.roll_back(classifier)
+        let version = w.roll_back(classifier)?;
+        w.rebase(classifier)?;
+        Ok(version)
     })
 }
 
-fn given_classifier(name: Option<&str>) -> SqlResult<&str> {
+/// A classifier's name as an argument.
+pub fn given_classifier(name: Option<&str>) -> SqlResult<&str> {
     given(name, "classifier").map(catalog::comparable_name)
 }
 
-fn given<T>(value: Option<T>, name: &str) -> SqlResult<T> {
+/// An argument that must not be null.
+pub fn given<T>(value: Option<T>, name: &str) -> SqlResult<T> {
     value.ok_or_else(|| {
         report(
             Code::ERRCODE_NULL_VALUE_NOT_ALLOWED,

@@ -3,18 +3,25 @@
 
 use std::cell::Cell;
 use std::ffi::CStr;
-use std::marker::PhantomData;
+use std::ops::Range;
+use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 
-use pg_triage_core::Model;
 use pg_triage_core::artifact::{HEADER_BYTES, Header, Kind};
+use pg_triage_core::{CellCounts, Model};
 use pgrx::datum::{DatumWithOid, Internal};
-use pgrx::spi::SpiClient;
+use pgrx::pg_sys::panic::CaughtError;
 use pgrx::{
-    FromDatum, IntoDatum, PgMemoryContexts, PgSqlErrorCode as Code, pg_guard, pg_sys, varlena,
+    FromDatum, PgMemoryContexts, PgSqlErrorCode as Code, PgTryBuilder, pg_guard, pg_sys, varlena,
 };
 
 use crate::error::{SqlResult, from_core, report};
+
+mod spi;
+mod trigger;
+
+pub use spi::{Rows, execute, execute_once, select};
+pub use trigger::{Attached, Event, Returned, Row, Trigger, column_names};
 
 /// Lets a cancel request, a timeout or a shutdown take effect here.
 pub fn check_for_interrupts() {
@@ -125,20 +132,49 @@ impl RawValue {
         unsafe { DatumWithOid::new(pg_sys::Datum::from(self.0), column_type(model, c"model")) }
     }
 
+    /// An artifact as a parameter of type `kind`, email_state or email_model.
+    pub fn of_bytes(bytes: &[u8], kind: &CStr) -> DatumWithOid<'static> {
+        // SAFETY: a copy in the server's memory, of a type that has bytea's representation.
+        unsafe {
+            let datum = varlena::rust_byte_slice_to_bytea(bytes).into_pg();
+            DatumWithOid::new(pg_sys::Datum::from(datum), Self::type_of(kind))
+        }
+    }
+
+    /// NULL as such a parameter.
+    pub fn null(kind: &CStr) -> DatumWithOid<'static> {
+        DatumWithOid::null_oid(Self::type_of(kind))
+    }
+
+    fn type_of(kind: &CStr) -> pg_sys::Oid {
+        let column = match kind {
+            kind if kind == c"email_state" => c"learned",
+            _ => c"serving",
+        };
+        let base = triage_relation(c"base").unwrap_or(pg_sys::InvalidOid);
+        column_type(base, column)
+    }
+
     /// The first `n` bytes of the content, or all if there are fewer; the rest of an
     /// out-of-line value is not read.
     fn front(self, n: usize) -> SqlResult<Vec<u8>> {
-        let mut front = buffer(n)?;
-        while front.len() < n {
+        self.part(0..n)
+    }
+
+    /// These bytes of the content, or as many of them as there are.
+    fn part(self, range: Range<usize>) -> SqlResult<Vec<u8>> {
+        let n = range.len();
+        let mut part = buffer(n)?;
+        while part.len() < n {
             check_for_interrupts();
-            let wanted = (n - front.len()).min(SLICE_BYTES);
+            let wanted = (n - part.len()).min(SLICE_BYTES);
+            let start = range.start + part.len();
             // SAFETY: a valid varlena pointer; the slice is a fresh copy that we free. Values
             // and slices are below 1 GB.
             let got = unsafe {
-                let slice =
-                    pg_sys::pg_detoast_datum_slice(self.0, front.len() as i32, wanted as i32);
+                let slice = pg_sys::pg_detoast_datum_slice(self.0, start as i32, wanted as i32);
                 let bytes = varlena::varlena_to_byte_slice(slice);
-                front.extend_from_slice(bytes);
+                part.extend_from_slice(bytes);
                 let got = bytes.len();
                 pg_sys::pfree(slice.cast());
                 got
@@ -147,7 +183,26 @@ impl RawValue {
                 break;
             }
         }
-        Ok(front)
+        Ok(part)
+    }
+
+    /// The whole content.
+    pub fn content(self) -> SqlResult<Vec<u8>> {
+        // SAFETY: reads the size that a valid varlena pointer tells.
+        let size = unsafe { pg_sys::toast_raw_datum_size(pg_sys::Datum::from(self.0)) };
+        self.part(0..size.saturating_sub(pg_sys::VARHDRSZ))
+    }
+
+    /// Reads the counts behind a stored model's packed cells.
+    pub fn read_counts(self, header: &Header) -> SqlResult<CellCounts> {
+        struct Failed(pg_sys::panic::ErrorReport);
+        impl From<pg_triage_core::Error> for Failed {
+            fn from(error: pg_triage_core::Error) -> Self {
+                Self(from_core(error))
+            }
+        }
+        let mut read = |range: Range<usize>| self.part(range).map_err(Failed);
+        CellCounts::read(header, &mut read, &check_for_interrupts).map_err(|failed| failed.0)
     }
 
     /// Reads the header of a stored model.
@@ -236,88 +291,6 @@ pub fn text_argument(fcinfo: &pg_sys::FunctionCallInfo, index: usize) -> Option<
 pub fn optional_bool(fcinfo: pg_sys::FunctionCallInfo, index: usize) -> Option<bool> {
     // SAFETY: the SQL declaration says boolean.
     argument(fcinfo, index).and_then(|datum| unsafe { bool::from_datum(datum, false) })
-}
-
-// ---------------------------------------------------------------------------------------
-// Reading tables
-
-/// Result of [`select`].
-pub struct Rows<'c> {
-    table: *mut pg_sys::SPITupleTable,
-    count: usize,
-    connection: PhantomData<&'c ()>,
-}
-
-impl Rows<'_> {
-    /// Number of rows.
-    pub fn len(&self) -> usize {
-        self.count
-    }
-
-    /// A column (from 1) of a row (from 0) in its text form; `None` for NULL.
-    pub fn text(&self, row: usize, column: i32) -> Option<String> {
-        // SAFETY: the table is valid and `row` is checked by the slice; the server checks
-        // the column.
-        unsafe {
-            let value = pg_sys::SPI_getvalue(self.tuple(row), (*self.table).tupdesc, column);
-            (!value.is_null()).then(|| CStr::from_ptr(value).to_string_lossy().into_owned())
-        }
-    }
-
-    /// A variable-length column, not detoasted.
-    pub fn raw(&self, row: usize, column: i32) -> Option<RawValue> {
-        let mut null = false;
-        // SAFETY: as above.
-        let datum = unsafe {
-            pg_sys::SPI_getbinval(self.tuple(row), (*self.table).tupdesc, column, &mut null)
-        };
-        (!null).then(|| RawValue(datum.cast_mut_ptr()))
-    }
-
-    /// The first column of all rows, without nulls.
-    pub fn texts(&self) -> Vec<String> {
-        (0..self.count)
-            .filter_map(|row| self.text(row, 1))
-            .collect()
-    }
-
-    fn tuple(&self, row: usize) -> pg_sys::HeapTuple {
-        // SAFETY: the table holds `count` tuples while SPI is connected.
-        unsafe { std::slice::from_raw_parts((*self.table).vals, self.count)[row] }
-    }
-}
-
-/// Runs a query with text parameters under the caller's snapshot. pgrx's own `select` takes
-/// a new snapshot once the transaction has written something, and a statement would then
-/// see more than its snapshot shows.
-pub fn select<'c>(
-    _connection: &'c SpiClient<'_>,
-    query: &CStr,
-    parameters: &[&str],
-) -> SqlResult<Rows<'c>> {
-    let mut types = vec![pg_sys::TEXTOID; parameters.len()];
-    let mut values: Vec<_> = parameters.iter().filter_map(|p| p.into_datum()).collect();
-    // SAFETY: both arrays have as many items as the query has parameters.
-    unsafe {
-        let status = pg_sys::SPI_execute_with_args(
-            query.as_ptr(),
-            parameters.len() as i32,
-            types.as_mut_ptr(),
-            values.as_mut_ptr(),
-            std::ptr::null(),
-            true,
-            0,
-        );
-        if status != pg_sys::SPI_OK_SELECT as i32 {
-            let message = format!("a catalogue query failed with status {status}");
-            return Err(report(Code::ERRCODE_INTERNAL_ERROR, message));
-        }
-        Ok(Rows {
-            table: pg_sys::SPI_tuptable,
-            count: pg_sys::SPI_processed as usize,
-            connection: PhantomData,
-        })
-    }
 }
 
 // ---------------------------------------------------------------------------------------
@@ -459,6 +432,112 @@ pub fn current_user() -> String {
     }
 }
 
+/// Name of the user who connected.
+pub fn session_user() -> String {
+    // SAFETY: with `noerr = false` the name is never null.
+    unsafe {
+        let name = pg_sys::GetUserNameFromId(pg_sys::GetSessionUserId(), false);
+        CStr::from_ptr(name).to_string_lossy().into_owned()
+    }
+}
+
+/// What the client calls itself, if it does.
+pub fn application_name() -> Option<String> {
+    setting(c"application_name").filter(|name| !name.is_empty())
+}
+
+/// The value of any setting, if there is one of that name.
+pub fn setting(name: &CStr) -> Option<String> {
+    // SAFETY: returns a string that is valid until the setting changes, or null.
+    unsafe {
+        let value = pg_sys::GetConfigOption(name.as_ptr(), true, false);
+        (!value.is_null()).then(|| CStr::from_ptr(value).to_string_lossy().into_owned())
+    }
+}
+
+/// Whether a dump is being restored: its script begins by switching off the checking of
+/// function bodies and emptying the search path. Rows then keep what they have.
+pub fn is_restoring() -> bool {
+    // SAFETY: variables of the server, of this thread.
+    unsafe {
+        !pg_sys::check_function_bodies
+            && (pg_sys::namespace_search_path.is_null()
+                || *pg_sys::namespace_search_path == 0
+                || CStr::from_ptr(pg_sys::namespace_search_path) == c"\"\"")
+    }
+}
+
+/// When the client sent the statement: tells one statement from another.
+pub fn statement_time() -> i64 {
+    // SAFETY: reads a variable.
+    unsafe { pg_sys::GetCurrentStatementStartTimestamp() }
+}
+
+/// When the transaction began: tells one transaction from another.
+pub fn transaction_time() -> i64 {
+    // SAFETY: reads a variable.
+    unsafe { pg_sys::GetCurrentTransactionStartTimestamp() }
+}
+
+/// Whether the statement is one of several in a transaction.
+pub fn in_transaction_block() -> bool {
+    // SAFETY: reads the transaction state.
+    unsafe { pg_sys::IsTransactionBlock() }
+}
+
+/// Whether all statements of the transaction see one snapshot.
+pub fn keeps_one_snapshot() -> bool {
+    // SAFETY: reads a variable.
+    unsafe { pg_sys::XactIsoLevel >= pg_sys::XACT_REPEATABLE_READ as i32 }
+}
+
+/// Runs `f` in a subtransaction. An error is rolled back and returned as its message, unless
+/// it is a cancel or a shutdown.
+pub fn catching<R>(f: impl FnOnce() -> SqlResult<R>) -> Result<R, String> {
+    enum Failure {
+        Returned(pg_sys::panic::ErrorReport),
+        Thrown(CaughtError),
+    }
+    // SAFETY: the sequence of PL/pgSQL's exception blocks; memory context and resource
+    // owner are put back on both ways out.
+    unsafe {
+        let (context, owner) = (pg_sys::CurrentMemoryContext, pg_sys::CurrentResourceOwner);
+        pg_sys::BeginInternalSubTransaction(std::ptr::null());
+        pg_sys::MemoryContextSwitchTo(context);
+        let outcome = PgTryBuilder::new(AssertUnwindSafe(|| f().map_err(Failure::Returned)))
+            .catch_others(|error| Err(Failure::Thrown(error)))
+            .catch_rust_panic(|error| Err(Failure::Thrown(error)))
+            .execute();
+        match outcome {
+            Ok(_) => pg_sys::ReleaseCurrentSubTransaction(),
+            Err(_) => {
+                pg_sys::MemoryContextSwitchTo(context);
+                pg_sys::RollbackAndReleaseCurrentSubTransaction();
+            }
+        }
+        pg_sys::MemoryContextSwitchTo(context);
+        pg_sys::CurrentResourceOwner = owner;
+        outcome.map_err(|failure| match failure {
+            Failure::Returned(error) => error.message().to_owned(),
+            Failure::Thrown(error) => {
+                let report = match &error {
+                    CaughtError::PostgresError(report)
+                    | CaughtError::ErrorReport(report)
+                    | CaughtError::RustPanic {
+                        ereport: report, ..
+                    } => report,
+                };
+                match report.sql_error_code() {
+                    Code::ERRCODE_QUERY_CANCELED
+                    | Code::ERRCODE_ADMIN_SHUTDOWN
+                    | Code::ERRCODE_CRASH_SHUTDOWN => error.rethrow(),
+                    _ => report.message().to_owned(),
+                }
+            }
+        })
+    }
+}
+
 /// Refuses to write in a read-only transaction or on a standby.
 pub fn prevent_if_read_only(function: &CStr) {
     // SAFETY: raises an SQL error that names the function.
@@ -469,6 +548,15 @@ pub fn prevent_if_read_only(function: &CStr) {
 /// server's own objects are found on, so that nothing of the caller's is executed with
 /// those rights. An error ends the (sub)transaction, which restores both.
 pub fn as_owner_of<R>(relation: pg_sys::Oid, f: impl FnOnce() -> SqlResult<R>) -> SqlResult<R> {
+    as_owner_with_path(relation, c"pg_catalog, pg_temp", f)
+}
+
+/// The same with a search path of the owner's choice.
+pub fn as_owner_with_path<R>(
+    relation: pg_sys::Oid,
+    path: &CStr,
+    f: impl FnOnce() -> SqlResult<R>,
+) -> SqlResult<R> {
     // SAFETY: the documented sequence (compare the server's `ri_triggers.c` for the user
     // and `fmgr_security_definer` for the setting).
     unsafe {
@@ -486,7 +574,7 @@ pub fn as_owner_of<R>(relation: pg_sys::Oid, f: impl FnOnce() -> SqlResult<R>) -
         );
         pg_sys::set_config_option(
             c"search_path".as_ptr(),
-            c"pg_catalog, pg_temp".as_ptr(),
+            path.as_ptr(),
             pg_sys::GucContext::PGC_USERSET,
             pg_sys::GucSource::PGC_S_SESSION,
             pg_sys::GucAction::GUC_ACTION_SAVE,

@@ -1,8 +1,25 @@
 //! Every setting of pg_triage.
 
-use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting};
+use std::ffi::CString;
+
+use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting, PostgresGucEnum};
+
+/// `pg_triage.on_error`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PostgresGucEnum)]
+pub enum OnError {
+    /// The row stays without a label.
+    #[name = c"pending"]
+    Pending,
+    /// The statement fails.
+    #[name = c"error"]
+    Error,
+}
 
 static TRAINING_MEMORY: GucSetting<i32> = GucSetting::<i32>::new(1 << 20);
+static ON_ERROR: GucSetting<OnError> = GucSetting::<OnError>::new(OnError::Pending);
+static MAX_ROWS_PER_CORRECTION: GucSetting<i32> = GucSetting::<i32>::new(50);
+static FOLD_AFTER: GucSetting<i32> = GucSetting::<i32>::new(500);
+static ACTOR: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 
 /// Declares the settings to the server.
 pub fn register() {
@@ -18,10 +35,72 @@ pub fn register() {
         GucContext::Userset,
         GucFlags::UNIT_KB,
     );
+    GucRegistry::define_enum_guc(
+        c"pg_triage.on_error",
+        c"What happens to a new row of an attached table that cannot be classified.",
+        c"With \"pending\" it is stored without a label, waits as unclassified in the review \
+          queue, and a warning says why; with \"error\" the INSERT fails.",
+        &ON_ERROR,
+        GucContext::Userset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"pg_triage.max_rows_per_correction",
+        c"Most rows that one UPDATE of triage.review or of a queue view may change.",
+        c"Guards against clients that forget the WHERE clause. triage.correct_many(), \
+          INSERT into a queue view, and UPDATE of an attached table are not limited.",
+        &MAX_ROWS_PER_CORRECTION,
+        1,
+        i32::MAX,
+        GucContext::Userset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"pg_triage.fold_after",
+        c"Pending decisions after which a correction folds them into the base.",
+        c"Every session keeps pending decisions in its own memory; folding them takes a \
+          moment in the correction that reaches the number. Within a transaction block it \
+          waits for four times as many. 0 leaves folding to triage.fold().",
+        &FOLD_AFTER,
+        0,
+        1_000_000,
+        GucContext::Userset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_string_guc(
+        c"pg_triage.actor",
+        c"Who decides, for tools that connect everybody as one role.",
+        c"Written down with each decision as the person who made it; the role is written \
+          down beside it. With a connection pool, set it with SET LOCAL.",
+        &ACTOR,
+        GucContext::Userset,
+        GucFlags::default(),
+    );
     crate::pg::reserve_setting_prefix(c"pg_triage");
 }
 
 /// `pg_triage.training_memory` in bytes.
 pub fn training_memory() -> usize {
     usize::try_from(TRAINING_MEMORY.get()).unwrap_or(0) << 10
+}
+
+/// Whether a row that cannot be classified is kept.
+pub fn keeps_pending() -> bool {
+    ON_ERROR.get() == OnError::Pending
+}
+
+/// `pg_triage.max_rows_per_correction`
+pub fn max_rows_per_correction() -> u64 {
+    MAX_ROWS_PER_CORRECTION.get().unsigned_abs().into()
+}
+
+/// `pg_triage.fold_after`
+pub fn fold_after() -> i64 {
+    FOLD_AFTER.get().into()
+}
+
+/// `pg_triage.actor`, if it is set.
+pub fn actor() -> Option<String> {
+    let actor = ACTOR.get()?.to_string_lossy().trim().to_owned();
+    (!actor.is_empty()).then_some(actor)
 }

@@ -165,7 +165,8 @@ fn state_bytes(t: &mut Training) -> SqlResult<Vec<u8>> {
     storable(bytes, "email_state")
 }
 
-fn fit(state: &mut State) -> SqlResult<Vec<u8>> {
+/// Trains a model on a state.
+pub fn fit(state: &mut State) -> SqlResult<Vec<u8>> {
     let trainer = Trainer::params().check().map_err(from_core)?;
     let bytes = trainer
         .fit_state(state, &pg::check_for_interrupts)
@@ -174,16 +175,29 @@ fn fit(state: &mut State) -> SqlResult<Vec<u8>> {
 }
 
 /// Reads a state within the memory that training may use.
-fn load(bytes: &[u8]) -> SqlResult<State> {
-    let limit = settings::training_memory();
-    let too_large = |documents| from_core(Error::StateTooLarge { limit, documents });
+pub fn load(bytes: &[u8]) -> SqlResult<State> {
     // In memory it takes no less than stored.
-    if bytes.len() > limit {
+    if bytes.len() > settings::training_memory() {
         return Err(too_large(0));
     }
-    let state = State::from_bytes(bytes, &pg::check_for_interrupts).map_err(from_core)?;
-    if state.bytes() > limit {
+    within_memory(State::from_bytes(bytes, &pg::check_for_interrupts).map_err(from_core)?)
+}
+
+/// The same state, unless it takes more memory than training may use.
+pub fn within_memory(state: State) -> SqlResult<State> {
+    check_memory(&state)?;
+    Ok(state)
+}
+
+/// Refuses a state that takes more memory than training may use.
+pub fn check_memory(state: &State) -> SqlResult<()> {
+    if state.bytes() > settings::training_memory() {
         return Err(too_large(state.documents()));
     }
-    Ok(state)
+    Ok(())
+}
+
+fn too_large(documents: u64) -> pgrx::pg_sys::panic::ErrorReport {
+    let limit = settings::training_memory();
+    from_core(Error::StateTooLarge { limit, documents })
 }

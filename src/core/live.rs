@@ -115,6 +115,11 @@ impl Live {
         self.counts.is_none() && self.base.has_cells()
     }
 
+    /// The base's counts, if they are set.
+    pub fn counts(&self) -> Option<&Rc<CellCounts>> {
+        self.counts.as_ref()
+    }
+
     /// Sets the base's counts; those of another model are ignored.
     pub fn set_counts(&mut self, counts: Rc<CellCounts>) {
         if counts.belong_to(&self.base) {

@@ -1,0 +1,25 @@
+-- Roles: each has all rights of the one before it. PUBLIC may call pure functions only.
+
+DO $$
+DECLARE
+    role_name text;
+BEGIN
+    FOREACH role_name IN ARRAY ARRAY['triage_reader', 'triage_reviewer', 'triage_trainer', 'triage_admin'] LOOP
+        -- Roles belong to the whole cluster: another database may have made them.
+        IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles r
+                        WHERE r.rolname OPERATOR(pg_catalog.=) role_name::pg_catalog.name) THEN
+            EXECUTE pg_catalog.format('CREATE ROLE %I NOLOGIN', role_name);
+            EXECUTE pg_catalog.format('COMMENT ON ROLE %I IS %L', role_name,
+                'pg_triage: ' OPERATOR(pg_catalog.||) CASE role_name
+                    WHEN 'triage_reader' THEN 'may classify and read models'' figures'
+                    WHEN 'triage_reviewer' THEN 'reader who may read and correct emails'
+                    WHEN 'triage_trainer' THEN 'reviewer who may train, deploy and roll back'
+                    ELSE 'trainer who may read models and delete emails'
+                END);
+        END IF;
+    END LOOP;
+END
+$$;
+GRANT triage_reader TO triage_reviewer;
+GRANT triage_reviewer TO triage_trainer;
+GRANT triage_trainer TO triage_admin;

@@ -1,0 +1,371 @@
+//! The active model with decisions folded in.
+
+use std::collections::HashSet;
+
+use pg_triage_core::{Fit, Metrics, Model, SAMPLE_DOCUMENTS, State};
+use pgrx::PgSqlErrorCode as Code;
+use pgrx::datum::DatumWithOid;
+
+use super::ledger::{Lesson, decoded};
+use super::{LESSONS_AT_ONCE, Writer};
+use crate::error::{SqlResult, from_core, report};
+use crate::pg::{RawValue, check_for_interrupts};
+use crate::{artifact_types, train};
+
+/// Counts that decisions are folded into.
+pub struct Base {
+    version: Option<i32>,
+    fit: Fit,
+    metrics: Metrics,
+    /// What sessions are served from: of a model from outside, with its own counts.
+    serving: State,
+    /// The decisions' own counts, where those are not all.
+    learned: Option<State>,
+    decisions: i64,
+}
+
+impl Base {
+    /// The counts that decisions alone have led to.
+    pub fn learned(&mut self) -> &mut State {
+        self.learned.as_mut().unwrap_or(&mut self.serving)
+    }
+
+    /// Whether a version is active.
+    pub fn has_model(&self) -> bool {
+        self.version.is_some()
+    }
+
+    /// Number of decisions folded in.
+    pub fn decisions(&self) -> i64 {
+        self.decisions
+    }
+
+    fn states(&mut self) -> impl Iterator<Item = &mut State> {
+        [Some(&mut self.serving), self.learned.as_mut()]
+            .into_iter()
+            .flatten()
+    }
+
+    /// Learns another email.
+    pub fn learn(&mut self, features: &pg_triage_core::Features, label: &str) -> SqlResult<()> {
+        for state in self.states() {
+            state.learn(features, label).map_err(from_core)?;
+        }
+        self.decisions += 1;
+        Ok(())
+    }
+
+    /// Takes an email back.
+    pub fn unlearn(&mut self, features: &pg_triage_core::Features, label: &str) -> SqlResult<()> {
+        for state in self.states() {
+            state
+                .unlearn(features, label, &check_for_interrupts)
+                .map_err(from_core)?;
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, lessons: &[Lesson]) -> SqlResult<()> {
+        for (features, label) in lessons.iter().filter_map(|l| l.learned.as_ref()) {
+            check_for_interrupts();
+            for state in self.states() {
+                state.learn(features, label).map_err(from_core)?;
+            }
+        }
+        // After all learning: un-learning one has to sort in what was learned.
+        for (features, label) in lessons.iter().filter_map(|l| l.unlearned.as_ref()) {
+            check_for_interrupts();
+            self.unlearn(features, label)?;
+        }
+        self.decisions += lessons.len() as i64;
+        Ok(())
+    }
+}
+
+/// A model as stored, its state included.
+fn state_of(model: RawValue) -> SqlResult<State> {
+    let bytes = model.content()?;
+    let state = Model::state(&bytes, &check_for_interrupts).map_err(from_core)?;
+    train::within_memory(state)
+}
+
+impl Writer<'_, '_> {
+    /// Waits until nobody else folds, until the end of the transaction.
+    pub fn lock_base(&mut self, classifier: &str) -> SqlResult<()> {
+        self.run(
+            "SELECT pg_advisory_xact_lock(hashtext('pg_triage.base'), hashtext($1))",
+            &[classifier.into()],
+        )?;
+        Ok(())
+    }
+
+    /// The same without waiting; false if somebody does.
+    pub fn try_lock_base(&mut self, classifier: &str) -> SqlResult<bool> {
+        let rows = self.run(
+            "SELECT pg_try_advisory_xact_lock(hashtext('pg_triage.base'), hashtext($1))",
+            &[classifier.into()],
+        )?;
+        Ok(rows.text(0, 1).as_deref() == Some("t"))
+    }
+
+    /// Whether more decisions than this are pending.
+    pub fn pending_over(&mut self, classifier: &str, most: i64) -> SqlResult<bool> {
+        let rows = self.run(
+            "SELECT 1 FROM triage.pending WHERE classifier = $1 OFFSET $2 LIMIT 1",
+            &[classifier.into(), most.into()],
+        )?;
+        Ok(rows.len() > 0)
+    }
+
+    /// The counts behind what sessions answer with, without pending decisions. Puts together
+    /// those of another version if that has become the active one.
+    pub fn read_base(&mut self, classifier: &str) -> SqlResult<Base> {
+        let rows = self.run(
+            "SELECT a.version, m.from_ledger, m.model, b.version IS NOT DISTINCT FROM m.version, b.serving, b.learned,
+                    coalesce(b.decisions, 0), b.classifier IS NOT NULL
+               FROM triage.classifier c
+               LEFT JOIN LATERAL (SELECT a.version FROM triage.activation a WHERE a.classifier = c.name
+                                   ORDER BY a.activation_id DESC LIMIT 1) a ON true
+               LEFT JOIN triage.model m ON m.classifier = c.name AND m.version = a.version
+               LEFT JOIN triage.base b ON b.classifier = c.name
+              WHERE c.name = $1",
+            &[classifier.into()],
+        )?;
+        if rows.len() == 0 {
+            return Err(report(
+                Code::ERRCODE_UNDEFINED_OBJECT,
+                format!("classifier \"{classifier}\" does not exist"),
+            ));
+        }
+        let model = rows.raw(0, 3);
+        let from_ledger = model.is_none() || rows.text(0, 2).as_deref() == Some("t");
+        let matches = rows.text(0, 4).as_deref() == Some("t");
+        let stored = rows.raw(0, 5);
+        let (fit, metrics) = match model {
+            Some(model) => {
+                let opened = model.read_model()?;
+                (opened.meta().fit, opened.meta().metrics.clone())
+            }
+            None => (Fit::default(), Metrics::default()),
+        };
+        let own = rows.raw(0, 6).map(|own| train::load(&own.content()?));
+        let own = own.transpose()?;
+        let (serving, learned) = match (stored, own) {
+            (Some(stored), own) if matches => (state_of(stored)?, own),
+            (stored, own) => {
+                // Of decisions alone, `serving` has all there is.
+                let learned = match (own, stored) {
+                    (Some(own), _) => own,
+                    (None, Some(stored)) => state_of(stored)?,
+                    (None, None) => State::default(),
+                };
+                match model {
+                    Some(model) if !from_ledger => {
+                        let mut serving = state_of(model)?;
+                        serving
+                            .merge(&learned, &check_for_interrupts)
+                            .map_err(from_core)?;
+                        (serving, Some(learned))
+                    }
+                    _ => (learned, None),
+                }
+            }
+        };
+        Ok(Base {
+            version: model.and_then(|_| rows.parsed(0, 1)),
+            fit,
+            metrics,
+            serving,
+            learned,
+            decisions: rows.parsed(0, 7).unwrap_or(0),
+        })
+    }
+
+    /// Moves pending decisions into counts that were read; returns how many. The caller
+    /// holds the lock and writes the counts back.
+    pub fn take_pending(&mut self, classifier: &str, base: &mut Base) -> SqlResult<usize> {
+        let rows = self.run(
+            "DELETE FROM triage.pending WHERE classifier = $1 RETURNING decision_id",
+            &[classifier.into()],
+        )?;
+        let mut ids: Vec<i64> = (0..rows.len()).filter_map(|r| rows.parsed(r, 1)).collect();
+        ids.sort_unstable();
+        let mut taken = Vec::new();
+        for some in ids.chunks(LESSONS_AT_ONCE) {
+            taken.extend(self.lessons(some)?);
+        }
+        base.apply(&taken)?;
+        Ok(ids.len())
+    }
+
+    /// What decisions that are pending would add, without taking them.
+    pub fn add_pending(&mut self, classifier: &str, base: &mut Base) -> SqlResult<()> {
+        let rows = self.run(
+            "SELECT decision_id FROM triage.pending WHERE classifier = $1 ORDER BY 1",
+            &[classifier.into()],
+        )?;
+        let ids: Vec<i64> = (0..rows.len()).filter_map(|r| rows.parsed(r, 1)).collect();
+        let mut added = Vec::new();
+        for some in ids.chunks(LESSONS_AT_ONCE) {
+            added.extend(self.lessons(some)?);
+        }
+        base.apply(&added)
+    }
+
+    /// Un-learning may have left the sample of the decisions' counts without emails that it
+    /// would have now: takes them from the ledger.
+    pub fn complete_sample(
+        &mut self,
+        classifier: &str,
+        state: &mut State,
+        pending_too: bool,
+    ) -> SqlResult<()> {
+        if !state.sample_may_be_short() {
+            return Ok(());
+        }
+        // Decisions in force, as far as the counts go.
+        let rows = self.run(
+            "SELECT d.features, d.new_label FROM triage.decision d
+              WHERE d.classifier = $1 AND d.features IS NOT NULL
+                AND ($3 OR NOT EXISTS (SELECT FROM triage.pending p WHERE p.classifier = $1 AND p.decision_id = d.decision_id))
+                AND NOT EXISTS (SELECT FROM triage.decision r WHERE r.replaces = d.decision_id
+                    AND ($3 OR NOT EXISTS (SELECT FROM triage.pending p WHERE p.classifier = $1 AND p.decision_id = r.decision_id)))
+              ORDER BY d.sample_priority LIMIT $2",
+            &[
+                classifier.into(),
+                (2 * SAMPLE_DOCUMENTS as i64).into(),
+                pending_too.into(),
+            ],
+        )?;
+        let mut documents = Vec::new();
+        for row in 0..rows.len() {
+            let features = rows.bytes(row, 1)?.map(decoded).transpose()?;
+            documents.extend(features.zip(rows.text(row, 2)));
+        }
+        state
+            .refill_sample(documents.into_iter())
+            .map_err(from_core)
+    }
+
+    /// Stores counts, packed for serving.
+    pub fn write_base(&mut self, classifier: &str, mut base: Base) -> SqlResult<()> {
+        self.complete_sample(classifier, base.learned(), false)?;
+        let serving = base
+            .serving
+            .pack(&base.fit, base.metrics.clone(), &check_for_interrupts)
+            .map_err(from_core)?;
+        let serving = artifact_types::storable(serving, "email_model")?;
+        let learned = match &mut base.learned {
+            Some(state) => Some(artifact_types::storable(
+                state.to_bytes(&check_for_interrupts).map_err(from_core)?,
+                "email_state",
+            )?),
+            None => None,
+        };
+        self.store_base(
+            classifier,
+            base.version,
+            &serving,
+            learned.as_deref(),
+            base.decisions,
+        )
+    }
+
+    /// Stores what sessions answer with.
+    pub fn store_base(
+        &mut self,
+        classifier: &str,
+        version: Option<i32>,
+        serving: &[u8],
+        learned: Option<&[u8]>,
+        decisions: i64,
+    ) -> SqlResult<()> {
+        let learned = match learned {
+            Some(bytes) => RawValue::of_bytes(bytes, c"email_state"),
+            None => RawValue::null(c"email_state"),
+        };
+        self.run(
+            "INSERT INTO triage.base (classifier, version, serving, learned, decisions) VALUES ($1, $2, $3, $4, $5)
+             ON CONFLICT (classifier) DO UPDATE SET version = excluded.version, serving = excluded.serving,
+                 learned = excluded.learned, decisions = excluded.decisions, folded_at = now()",
+            &[
+                classifier.into(),
+                version.into(),
+                RawValue::of_bytes(serving, c"email_model"),
+                learned,
+                decisions.into(),
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// After another version has become active: its counts and the decisions' together.
+    pub fn rebase(&mut self, classifier: &str) -> SqlResult<()> {
+        self.lock_base(classifier)?;
+        let rows = self.run(
+            "SELECT 1 FROM triage.base WHERE classifier = $1",
+            &[classifier.into()],
+        )?;
+        if rows.len() == 0 {
+            return Ok(());
+        }
+        let base = self.read_base(classifier)?;
+        self.write_base(classifier, base)
+    }
+
+    /// Decisions in force, from the ledger alone.
+    pub fn replay(&mut self, classifier: &str) -> SqlResult<State> {
+        let rows = self.run(
+            "SELECT d.decision_id FROM triage.decision d
+              WHERE d.classifier = $1 AND d.features IS NOT NULL
+                AND NOT EXISTS (SELECT FROM triage.decision r WHERE r.replaces = d.decision_id)",
+            &[classifier.into()],
+        )?;
+        let ids: Vec<i64> = (0..rows.len()).filter_map(|r| rows.parsed(r, 1)).collect();
+        let mut state = State::default();
+        for some in ids.chunks(LESSONS_AT_ONCE) {
+            check_for_interrupts();
+            for lesson in self.lessons(some)? {
+                if let Some((features, label)) = lesson.learned {
+                    state.learn(&features, &label).map_err(from_core)?;
+                }
+            }
+            state = train::within_memory(state)?;
+        }
+        Ok(state)
+    }
+
+    /// Deletes all traces of these reviews from the ledger; returns how many decisions.
+    pub fn erase(&mut self, reviews: &HashSet<i64>) -> SqlResult<usize> {
+        let reviews: Vec<i64> = reviews.iter().copied().collect();
+        let argument: DatumWithOid = reviews.clone().into();
+        let erased = crate::session::as_erasure(|| {
+            self.run(
+                "DELETE FROM triage.decision WHERE review_id = ANY ($1)",
+                &[argument],
+            )
+            .map(|rows| rows.len())
+        })?;
+        self.run(
+            "DELETE FROM triage.review WHERE review_id = ANY ($1)",
+            &[reviews.into()],
+        )?;
+        Ok(erased)
+    }
+
+    /// Deletes all reviews and decisions of a classifier; returns how many decisions.
+    pub fn erase_all(&mut self, classifier: &str) -> SqlResult<i64> {
+        let erased = crate::session::as_erasure(|| {
+            self.run(
+                "DELETE FROM triage.decision WHERE classifier = $1",
+                &[classifier.into()],
+            )
+            .map(|rows| rows.len())
+        })?;
+        for table in ["pending", "review", "base"] {
+            let query = format!("DELETE FROM triage.{table} WHERE classifier = $1");
+            self.run(&query, &[classifier.into()])?;
+        }
+        Ok(erased as i64)
+    }
+}

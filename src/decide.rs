@@ -1,0 +1,375 @@
+//! The one way to decide: every door ends here. It locks the email's row, then its review,
+//! appends to the ledger, and brings review and label column in line.
+
+use pg_triage_core::Features;
+use pgrx::PgSqlErrorCode as Code;
+
+use crate::catalog::Writer;
+use crate::catalog::ledger::{Decision, Past, Review, queue_reason};
+use crate::catalog::source::{Email, IfLocked, Source};
+use crate::error::{SqlResult, report};
+use crate::session::{self, Actor};
+use crate::{classify, pg, settings};
+
+/// Longest note, in bytes.
+const MAX_NOTE_BYTES: usize = 65_536;
+
+/// What a person says about an email.
+#[derive(Debug, Clone, Copy)]
+pub enum Verdict<'a> {
+    /// It has this label; none takes an earlier decision back.
+    Label(Option<&'a str>),
+    /// The prediction is right.
+    Accept,
+    /// It cannot be said.
+    Skip,
+    /// Nothing: only the note changes.
+    Nothing,
+}
+
+/// A verdict with what comes with it.
+#[derive(Debug, Clone, Copy)]
+pub struct Wish<'a> {
+    pub verdict: Verdict<'a>,
+    /// The note is to be this; `None` leaves it.
+    pub note: Option<Option<&'a str>>,
+    /// The version that the person saw.
+    pub row_version: Option<i32>,
+    pub door: &'static str,
+}
+
+/// What is known of the email that is decided about.
+pub struct Known<'a> {
+    /// `None` if it is gone: then nothing is learned.
+    pub features: Option<&'a Features>,
+}
+
+/// White space only is no label.
+pub fn given_label(label: Option<&str>) -> Option<&str> {
+    label.map(str::trim).filter(|label| !label.is_empty())
+}
+
+/// Decides about a review by its number; returns the decision, if it took one, and the review
+/// as it is now.
+pub fn decide(
+    w: &mut Writer,
+    actor: &Actor,
+    review_id: i64,
+    wish: Wish,
+) -> SqlResult<(Option<i64>, Review)> {
+    let found = w.review(review_id, false)?;
+    let (source, email) = open_email(w, &found, IfLocked::Wait)?;
+    let before = w.review(review_id, true)?;
+    let features = learnable(email.as_ref(), wish.verdict)?;
+    let known = Known {
+        features: features.as_ref(),
+    };
+    let (decision, after) = settle(w, actor, before, wish, &known)?;
+    w.update_review(&after)?;
+    write_back(w, source.as_ref(), email.as_ref(), &after)?;
+    Ok((decision, after))
+}
+
+/// The attachment of a review and its email, locked.
+pub fn open_email(
+    w: &mut Writer,
+    review: &Review,
+    if_locked: IfLocked,
+) -> SqlResult<(Option<Source>, Option<Email>)> {
+    let Some(source) = w.source_named(&review.source, &review.classifier)? else {
+        return Ok((None, None));
+    };
+    let email = w.lock_email(&source, &review.email_key, if_locked)?;
+    Ok((Some(source), email))
+}
+
+/// The features of an email, where the verdict teaches something.
+pub fn learnable(email: Option<&Email>, verdict: Verdict) -> SqlResult<Option<Features>> {
+    match (email, verdict) {
+        (Some(email), Verdict::Label(Some(_)) | Verdict::Accept) => {
+            classify::features(&email.text).map(Some)
+        }
+        _ => Ok(None),
+    }
+}
+
+/// The label that an email's row should have.
+pub fn effective_label(review: &Review) -> Option<&str> {
+    review
+        .human_label
+        .as_deref()
+        .or(review.predicted_label.as_deref())
+}
+
+/// Brings the label column in line with the review.
+pub fn write_back(
+    w: &mut Writer,
+    source: Option<&Source>,
+    email: Option<&Email>,
+    review: &Review,
+) -> SqlResult<()> {
+    let (Some(source), Some(email)) = (source, email) else {
+        return Ok(());
+    };
+    let label = effective_label(review);
+    if email.label.as_deref() == label {
+        return Ok(());
+    }
+    w.write_label(source, &email.place, &review.email_key, label)
+}
+
+/// Carries out a wish on a locked review: appends to the ledger and returns the decision and
+/// the review as it shall be. Writes neither the review nor the label column.
+pub fn settle(
+    w: &mut Writer,
+    actor: &Actor,
+    before: Review,
+    wish: Wish,
+    known: &Known,
+) -> SqlResult<(Option<i64>, Review)> {
+    check_version(&before, wish.row_version)?;
+    let mut after = before.clone();
+    if let Some(note) = wish.note {
+        let note = note.map(str::trim).filter(|note| !note.is_empty());
+        if note.is_some_and(|note| note.len() > MAX_NOTE_BYTES) {
+            return Err(report(
+                Code::ERRCODE_STRING_DATA_RIGHT_TRUNCATION,
+                format!("note is too long: the limit is {MAX_NOTE_BYTES} bytes"),
+            ));
+        }
+        after.note = note.map(str::to_owned);
+    }
+    let (kind, undoes) = match wish.verdict {
+        Verdict::Nothing => return Ok((None, touched(before, after))),
+        Verdict::Skip => {
+            if let Some(label) = &before.human_label {
+                return Err(report(
+                    Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                    format!(
+                        "review {} is decided already (\"{label}\"): take the decision back first",
+                        before.review_id
+                    ),
+                ));
+            }
+            if before.queue_reason.is_none() {
+                return Ok((before.decision_id, touched(before, after)));
+            }
+            ("skip", None)
+        }
+        Verdict::Accept | Verdict::Label(Some(_)) => {
+            let label = match wish.verdict {
+                Verdict::Label(Some(label)) => w.known_label(&before.classifier, label)?,
+                _ => before.predicted_label.clone().ok_or_else(|| {
+                    report(
+                        Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                        format!(
+                            "review {} has no predicted label to accept: use triage.correct({}, 'a label')",
+                            before.review_id, before.review_id
+                        ),
+                    )
+                })?,
+            };
+            if before.human_label.as_deref() == Some(&label) {
+                return Ok((before.decision_id, touched(before, after)));
+            }
+            let accepts = before.predicted_label.as_deref() == Some(&label);
+            after.human_label = Some(label);
+            (if accepts { "accept" } else { "correct" }, None)
+        }
+        Verdict::Label(None) => {
+            if before.human_label.is_none() {
+                return Ok((None, touched(before, after)));
+            }
+            after.human_label = None;
+            ("undo", before.decision_id)
+        }
+    };
+    let features = known.features.filter(|_| after.human_label.is_some());
+    append(
+        w,
+        actor,
+        &before,
+        after,
+        (kind, undoes),
+        wish.door,
+        features,
+    )
+    .map(|(decision, after)| (Some(decision), after))
+}
+
+/// A review whose note alone may have changed.
+fn touched(before: Review, mut after: Review) -> Review {
+    if before.note != after.note {
+        after.row_version = next_version(&before);
+    }
+    after
+}
+
+fn next_version(review: &Review) -> i32 {
+    review.row_version.wrapping_add(1)
+}
+
+fn check_version(review: &Review, seen: Option<i32>) -> SqlResult<()> {
+    match seen {
+        Some(seen) if seen != review.row_version => Err(report(
+            Code::ERRCODE_T_R_SERIALIZATION_FAILURE,
+            format!(
+                "review {} was changed by {} since you read it (row_version {seen}, now {}): read it again",
+                review.review_id,
+                review.reviewed_by.as_deref().unwrap_or("somebody"),
+                review.row_version
+            ),
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn append(
+    w: &mut Writer,
+    actor: &Actor,
+    before: &Review,
+    mut after: Review,
+    (kind, undoes): (&'static str, Option<i64>),
+    door: &'static str,
+    features: Option<&Features>,
+) -> SqlResult<(i64, Review)> {
+    let batch = session::batch(|| w.next_batch())?;
+    let decision = Decision {
+        review_id: Some(before.review_id),
+        classifier: &before.classifier,
+        kind,
+        old_label: before.human_label.as_deref(),
+        new_label: after.human_label.as_deref(),
+        predicted_label: before.predicted_label.as_deref(),
+        confidence: before.confidence,
+        model_version: before.model_version,
+        note: after.note.as_deref(),
+        door,
+        replaces: before.decision_id,
+        undoes,
+        features,
+    };
+    let (id, decided_at) = w.append(&decision, actor, batch, kind != "skip")?;
+    session::note_decided(&before.classifier);
+    let open = after.human_label.is_none() && kind != "skip";
+    after.decision_id = Some(id);
+    after.row_version = next_version(before);
+    after.reviewed_by = (!open).then(|| actor.name.clone());
+    after.reviewed_at = (!open).then_some(decided_at);
+    after.queue_reason = open.then(|| queue_reason(before.confidence).to_owned());
+    Ok((id, after))
+}
+
+/// Takes back decisions `first` to `last` about one email, unless a later one exists; returns
+/// the decision that does so.
+pub fn undo(
+    w: &mut Writer,
+    actor: &Actor,
+    first: &Past,
+    last: &Past,
+    note: Option<&str>,
+) -> SqlResult<i64> {
+    let Some(review_id) = last.review_id else {
+        return undo_import(w, actor, last, note);
+    };
+    let found = w.review(review_id, false)?;
+    let (source, email) = open_email(w, &found, IfLocked::Wait)?;
+    let before = w.review(review_id, true)?;
+    if before.decision_id != Some(last.decision_id) {
+        return Err(later(last.decision_id, before.decision_id));
+    }
+    // The email was learned again as it was then, whatever its text is by now.
+    let restored = match (&first.old_label, first.replaces) {
+        (Some(_), Some(earlier)) => w.past(earlier)?.features,
+        _ => None,
+    };
+    let mut after = before.clone();
+    after.human_label = first.old_label.clone();
+    if note.is_some() {
+        after.note = note.map(str::to_owned);
+    }
+    let kind = ("undo", Some(last.decision_id));
+    let (id, after) = append(
+        w,
+        actor,
+        &before,
+        after,
+        kind,
+        "function",
+        restored.as_ref(),
+    )?;
+    w.update_review(&after)?;
+    write_back(w, source.as_ref(), email.as_ref(), &after)?;
+    Ok(id)
+}
+
+/// An import from a relation without a key has no review.
+fn undo_import(w: &mut Writer, actor: &Actor, past: &Past, note: Option<&str>) -> SqlResult<i64> {
+    // Two sessions must not both take it back.
+    w.lock_classifier(&past.classifier)?;
+    if let Some(by) = w.replaced_by(past.decision_id)? {
+        return Err(later(past.decision_id, Some(by)));
+    }
+    let decision = Decision {
+        review_id: None,
+        classifier: &past.classifier,
+        kind: "undo",
+        old_label: past.new_label.as_deref(),
+        new_label: None,
+        predicted_label: None,
+        confidence: None,
+        model_version: None,
+        note,
+        door: "function",
+        replaces: Some(past.decision_id),
+        undoes: Some(past.decision_id),
+        features: None,
+    };
+    let batch = session::batch(|| w.next_batch())?;
+    let (id, _) = w.append(&decision, actor, batch, true)?;
+    session::note_decided(&past.classifier);
+    Ok(id)
+}
+
+fn later(decision: i64, later: Option<i64>) -> pgrx::pg_sys::panic::ErrorReport {
+    let later = match later {
+        Some(id) => format!("decision {id} about the same email is later: undo that one first"),
+        None => "its email was replaced by another one with the same key".to_owned(),
+    };
+    report(
+        Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+        format!("decision {decision} cannot be undone, because {later}"),
+    )
+}
+
+/// At the end of a statement: folds what has become many.
+pub fn fold_if_due(w: &mut Writer) -> SqlResult<()> {
+    // A single decision looks only now and then: the answer changes slowly.
+    const LOOKS: u64 = 16;
+    let after = settings::fold_after();
+    for (classifier, decided) in session::take_decided() {
+        if after == 0 || pg::keeps_one_snapshot() || decided < LOOKS && !session::one_in(LOOKS) {
+            continue;
+        }
+        // Within a transaction block the lock would be held until its end.
+        let most = if pg::in_transaction_block() {
+            4 * after
+        } else {
+            after
+        };
+        if w.pending_over(&classifier, most)? && w.try_lock_base(&classifier)? {
+            fold(w, &classifier)?;
+        }
+    }
+    Ok(())
+}
+
+/// Moves pending decisions into the base. The caller holds the lock.
+pub fn fold(w: &mut Writer, classifier: &str) -> SqlResult<i64> {
+    let mut base = w.read_base(classifier)?;
+    let folded = w.take_pending(classifier, &mut base)?;
+    if folded > 0 {
+        w.write_base(classifier, base)?;
+    }
+    Ok(folded as i64)
+}

@@ -1,0 +1,328 @@
+//! From decisions to models: import of labelled history, folding, training, erasure.
+
+use std::collections::{HashMap, HashSet};
+
+use pg_triage_core::tokenizer::MAX_TEXT_BYTES;
+use pg_triage_core::{Features, Model};
+use pgrx::{PgSqlErrorCode as Code, Spi, notice, pg_extern, pg_sys};
+
+use crate::artifact_types::storable;
+use crate::catalog::base::Base;
+use crate::catalog::ledger::Decision;
+use crate::catalog::{self, Writer};
+use crate::decide::{self, given_label};
+use crate::error::{SqlResult, from_core, report};
+use crate::models::{given, given_classifier};
+use crate::pg::{self, RawValue, check_for_interrupts};
+use crate::session::{self, Actor};
+use crate::{classify, train};
+
+/// Rows read and learned between two looks at memory and interrupts.
+const ROWS_AT_ONCE: i64 = 500;
+const ROWS_PER_NOTICE: i64 = 10_000;
+
+/// What an import has done so far.
+struct Import<'a> {
+    classifier: &'a str,
+    source: &'a str,
+    actor: Actor,
+    batch: i64,
+    base: Base,
+    /// Labels as given and as stored.
+    labels: HashMap<String, String>,
+    learned: i64,
+    decided: i64,
+    predicted: i64,
+    empty: i64,
+}
+
+#[pg_extern(sql = false)]
+fn learn_from(
+    classifier: Option<&str>,
+    relation: Option<pg_sys::Oid>,
+    text_columns: Option<Vec<Option<String>>>,
+    label_column: Option<&str>,
+) -> SqlResult<i64> {
+    let classifier = given_classifier(classifier)?;
+    let relation = given(relation, "relation")?;
+    let text_columns = given(text_columns, "text_columns")?;
+    let label_column = given(label_column, "label_column")?;
+    let actor = Actor::new(None);
+    let (query, source, base, batch) = catalog::write(c"triage.learn_from()", |w| {
+        w.lock_classifier(classifier)?;
+        w.lock_base(classifier)?;
+        let (query, source) =
+            w.history(relation, &text_columns, label_column, MAX_TEXT_BYTES + 1)?;
+        let mut base = w.read_base(classifier)?;
+        w.take_pending(classifier, &mut base)?;
+        session::begin_batch();
+        let batch = session::batch(|| w.next_batch())?;
+        Ok((query, source, base, batch))
+    })?;
+    let mut import = Import {
+        classifier,
+        source: &source,
+        actor,
+        batch,
+        base,
+        labels: HashMap::new(),
+        learned: 0,
+        decided: 0,
+        predicted: 0,
+        empty: 0,
+    };
+    // With the caller's rights: who may not read a table cannot learn from it either.
+    Spi::connect_mut(|client| {
+        let cursor = client
+            .try_open_cursor_mut(query.as_str(), &[])
+            .map_err(catalog::from_spi)?;
+        let name = cursor.detach_into_name();
+        let fetch = format!(
+            "FETCH {ROWS_AT_ONCE} FROM {}",
+            pgrx::spi::quote_identifier(&name)
+        );
+        loop {
+            check_for_interrupts();
+            let rows = pg::execute_once(client, &fetch)?;
+            if rows.len() == 0 {
+                break;
+            }
+            let mails = (0..rows.len())
+                .map(|row| (rows.text(row, 1), rows.text(row, 2), rows.text(row, 3)));
+            let before = import.learned / ROWS_PER_NOTICE;
+            catalog::as_owner(|w| {
+                for (key, text, label) in mails {
+                    import.take(w, key, text.unwrap_or_default(), label)?;
+                }
+                train::check_memory(import.base.learned())
+            })?;
+            if import.learned / ROWS_PER_NOTICE > before {
+                notice!("{} emails learned so far", import.learned);
+            }
+        }
+        Ok::<_, pg_sys::panic::ErrorReport>(())
+    })?;
+    import.finish()
+}
+
+impl Import<'_> {
+    fn take(
+        &mut self,
+        w: &mut Writer,
+        key: Option<String>,
+        text: String,
+        label: Option<String>,
+    ) -> SqlResult<()> {
+        let Some(given) = given_label(label.as_deref()) else {
+            self.empty += 1;
+            return Ok(());
+        };
+        if let Some(key) = &key
+            && let Some(review) = w.review_of(self.source, key, self.classifier, true)?
+        {
+            match review.human_label {
+                Some(_) => self.decided += 1,
+                None => self.predicted += 1,
+            }
+            return Ok(());
+        }
+        let label = match self.labels.get(given) {
+            Some(label) => label.clone(),
+            None => {
+                let label = w.add_label(self.classifier, given, None)?;
+                self.labels.insert(given.to_owned(), label.clone());
+                label
+            }
+        };
+        let features = classify::features(&text)?;
+        let review_id = key
+            .map(|key| w.insert_decided(self.source, &key, self.classifier, &label, &self.actor))
+            .transpose()?;
+        let decision = Decision {
+            review_id,
+            classifier: self.classifier,
+            kind: "import",
+            old_label: None,
+            new_label: Some(&label),
+            predicted_label: None,
+            confidence: None,
+            model_version: None,
+            note: None,
+            door: "import",
+            replaces: None,
+            undoes: None,
+            features: Some(&features),
+        };
+        let (id, _) = w.append(&decision, &self.actor, self.batch, false)?;
+        if let Some(review_id) = review_id {
+            w.set_decision(review_id, id)?;
+        }
+        self.base.learn(&features, &label)?;
+        self.learned += 1;
+        Ok(())
+    }
+
+    fn finish(self) -> SqlResult<i64> {
+        for (n, what) in [
+            (self.empty, "without a label"),
+            (self.decided, "that were decided already"),
+            (
+                self.predicted,
+                "that the classifier labelled, and no person confirmed",
+            ),
+        ] {
+            if n > 0 {
+                let rows = if n == 1 { "row" } else { "rows" };
+                notice!("skipped {n} {rows} {what}");
+            }
+        }
+        let (classifier, base, learned) = (self.classifier, self.base, self.learned);
+        catalog::as_owner(|w| {
+            if !base.has_model() && learned > 0 {
+                train_version(
+                    w,
+                    classifier,
+                    base,
+                    Some("first model, of imported history"),
+                )?;
+                return Ok(());
+            }
+            w.write_base(classifier, base)
+        })?;
+        Ok(learned)
+    }
+}
+
+#[pg_extern(sql = false)]
+fn retrain(classifier: Option<&str>, note: Option<&str>) -> SqlResult<i32> {
+    let classifier = given_classifier(classifier)?;
+    catalog::write(c"triage.retrain()", |w| {
+        w.lock_classifier(classifier)?;
+        w.lock_base(classifier)?;
+        let mut base = w.read_base(classifier)?;
+        w.take_pending(classifier, &mut base)?;
+        train_version(w, classifier, base, note)
+    })
+}
+
+/// Trains on what decisions have taught and activates the result.
+fn train_version(
+    w: &mut Writer,
+    classifier: &str,
+    mut base: Base,
+    note: Option<&str>,
+) -> SqlResult<i32> {
+    let decisions = base.decisions();
+    w.complete_sample(classifier, base.learned(), false)?;
+    let state = base.learned();
+    if state.is_empty() {
+        return Err(report(
+            Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            format!(
+                "classifier \"{classifier}\" has no decisions to learn from: decide some emails, or import history with triage.learn_from()"
+            ),
+        ));
+    }
+    let serving = train::fit(state)?;
+    let (bytes, model) = {
+        let size = serving.len();
+        let model = Model::from_front(serving.clone(), &check_for_interrupts).map_err(from_core)?;
+        (size, model)
+    };
+    let fit_only = model
+        .without_counts(&check_for_interrupts)
+        .map_err(from_core)?;
+    let stored = storable(fit_only, "email_model")?;
+    let version = w.insert_model(
+        classifier,
+        RawValue::of_bytes(&stored, c"email_model"),
+        true,
+        model.meta(),
+        model.identity(),
+        bytes,
+        note,
+    )?;
+    w.activate(classifier, version)?;
+    w.store_base(classifier, Some(version), &serving, None, decisions)?;
+    Ok(version)
+}
+
+#[pg_extern(sql = false)]
+fn fold(classifier: Option<&str>) -> SqlResult<Option<i64>> {
+    let classifier = given_classifier(classifier)?;
+    catalog::write(c"triage.fold()", |w| {
+        w.check_classifier(classifier)?;
+        if !w.try_lock_base(classifier)? {
+            return Ok(None);
+        }
+        decide::fold(w, classifier).map(Some)
+    })
+}
+
+#[pg_extern(sql = false)]
+fn forget(source: Option<&str>, key: Option<&str>) -> SqlResult<i64> {
+    let (source, key) = (given(source, "source")?, given(key, "key")?);
+    catalog::write(c"triage.forget()", |w| {
+        let reviews = w.lock_reviews(source, key)?;
+        if reviews.is_empty() {
+            return Err(report(
+                Code::ERRCODE_NO_DATA_FOUND,
+                format!(
+                    "no review of email \"{key}\" in {source} (triage.review has source and email_key)"
+                ),
+            ));
+        }
+        let mut erased = 0;
+        for (classifier, review) in reviews {
+            w.lock_base(&classifier)?;
+            let mut base = w.read_base(&classifier)?;
+            let folded = w.take_pending(&classifier, &mut base)?;
+            let taught: Vec<(Features, String)> = w.taught_by(review)?;
+            for (features, label) in &taught {
+                base.unlearn(features, label)?;
+            }
+            // Before the sample is completed from what is left.
+            erased += w.erase(&HashSet::from([review]))?;
+            if folded > 0 || !taught.is_empty() {
+                w.write_base(&classifier, base)?;
+            }
+        }
+        Ok(erased as i64)
+    })
+}
+
+#[pg_extern(sql = false)]
+fn forget_classifier(classifier: Option<&str>) -> SqlResult<i64> {
+    let classifier = given_classifier(classifier)?;
+    catalog::write(c"triage.forget_classifier()", |w| {
+        w.lock_classifier(classifier)?;
+        w.lock_base(classifier)?;
+        w.erase_all(classifier)
+    })
+}
+
+#[pg_extern(sql = false)]
+fn learned_state(classifier: Option<&str>) -> SqlResult<Vec<u8>> {
+    let classifier = given_classifier(classifier)?;
+    catalog::as_owner(|w| {
+        w.check_classifier(classifier)?;
+        let mut base = w.read_base(classifier)?;
+        w.add_pending(classifier, &mut base)?;
+        w.complete_sample(classifier, base.learned(), true)?;
+        state_bytes(base.learned())
+    })
+}
+
+#[pg_extern(sql = false)]
+fn replayed_state(classifier: Option<&str>) -> SqlResult<Vec<u8>> {
+    let classifier = given_classifier(classifier)?;
+    catalog::as_owner(|w| {
+        w.check_classifier(classifier)?;
+        state_bytes(&mut w.replay(classifier)?)
+    })
+}
+
+fn state_bytes(state: &mut pg_triage_core::State) -> SqlResult<Vec<u8>> {
+    let bytes = state.to_bytes(&check_for_interrupts).map_err(from_core)?;
+    storable(bytes, "email_state")
+}

@@ -1,0 +1,201 @@
+//! Statements: prepared on first use and kept for the session.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::ffi::{CStr, CString, c_char};
+use std::marker::PhantomData;
+
+use pgrx::datum::DatumWithOid;
+use pgrx::spi::SpiClient;
+use pgrx::{PgSqlErrorCode as Code, pg_sys, varlena};
+
+use super::RawValue;
+use crate::error::{SqlResult, report};
+
+/// Result of [`select`] and [`execute`].
+pub struct Rows<'c> {
+    table: *mut pg_sys::SPITupleTable,
+    count: usize,
+    connection: PhantomData<&'c ()>,
+}
+
+impl Drop for Rows<'_> {
+    fn drop(&mut self) {
+        // After an error the server cleans up by itself.
+        if !self.table.is_null() && !std::thread::panicking() {
+            // SAFETY: made by the statement that is still connected, and not freed before.
+            unsafe { pg_sys::SPI_freetuptable(self.table) }
+        }
+    }
+}
+
+impl Rows<'_> {
+    /// Number of rows returned or, without RETURNING, processed.
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// A column (from 1) of a row (from 0) in its text form; `None` for NULL.
+    pub fn text(&self, row: usize, column: i32) -> Option<String> {
+        // SAFETY: the table is valid and `row` is checked by the slice; the server checks
+        // the column.
+        unsafe {
+            let value = pg_sys::SPI_getvalue(self.tuple(row), (*self.table).tupdesc, column);
+            (!value.is_null()).then(|| {
+                let text = CStr::from_ptr(value).to_string_lossy().into_owned();
+                pg_sys::pfree(value.cast());
+                text
+            })
+        }
+    }
+
+    /// A column as anything that its text form can be parsed as.
+    pub fn parsed<T: std::str::FromStr>(&self, row: usize, column: i32) -> Option<T> {
+        self.text(row, column).and_then(|t| t.parse().ok())
+    }
+
+    /// A variable-length column, not detoasted.
+    pub fn raw(&self, row: usize, column: i32) -> Option<RawValue> {
+        self.datum(row, column)
+            .map(|datum| RawValue(datum.cast_mut_ptr()))
+    }
+
+    /// A column of type bytea that holds no more than an email's features.
+    pub fn bytes(&self, row: usize, column: i32) -> SqlResult<Option<Vec<u8>>> {
+        let Some(datum) = self.datum(row, column) else {
+            return Ok(None);
+        };
+        // SAFETY: the query says bytea.
+        unsafe {
+            let detoasted = pg_sys::pg_detoast_datum_packed(datum.cast_mut_ptr());
+            super::copy(varlena::varlena_to_byte_slice(detoasted)).map(Some)
+        }
+    }
+
+    /// The first column of all rows, without nulls.
+    pub fn texts(&self) -> Vec<String> {
+        (0..self.count)
+            .filter_map(|row| self.text(row, 1))
+            .collect()
+    }
+
+    fn datum(&self, row: usize, column: i32) -> Option<pg_sys::Datum> {
+        let mut null = false;
+        // SAFETY: as in `text`.
+        let datum = unsafe {
+            pg_sys::SPI_getbinval(self.tuple(row), (*self.table).tupdesc, column, &mut null)
+        };
+        (!null).then_some(datum)
+    }
+
+    fn tuple(&self, row: usize) -> pg_sys::HeapTuple {
+        // SAFETY: the table holds `count` tuples while SPI is connected.
+        unsafe { std::slice::from_raw_parts((*self.table).vals, self.count)[row] }
+    }
+}
+
+thread_local! {
+    static PLANS: RefCell<HashMap<String, pg_sys::SPIPlanPtr>> = RefCell::default();
+}
+
+/// The server checks before each use that a plan is still right, and plans again if not.
+fn plan(query: &str, types: &[pg_sys::Oid]) -> SqlResult<pg_sys::SPIPlanPtr> {
+    // Attached tables can be many, each with statements of its own. Beyond that, a plan
+    // goes when SPI is disconnected; none is dropped, because it may be running.
+    const MOST: usize = 1000;
+    if let Some(plan) = PLANS.with_borrow(|plans| plans.get(query).copied()) {
+        return Ok(plan);
+    }
+    let text = CString::new(query).map_err(|_| {
+        report(
+            Code::ERRCODE_INTERNAL_ERROR,
+            "a statement holds a zero byte",
+        )
+    })?;
+    let mut types = types.to_vec();
+    // SAFETY: as many types as parameters; the plan is moved to memory that lives as long
+    // as the session before it is kept.
+    unsafe {
+        let plan = pg_sys::SPI_prepare(text.as_ptr(), types.len() as i32, types.as_mut_ptr());
+        let keep = PLANS.with_borrow(HashMap::len) < MOST;
+        if plan.is_null() || keep && pg_sys::SPI_keepplan(plan) != 0 {
+            let message = format!("a catalogue query could not be prepared: {query}");
+            return Err(report(Code::ERRCODE_INTERNAL_ERROR, message));
+        }
+        if keep {
+            PLANS.with_borrow_mut(|plans| plans.insert(query.to_owned(), plan));
+        }
+        Ok(plan)
+    }
+}
+
+fn run<'c>(query: &str, arguments: &[DatumWithOid], read_only: bool) -> SqlResult<Rows<'c>> {
+    let types: Vec<_> = arguments.iter().map(DatumWithOid::oid).collect();
+    let (mut values, mut nulls) = (Vec::new(), Vec::<c_char>::new());
+    for argument in arguments {
+        let datum = argument.datum().map(|datum| datum.sans_lifetime());
+        nulls.push(if datum.is_some() { b' ' } else { b'n' } as c_char);
+        values.push(datum.unwrap_or(pg_sys::Datum::from(0usize)));
+    }
+    let plan = plan(query, &types)?;
+    // SAFETY: both arrays have as many items as the plan has parameters, of its types.
+    unsafe {
+        pg_sys::SPI_tuptable = std::ptr::null_mut();
+        let status =
+            pg_sys::SPI_execute_plan(plan, values.as_mut_ptr(), nulls.as_ptr(), read_only, 0);
+        if status < 0 {
+            let message = format!("a catalogue query failed with status {status}: {query}");
+            return Err(report(Code::ERRCODE_INTERNAL_ERROR, message));
+        }
+        Ok(Rows {
+            table: pg_sys::SPI_tuptable,
+            count: pg_sys::SPI_processed as usize,
+            connection: PhantomData,
+        })
+    }
+}
+
+/// Runs a query with text parameters under the caller's snapshot. pgrx's own `select` takes
+/// a new snapshot once the transaction has written something, and a statement would then
+/// see more than its snapshot shows.
+pub fn select<'c>(
+    _connection: &'c SpiClient<'_>,
+    query: &str,
+    parameters: &[&str],
+) -> SqlResult<Rows<'c>> {
+    let arguments: Vec<DatumWithOid> = parameters.iter().map(|&p| p.into()).collect();
+    run(query, &arguments, true)
+}
+
+/// Runs a statement under a new snapshot, which sees what the transaction has written.
+pub fn execute<'c>(
+    _connection: &mut SpiClient<'c>,
+    query: &str,
+    arguments: &[DatumWithOid],
+) -> SqlResult<Rows<'c>> {
+    run(query, arguments, false)
+}
+
+/// Runs a statement without parameters that will not come again.
+pub fn execute_once<'c>(_connection: &mut SpiClient<'c>, query: &str) -> SqlResult<Rows<'c>> {
+    let text = CString::new(query).map_err(|_| {
+        report(
+            Code::ERRCODE_INTERNAL_ERROR,
+            "a statement holds a zero byte",
+        )
+    })?;
+    // SAFETY: a NUL-terminated string.
+    unsafe {
+        pg_sys::SPI_tuptable = std::ptr::null_mut();
+        let status = pg_sys::SPI_execute(text.as_ptr(), false, 0);
+        if status < 0 {
+            let message = format!("a query failed with status {status}: {query}");
+            return Err(report(Code::ERRCODE_INTERNAL_ERROR, message));
+        }
+        Ok(Rows {
+            table: pg_sys::SPI_tuptable,
+            count: pg_sys::SPI_processed as usize,
+            connection: PhantomData,
+        })
+    }
+}

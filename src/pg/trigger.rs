@@ -1,0 +1,374 @@
+//! What a trigger function is called with, and what it returns.
+
+use std::ffi::CString;
+
+use pgrx::callconv::{BoxRet, FcInfo};
+use pgrx::datum::Datum;
+use pgrx::pgrx_sql_entity_graph::metadata::{
+    ArgumentError, ReturnsError, ReturnsRef, SqlMappingRef, SqlTranslatable, TypeOrigin,
+};
+use pgrx::{PgSqlErrorCode as Code, pg_sys, trigger_support};
+
+use crate::error::{SqlResult, report};
+
+/// What fired a trigger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    /// INSERT
+    Insert,
+    /// UPDATE
+    Update,
+    /// DELETE or TRUNCATE
+    Erasure,
+}
+
+/// One call of a trigger function.
+pub struct Trigger(*mut pg_sys::TriggerData);
+
+/// One of the two rows of a row trigger.
+#[derive(Clone, Copy)]
+pub struct Row {
+    tuple: pg_sys::HeapTuple,
+    description: pg_sys::TupleDesc,
+}
+
+/// Result of a trigger function: a row, or nothing for a statement trigger.
+pub struct Returned(pg_sys::Datum);
+
+impl Returned {
+    /// Nothing: of a statement trigger, or of one that fires after the row.
+    pub fn nothing() -> Self {
+        Self(pg_sys::Datum::from(0usize))
+    }
+
+    /// This row.
+    pub fn row(row: Row) -> Self {
+        Self(pg_sys::Datum::from(row.tuple))
+    }
+}
+
+// SAFETY: triggers return the pointer of a tuple, or a null pointer, and never SQL's NULL.
+unsafe impl BoxRet for Returned {
+    unsafe fn box_into<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> Datum<'fcx> {
+        unsafe { fcinfo.return_raw_datum(self.0) }
+    }
+}
+
+// SAFETY: the SQL declarations are written by hand.
+unsafe impl SqlTranslatable for Returned {
+    const TYPE_IDENT: &'static str = pgrx::pgrx_resolved_type!(Returned);
+    const TYPE_ORIGIN: TypeOrigin = TypeOrigin::External;
+    const ARGUMENT_SQL: Result<SqlMappingRef, ArgumentError> =
+        Err(ArgumentError::NotValidAsArgument("trigger"));
+    const RETURN_SQL: Result<ReturnsRef, ReturnsError> =
+        Ok(ReturnsRef::One(SqlMappingRef::literal("trigger")));
+}
+
+impl Trigger {
+    /// From the call of a function that was declared `RETURNS trigger`.
+    pub fn new(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Self> {
+        // SAFETY: the server's call of one of our functions.
+        unsafe {
+            if !trigger_support::called_as_trigger(fcinfo) {
+                return Err(report(
+                    Code::ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
+                    "this function can only be called by its trigger",
+                ));
+            }
+            Ok(Self((*fcinfo).context.cast()))
+        }
+    }
+
+    fn data(&self) -> &pg_sys::TriggerData {
+        // SAFETY: lives as long as the call.
+        unsafe { &*self.0 }
+    }
+
+    /// What happens to the row, or to the table.
+    pub fn event(&self) -> Event {
+        match self.data().tg_event & pg_sys::TRIGGER_EVENT_OPMASK {
+            pg_sys::TRIGGER_EVENT_INSERT => Event::Insert,
+            pg_sys::TRIGGER_EVENT_UPDATE => Event::Update,
+            _ => Event::Erasure,
+        }
+    }
+
+    /// Whether it is on a view.
+    pub fn is_instead(&self) -> bool {
+        self.data().tg_event & pg_sys::TRIGGER_EVENT_TIMINGMASK == pg_sys::TRIGGER_EVENT_INSTEAD
+    }
+
+    /// The table or view; of a partitioned table the partition.
+    pub fn relation(&self) -> pg_sys::Oid {
+        // SAFETY: open while the trigger runs.
+        unsafe { (*self.data().tg_relation).rd_id }
+    }
+
+    /// The trigger's argument, a number.
+    pub fn argument(&self) -> SqlResult<i64> {
+        // SAFETY: the server's own array of `tgnargs` strings.
+        let argument = unsafe { argument_of(&*self.data().tg_trigger) };
+        argument.ok_or_else(|| {
+            report(
+                Code::ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
+                "this trigger was not made by triage.attach()",
+            )
+        })
+    }
+
+    /// Column numbers in the list (`UPDATE OF ...`) of the relation's own trigger of that
+    /// argument that has one of at least three columns.
+    pub fn columns(&self, argument: i64) -> SqlResult<Vec<i16>> {
+        // SAFETY: open while the trigger runs.
+        unsafe { columns_of(self.data().tg_relation, argument) }
+    }
+
+    /// The row before an update.
+    pub fn old(&self) -> Row {
+        self.row(self.data().tg_trigtuple)
+    }
+
+    /// The row as it will be, or is.
+    pub fn new_row(&self) -> Row {
+        match self.event() {
+            Event::Update => self.row(self.data().tg_newtuple),
+            _ => self.row(self.data().tg_trigtuple),
+        }
+    }
+
+    fn row(&self, tuple: pg_sys::HeapTuple) -> Row {
+        // SAFETY: open while the trigger runs.
+        let description = unsafe { (*self.data().tg_relation).rd_att };
+        Row { tuple, description }
+    }
+
+    /// How many characters column `number` takes; `None` for any number.
+    pub fn limit(&self, number: i16) -> Option<usize> {
+        let (mut type_id, mut modifier, mut collation) =
+            (pg_sys::InvalidOid, -1, pg_sys::InvalidOid);
+        // SAFETY: a syscache look-up of a column that exists.
+        unsafe {
+            pg_sys::get_atttypetypmodcoll(
+                self.relation(),
+                number,
+                &mut type_id,
+                &mut modifier,
+                &mut collation,
+            );
+        }
+        usize::try_from(modifier - 4).ok()
+    }
+}
+
+impl Row {
+    /// Number of a column.
+    pub fn column(&self, name: &str) -> SqlResult<i16> {
+        let missing = || {
+            report(
+                Code::ERRCODE_UNDEFINED_COLUMN,
+                format!("column \"{name}\" is missing"),
+            )
+        };
+        let name = CString::new(name).map_err(|_| missing())?;
+        // SAFETY: a valid description.
+        let number = unsafe { pg_sys::SPI_fnumber(self.description, name.as_ptr()) };
+        i16::try_from(number)
+            .ok()
+            .filter(|&n| n > 0)
+            .ok_or_else(missing)
+    }
+
+    /// How many columns there are.
+    pub fn columns(&self) -> i16 {
+        // SAFETY: a valid description.
+        unsafe { (*self.description).natts as i16 }
+    }
+
+    /// Name of a column.
+    pub fn name(&self, number: i16) -> String {
+        // SAFETY: a valid description; null for a column that does not exist.
+        unsafe {
+            let name = pg_sys::SPI_fname(self.description, number.into());
+            if name.is_null() {
+                return String::new();
+            }
+            std::ffi::CStr::from_ptr(name)
+                .to_string_lossy()
+                .into_owned()
+        }
+    }
+
+    /// A column in its text form, not more than about `most` bytes of it.
+    pub fn text_up_to(&self, number: i16, most: usize) -> SqlResult<Option<String>> {
+        // SAFETY: the server checks the column; the text is ours to free.
+        unsafe {
+            let value = pg_sys::SPI_getvalue(self.tuple, self.description, number.into());
+            if value.is_null() {
+                return Ok(None);
+            }
+            let bytes = std::ffi::CStr::from_ptr(value).to_bytes();
+            let bytes = super::copy(&bytes[..bytes.len().min(most)])?;
+            pg_sys::pfree(value.cast());
+            Ok(Some(match String::from_utf8(bytes) {
+                Ok(text) => text,
+                // Cut within a character.
+                Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+            }))
+        }
+    }
+
+    /// A column in its text form.
+    pub fn text(&self, number: i16) -> SqlResult<Option<String>> {
+        self.text_up_to(number, usize::MAX)
+    }
+
+    /// The same row with other values in some columns, given in their text form.
+    pub fn with(&self, values: &[(i16, Option<&str>)]) -> SqlResult<Row> {
+        let (mut numbers, mut data, mut nulls) = (Vec::new(), Vec::new(), Vec::new());
+        for &(number, value) in values {
+            numbers.push(i32::from(number));
+            nulls.push(value.is_none());
+            // SAFETY: the type of an existing column, and its input function.
+            data.push(unsafe {
+                match value {
+                    None => pg_sys::Datum::from(0usize),
+                    Some(text) => {
+                        let type_id = pg_sys::SPI_gettypeid(self.description, number.into());
+                        let (mut input, mut parameter) = (pg_sys::InvalidOid, pg_sys::InvalidOid);
+                        pg_sys::getTypeInputInfo(type_id, &mut input, &mut parameter);
+                        let text = CString::new(text).unwrap_or_default();
+                        pg_sys::OidInputFunctionCall(input, text.as_ptr().cast_mut(), parameter, -1)
+                    }
+                }
+            });
+        }
+        // SAFETY: arrays of `values.len()` items; the copy is in the trigger's own memory.
+        let tuple = unsafe {
+            pg_sys::heap_modify_tuple_by_cols(
+                self.tuple,
+                self.description,
+                numbers.len() as i32,
+                numbers.as_mut_ptr(),
+                data.as_mut_ptr(),
+                nulls.as_mut_ptr(),
+            )
+        };
+        Ok(Row { tuple, ..*self })
+    }
+}
+
+/// # Safety
+/// A trigger of an open relation.
+unsafe fn argument_of(trigger: &pg_sys::Trigger) -> Option<i64> {
+    if trigger.tgnargs != 1 {
+        return None;
+    }
+    let text = unsafe { std::ffi::CStr::from_ptr(*trigger.tgargs) };
+    text.to_str().ok()?.parse().ok()
+}
+
+/// # Safety
+/// An open relation.
+unsafe fn columns_of(relation: pg_sys::Relation, argument: i64) -> SqlResult<Vec<i16>> {
+    const LABEL_KEY_AND_A_TEXT: i16 = 3;
+    unsafe {
+        let description = (*relation).trigdesc;
+        if !description.is_null() {
+            let triggers = std::slice::from_raw_parts(
+                (*description).triggers,
+                (*description).numtriggers.max(0) as usize,
+            );
+            for trigger in triggers {
+                if trigger.tgnattr >= LABEL_KEY_AND_A_TEXT && argument_of(trigger) == Some(argument)
+                {
+                    let columns =
+                        std::slice::from_raw_parts(trigger.tgattr, trigger.tgnattr as usize);
+                    return Ok(columns.to_vec());
+                }
+            }
+        }
+    }
+    Err(report(
+        Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+        "a trigger of triage.attach() is missing: detach the table and attach it again",
+    ))
+}
+
+/// The same for a relation that is not open: names of label, key and text columns, quoted,
+/// and the relation's own name. `None` if it is gone.
+pub fn column_names(relation: pg_sys::Oid, argument: i64) -> SqlResult<Option<Attached>> {
+    // SAFETY: a relation that was just found to exist is locked before it is looked at.
+    unsafe {
+        let open = pg_sys::try_relation_open(relation, pg_sys::AccessShareLock as i32);
+        if open.is_null() {
+            return Ok(None);
+        }
+        let columns = columns_of(open, argument);
+        let schema = pg_sys::get_namespace_name((*(*open).rd_rel).relnamespace);
+        let name = pg_sys::get_rel_name(relation);
+        let table = pg_sys::quote_qualified_identifier(schema, name);
+        let table = std::ffi::CStr::from_ptr(table)
+            .to_string_lossy()
+            .into_owned();
+        let quoted = |number: i16| {
+            let name = pg_sys::get_attname(relation, number, false);
+            let name = pg_sys::quote_identifier(name);
+            std::ffi::CStr::from_ptr(name)
+                .to_string_lossy()
+                .into_owned()
+        };
+        let attached = columns.map(|columns| {
+            let key_type = pg_sys::SPI_gettypeid((*open).rd_att, columns[1].into());
+            let type_name = pg_sys::format_type_be_qualified(key_type);
+            let equality = pg_sys::lookup_type_cache(key_type, pg_sys::TYPECACHE_EQ_OPR as i32);
+            let operator = pg_sys::get_opname((*equality).eq_opr);
+            Attached {
+                table,
+                label: quoted(columns[0]),
+                key: quoted(columns[1]),
+                key_type: std::ffi::CStr::from_ptr(type_name)
+                    .to_string_lossy()
+                    .into_owned(),
+                key_equality: operator_name((*equality).eq_opr, operator),
+                texts: columns[2..].iter().map(|&n| quoted(n)).collect(),
+            }
+        });
+        // The lock stays until the transaction ends: the names hold as long.
+        pg_sys::relation_close(open, pg_sys::NoLock as i32);
+        attached.map(Some)
+    }
+}
+
+/// # Safety
+/// The name of an operator that exists.
+unsafe fn operator_name(operator: pg_sys::Oid, name: *const std::ffi::c_char) -> String {
+    let schema = unsafe {
+        let qualified = pg_sys::format_operator_qualified(operator);
+        let text = std::ffi::CStr::from_ptr(qualified).to_string_lossy();
+        let name = std::ffi::CStr::from_ptr(name).to_string_lossy();
+        // `pg_catalog.=(integer,integer)`
+        text.split(&format!(".{name}("))
+            .next()
+            .unwrap_or("pg_catalog")
+            .to_owned()
+    };
+    let name = unsafe { std::ffi::CStr::from_ptr(name).to_string_lossy() };
+    format!("OPERATOR({schema}.{name})")
+}
+
+/// How to get at the rows of an attached table in SQL. All names are quoted.
+#[derive(Debug, Clone)]
+pub struct Attached {
+    /// The table, with its schema.
+    pub table: String,
+    /// Label column.
+    pub label: String,
+    /// Key column.
+    pub key: String,
+    /// Type of the key.
+    pub key_type: String,
+    /// What compares keys.
+    pub key_equality: String,
+    /// Text columns.
+    pub texts: Vec<String>,
+}
