@@ -1,4 +1,4 @@
--- The demo, run by `make demo`: train on 270 mails, classify 90 others.
+-- The demo, run by `make demo`: train, classify, label on insert, correct, learn at once.
 \pset border 2
 \pset footer off
 \pset pager off
@@ -50,8 +50,79 @@ GROUP BY ROLLUP (label)
 ORDER BY grouping(label), label;
 
 \echo
-\echo '5. The model is data: every version is kept'
+\echo '5. Attach a table: from now on its rows are labelled in the INSERT that brings them'
 \echo
-SELECT classifier, version, status, documents, round(accuracy::numeric, 3) AS accuracy
+CREATE TABLE ticket (
+    id       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    subject  text,
+    body     text,
+    category text
+);
+SELECT triage.attach('ticket', ARRAY['subject', 'body'], 'category') AS attachment;
+
+\echo
+\echo '6. Fifteen mails arrive. Ten are wrong: since today, leased bicycles have a team of their own, "mobility"'
+\echo
+SELECT triage.add_label('default', 'mobility', 'bicycles that the company leases') AS new_label;
+\set QUIET on
+\ir arrivals.sql
+\set QUIET off
+INSERT INTO ticket (subject, body)
+SELECT subject, body FROM arriving WHERE n <= 15 ORDER BY n
+RETURNING id, subject, category;
+
+\echo
+\echo '7. What the classifier would say about the next 21 mails, before anybody has corrected anything'
+\echo
+\set QUIET on
+CREATE TEMP VIEW accuracy AS
+SELECT count(*) AS mails,
+       count(*) FILTER (WHERE classify_email(concat_ws(E'\n', subject, body)) = truth) AS "right",
+       round(100.0 * count(*) FILTER (WHERE classify_email(concat_ws(E'\n', subject, body)) = truth) / count(*), 1) || ' %' AS accuracy
+FROM arriving
+WHERE n > 15;
+\set QUIET off
+SELECT 'before' AS correction, * FROM accuracy;
+
+\echo
+\echo '8. A person fixes the ten with an ordinary UPDATE. Every session knows it at once'
+\echo
+UPDATE ticket SET category = 'mobility' WHERE id IN (1, 3, 5, 6, 8, 9, 11, 12, 14, 15);
+SELECT 'after' AS correction, * FROM accuracy;
+
+\echo
+\echo '9. The next 21 mails arrive'
+\echo
+INSERT INTO ticket (subject, body)
+SELECT subject, body FROM arriving WHERE n > 15 ORDER BY n;
+SELECT t.category, count(*) AS mails, count(*) FILTER (WHERE t.category = a.truth) AS "right"
+FROM ticket AS t
+JOIN arriving AS a ON a.n = t.id
+WHERE t.id > 15
+GROUP BY t.category
+ORDER BY t.category;
+
+\echo
+\echo '10. What a person should look at next: the queue, least certain first'
+\echo
+SELECT review_id, left(subject, 34) AS subject, predicted_label, round(confidence::numeric, 2) AS confidence, second_label
+FROM triage.ticket_queue
+WHERE queue_reason IS NOT NULL
+ORDER BY margin NULLS FIRST
+LIMIT 5;
+
+\echo
+\echo '11. Who decided what, and with which tool. triage.undo(decision_id) takes it back'
+\echo
+SELECT decision_id, email_key AS ticket, kind, predicted_label, new_label, actor, application_name AS tool, door
+FROM triage.decision_history
+ORDER BY decision_id
+LIMIT 3;
+
+\echo
+\echo '12. The model is data: every version is kept. This one has learned the corrections for good'
+\echo
+SELECT triage.retrain('default', 'with mobility') AS version;
+SELECT classifier, version, status, documents, labels, note
 FROM triage.model_versions
 ORDER BY classifier, version;

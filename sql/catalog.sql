@@ -73,8 +73,8 @@ CREATE TABLE triage.model (
 COMMENT ON TABLE triage.model IS 'model versions, kept for good; people read triage.model_versions';
 COMMENT ON COLUMN triage.model.classifier IS 'the classifier it answers for';
 COMMENT ON COLUMN triage.model.version IS 'counts up from 1 within the classifier';
-COMMENT ON COLUMN triage.model.model IS 'the model itself; of one trained on the ledger only how counts become probabilities, because its counts are in triage.base';
-COMMENT ON COLUMN triage.model.from_ledger IS 'trained by retrain() on the decisions themselves; others are added to';
+COMMENT ON COLUMN triage.model.model IS 'the model itself; where decisions made all its counts, only how counts become probabilities: the counts are in triage.base';
+COMMENT ON COLUMN triage.model.from_ledger IS 'whether decisions made all its counts; those of another model are added to';
 COMMENT ON COLUMN triage.model.checksum IS 'xxh3-128 over its content, in hexadecimal';
 COMMENT ON COLUMN triage.model.bytes IS 'its size in bytes';
 COMMENT ON COLUMN triage.model.documents IS 'emails learned';

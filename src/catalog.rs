@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::ffi::CStr;
 use std::rc::Rc;
 
-use pg_triage_core::{Fit, Live, LiveLabel, Model, ModelMeta, fold_label};
+use pg_triage_core::{Fit, Live, LiveLabel, Model, fold_label};
 use pgrx::datum::DatumWithOid;
 use pgrx::spi::{SpiClient, SpiTupleTable};
 use pgrx::{FromDatum, IntoDatum, PgSqlErrorCode as Code, Spi, pg_sys};
@@ -193,6 +193,18 @@ fn catalogue_spelling(labels: &[LiveLabel], catalogue: Vec<String>) -> SqlResult
     Ok(labels.iter().map(spelled).collect())
 }
 
+/// A model that is to become a version.
+pub struct NewModel<'a> {
+    /// What is stored.
+    pub stored: DatumWithOid<'a>,
+    /// What its figures are taken from: the same, or the model whose counts are elsewhere.
+    pub about: &'a Model,
+    /// Whether its counts are those of the decisions.
+    pub from_ledger: bool,
+    /// For people.
+    pub note: Option<&'a str>,
+}
+
 /// Statements that change the tables.
 pub struct Writer<'a, 'c> {
     client: &'a mut SpiClient<'c>,
@@ -284,16 +296,8 @@ impl<'c> Writer<'_, 'c> {
     }
 
     /// Stores a model as the next version and its labels; returns the version.
-    pub fn insert_model(
-        &mut self,
-        classifier: &str,
-        model: DatumWithOid,
-        from_ledger: bool,
-        meta: &ModelMeta,
-        identity: u128,
-        bytes: usize,
-        note: Option<&str>,
-    ) -> SqlResult<i32> {
+    pub fn insert_model(&mut self, classifier: &str, new: NewModel) -> SqlResult<i32> {
+        let meta = new.about.meta();
         // A label that exists, in whatever spelling, stays as it is.
         self.update(
             "INSERT INTO triage.label (classifier, label, created_by)
@@ -317,9 +321,9 @@ impl<'c> Writer<'_, 'c> {
             None,
             &[
                 classifier.into(),
-                model,
-                format!("{identity:032x}").into(),
-                (bytes as i64).into(),
+                new.stored,
+                format!("{:032x}", new.about.identity()).into(),
+                (new.about.total_bytes() as i64).into(),
                 (meta.documents.iter().sum::<u64>() as i64).into(),
                 (meta.skipped as i64).into(),
                 (meta.labels.len() as i32).into(),
@@ -332,9 +336,9 @@ impl<'c> Writer<'_, 'c> {
                 (m.held_out as i32).into(),
                 figure(m.held_out_accuracy, m.held_out).into(),
                 figure(m.baseline_accuracy, m.held_out).into(),
-                note.into(),
+                new.note.into(),
                 self.actor.as_str().into(),
-                from_ledger.into(),
+                new.from_ledger.into(),
             ],
         ))?;
         first(versions)

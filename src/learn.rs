@@ -9,7 +9,7 @@ use pgrx::{PgSqlErrorCode as Code, Spi, notice, pg_extern, pg_sys};
 use crate::artifact_types::storable;
 use crate::catalog::base::Base;
 use crate::catalog::ledger::Decision;
-use crate::catalog::{self, Writer};
+use crate::catalog::{self, NewModel, Writer};
 use crate::decide::{self, given_label};
 use crate::error::{SqlResult, from_core, report};
 use crate::models::{given, given_classifier};
@@ -205,45 +205,44 @@ fn retrain(classifier: Option<&str>, note: Option<&str>) -> SqlResult<i32> {
     })
 }
 
-/// Trains on what decisions have taught and activates the result.
+/// Trains on all counts, those of a model from outside and what decisions have taught, and
+/// activates the result. The version keeps the counts that are not the decisions'.
 fn train_version(
     w: &mut Writer,
     classifier: &str,
     mut base: Base,
     note: Option<&str>,
 ) -> SqlResult<i32> {
-    let decisions = base.decisions();
     w.complete_sample(classifier, base.learned(), false)?;
-    let state = base.learned();
+    let from_ledger = base.is_from_ledger();
+    let state = base.all();
     if state.is_empty() {
         return Err(report(
             Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
             format!(
-                "classifier \"{classifier}\" has no decisions to learn from: decide some emails, or import history with triage.learn_from()"
+                "classifier \"{classifier}\" has nothing to learn from: decide some emails, or import history with triage.learn_from()"
             ),
         ));
     }
     let serving = train::fit(state)?;
-    let (bytes, model) = {
-        let size = serving.len();
-        let model = Model::from_front(serving.clone(), &check_for_interrupts).map_err(from_core)?;
-        (size, model)
+    let model = Model::from_front(pg::copy(&serving)?, &check_for_interrupts).map_err(from_core)?;
+    let own = if from_ledger {
+        model.without_counts(&check_for_interrupts)
+    } else {
+        let (fit, metrics) = (model.meta().fit, model.meta().metrics.clone());
+        w.own_counts(classifier)?
+            .pack(&fit, metrics, &check_for_interrupts)
     };
-    let fit_only = model
-        .without_counts(&check_for_interrupts)
-        .map_err(from_core)?;
-    let stored = storable(fit_only, "email_model")?;
-    let version = w.insert_model(
-        classifier,
-        RawValue::of_bytes(&stored, c"email_model"),
-        true,
-        model.meta(),
-        model.identity(),
-        bytes,
+    let own = storable(own.map_err(from_core)?, "email_model")?;
+    let new = NewModel {
+        stored: RawValue::of_bytes(&own, c"email_model"),
+        about: &model,
+        from_ledger,
         note,
-    )?;
+    };
+    let version = w.insert_model(classifier, new)?;
     w.activate(classifier, version)?;
-    w.store_base(classifier, Some(version), &serving, None, decisions)?;
+    w.store_trained(classifier, version, &serving, base)?;
     Ok(version)
 }
 

@@ -2,6 +2,7 @@
 
 use pgrx::{PgSqlErrorCode as Code, notice, pg_extern, pg_sys};
 
+use crate::catalog::NewModel;
 use crate::error::{SqlResult, from_core, report};
 use crate::{catalog, pg};
 
@@ -93,15 +94,13 @@ fn deploy(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<i32> {
     let opened = model.read_model()?;
     catalog::write(c"triage.deploy()", |w| {
         w.lock_classifier(classifier)?;
-        let version = w.insert_model(
-            classifier,
-            model.argument(),
-            false,
-            opened.meta(),
-            opened.identity(),
-            opened.total_bytes(),
+        let new = NewModel {
+            stored: model.argument(),
+            about: &opened,
+            from_ledger: false,
             note,
-        )?;
+        };
+        let version = w.insert_model(classifier, new)?;
         if activate && w.activate(classifier, version)? {
             w.rebase(classifier)?;
         }

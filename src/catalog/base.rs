@@ -35,9 +35,14 @@ impl Base {
         self.version.is_some()
     }
 
-    /// Number of decisions folded in.
-    pub fn decisions(&self) -> i64 {
-        self.decisions
+    /// Whether decisions have made all the counts.
+    pub fn is_from_ledger(&self) -> bool {
+        self.learned.is_none()
+    }
+
+    /// All counts.
+    pub fn all(&mut self) -> &mut State {
+        &mut self.serving
     }
 
     fn states(&mut self) -> impl Iterator<Item = &mut State> {
@@ -87,6 +92,14 @@ fn state_of(model: RawValue) -> SqlResult<State> {
     let bytes = model.content()?;
     let state = Model::state(&bytes, &check_for_interrupts).map_err(from_core)?;
     train::within_memory(state)
+}
+
+fn state_bytes(state: &mut Option<State>) -> SqlResult<Option<Vec<u8>>> {
+    let bytes = |state: &mut State| {
+        let bytes = state.to_bytes(&check_for_interrupts).map_err(from_core)?;
+        artifact_types::storable(bytes, "email_state")
+    };
+    state.as_mut().map(bytes).transpose()
 }
 
 impl Writer<'_, '_> {
@@ -247,6 +260,38 @@ impl Writer<'_, '_> {
             .map_err(from_core)
     }
 
+    /// The counts of the active version alone, without those of decisions.
+    pub fn own_counts(&mut self, classifier: &str) -> SqlResult<State> {
+        let rows = self.run(
+            "SELECT m.model FROM triage.model m
+              WHERE m.classifier = $1 AND m.version = (SELECT a.version FROM triage.activation a
+                    WHERE a.classifier = $1 ORDER BY a.activation_id DESC LIMIT 1)",
+            &[classifier.into()],
+        )?;
+        match rows.len() {
+            0 => Ok(State::default()),
+            _ => rows.raw(0, 1).map_or(Ok(State::default()), state_of),
+        }
+    }
+
+    /// Stores what training has made of these counts.
+    pub fn store_trained(
+        &mut self,
+        classifier: &str,
+        version: i32,
+        serving: &[u8],
+        mut base: Base,
+    ) -> SqlResult<()> {
+        let learned = state_bytes(&mut base.learned)?;
+        self.store_base(
+            classifier,
+            Some(version),
+            serving,
+            learned.as_deref(),
+            base.decisions,
+        )
+    }
+
     /// Stores counts, packed for serving.
     pub fn write_base(&mut self, classifier: &str, mut base: Base) -> SqlResult<()> {
         self.complete_sample(classifier, base.learned(), false)?;
@@ -255,13 +300,7 @@ impl Writer<'_, '_> {
             .pack(&base.fit, base.metrics.clone(), &check_for_interrupts)
             .map_err(from_core)?;
         let serving = artifact_types::storable(serving, "email_model")?;
-        let learned = match &mut base.learned {
-            Some(state) => Some(artifact_types::storable(
-                state.to_bytes(&check_for_interrupts).map_err(from_core)?,
-                "email_state",
-            )?),
-            None => None,
-        };
+        let learned = state_bytes(&mut base.learned)?;
         self.store_base(
             classifier,
             base.version,
@@ -271,8 +310,7 @@ impl Writer<'_, '_> {
         )
     }
 
-    /// Stores what sessions answer with.
-    pub fn store_base(
+    fn store_base(
         &mut self,
         classifier: &str,
         version: Option<i32>,

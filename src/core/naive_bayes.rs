@@ -158,20 +158,20 @@ impl Weighing {
     /// Terms of one feature; `deltas` is a buffer.
     pub(crate) fn terms<'b>(&self, row: &[Cell], deltas: &'b mut Vec<(u32, f64)>) -> RowTerms<'b> {
         let alpha = self.form.alpha();
+        let log_alpha = ln(alpha);
         deltas.clear();
         let gain = if self.form == ScoreForm::MultinomialBoolean {
-            let seen = |cell: &Cell| ln(f64::from(cell.documents) + alpha) - ln(alpha);
+            let seen = |cell: &Cell| ln(f64::from(cell.documents) + alpha) - log_alpha;
             deltas.extend(row.iter().map(|cell| (cell.class, seen(cell))));
             1.0
         } else {
             let idf = self.log_reference.saturating_sub(self.log_df(row)) as f64 / LOG_ONE + 1.0;
             let value = |weight: u64| weight as f64 / WEIGHT_ONE * idf;
             let whole: u64 = row.iter().map(|c| c.weight).sum();
+            let log_whole = ln(value(whole) + alpha);
             let seen = |cell: &Cell| match self.form {
-                ScoreForm::ComplementTfIdf => {
-                    ln(value(whole) + alpha) - ln(value(whole - cell.weight) + alpha)
-                }
-                _ => ln(value(cell.weight) + alpha) - ln(alpha),
+                ScoreForm::ComplementTfIdf => log_whole - ln(value(whole - cell.weight) + alpha),
+                _ => ln(value(cell.weight) + alpha) - log_alpha,
             };
             deltas.extend(row.iter().map(|cell| (cell.class, idf * seen(cell))));
             idf
