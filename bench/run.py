@@ -45,9 +45,9 @@ def say(text):
 class Session:
     """One psql that stays open."""
 
-    def __init__(self):
+    def __init__(self, database=None):
         self.psql = subprocess.Popen(
-            ["psql", "-XqAt", "-v", "ON_ERROR_STOP=1"],
+            ["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", *([database] if database else [])],
             env={**os.environ, "PGOPTIONS": OPTIONS},
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8",
         )
@@ -115,7 +115,7 @@ def varied(text, chance):
     return "\n".join([*words, f"reference {chance.getrandbits(40):x}"])
 
 
-def sample(session):
+def sample(session, sizes=SAMPLE_SIZES):
     session.run("SELECT triage.load_sample();")
     mails = [json.loads(line) for line in session.run("""
         SELECT json_build_object(
@@ -123,17 +123,17 @@ def sample(session):
             'label', label, 'text', concat_ws(E'\\n', subject, body))
         FROM triage.email ORDER BY email_id;""")]
     chance = random.Random(1)
-    for split, size in SAMPLE_SIZES.items():
+    for split, size in sizes.items():
         originals = [mail for mail in mails if mail["split"] == split]
         for i in range(size):
             mail = originals[i % len(originals)]
             yield {**mail, "text": varied(mail["text"], chance)}
 
 
-def copy_line(mail):
+def copy_line(mail, keys=("label", "text")):
     escaped = (
         mail[key].replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t")
-        for key in ("label", "text")
+        for key in keys
     )
     return "\t".join(escaped) + "\n"
 
@@ -243,11 +243,13 @@ def train_once(session, aggregate, helpers):
     return result
 
 
+ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
+
+
 def peer_once(python, messages, peer):
-    one_thread = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
     done = subprocess.run(
         [python, PROJECT / "bench" / "peers.py", messages, peer],
-        env={**os.environ, **one_thread}, stdout=subprocess.PIPE, check=True, encoding="utf-8",
+        env={**os.environ, **ONE_THREAD}, stdout=subprocess.PIPE, check=True, encoding="utf-8",
     )
     return json.loads(done.stdout)
 
@@ -334,13 +336,17 @@ def cpu():
     return f"{model}, {os.cpu_count()} cores"
 
 
-def headline(session, source, mails, results):
+def versions(session):
     version = session.value("SELECT extversion FROM pg_extension WHERE extname = 'pg_triage';")
     server = session.value("SHOW server_version;").split()[0]
+    return f"pg_triage {version}, PostgreSQL {server}"
+
+
+def headline(session, source, mails, results):
     sizes = {split: sum(mail["split"] == split for mail in mails) for split in ("train", "test")}
     characters = sum(len(mail["text"]) for mail in mails) / len(mails)
     peer = "".join(f", scikit-learn {run['version']}" for run in results.get("multinomial", [])[:1])
-    print(f"\npg_triage {version}, PostgreSQL {server}{peer}, {cpu()}")
+    print(f"\n{versions(session)}{peer}, {cpu()}")
     print(
         f"{source}: {sizes['train']} mails to learn, {sizes['test']} to classify, "
         f"{len({mail['label'] for mail in mails})} labels, {characters:.0f} characters each on average"
@@ -379,4 +385,5 @@ def main(python=None):
         print("skipped: scikit-learn, because its virtual environment could not be made (see above)")
 
 
-main(*sys.argv[1:])
+if __name__ == "__main__":
+    main(*sys.argv[1:])

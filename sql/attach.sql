@@ -18,6 +18,9 @@ COMMENT ON FUNCTION triage.label_row() IS 'before insert: fills a label that is 
 COMMENT ON FUNCTION triage.record_row() IS 'after insert: writes the review';
 COMMENT ON FUNCTION triage.decide_row() IS 'before an update of the label: checks it and gives it the spelling of triage.label';
 COMMENT ON FUNCTION triage.record_decision() IS 'after an update of label or key: writes the decision, or follows the key';
+CREATE FUNCTION triage.record_move() RETURNS trigger
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'record_move_wrapper';
+COMMENT ON FUNCTION triage.record_move() IS 'after a deletion from a partition: the row may appear in another one';
 COMMENT ON FUNCTION triage.begin_batch() IS 'before a statement: its decisions get a batch_id of their own';
 COMMENT ON FUNCTION triage.end_batch() IS 'after a statement: folds decisions into the base when they have become many';
 
@@ -33,8 +36,8 @@ BEGIN
         FOR EACH ROW EXECUTE FUNCTION triage.label_row(%1$s)', id, relation);
     EXECUTE format('CREATE TRIGGER zz_triage_labelled_%1$s AFTER INSERT ON %2$s
         FOR EACH ROW EXECUTE FUNCTION triage.record_row(%1$s)', id, relation);
-    EXECUTE format('CREATE TRIGGER zz_triage_batch_%1$s BEFORE UPDATE OF %3$I ON %2$s
-        FOR EACH STATEMENT EXECUTE FUNCTION triage.begin_batch()', id, relation, label);
+    EXECUTE format('CREATE TRIGGER zz_triage_batch_%1$s BEFORE INSERT OR UPDATE OF %3$I ON %2$s
+        FOR EACH STATEMENT EXECUTE FUNCTION triage.begin_batch(%1$s)', id, relation, label);
     EXECUTE format('CREATE TRIGGER zz_triage_decide_%1$s BEFORE UPDATE OF %3$I ON %2$s
         FOR EACH ROW WHEN (OLD.%3$I::text IS DISTINCT FROM NEW.%3$I::text)
         EXECUTE FUNCTION triage.decide_row(%1$s)', id, relation, label);
@@ -42,8 +45,14 @@ BEGIN
     EXECUTE format('CREATE TRIGGER zz_triage_decided_%1$s AFTER UPDATE OF %4$s ON %2$s
         FOR EACH ROW WHEN (OLD.%3$I::text IS DISTINCT FROM NEW.%3$I::text OR OLD.%5$I::text IS DISTINCT FROM NEW.%5$I::text)
         EXECUTE FUNCTION triage.record_decision(%1$s)', id, relation, label, columns, key);
-    EXECUTE format('CREATE TRIGGER zz_triage_fold_%1$s AFTER UPDATE OF %3$I ON %2$s
+    EXECUTE format('CREATE TRIGGER zz_triage_fold_%1$s AFTER INSERT OR UPDATE OF %3$I ON %2$s
         FOR EACH STATEMENT EXECUTE FUNCTION triage.end_batch(%1$s)', id, relation, label);
+    -- A row that moves to another partition is deleted here and inserted there.
+    IF (SELECT relkind FROM pg_class WHERE oid = relation) = 'p' THEN
+        EXECUTE format('CREATE TRIGGER zz_triage_moved_%1$s AFTER DELETE ON %2$s
+            FOR EACH ROW EXECUTE FUNCTION triage.record_move(%1$s)', id, relation);
+        EXECUTE format('COMMENT ON TRIGGER zz_triage_moved_%s ON %s IS %L', id, relation, 'pg_triage: follows rows between partitions');
+    END IF;
     EXECUTE format('COMMENT ON TRIGGER zz_triage_label_%s ON %s IS %L', id, relation, 'pg_triage: labels new rows');
     EXECUTE format('COMMENT ON TRIGGER zz_triage_labelled_%s ON %s IS %L', id, relation, 'pg_triage: writes reviews');
     EXECUTE format('COMMENT ON TRIGGER zz_triage_batch_%s ON %s IS %L', id, relation, 'pg_triage: one batch per statement');
@@ -54,7 +63,27 @@ END
 $$;
 COMMENT ON FUNCTION triage.create_triggers(regclass, bigint, text, text, text[]) IS 'part of attach()';
 
-CREATE FUNCTION triage.create_queue_view(view_name text, of_source text, of_classifier text, relation regclass, label text, key text, texts text[])
+CREATE FUNCTION triage.is_citext(type oid) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    -- By its extension: anybody may call a type of his own so.
+    SELECT EXISTS (SELECT FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid AND d.refclassid = 'pg_extension'::regclass
+                    WHERE d.classid = 'pg_type'::regclass AND d.objid = type AND d.deptype = 'e' AND e.extname = 'citext')
+$$;
+COMMENT ON FUNCTION triage.is_citext(oid) IS 'part of attach()';
+
+CREATE FUNCTION triage.key_equality(type oid) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE WHEN triage.is_citext(type)
+                THEN format('OPERATOR(%I.=)', (SELECT n.nspname FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace WHERE t.oid = type))
+                ELSE 'OPERATOR(pg_catalog.=)' END
+$$;
+COMMENT ON FUNCTION triage.key_equality(oid) IS 'part of attach()';
+
+CREATE FUNCTION triage.create_queue_view(id bigint, view_name text, of_source text, of_classifier text, relation regclass, label text, key text, texts text[])
     RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
@@ -76,11 +105,13 @@ BEGIN
                r.predicted_label, r.confidence, r.second_label, r.second_confidence, r.margin, r.model_version,
                r.human_label, r.note, r.reviewed_by, r.reviewed_at, r.queue_reason, r.row_version
           FROM triage.review r
-          JOIN %4$s t ON t.%5$I = CASE WHEN r.source = %6$L THEN r.email_key END::%7$s
-         WHERE r.source = %6$L AND r.classifier = %8$L$view$,
-        view_name, columns, label, relation, key, of_source, key_type, of_classifier);
+          JOIN %4$s t ON t.%5$I %9$s CASE WHEN r.source = %6$L THEN r.email_key END::%7$s
+         WHERE r.source = %6$L
+           -- Read, not written down: a classifier can be renamed.
+           AND r.classifier = coalesce((SELECT s.classifier FROM triage.source s WHERE s.source_id = %10$s), %8$L)$view$,
+        view_name, columns, label, relation, key, of_source, key_type, of_classifier, triage.key_equality(key_type), id);
     EXECUTE format('CREATE TRIGGER review_batch INSTEAD OF INSERT OR UPDATE ON triage.%I
-        FOR EACH ROW EXECUTE FUNCTION triage.review_row()', view_name);
+        FOR EACH ROW EXECUTE FUNCTION triage.review_row(%s)', view_name, id);
     EXECUTE format('CREATE TRIGGER review_begin BEFORE INSERT OR UPDATE ON triage.%I
         FOR EACH STATEMENT EXECUTE FUNCTION triage.begin_batch()', view_name);
     EXECUTE format('CREATE TRIGGER review_end AFTER INSERT OR UPDATE ON triage.%I
@@ -102,7 +133,7 @@ BEGIN
     EXECUTE format('GRANT SELECT, INSERT, UPDATE ON triage.%I TO triage_reviewer', view_name);
 END
 $$;
-COMMENT ON FUNCTION triage.create_queue_view(text, text, text, regclass, text, text, text[]) IS 'part of attach()';
+COMMENT ON FUNCTION triage.create_queue_view(bigint, text, text, text, regclass, text, text, text[]) IS 'part of attach()';
 
 CREATE FUNCTION triage.source_name(relation regclass) RETURNS text
     LANGUAGE plpgsql STABLE PARALLEL UNSAFE
@@ -120,7 +151,8 @@ BEGIN
     END IF;
     FOR n IN 1..1000 LOOP
         known_as := plain || CASE WHEN n > 1 THEN format(' (%s)', n) ELSE '' END;
-        EXIT WHEN NOT EXISTS (SELECT FROM triage.source s JOIN pg_class c ON c.oid = s.relation WHERE s.source = known_as);
+        -- Nor that of a table that is gone: its reviews are about other emails.
+        EXIT WHEN NOT EXISTS (SELECT FROM triage.source s WHERE s.source = known_as);
     END LOOP;
     RETURN known_as;
 END
@@ -195,12 +227,6 @@ BEGIN
         END IF;
         RETURN 0;
     END IF;
-    -- The text is read, and the label written, with the owner's rights; the view is the owner's.
-    IF NOT has_table_privilege(rel.relowner, 'triage.review', 'SELECT') THEN
-        RAISE insufficient_privilege USING MESSAGE =
-            format('the owner of %s must be a reviewer: GRANT triage_reviewer TO %I', relation, owner_name);
-    END IF;
-
     IF coalesce(cardinality(text_columns), 0) = 0 OR array_ndims(text_columns) <> 1 OR array_position(text_columns, NULL) IS NOT NULL THEN
         RAISE invalid_parameter_value USING MESSAGE = 'text_columns must name at least one column, as ARRAY[''subject'', ''body'']';
     END IF;
@@ -224,10 +250,10 @@ BEGIN
         problem := CASE
             WHEN candidate = key_column AND attribute.atttypid::regtype::text
                  NOT IN ('text', 'character varying', 'uuid', 'smallint', 'integer', 'bigint')
-                 AND (SELECT typname FROM pg_type WHERE oid = attribute.atttypid) <> 'citext'
+                 AND NOT triage.is_citext(attribute.atttypid)
                 THEN format('is of type %s; a key must be text, varchar, citext, uuid, integer or bigint', format_type(attribute.atttypid, NULL))
             WHEN candidate = label_column AND attribute.atttypid::regtype::text NOT IN ('text', 'character varying')
-                 AND (SELECT typname FROM pg_type WHERE oid = attribute.atttypid) <> 'citext'
+                 AND NOT triage.is_citext(attribute.atttypid)
                 THEN format('is of type %s; a label column must be text, varchar or citext', format_type(attribute.atttypid, NULL))
             WHEN candidate = ANY (text_columns)
                  AND (SELECT typcategory FROM pg_type WHERE oid = attribute.atttypid) <> 'S'
@@ -254,6 +280,17 @@ BEGIN
         RAISE invalid_parameter_value USING MESSAGE = 'text_columns name a column twice';
     END IF;
 
+    SELECT s.classifier INTO candidate
+      FROM triage.source s
+      JOIN pg_trigger t ON t.tgrelid = s.relation AND t.tgname = 'zz_triage_decided_' || s.source_id
+      JOIN pg_attribute a ON a.attrelid = s.relation AND a.attnum = t.tgattr[0]
+     WHERE s.relation = attach_relation.relation AND s.attached AND a.attname = label_column
+       AND s.classifier <> attach_relation.classifier;
+    IF FOUND THEN
+        RAISE invalid_parameter_value USING MESSAGE = format(
+            'column "%s" of table %s is the label column of classifier "%s" already: each classifier needs one of its own',
+            label_column, relation, candidate);
+    END IF;
     IF EXISTS (SELECT FROM triage.source s
                 WHERE s.relation = attach_relation.relation AND s.attached AND s.classifier = attach_relation.classifier) THEN
         RAISE duplicate_object USING MESSAGE = format('table %s is attached to classifier "%s" already: triage.detach(%L) first',
@@ -277,8 +314,7 @@ BEGIN
     END LOOP;
     view_name := coalesce(view_name, 'table_' || id || '_queue');
     PERFORM triage.create_triggers(relation, id, label_column, key_column, text_columns);
-    PERFORM triage.create_queue_view(view_name, known_as, classifier, relation, label_column, key_column, text_columns);
-    EXECUTE format('ALTER VIEW triage.%I OWNER TO %I', view_name, owner_name);
+    PERFORM triage.create_queue_view(id, view_name, known_as, classifier, relation, label_column, key_column, text_columns);
     UPDATE triage.source s SET queue_view = view_name WHERE s.source_id = id;
     RETURN id;
 END
@@ -307,7 +343,7 @@ BEGIN
     FOR source IN SELECT * FROM triage.source s WHERE s.relation = detach_relation.relation AND s.attached LOOP
         n := n + 1;
         IF source.source_id <> 0 THEN
-            FOREACH step IN ARRAY ARRAY['label', 'labelled', 'batch', 'decide', 'decided', 'fold'] LOOP
+            FOREACH step IN ARRAY ARRAY['label', 'labelled', 'batch', 'decide', 'decided', 'fold', 'moved'] LOOP
                 EXECUTE format('DROP TRIGGER IF EXISTS zz_triage_%s_%s ON %s', step, source.source_id, relation);
             END LOOP;
             EXECUTE format('DROP VIEW IF EXISTS triage.%I', source.queue_view);

@@ -164,6 +164,12 @@ BEGIN
         DELETE FROM triage.model WHERE classifier = OLD.name;
         DELETE FROM triage.label WHERE classifier = OLD.name;
     ELSE
+        -- The inbox is attached to "default" without a row that says so.
+        IF OLD.name = 'default' AND NOT EXISTS (SELECT FROM triage.source WHERE source_id = 0) THEN
+            INSERT INTO triage.source (source_id, source, classifier, relation, attached, queue_view, search_path)
+                OVERRIDING SYSTEM VALUE
+                VALUES (0, 'triage.email', OLD.name, 'triage.email', true, 'email_queue', 'pg_catalog, pg_temp');
+        END IF;
         UPDATE triage.source SET classifier = NEW.name WHERE classifier = OLD.name;
         UPDATE triage.review SET classifier = NEW.name WHERE classifier = OLD.name;
         UPDATE triage.decision SET classifier = NEW.name WHERE classifier = OLD.name;

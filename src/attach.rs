@@ -8,7 +8,7 @@ use pgrx::{PgSqlErrorCode as Code, pg_extern, pg_sys, warning};
 
 use crate::cache::{self, Active};
 use crate::catalog::ledger::Prediction;
-use crate::catalog::source::{Source, attached_by_trigger};
+use crate::catalog::source::{IfLocked, Source, attached_by_trigger};
 use crate::catalog::{self, Writer};
 use crate::decide::{self, Known, Verdict, Wish, given_label};
 use crate::error::{SqlResult, report};
@@ -29,17 +29,30 @@ enum Remembered {
     Unclassified,
     /// A person took the label away.
     Cleared,
+    /// It had this label in another partition.
+    Moved(Option<String>),
 }
 
 /// Beyond this, an email is classified again after it was written: a COPY of millions must
 /// not fill the session's memory.
 const MOST_REMEMBERED: usize = 100_000;
 
+type RowName = (i64, String);
+
+struct Note {
+    /// Of triggers: a statement that a trigger issues is one deeper.
+    depth: i32,
+    statement: i64,
+    what: Remembered,
+}
+
 #[derive(Default)]
 struct Memory {
     transaction: i64,
     /// By attachment and key.
-    rows: HashMap<(i64, String), (i64, Remembered)>,
+    rows: HashMap<RowName, Note>,
+    /// The last row that a label was filled in for.
+    last: Option<RowName>,
     overflown: bool,
 }
 
@@ -48,8 +61,20 @@ thread_local! {
     static WARNED: Cell<i64> = const { Cell::new(0) };
 }
 
+/// A statement on an attached table begins: what earlier ones left is of no use.
+fn forget_statement(source: i64) {
+    let depth = pg::trigger_depth();
+    MEMORY.with_borrow_mut(|memory| {
+        memory
+            .rows
+            .retain(|(of, _), note| *of != source || note.depth < depth);
+        memory.last = None;
+    });
+}
+
 fn remember(source: i64, key: String, what: Remembered) {
     let (transaction, statement) = (pg::transaction_time(), pg::statement_time());
+    let depth = pg::trigger_depth();
     MEMORY.with_borrow_mut(|memory| {
         if memory.transaction != transaction {
             *memory = Memory {
@@ -59,25 +84,65 @@ fn remember(source: i64, key: String, what: Remembered) {
         }
         if memory.rows.len() >= MOST_REMEMBERED {
             memory.overflown = true;
-        } else {
-            memory.rows.insert((source, key), (statement, what));
+            return;
         }
+        let note = Note {
+            depth,
+            statement,
+            what,
+        };
+        memory.last = Some((source, key.clone()));
+        memory.rows.insert((source, key), note);
     });
 }
 
-/// What this statement knows about a row, once; whether it may have known more.
-fn recall(source: i64, key: &str) -> (Option<Remembered>, bool) {
-    let (transaction, statement) = (pg::transaction_time(), pg::statement_time());
+impl Memory {
+    fn is_current(&self, note: &Note) -> bool {
+        self.transaction == pg::transaction_time()
+            && note.statement == pg::statement_time()
+            && note.depth == pg::trigger_depth()
+    }
+}
+
+/// What this statement knows about a row, once.
+fn recall(source: i64, key: &str) -> Option<Remembered> {
     MEMORY.with_borrow_mut(|memory| {
-        if memory.transaction != transaction {
-            return (None, false);
-        }
-        let found = memory.rows.remove(&(source, key.to_owned()));
+        let note = memory.rows.remove(&(source, key.to_owned()))?;
         if memory.rows.is_empty() && memory.rows.capacity() > 1000 {
             memory.rows.shrink_to_fit();
         }
-        let found = found.filter(|(then, _)| *then == statement);
-        (found.map(|(_, what)| what), memory.overflown)
+        memory.is_current(&note).then_some(note.what)
+    })
+}
+
+/// Whether this statement may know a row under another key: one that was not known yet when
+/// the label was filled in.
+fn may_know() -> bool {
+    MEMORY.with_borrow(|memory| {
+        memory.overflown || memory.rows.values().any(|note| memory.is_current(note))
+    })
+}
+
+/// Whether something is known about a row.
+fn knows(source: i64, key: &str) -> bool {
+    MEMORY.with_borrow(|memory| {
+        let note = memory.rows.get(&(source, key.to_owned()));
+        note.is_some_and(|note| memory.is_current(note))
+    })
+}
+
+/// The row that a label was filled in for last, if it was this label.
+fn last_predicted(source: i64, label: &str) -> Option<String> {
+    MEMORY.with_borrow(|memory| {
+        let name = memory.last.as_ref().filter(|(of, _)| *of == source)?;
+        let note = memory
+            .rows
+            .get(name)
+            .filter(|note| memory.is_current(note))?;
+        match &note.what {
+            Remembered::Predicted(p) if p.label.as_deref() == Some(label) => Some(name.1.clone()),
+            _ => None,
+        }
     })
 }
 
@@ -168,7 +233,8 @@ fn label_row(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
         return Ok(Returned::row(new));
     }
     let columns = Columns::of(&trigger, &source)?;
-    if new.text_up_to(columns.label(), 1)?.is_some() {
+    // White space is what forms and files send for nothing.
+    if given_label(new.text(columns.label())?.as_deref()).is_some() {
         return Ok(Returned::row(new));
     }
     let prediction = predict(&source, &columns.text(new)?)?;
@@ -216,11 +282,24 @@ fn record_row(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
         return Ok(Returned::nothing());
     };
     let label = new.text(columns.label())?;
-    let (remembered, overflown) = recall(source.id, &key);
-    let known = match remembered {
+    let known = match recall(source.id, &key) {
         Some(Remembered::Predicted(prediction)) => Some(prediction),
-        Some(_) => None,
-        None if overflown || label.is_none() => predict(&source, &columns.text(new)?)?,
+        Some(Remembered::Unclassified) => None,
+        Some(Remembered::Cleared) => {
+            return decide_new(&source, &key, Verdict::Label(None), None, String::new());
+        }
+        Some(Remembered::Moved(before)) if before == label => return Ok(Returned::nothing()),
+        Some(Remembered::Moved(before)) => {
+            let verdict = Verdict::Label(given_label(label.as_deref()));
+            return decide_new(
+                &source,
+                &key,
+                verdict,
+                before.as_deref(),
+                columns.text(new)?,
+            );
+        }
+        None if label.is_none() || may_know() => predict(&source, &columns.text(new)?)?,
         None => None,
     };
     let ours = known.filter(|prediction| prediction.label == label);
@@ -236,6 +315,48 @@ fn record_row(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
             record_given(&source, &key, label, &columns.text(new)?)?;
         }
         (None, Some(_)) => {}
+    }
+    Ok(Returned::nothing())
+}
+
+fn decide_new(
+    source: &Source,
+    key: &str,
+    verdict: Verdict,
+    before: Option<&str>,
+    text: String,
+) -> SqlResult<Returned> {
+    let features = classify::features(&text)?;
+    let actor = Actor::new(None);
+    catalog::as_owner(|w| {
+        decide_here(
+            w,
+            &actor,
+            source,
+            (key, before),
+            verdict,
+            &features,
+            "table",
+        )
+    })?;
+    Ok(Returned::nothing())
+}
+
+/// Partitioned tables only: a row that moves to another partition is deleted and inserted.
+#[pg_extern(sql = false)]
+fn record_move(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
+    let trigger = Trigger::new(fcinfo)?;
+    if session::is_own_change() || pg::is_restoring() {
+        return Ok(Returned::nothing());
+    }
+    let source = attached_by_trigger(trigger.argument()?)?;
+    let columns = Columns::of(&trigger, &source)?;
+    let old = trigger.old();
+    if let Some(key) = old.text(columns.key())?
+        && !knows(source.id, &key)
+    {
+        let label = old.text(columns.label())?;
+        remember(source.id, key, Remembered::Moved(label));
     }
     Ok(Returned::nothing())
 }
@@ -257,7 +378,7 @@ fn record_given(source: &Source, key: &str, label: &str, text: &str) -> SqlResul
         }
         w.insert_review(&source.name, key, &source.classifier, &prediction)?;
         let verdict = Verdict::Label(given_label(Some(label)));
-        decide_here(w, &actor, source, key, verdict, &features, "insert")
+        decide_here(w, &actor, source, (key, None), verdict, &features, "insert")
     })
 }
 
@@ -265,7 +386,7 @@ fn record_given(source: &Source, key: &str, label: &str, text: &str) -> SqlResul
 fn decide_row(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
     let trigger = Trigger::new(fcinfo)?;
     let (old, new) = (trigger.old(), trigger.new_row());
-    if session::is_own_change() || pg::is_restoring() {
+    if session::is_own_change() {
         return Ok(Returned::row(new));
     }
     let source = attached_by_trigger(trigger.argument()?)?;
@@ -274,18 +395,26 @@ fn decide_row(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
     }
     let columns = Columns::of(&trigger, &source)?;
     let key = old.text(columns.key())?.unwrap_or_default();
-    let given = new.text(columns.label())?;
+    let (before, given) = (old.text(columns.label())?, new.text(columns.label())?);
+    if let Some(label) = &given
+        && is_upsert(&source, label, &key)?
+    {
+        // The email keeps the label that it has; one without gets ours.
+        return match (&before, recall_last(source.id)) {
+            (None, Some(prediction)) => {
+                remember(source.id, key, Remembered::Predicted(prediction));
+                Ok(Returned::row(new))
+            }
+            _ => Ok(Returned::row(
+                new.with(&[(columns.label(), before.as_deref())])?,
+            )),
+        };
+    }
     let label = match given_label(given.as_deref()) {
         Some(label) => Some(catalog::as_owner(|w| {
             w.known_label(&source.classifier, label)
         })?),
-        // The decision is taken back: what had been predicted is the label again.
-        None => {
-            let review =
-                catalog::as_owner(|w| w.review_of(&source.name, &key, &source.classifier, false))?;
-            remember(source.id, key, Remembered::Cleared);
-            review.and_then(|review| review.predicted_label)
-        }
+        None => cleared(&source, &key, before.as_deref())?,
     };
     if label == given {
         return Ok(Returned::row(new));
@@ -295,10 +424,48 @@ fn decide_row(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
     ))
 }
 
+/// The decision is taken back: what had been predicted is the label again.
+fn cleared(source: &Source, key: &str, before: Option<&str>) -> SqlResult<Option<String>> {
+    let review = catalog::as_owner(|w| w.review_of(&source.name, key, &source.classifier, false))?;
+    let label = review.as_ref().and_then(decide::label_without_person);
+    if label.as_deref() == before {
+        // No trigger after the row would fire.
+        let nothing = pg_triage_core::Features::default();
+        let actor = Actor::new(None);
+        let verdict = Verdict::Label(None);
+        if review.is_some_and(|review| review.human_label.is_some()) {
+            catalog::as_owner(|w| {
+                decide_here(w, &actor, source, (key, None), verdict, &nothing, "table")
+            })?;
+        }
+    } else {
+        remember(source.id, key.to_owned(), Remembered::Cleared);
+    }
+    Ok(label)
+}
+
+/// Whether an update comes from `INSERT ... ON CONFLICT DO UPDATE SET label = excluded.label`
+/// with a label that we had filled in: not what a person said.
+fn is_upsert(source: &Source, label: &str, key: &str) -> SqlResult<bool> {
+    let Some(inserted) = last_predicted(source.id, label) else {
+        return Ok(false);
+    };
+    // In a MERGE the row that was labelled before is there, and this is another one.
+    Ok(inserted == key || !catalog::as_owner(|w| w.email_exists(source, &inserted))?)
+}
+
+fn recall_last(source: i64) -> Option<Prediction> {
+    let last = MEMORY.with_borrow_mut(|memory| memory.last.take())?;
+    match recall(source, &last.1) {
+        Some(Remembered::Predicted(prediction)) => Some(prediction),
+        _ => None,
+    }
+}
+
 #[pg_extern(sql = false)]
 fn record_decision(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
     let trigger = Trigger::new(fcinfo)?;
-    if session::is_own_change() || pg::is_restoring() {
+    if session::is_own_change() {
         return Ok(Returned::nothing());
     }
     let source = attached_by_trigger(trigger.argument()?)?;
@@ -310,16 +477,18 @@ fn record_decision(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
     let (Some(old_key), Some(key)) = (old.text(columns.key())?, new.text(columns.key())?) else {
         return Ok(Returned::nothing());
     };
-    let (old_label, label) = (old.text(columns.label())?, new.text(columns.label())?);
-    let (remembered, _) = recall(source.id, &old_key);
-    let verdict = match remembered {
+    let (before, label) = (old.text(columns.label())?, new.text(columns.label())?);
+    let mut ours = None;
+    let verdict = match recall(source.id, &old_key) {
         Some(Remembered::Cleared) => Some(Verdict::Label(None)),
-        // INSERT ... ON CONFLICT DO UPDATE SET label = excluded.label: ours, not a person's.
-        Some(Remembered::Predicted(prediction)) if prediction.label == label => None,
-        _ if old_label == label => None,
+        Some(Remembered::Predicted(prediction)) if prediction.label == label => {
+            ours = Some(prediction);
+            None
+        }
+        _ if before == label => None,
         _ => Some(Verdict::Label(given_label(label.as_deref()))),
     };
-    if old_key == key && verdict.is_none() {
+    if old_key == key && verdict.is_none() && ours.is_none() {
         return Ok(Returned::nothing());
     }
     let features = match verdict {
@@ -331,20 +500,30 @@ fn record_decision(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
         if old_key != key {
             w.move_review(&source.name, &old_key, &key)?;
         }
-        match verdict {
-            Some(verdict) => decide_here(w, &actor, &source, &key, verdict, &features, "table"),
-            None => Ok(()),
+        if let Some(prediction) = ours {
+            w.complete_review(&source.name, &key, &source.classifier, &prediction)?;
         }
+        let Some(verdict) = verdict else {
+            return Ok(());
+        };
+        // Changed again since, by the same statement or another trigger: that one decides.
+        let now = w.lock_email(&source, &key, IfLocked::Wait)?;
+        if now.is_some_and(|email| email.label != label) {
+            return Ok(());
+        }
+        let row = (key.as_str(), before.as_deref());
+        decide_here(w, &actor, &source, row, verdict, &features, "table")
     })?;
     Ok(Returned::nothing())
 }
 
-/// Decides about a row of the statement's own table: the server has it locked.
+/// Decides about a row of the statement's own table, which had this label before: the server
+/// has it locked.
 fn decide_here(
     w: &mut Writer,
     actor: &Actor,
     source: &Source,
-    key: &str,
+    (key, before): (&str, Option<&str>),
     verdict: Verdict,
     features: &pg_triage_core::Features,
     door: &'static str,
@@ -352,9 +531,7 @@ fn decide_here(
     let review = match w.review_of(&source.name, key, &source.classifier, true)? {
         Some(review) => review,
         None => {
-            // Never classified: it was there before, or came with a label.
-            let nothing = Prediction::default();
-            w.complete_review(&source.name, key, &source.classifier, &nothing)?;
+            w.insert_unclassified(&source.name, key, &source.classifier, before)?;
             let review = w.review_of(&source.name, key, &source.classifier, true)?;
             review.ok_or_else(|| {
                 report(
@@ -382,9 +559,12 @@ fn decide_here(
 
 #[pg_extern(sql = false)]
 fn begin_batch(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
-    Trigger::new(fcinfo)?;
+    let trigger = Trigger::new(fcinfo)?;
     if !session::is_own_change() {
         session::begin_batch();
+        if let Some(source) = trigger.optional_argument() {
+            forget_statement(source);
+        }
     }
     Ok(Returned::nothing())
 }
@@ -478,27 +658,38 @@ fn classify_rows(w: &mut Writer, source: &Source, most: i64) -> SqlResult<i64> {
     let Some(active) = cache::active_model(&source.classifier)? else {
         return Ok(0);
     };
-    let Some(place) = pg::column_names(source.relation, source.id)? else {
+    let Some(place) = pg::place_of(source.relation, source.id) else {
         return Ok(0);
     };
-    let mut labelled = 0;
+    let (mut labelled, mut last) = (0, None);
     while labelled < most {
-        let rows = w.unlabelled(source, &place, (most - labelled).min(ROWS_AT_ONCE))?;
-        if rows.is_empty() {
+        let wanted = (most - labelled).min(ROWS_AT_ONCE);
+        let rows = w.unlabelled(source, &place, last.as_deref(), wanted)?;
+        let Some((key, _)) = rows.last() else {
             break;
-        }
-        let before = labelled;
+        };
+        last = Some(key.clone());
         for (key, text) in rows {
             pg::check_for_interrupts();
             let prediction = classify::predict(&active, &classify::features(&text)?);
-            if let Some(label) = &prediction.label {
-                w.write_label(source, &place, &key, Some(label))?;
-                w.complete_review(&source.name, &key, &source.classifier, &prediction)?;
-                labelled += 1;
+            let Some(label) = &prediction.label else {
+                continue;
+            };
+            // One row that does not take its label must not stop the others.
+            let written = pg::catching(|| {
+                let written = w.write_label(source, &place, &key, Some(label))?;
+                if written {
+                    w.complete_review(&source.name, &key, &source.classifier, &prediction)?;
+                }
+                Ok(written)
+            });
+            match written {
+                Ok(written) => labelled += i64::from(written),
+                Err(message) => warning!(
+                    "email \"{key}\" in {} stays without a label: {message}",
+                    source.name
+                ),
             }
-        }
-        if labelled == before {
-            break;
         }
     }
     Ok(labelled)

@@ -2,7 +2,7 @@
 //! appends to the ledger, and brings review and label column in line.
 
 use pg_triage_core::Features;
-use pgrx::PgSqlErrorCode as Code;
+use pgrx::{PgSqlErrorCode as Code, warning};
 
 use crate::catalog::Writer;
 use crate::catalog::ledger::{Decision, Past, Review, queue_reason};
@@ -49,6 +49,18 @@ pub fn given_label(label: Option<&str>) -> Option<&str> {
     label.map(str::trim).filter(|label| !label.is_empty())
 }
 
+/// A note as it is stored.
+fn given_note(note: Option<&str>) -> SqlResult<Option<String>> {
+    if note.is_some_and(|note| note.len() > MAX_NOTE_BYTES) {
+        return Err(report(
+            Code::ERRCODE_STRING_DATA_RIGHT_TRUNCATION,
+            format!("note is too long: the limit is {MAX_NOTE_BYTES} bytes"),
+        ));
+    }
+    let note = note.map(str::trim).filter(|note| !note.is_empty());
+    Ok(note.map(str::to_owned))
+}
+
 /// Decides about a review by its number; returns the decision, if it took one, and the review
 /// as it is now.
 pub fn decide(
@@ -93,12 +105,16 @@ pub fn learnable(email: Option<&Email>, verdict: Verdict) -> SqlResult<Option<Fe
     }
 }
 
+/// The label that an email's row has while no person has decided.
+pub fn label_without_person(review: &Review) -> Option<String> {
+    let label = review.predicted_label.as_ref();
+    label.or(review.given_label.as_ref()).cloned()
+}
+
 /// The label that an email's row should have.
-pub fn effective_label(review: &Review) -> Option<&str> {
-    review
-        .human_label
-        .as_deref()
-        .or(review.predicted_label.as_deref())
+pub fn effective_label(review: &Review) -> Option<String> {
+    let label = review.human_label.clone();
+    label.or_else(|| label_without_person(review))
 }
 
 /// Brings the label column in line with the review.
@@ -112,10 +128,19 @@ pub fn write_back(
         return Ok(());
     };
     let label = effective_label(review);
-    if email.label.as_deref() == label {
+    if email.label == label {
         return Ok(());
     }
-    w.write_label(source, &email.place, &review.email_key, label)
+    if w.write_label(source, &email.place, &review.email_key, label.as_deref())? {
+        return Ok(());
+    }
+    Err(report(
+        Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+        format!(
+            "a trigger of {} does not let the label of email \"{}\" be changed",
+            source.name, review.email_key
+        ),
+    ))
 }
 
 /// Carries out a wish on a locked review: appends to the ledger and returns the decision and
@@ -130,14 +155,7 @@ pub fn settle(
     check_version(&before, wish.row_version)?;
     let mut after = before.clone();
     if let Some(note) = wish.note {
-        let note = note.map(str::trim).filter(|note| !note.is_empty());
-        if note.is_some_and(|note| note.len() > MAX_NOTE_BYTES) {
-            return Err(report(
-                Code::ERRCODE_STRING_DATA_RIGHT_TRUNCATION,
-                format!("note is too long: the limit is {MAX_NOTE_BYTES} bytes"),
-            ));
-        }
-        after.note = note.map(str::to_owned);
+        after.note = given_note(note)?;
     }
     let (kind, undoes) = match wish.verdict {
         Verdict::Nothing => return Ok((None, touched(before, after))),
@@ -159,15 +177,19 @@ pub fn settle(
         Verdict::Accept | Verdict::Label(Some(_)) => {
             let label = match wish.verdict {
                 Verdict::Label(Some(label)) => w.known_label(&before.classifier, label)?,
-                _ => before.predicted_label.clone().ok_or_else(|| {
-                    report(
-                        Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-                        format!(
-                            "review {} has no predicted label to accept: use triage.correct({}, 'a label')",
-                            before.review_id, before.review_id
-                        ),
-                    )
-                })?,
+                _ => {
+                    let predicted = before.predicted_label.as_deref().ok_or_else(|| {
+                        report(
+                            Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                            format!(
+                                "review {} has no predicted label to accept: use triage.correct({}, 'a label')",
+                                before.review_id, before.review_id
+                            ),
+                        )
+                    })?;
+                    // It may have been deleted, or have another spelling by now.
+                    w.known_label(&before.classifier, predicted)?
+                }
             };
             if before.human_label.as_deref() == Some(&label) {
                 return Ok((before.decision_id, touched(before, after)));
@@ -285,8 +307,9 @@ pub fn undo(
     };
     let mut after = before.clone();
     after.human_label = first.old_label.clone();
+    let note = given_note(note)?;
     if note.is_some() {
-        after.note = note.map(str::to_owned);
+        after.note = note;
     }
     let kind = ("undo", Some(last.decision_id));
     let (id, after) = append(
@@ -305,6 +328,7 @@ pub fn undo(
 
 /// An import from a relation without a key has no review.
 fn undo_import(w: &mut Writer, actor: &Actor, past: &Past, note: Option<&str>) -> SqlResult<i64> {
+    let note = given_note(note)?;
     // Two sessions must not both take it back.
     w.lock_classifier(&past.classifier)?;
     if let Some(by) = w.replaced_by(past.decision_id)? {
@@ -319,7 +343,7 @@ fn undo_import(w: &mut Writer, actor: &Actor, past: &Past, note: Option<&str>) -
         predicted_label: None,
         confidence: None,
         model_version: None,
-        note,
+        note: note.as_deref(),
         door: "function",
         replaces: Some(past.decision_id),
         undoes: Some(past.decision_id),
@@ -357,8 +381,12 @@ pub fn fold_if_due(w: &mut Writer) -> SqlResult<()> {
         } else {
             after
         };
-        if w.pending_over(&classifier, most)? && w.try_lock_base(&classifier)? {
-            fold(w, &classifier)?;
+        if !w.pending_over(&classifier, most)? || !w.try_lock_base(&classifier)? {
+            continue;
+        }
+        // A decision must not fail because a model has become too large.
+        if let Err(message) = pg::catching(|| fold(w, &classifier)) {
+            warning!("decisions about classifier \"{classifier}\" stay pending: {message}");
         }
     }
     Ok(())

@@ -71,36 +71,39 @@ fn learn_from(
         predicted: 0,
         empty: 0,
     };
-    // With the caller's rights: who may not read a table cannot learn from it either.
-    Spi::connect_mut(|client| {
-        let cursor = client
-            .try_open_cursor_mut(query.as_str(), &[])
-            .map_err(catalog::from_spi)?;
-        let name = cursor.detach_into_name();
-        let fetch = format!(
-            "FETCH {ROWS_AT_ONCE} FROM {}",
-            pgrx::spi::quote_identifier(&name)
-        );
-        loop {
-            check_for_interrupts();
-            let rows = pg::execute_once(client, &fetch)?;
-            if rows.len() == 0 {
-                break;
-            }
-            let mails = (0..rows.len())
-                .map(|row| (rows.text(row, 1), rows.text(row, 2), rows.text(row, 3)));
-            let before = import.learned / ROWS_PER_NOTICE;
-            catalog::as_owner(|w| {
-                for (key, text, label) in mails {
-                    import.take(w, key, text.unwrap_or_default(), label)?;
+    // With the caller's rights: who may not read a table cannot learn from it either. What is
+    // executed there must not fold or train meanwhile.
+    session::holding_base(|| {
+        Spi::connect_mut(|client| {
+            let cursor = client
+                .try_open_cursor_mut(query.as_str(), &[])
+                .map_err(catalog::from_spi)?;
+            let name = cursor.detach_into_name();
+            let fetch = format!(
+                "FETCH {ROWS_AT_ONCE} FROM {}",
+                pgrx::spi::quote_identifier(&name)
+            );
+            loop {
+                check_for_interrupts();
+                let rows = pg::execute_once(client, &fetch)?;
+                if rows.len() == 0 {
+                    break;
                 }
-                train::check_memory(import.base.learned())
-            })?;
-            if import.learned / ROWS_PER_NOTICE > before {
-                notice!("{} emails learned so far", import.learned);
+                let mails = (0..rows.len())
+                    .map(|row| (rows.text(row, 1), rows.text(row, 2), rows.text(row, 3)));
+                let before = import.learned / ROWS_PER_NOTICE;
+                catalog::as_owner(|w| {
+                    for (key, text, label) in mails {
+                        import.take(w, key, text.unwrap_or_default(), label)?;
+                    }
+                    train::check_memory(import.base.learned())
+                })?;
+                if import.learned / ROWS_PER_NOTICE > before {
+                    notice!("{} emails learned so far", import.learned);
+                }
             }
-        }
-        Ok::<_, pg_sys::panic::ErrorReport>(())
+            Ok::<_, pg_sys::panic::ErrorReport>(())
+        })
     })?;
     import.finish()
 }

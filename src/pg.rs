@@ -21,7 +21,7 @@ mod spi;
 mod trigger;
 
 pub use spi::{Rows, execute, execute_once, select};
-pub use trigger::{Attached, Event, Returned, Row, Trigger, column_names};
+pub use trigger::{Attached, Event, Returned, Row, Trigger, place_of};
 
 /// Lets a cancel request, a timeout or a shutdown take effect here.
 pub fn check_for_interrupts() {
@@ -479,6 +479,27 @@ pub fn transaction_time() -> i64 {
     unsafe { pg_sys::GetCurrentTransactionStartTimestamp() }
 }
 
+/// How many triggers are running, one within another.
+pub fn trigger_depth() -> i32 {
+    // SAFETY: the function takes no arguments and looks at none.
+    unsafe { pg_sys::pg_trigger_depth(std::ptr::null_mut()).value() as i32 }
+}
+
+/// Whether the current user has the rights of the owner of the extension's tables.
+pub fn is_owner() -> bool {
+    let signal = triage_relation(c"model_signal").unwrap_or(pg_sys::InvalidOid);
+    // SAFETY: opens and closes a relation that exists.
+    unsafe {
+        let relation = pg_sys::try_relation_open(signal, pg_sys::AccessShareLock as i32);
+        if relation.is_null() {
+            return false;
+        }
+        let owner = (*(*relation).rd_rel).relowner;
+        pg_sys::relation_close(relation, pg_sys::AccessShareLock as i32);
+        pg_sys::has_privs_of_role(pg_sys::GetUserId(), owner)
+    }
+}
+
 /// Whether the statement is one of several in a transaction.
 pub fn in_transaction_block() -> bool {
     // SAFETY: reads the transaction state.
@@ -544,17 +565,36 @@ pub fn prevent_if_read_only(function: &CStr) {
     unsafe { pg_sys::PreventCommandIfReadOnly(function.as_ptr()) }
 }
 
+/// Where only the server's own objects are found.
+pub const OWN_PATH: &CStr = c"pg_catalog, pg_temp";
+
 /// Runs `f` with the rights of the relation's owner and a search path that only the
 /// server's own objects are found on, so that nothing of the caller's is executed with
 /// those rights. An error ends the (sub)transaction, which restores both.
 pub fn as_owner_of<R>(relation: pg_sys::Oid, f: impl FnOnce() -> SqlResult<R>) -> SqlResult<R> {
-    as_owner_with_path(relation, c"pg_catalog, pg_temp", f)
+    as_owner(relation, OWN_PATH, 0, f)
 }
 
-/// The same with a search path of the owner's choice.
-pub fn as_owner_with_path<R>(
+/// The same for a table of somebody else's, whose triggers and policies are executed: with a
+/// search path of the owner's choice, and nothing of theirs may stay behind and run later
+/// with other rights (deferred triggers, held cursors).
+pub fn as_table_owner<R>(
     relation: pg_sys::Oid,
     path: &CStr,
+    f: impl FnOnce() -> SqlResult<R>,
+) -> SqlResult<R> {
+    as_owner(
+        relation,
+        path,
+        pg_sys::SECURITY_RESTRICTED_OPERATION as i32,
+        f,
+    )
+}
+
+fn as_owner<R>(
+    relation: pg_sys::Oid,
+    path: &CStr,
+    restriction: i32,
     f: impl FnOnce() -> SqlResult<R>,
 ) -> SqlResult<R> {
     // SAFETY: the documented sequence (compare the server's `ri_triggers.c` for the user
@@ -570,7 +610,7 @@ pub fn as_owner_with_path<R>(
         let level = pg_sys::NewGUCNestLevel();
         pg_sys::SetUserIdAndSecContext(
             owner,
-            context | pg_sys::SECURITY_LOCAL_USERID_CHANGE as i32,
+            context | pg_sys::SECURITY_LOCAL_USERID_CHANGE as i32 | restriction,
         );
         pg_sys::set_config_option(
             c"search_path".as_ptr(),
@@ -583,7 +623,8 @@ pub fn as_owner_with_path<R>(
             false,
         );
         let result = f();
-        pg_sys::AtEOXact_GUC(true, level);
+        // As after an error: what `f` executed may have changed settings for good.
+        pg_sys::AtEOXact_GUC(false, level);
         pg_sys::SetUserIdAndSecContext(user, context);
         result
     }

@@ -15,7 +15,7 @@ use crate::settings;
 const WRITABLE: [&str; 2] = ["human_label", "note"];
 
 /// Columns of `triage.review` and of every queue view.
-const PROTECTED: [&str; 14] = [
+const PROTECTED: [&str; 13] = [
     "classifier",
     "source",
     "email_key",
@@ -29,8 +29,10 @@ const PROTECTED: [&str; 14] = [
     "reviewed_by",
     "reviewed_at",
     "queue_reason",
-    "row_version",
 ];
+
+/// Columns of `triage.review` alone.
+const PROTECTED_IN_TABLE: [&str; 2] = ["decision_id", "given_label"];
 
 #[pg_extern(sql = false)]
 fn review_row(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
@@ -67,23 +69,21 @@ fn updated(trigger: &Trigger, instead: bool) -> SqlResult<Returned> {
         Ok(old.text(number)? != new.text(number)?)
     };
     // The version that a client saw, if it sends one; what it did not send is the row's own.
-    let seen = number(new, "row_version")?.map(|v| v as i32);
-    for column in PROTECTED {
-        if column != "row_version" && changed(column)? {
-            // A stale copy of the whole row is a conflict, not an attempt to forge it.
-            if changed("row_version")? {
-                break;
-            }
-            return Err(protected(column));
-        }
+    let current = number(old, "row_version")?;
+    let seen = number(new, "row_version")?.or(current);
+    // A stale copy of the whole row is a conflict, not an attempt to forge it.
+    let stale = seen != current;
+    if !instead && pg::is_owner() && changed("classifier")? {
+        return renamed(old, new);
     }
-    if instead {
-        for number in 1..=old.columns() {
-            let name = old.name(number);
-            let own = PROTECTED.contains(&name.as_str()) || WRITABLE.contains(&name.as_str());
-            if !own && old.text(number)? != new.text(number)? && !changed("row_version")? {
-                return Err(protected(&name));
-            }
+    for number in 1..=old.columns() {
+        let name = old.name(number);
+        let known = |columns: &[&str]| columns.contains(&name.as_str());
+        // A view has the email's text beside the review's columns.
+        let checked = known(&PROTECTED) || known(&PROTECTED_IN_TABLE) || instead;
+        let exempt = known(&WRITABLE) || name == "row_version" || name == "review_id";
+        if checked && !exempt && !stale && old.text(number)? != new.text(number)? {
+            return Err(protected(&name));
         }
     }
     let (label, note) = (new.column("human_label")?, new.column("note")?);
@@ -91,20 +91,17 @@ fn updated(trigger: &Trigger, instead: bool) -> SqlResult<Returned> {
     let label_changed =
         given_label(new_label.as_deref()) != given_label(old.text(label)?.as_deref());
     let note_changed = changed("note")?;
-    if label_changed || note_changed || changed("row_version")? {
-        let most = settings::max_rows_per_correction();
-        if session::count_changed_row() > most {
-            return Err(report(
-                Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
-                format!(
-                    "more than {most} rows in one statement (pg_triage.max_rows_per_correction): is the WHERE clause missing? triage.correct_many() takes many"
-                ),
-            ));
-        }
-    } else {
-        // Spelled differently at most: the row keeps what it had.
-        let kept = old.text(label)?;
-        return Ok(Returned::row(new.with(&[(label, kept.as_deref())])?));
+    if !label_changed && !note_changed && !stale {
+        return Ok(Returned::row(old));
+    }
+    let most = settings::max_rows_per_correction();
+    if session::count_changed_row() > most {
+        return Err(report(
+            Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+            format!(
+                "more than {most} rows in one statement (pg_triage.max_rows_per_correction): is the WHERE clause missing? triage.correct_many() takes many"
+            ),
+        ));
     }
     let wish = Wish {
         verdict: if label_changed {
@@ -113,7 +110,7 @@ fn updated(trigger: &Trigger, instead: bool) -> SqlResult<Returned> {
             Verdict::Nothing
         },
         note: note_changed.then_some(new_note.as_deref()),
-        row_version: seen,
+        row_version: seen.map(|version| version as i32),
         door: if instead { "view" } else { "review" },
     };
     let actor = Actor::new(None);
@@ -132,7 +129,16 @@ fn updated(trigger: &Trigger, instead: bool) -> SqlResult<Returned> {
         decide::write_back(w, source.as_ref(), email.as_ref(), &after)?;
         Ok(after)
     })?;
-    Ok(Returned::row(shown(new, &after, instead)?))
+    // From the old row: nothing of what the client sent is stored unseen.
+    Ok(Returned::row(shown(old, &after, instead)?))
+}
+
+/// A classifier's new name, written by the trigger on `triage.classifier`.
+fn renamed(old: Row, new: Row) -> SqlResult<Returned> {
+    let classifier = new.column("classifier")?;
+    let name = new.text(classifier)?;
+    let row = old.with(&[(classifier, name.as_deref())])?;
+    Ok(Returned::row(row))
 }
 
 /// `INSERT INTO triage.review_queue (review_id, human_label)`: names a review by its number,
@@ -153,11 +159,17 @@ fn inserted(trigger: &Trigger) -> SqlResult<Returned> {
         door: "view",
     };
     let id = number(new, "review_id")?;
-    let named = (text("source")?, text("email_key")?, text("classifier")?);
+    let (source, key) = (text("source")?, text("email_key")?);
+    let classifier = text("classifier")?;
     let after = catalog::write(c"INSERT", |w| {
-        let id = match (id, named) {
-            (Some(id), _) => id,
-            (None, (Some(source), Some(key), classifier)) => {
+        // The view of one table is about that table.
+        let own = trigger.optional_argument().map(|id| w.source(id));
+        let own = own.transpose()?;
+        let source = source.or(own.as_ref().map(|own| own.name.clone()));
+        let classifier = classifier.or(own.as_ref().map(|own| own.classifier.clone()));
+        let id = match (id, source, key) {
+            (Some(id), _, _) => id,
+            (None, Some(source), Some(key)) => {
                 let classifier = classifier.as_deref().unwrap_or(catalog::DEFAULT_CLASSIFIER);
                 let review = w.review_of(&source, &key, classifier, false)?;
                 review
@@ -171,6 +183,18 @@ fn inserted(trigger: &Trigger) -> SqlResult<Returned> {
             }
             _ => return Err(no_key()),
         };
+        if let Some(own) = own {
+            let review = w.review(id, false)?;
+            if (&review.source, &review.classifier) != (&own.name, &own.classifier) {
+                return Err(report(
+                    Code::ERRCODE_INVALID_PARAMETER_VALUE,
+                    format!(
+                        "review {id} is about {}, not about {}: use its own view, or triage.review_queue",
+                        review.source, own.name
+                    ),
+                ));
+            }
+        }
         decide::decide(w, &actor, id, wish).map(|(_, after)| after)
     })?;
     Ok(Returned::row(shown(new, &after, true)?))
@@ -180,6 +204,7 @@ fn inserted(trigger: &Trigger) -> SqlResult<Returned> {
 fn shown(row: Row, review: &Review, view: bool) -> SqlResult<Row> {
     let (id, version) = (review.review_id.to_string(), review.row_version.to_string());
     let decision = review.decision_id.map(|id| id.to_string());
+    let label = decide::effective_label(review);
     let mut values = vec![
         ("review_id", Some(id.as_str())),
         ("human_label", review.human_label.as_deref()),
@@ -197,7 +222,7 @@ fn shown(row: Row, review: &Review, view: bool) -> SqlResult<Row> {
             ("predicted_label", review.predicted_label.as_deref()),
         ]);
         if row.column("label").is_ok() {
-            values.push(("label", decide::effective_label(review)));
+            values.push(("label", label.as_deref()));
         }
     } else {
         values.push(("decision_id", decision.as_deref()));
@@ -327,6 +352,13 @@ fn correct_many(
 
 /// `7, 8, 12`, also `{7,8,12}` or one number a line.
 fn numbers(list: &str) -> SqlResult<Vec<i64>> {
+    const MOST_BYTES: usize = 16 << 20;
+    if list.len() > MOST_BYTES {
+        return Err(report(
+            Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+            "review_ids is too long: give a million at a time",
+        ));
+    }
     let numbers = list
         .split(|c: char| c.is_whitespace() || ",;{}[]()".contains(c))
         .filter(|part| !part.is_empty())

@@ -45,7 +45,11 @@ impl Actor {
 }
 
 fn claimed() -> Option<String> {
+    const MOST: usize = 65_536;
     let claims = pg::setting(c"request.jwt.claims")?;
+    if claims.len() > MOST {
+        return None;
+    }
     let claims: serde_json::Value = serde_json::from_str(&claims).ok()?;
     ["email", "preferred_username", "sub"]
         .iter()
@@ -54,49 +58,74 @@ fn claimed() -> Option<String> {
 }
 
 thread_local! {
-    static OWN_CHANGES: Cell<u32> = const { Cell::new(0) };
-    static ERASING: Cell<u32> = const { Cell::new(0) };
+    /// Trigger depth at which our own statement was issued.
+    static OWN_CHANGE: Cell<Option<i32>> = const { Cell::new(None) };
+    static ERASING: Cell<Option<i32>> = const { Cell::new(None) };
+    static BASE_HELD: Cell<Option<i32>> = const { Cell::new(None) };
     static BATCH: Cell<Option<(i64, i64)>> = const { Cell::new(None) };
     static CHANGED_ROWS: Cell<u64> = const { Cell::new(0) };
     static DECIDED: RefCell<BTreeMap<String, u64>> = const { RefCell::new(BTreeMap::new()) };
 }
 
-/// Counts a cell up while it lives, also when an error unwinds.
-struct Depth(&'static std::thread::LocalKey<Cell<u32>>);
+type Mark = std::thread::LocalKey<Cell<Option<i32>>>;
 
-impl Depth {
-    fn enter(cell: &'static std::thread::LocalKey<Cell<u32>>) -> Self {
-        cell.set(cell.get() + 1);
-        Self(cell)
+/// Puts a mark back when it goes, also when an error unwinds.
+struct Marked {
+    mark: &'static Mark,
+    before: Option<i32>,
+}
+
+impl Marked {
+    fn set(mark: &'static Mark) -> Self {
+        let before = mark.replace(Some(pg::trigger_depth()));
+        Self { mark, before }
     }
 }
 
-impl Drop for Depth {
+impl Drop for Marked {
     fn drop(&mut self) {
-        self.0.set(self.0.get() - 1);
+        self.mark.set(self.before);
     }
+}
+
+/// Whether a trigger fires because of the marked statement itself, not because of what
+/// another trigger did in it.
+fn is_direct(mark: &'static Mark) -> bool {
+    mark.get()
+        .is_some_and(|depth| pg::trigger_depth() == depth + 1)
 }
 
 /// Runs `f`, whose changes our triggers leave alone.
 pub fn as_own_change<R>(f: impl FnOnce() -> R) -> R {
-    let _depth = Depth::enter(&OWN_CHANGES);
+    let _marked = Marked::set(&OWN_CHANGE);
     f()
 }
 
 /// Whether a trigger fires because of our own change.
 pub fn is_own_change() -> bool {
-    OWN_CHANGES.get() > 0
+    is_direct(&OWN_CHANGE)
+}
+
+/// Runs `f`, during which nobody else may write the base, not even this session.
+pub fn holding_base<R>(f: impl FnOnce() -> R) -> R {
+    let _marked = Marked::set(&BASE_HELD);
+    f()
+}
+
+/// Whether a statement of this session is at work on the base.
+pub fn base_is_held() -> bool {
+    BASE_HELD.get().is_some()
 }
 
 /// Runs `f`, which may delete from the ledger.
 pub fn as_erasure<R>(f: impl FnOnce() -> R) -> R {
-    let _depth = Depth::enter(&ERASING);
+    let _marked = Marked::set(&ERASING);
     f()
 }
 
 /// Whether the ledger may be deleted from.
 pub fn is_erasure() -> bool {
-    ERASING.get() > 0
+    is_direct(&ERASING)
 }
 
 /// Begins a statement: its decisions get a batch of their own.

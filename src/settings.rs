@@ -39,7 +39,8 @@ pub fn register() {
         c"pg_triage.on_error",
         c"What happens to a new row of an attached table that cannot be classified.",
         c"With \"pending\" it is stored without a label, waits as unclassified in the review \
-          queue, and a warning says why; with \"error\" the INSERT fails.",
+          queue, and a warning says why; with \"error\" the INSERT fails. A row that comes \
+          before there is a model waits in either case.",
         &ON_ERROR,
         GucContext::Userset,
         GucFlags::default(),

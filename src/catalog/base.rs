@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use pg_triage_core::{Fit, Metrics, Model, SAMPLE_DOCUMENTS, State};
+use pg_triage_core::{Error, Fit, Metrics, Model, SAMPLE_DOCUMENTS, State};
 use pgrx::PgSqlErrorCode as Code;
 use pgrx::datum::DatumWithOid;
 
@@ -10,7 +10,7 @@ use super::ledger::{Lesson, decoded};
 use super::{LESSONS_AT_ONCE, Writer};
 use crate::error::{SqlResult, from_core, report};
 use crate::pg::{RawValue, check_for_interrupts};
-use crate::{artifact_types, train};
+use crate::{artifact_types, session, train};
 
 /// Counts that decisions are folded into.
 pub struct Base {
@@ -63,9 +63,11 @@ impl Base {
     /// Takes an email back.
     pub fn unlearn(&mut self, features: &pg_triage_core::Features, label: &str) -> SqlResult<()> {
         for state in self.states() {
-            state
-                .unlearn(features, label, &check_for_interrupts)
-                .map_err(from_core)?;
+            match state.unlearn(features, label, &check_for_interrupts) {
+                // As sessions do: a ledger that its owner wrote to must not stop folding.
+                Ok(()) | Err(Error::NotLearned { .. }) => {}
+                Err(error) => return Err(from_core(error)),
+            }
         }
         Ok(())
     }
@@ -103,10 +105,17 @@ fn state_bytes(state: &mut Option<State>) -> SqlResult<Option<Vec<u8>>> {
 }
 
 impl Writer<'_, '_> {
-    /// Waits until nobody else folds, until the end of the transaction.
+    /// Waits until nobody else folds, until the end of the transaction. A row lock, which
+    /// only who may write the table can take: anybody could hold an advisory lock.
     pub fn lock_base(&mut self, classifier: &str) -> SqlResult<()> {
+        if session::base_is_held() {
+            return Err(report(
+                Code::ERRCODE_OBJECT_IN_USE,
+                format!("classifier \"{classifier}\" is being trained by this very statement"),
+            ));
+        }
         self.run(
-            "SELECT pg_advisory_xact_lock(hashtext('pg_triage.base'), hashtext($1))",
+            "SELECT 1 FROM triage.classifier WHERE name = $1 FOR UPDATE",
             &[classifier.into()],
         )?;
         Ok(())
@@ -114,11 +123,14 @@ impl Writer<'_, '_> {
 
     /// The same without waiting; false if somebody does.
     pub fn try_lock_base(&mut self, classifier: &str) -> SqlResult<bool> {
+        if session::base_is_held() {
+            return Ok(false);
+        }
         let rows = self.run(
-            "SELECT pg_try_advisory_xact_lock(hashtext('pg_triage.base'), hashtext($1))",
+            "SELECT 1 FROM triage.classifier WHERE name = $1 FOR UPDATE SKIP LOCKED",
             &[classifier.into()],
         )?;
-        Ok(rows.text(0, 1).as_deref() == Some("t"))
+        Ok(rows.len() > 0)
     }
 
     /// Whether more decisions than this are pending.
@@ -377,7 +389,7 @@ impl Writer<'_, '_> {
     pub fn erase(&mut self, reviews: &HashSet<i64>) -> SqlResult<usize> {
         let reviews: Vec<i64> = reviews.iter().copied().collect();
         let argument: DatumWithOid = reviews.clone().into();
-        let erased = crate::session::as_erasure(|| {
+        let erased = session::as_erasure(|| {
             self.run(
                 "DELETE FROM triage.decision WHERE review_id = ANY ($1)",
                 &[argument],
@@ -393,7 +405,7 @@ impl Writer<'_, '_> {
 
     /// Deletes all reviews and decisions of a classifier; returns how many decisions.
     pub fn erase_all(&mut self, classifier: &str) -> SqlResult<i64> {
-        let erased = crate::session::as_erasure(|| {
+        let erased = session::as_erasure(|| {
             self.run(
                 "DELETE FROM triage.decision WHERE classifier = $1",
                 &[classifier.into()],

@@ -10,6 +10,9 @@ use crate::error::{SqlResult, from_core, report, unknown_label};
 use crate::pg::{self, Rows};
 use crate::session::{self, Actor};
 
+/// Between the key that an email had and what tells it from the one that has it now.
+const ASIDE: char = '\u{1}';
+
 /// One row of `triage.review`.
 #[derive(Debug, Clone)]
 pub struct Review {
@@ -27,10 +30,12 @@ pub struct Review {
     pub queue_reason: Option<String>,
     pub row_version: i32,
     pub decision_id: Option<i64>,
+    /// The label that the row had before anybody classified or decided.
+    pub given_label: Option<String>,
 }
 
 const REVIEW_COLUMNS: &str = "review_id, classifier, source, email_key, predicted_label, confidence, model_version, \
-     human_label, note, reviewed_by, reviewed_at, queue_reason, row_version, decision_id";
+     human_label, note, reviewed_by, reviewed_at, queue_reason, row_version, decision_id, given_label";
 
 fn review_in(rows: &Rows, row: usize) -> SqlResult<Review> {
     let missing = || report(Code::ERRCODE_INTERNAL_ERROR, "a review lacks a value");
@@ -49,6 +54,7 @@ fn review_in(rows: &Rows, row: usize) -> SqlResult<Review> {
         queue_reason: rows.text(row, 12),
         row_version: rows.parsed(row, 13).ok_or_else(missing)?,
         decision_id: rows.parsed(row, 14),
+        given_label: rows.text(row, 15),
     })
 }
 
@@ -267,7 +273,7 @@ impl Writer<'_, '_> {
                     second_label = excluded.second_label, second_confidence = excluded.second_confidence,
                     margin = excluded.margin, model_version = excluded.model_version,
                     queue_reason = excluded.queue_reason, human_label = NULL, note = NULL, reviewed_by = NULL,
-                    reviewed_at = NULL, decision_id = NULL, row_version = r.row_version + 1",
+                    reviewed_at = NULL, decision_id = NULL, given_label = NULL, row_version = r.row_version + 1",
             &[
                 classifier.into(),
                 source.into(),
@@ -282,6 +288,28 @@ impl Writer<'_, '_> {
             ],
         ).map(drop)
         })
+    }
+
+    /// The review of an email that nobody classified: it was there before, or came with a
+    /// label.
+    pub fn insert_unclassified(
+        &mut self,
+        source: &str,
+        key: &str,
+        classifier: &str,
+        given_label: Option<&str>,
+    ) -> SqlResult<()> {
+        self.run(
+            "INSERT INTO triage.review (classifier, source, email_key, queue_reason, given_label)
+             VALUES ($1, $2, $3, 'unclassified', $4) ON CONFLICT DO NOTHING",
+            &[
+                classifier.into(),
+                source.into(),
+                key.into(),
+                given_label.into(),
+            ],
+        )?;
+        Ok(())
     }
 
     /// Fills in the prediction of an email that had none; leaves any other as it is.
@@ -340,15 +368,24 @@ impl Writer<'_, '_> {
         })
     }
 
-    /// An email's key has changed.
+    /// An email's key has changed. A review that has the new key already is that of an email
+    /// which is gone, or whose key the same statement changes, too: it steps aside.
     pub fn move_review(&mut self, source: &str, from: &str, to: &str) -> SqlResult<()> {
+        let aside = |key: &str| format!("{key}{ASIDE}{}", pg::statement_time());
         session::as_own_change(|| {
-            self.run(
-                "UPDATE triage.review SET email_key = $3, row_version = row_version + 1
-                  WHERE source = $1 AND email_key = $2",
-                &[source.into(), from.into(), to.into()],
-            )
-            .map(drop)
+            let mut moved = |from: &str, to: &str| {
+                self.run(
+                    "UPDATE triage.review SET email_key = $3, row_version = row_version + 1
+                      WHERE source = $1 AND email_key = $2",
+                    &[source.into(), from.into(), to.into()],
+                )
+                .map(|rows| rows.len())
+            };
+            moved(to, &aside(to))?;
+            if moved(&aside(from), to)? == 0 {
+                moved(from, to)?;
+            }
+            Ok(())
         })
     }
 
@@ -528,9 +565,10 @@ impl Writer<'_, '_> {
     /// Reviews of an email by all classifiers, locked.
     pub fn lock_reviews(&mut self, source: &str, key: &str) -> SqlResult<Vec<(String, i64)>> {
         let rows = self.run(
-            "SELECT classifier, review_id FROM triage.review WHERE source = $1 AND email_key = $2
+            "SELECT classifier, review_id FROM triage.review
+              WHERE source = $1 AND (email_key = $2 OR starts_with(email_key, $3))
               ORDER BY review_id FOR UPDATE",
-            &[source.into(), key.into()],
+            &[source.into(), key.into(), format!("{key}{ASIDE}").into()],
         )?;
         Ok((0..rows.len())
             .filter_map(|row| rows.text(row, 1).zip(rows.parsed(row, 2)))

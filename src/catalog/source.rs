@@ -60,11 +60,15 @@ pub fn attached_by_trigger(id: i64) -> SqlResult<Rc<Source>> {
     let known = SOURCES.with_borrow(|sources| sources.get(&id).cloned());
     if let Some((then, source)) = known
         && then == now
+        && !pg::keeps_one_snapshot()
     {
         return Ok(source);
     }
     let source = Rc::new(super::as_owner(|w| w.source(id))?);
-    SOURCES.with_borrow_mut(|sources| sources.insert(id, (now, source.clone())));
+    // What an old snapshot shows does not hold for the next transaction.
+    if !pg::keeps_one_snapshot() {
+        SOURCES.with_borrow_mut(|sources| sources.insert(id, (now, source.clone())));
+    }
     Ok(source)
 }
 
@@ -151,12 +155,12 @@ impl Writer<'_, '_> {
         if !source.attached {
             return Ok(None);
         }
-        let Some(place) = pg::column_names(source.relation, source.id)? else {
+        let Some(place) = pg::place_of(source.relation, source.id) else {
             return Ok(None);
         };
         let from = format!(
             "FROM {} WHERE {} {} CAST($1 AS {})",
-            place.table, place.key, place.key_equality, place.key_type
+            place.table, place.key, place.key_equals, place.key_type
         );
         let query = format!(
             "SELECT left(concat_ws(E'\\n', {}), {}), {}::text {from} FOR NO KEY UPDATE {}",
@@ -168,7 +172,7 @@ impl Writer<'_, '_> {
                 IfLocked::Fail => "SKIP LOCKED",
             }
         );
-        pg::as_owner_of(source.relation, || {
+        pg::as_table_owner(source.relation, pg::OWN_PATH, || {
             let rows = self.run(&query, &[key.into()])?;
             if rows.len() > 0 {
                 let (text, label) = (rows.text(0, 1).unwrap_or_default(), rows.text(0, 2));
@@ -189,42 +193,64 @@ impl Writer<'_, '_> {
         })
     }
 
-    /// Sets the label in an email's row. Triggers of the table run as for its owner.
+    /// Whether there is a row with this key.
+    pub fn email_exists(&mut self, source: &Source, key: &str) -> SqlResult<bool> {
+        let Some(place) = pg::place_of(source.relation, source.id) else {
+            return Ok(false);
+        };
+        let query = format!(
+            "SELECT FROM {} WHERE {} {} CAST($1 AS {})",
+            place.table, place.key, place.key_equals, place.key_type
+        );
+        pg::as_table_owner(source.relation, pg::OWN_PATH, || {
+            self.run(&query, &[key.into()]).map(|rows| rows.len() > 0)
+        })
+    }
+
+    /// Sets the label in an email's row; false if a trigger of the table would not have it.
+    /// These run as for its owner.
     pub fn write_label(
         &mut self,
         source: &Source,
         place: &Attached,
         key: &str,
         label: Option<&str>,
-    ) -> SqlResult<()> {
+    ) -> SqlResult<bool> {
         let query = format!(
             "UPDATE {} SET {} = $2 WHERE {} {} CAST($1 AS {})",
-            place.table, place.label, place.key, place.key_equality, place.key_type
+            place.table, place.label, place.key, place.key_equals, place.key_type
         );
-        pg::as_owner_with_path(source.relation, &source.search_path, || {
-            session::as_own_change(|| self.run(&query, &[key.into(), label.into()]).map(drop))
+        pg::as_table_owner(source.relation, &source.search_path, || {
+            session::as_own_change(|| {
+                let rows = self.run(&query, &[key.into(), label.into()])?;
+                Ok(rows.len() > 0)
+            })
         })
     }
 
-    /// Keys and texts of rows without a label, locked, as many as asked for; those that
-    /// another transaction has locked are left out.
+    /// Keys and texts of rows without a label, locked, in the order of their keys after
+    /// `after`, as many as asked for; those that another transaction has locked are left out.
     pub fn unlabelled(
         &mut self,
         source: &Source,
         place: &Attached,
+        after: Option<&str>,
         most: i64,
     ) -> SqlResult<Vec<(String, String)>> {
         let query = format!(
             "SELECT {key}::text, left(concat_ws(E'\\n', {texts}), {limit}) FROM {table}
-              WHERE {label} IS NULL LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED",
+              WHERE {label} IS NULL AND ($2 IS NULL OR {key} {follows} CAST($2 AS {kind}))
+              ORDER BY {key} LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED",
             key = place.key,
             texts = place.texts.join(", "),
             limit = MAX_TEXT_BYTES + 1,
             table = place.table,
             label = place.label,
+            follows = place.key_follows,
+            kind = place.key_type,
         );
-        pg::as_owner_of(source.relation, || {
-            let rows = self.run(&query, &[most.into()])?;
+        pg::as_table_owner(source.relation, pg::OWN_PATH, || {
+            let rows = self.run(&query, &[most.into(), after.into()])?;
             Ok((0..rows.len())
                 .filter_map(|row| rows.text(row, 1).zip(rows.text(row, 2)))
                 .collect())

@@ -95,7 +95,8 @@ impl Rows<'_> {
 }
 
 thread_local! {
-    static PLANS: RefCell<HashMap<String, pg_sys::SPIPlanPtr>> = RefCell::default();
+    static PLANS: RefCell<HashMap<(String, Vec<pg_sys::Oid>), pg_sys::SPIPlanPtr>> =
+        RefCell::default();
 }
 
 /// The server checks before each use that a plan is still right, and plans again if not.
@@ -103,7 +104,9 @@ fn plan(query: &str, types: &[pg_sys::Oid]) -> SqlResult<pg_sys::SPIPlanPtr> {
     // Attached tables can be many, each with statements of its own. Beyond that, a plan
     // goes when SPI is disconnected; none is dropped, because it may be running.
     const MOST: usize = 1000;
-    if let Some(plan) = PLANS.with_borrow(|plans| plans.get(query).copied()) {
+    // Types by number: after DROP and CREATE EXTENSION those of the same name have others.
+    let key = (query.to_owned(), types.to_vec());
+    if let Some(plan) = PLANS.with_borrow(|plans| plans.get(&key).copied()) {
         return Ok(plan);
     }
     let text = CString::new(query).map_err(|_| {
@@ -123,7 +126,7 @@ fn plan(query: &str, types: &[pg_sys::Oid]) -> SqlResult<pg_sys::SPIPlanPtr> {
             return Err(report(Code::ERRCODE_INTERNAL_ERROR, message));
         }
         if keep {
-            PLANS.with_borrow_mut(|plans| plans.insert(query.to_owned(), plan));
+            PLANS.with_borrow_mut(|plans| plans.insert(key, plan));
         }
         Ok(plan)
     }

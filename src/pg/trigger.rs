@@ -1,6 +1,6 @@
 //! What a trigger function is called with, and what it returns.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 
 use pgrx::callconv::{BoxRet, FcInfo};
 use pgrx::datum::Datum;
@@ -104,11 +104,15 @@ impl Trigger {
         unsafe { (*self.data().tg_relation).rd_id }
     }
 
+    /// The trigger's argument, a number, if it has one.
+    pub fn optional_argument(&self) -> Option<i64> {
+        // SAFETY: the server's own array of `tgnargs` strings.
+        unsafe { argument_of(&*self.data().tg_trigger) }
+    }
+
     /// The trigger's argument, a number.
     pub fn argument(&self) -> SqlResult<i64> {
-        // SAFETY: the server's own array of `tgnargs` strings.
-        let argument = unsafe { argument_of(&*self.data().tg_trigger) };
-        argument.ok_or_else(|| {
+        self.optional_argument().ok_or_else(|| {
             report(
                 Code::ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
                 "this trigger was not made by triage.attach()",
@@ -116,11 +120,17 @@ impl Trigger {
         })
     }
 
-    /// Column numbers in the list (`UPDATE OF ...`) of the relation's own trigger of that
-    /// argument that has one of at least three columns.
+    /// Column numbers in the list (`UPDATE OF label, key, texts`) of the relation's trigger
+    /// that calls `triage.record_decision` with that argument.
     pub fn columns(&self, argument: i64) -> SqlResult<Vec<i16>> {
         // SAFETY: open while the trigger runs.
-        unsafe { columns_of(self.data().tg_relation, argument) }
+        let columns = unsafe { columns_of(self.data().tg_relation, argument) };
+        columns.ok_or_else(|| {
+            report(
+                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                "a trigger of triage.attach() is missing: detach the table and attach it again",
+            )
+        })
     }
 
     /// The row before an update.
@@ -192,9 +202,7 @@ impl Row {
             if name.is_null() {
                 return String::new();
             }
-            std::ffi::CStr::from_ptr(name)
-                .to_string_lossy()
-                .into_owned()
+            CStr::from_ptr(name).to_string_lossy().into_owned()
         }
     }
 
@@ -206,7 +214,7 @@ impl Row {
             if value.is_null() {
                 return Ok(None);
             }
-            let bytes = std::ffi::CStr::from_ptr(value).to_bytes();
+            let bytes = CStr::from_ptr(value).to_bytes();
             let bytes = super::copy(&bytes[..bytes.len().min(most)])?;
             pg_sys::pfree(value.cast());
             Ok(Some(match String::from_utf8(bytes) {
@@ -263,97 +271,113 @@ unsafe fn argument_of(trigger: &pg_sys::Trigger) -> Option<i64> {
     if trigger.tgnargs != 1 {
         return None;
     }
-    let text = unsafe { std::ffi::CStr::from_ptr(*trigger.tgargs) };
+    let text = unsafe { CStr::from_ptr(*trigger.tgargs) };
     text.to_str().ok()?.parse().ok()
 }
 
 /// # Safety
 /// An open relation.
-unsafe fn columns_of(relation: pg_sys::Relation, argument: i64) -> SqlResult<Vec<i16>> {
+unsafe fn columns_of(relation: pg_sys::Relation, argument: i64) -> Option<Vec<i16>> {
     const LABEL_KEY_AND_A_TEXT: i16 = 3;
     unsafe {
         let description = (*relation).trigdesc;
-        if !description.is_null() {
-            let triggers = std::slice::from_raw_parts(
-                (*description).triggers,
-                (*description).numtriggers.max(0) as usize,
-            );
-            for trigger in triggers {
-                if trigger.tgnattr >= LABEL_KEY_AND_A_TEXT && argument_of(trigger) == Some(argument)
-                {
-                    let columns =
-                        std::slice::from_raw_parts(trigger.tgattr, trigger.tgnattr as usize);
-                    return Ok(columns.to_vec());
-                }
-            }
+        if description.is_null() {
+            return None;
         }
+        let triggers = std::slice::from_raw_parts(
+            (*description).triggers,
+            (*description).numtriggers.max(0) as usize,
+        );
+        // By function: whoever may create triggers on the table may give them any list, and
+        // nobody else may execute this one.
+        let ours = triggers.iter().find(|trigger| {
+            trigger.tgnattr >= LABEL_KEY_AND_A_TEXT
+                && argument_of(trigger) == Some(argument)
+                && is_record_decision(trigger.tgfoid)
+        })?;
+        let columns = std::slice::from_raw_parts(ours.tgattr, ours.tgnattr as usize);
+        Some(columns.to_vec())
     }
-    Err(report(
-        Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-        "a trigger of triage.attach() is missing: detach the table and attach it again",
-    ))
 }
 
-/// The same for a relation that is not open: names of label, key and text columns, quoted,
-/// and the relation's own name. `None` if it is gone.
-pub fn column_names(relation: pg_sys::Oid, argument: i64) -> SqlResult<Option<Attached>> {
-    // SAFETY: a relation that was just found to exist is locked before it is looked at.
+fn is_record_decision(function: pg_sys::Oid) -> bool {
+    // SAFETY: syscache look-ups; null for a function that is gone.
+    unsafe {
+        let name = pg_sys::get_func_name(function);
+        !name.is_null()
+            && CStr::from_ptr(name) == c"record_decision"
+            && pg_sys::get_func_namespace(function)
+                == pg_sys::get_namespace_oid(c"triage".as_ptr(), true)
+    }
+}
+
+/// A name from the server, if there is one.
+///
+/// # Safety
+/// Null or a NUL-terminated string.
+unsafe fn text(name: *const std::ffi::c_char) -> Option<String> {
+    (!name.is_null()).then(|| {
+        unsafe { CStr::from_ptr(name) }
+            .to_string_lossy()
+            .into_owned()
+    })
+}
+
+/// How to get at the rows of a table that is not open. `None` if it is gone, or is not the
+/// one that was attached under this number.
+pub fn place_of(relation: pg_sys::Oid, argument: i64) -> Option<Attached> {
+    // SAFETY: a relation that was just found to exist is locked before it is looked at; all
+    // pointers that can be null are checked.
     unsafe {
         let open = pg_sys::try_relation_open(relation, pg_sys::AccessShareLock as i32);
         if open.is_null() {
-            return Ok(None);
+            return None;
         }
-        let columns = columns_of(open, argument);
-        let schema = pg_sys::get_namespace_name((*(*open).rd_rel).relnamespace);
-        let name = pg_sys::get_rel_name(relation);
-        let table = pg_sys::quote_qualified_identifier(schema, name);
-        let table = std::ffi::CStr::from_ptr(table)
-            .to_string_lossy()
-            .into_owned();
-        let quoted = |number: i16| {
-            let name = pg_sys::get_attname(relation, number, false);
-            let name = pg_sys::quote_identifier(name);
-            std::ffi::CStr::from_ptr(name)
-                .to_string_lossy()
-                .into_owned()
-        };
-        let attached = columns.map(|columns| {
+        let place = columns_of(open, argument).and_then(|columns| {
+            let schema = text(pg_sys::get_namespace_name((*(*open).rd_rel).relnamespace))?;
+            let name = text(pg_sys::get_rel_name(relation))?;
+            let quoted = |number: i16| {
+                let name = pg_sys::get_attname(relation, number, true);
+                (!name.is_null()).then(|| text(pg_sys::quote_identifier(name)))?
+            };
             let key_type = pg_sys::SPI_gettypeid((*open).rd_att, columns[1].into());
-            let type_name = pg_sys::format_type_be_qualified(key_type);
-            let equality = pg_sys::lookup_type_cache(key_type, pg_sys::TYPECACHE_EQ_OPR as i32);
-            let operator = pg_sys::get_opname((*equality).eq_opr);
-            Attached {
-                table,
-                label: quoted(columns[0]),
-                key: quoted(columns[1]),
-                key_type: std::ffi::CStr::from_ptr(type_name)
-                    .to_string_lossy()
-                    .into_owned(),
-                key_equality: operator_name((*equality).eq_opr, operator),
-                texts: columns[2..].iter().map(|&n| quoted(n)).collect(),
-            }
+            let compared = pg_sys::lookup_type_cache(
+                key_type,
+                (pg_sys::TYPECACHE_EQ_OPR | pg_sys::TYPECACHE_GT_OPR) as i32,
+            );
+            Some(Attached {
+                table: format!("{}.{}", quote(&schema), quote(&name)),
+                label: quoted(columns[0])?,
+                key: quoted(columns[1])?,
+                key_type: text(pg_sys::format_type_be_qualified(key_type))?,
+                key_equals: operator((*compared).eq_opr)?,
+                key_follows: operator((*compared).gt_opr)?,
+                texts: columns[2..]
+                    .iter()
+                    .map(|&n| quoted(n))
+                    .collect::<Option<_>>()?,
+            })
         });
         // The lock stays until the transaction ends: the names hold as long.
         pg_sys::relation_close(open, pg_sys::NoLock as i32);
-        attached.map(Some)
+        place
     }
 }
 
-/// # Safety
-/// The name of an operator that exists.
-unsafe fn operator_name(operator: pg_sys::Oid, name: *const std::ffi::c_char) -> String {
-    let schema = unsafe {
-        let qualified = pg_sys::format_operator_qualified(operator);
-        let text = std::ffi::CStr::from_ptr(qualified).to_string_lossy();
-        let name = std::ffi::CStr::from_ptr(name).to_string_lossy();
+fn quote(name: &str) -> String {
+    pgrx::spi::quote_identifier(name)
+}
+
+/// `OPERATOR(pg_catalog.=)`
+fn operator(number: pg_sys::Oid) -> Option<String> {
+    // SAFETY: syscache look-ups; null for an operator that does not exist.
+    unsafe {
+        let name = text(pg_sys::get_opname(number))?;
         // `pg_catalog.=(integer,integer)`
-        text.split(&format!(".{name}("))
-            .next()
-            .unwrap_or("pg_catalog")
-            .to_owned()
-    };
-    let name = unsafe { std::ffi::CStr::from_ptr(name).to_string_lossy() };
-    format!("OPERATOR({schema}.{name})")
+        let qualified = text(pg_sys::format_operator_qualified(number))?;
+        let (schema, _) = qualified.split_once(&format!(".{name}("))?;
+        Some(format!("OPERATOR({schema}.{name})"))
+    }
 }
 
 /// How to get at the rows of an attached table in SQL. All names are quoted.
@@ -367,8 +391,10 @@ pub struct Attached {
     pub key: String,
     /// Type of the key.
     pub key_type: String,
-    /// What compares keys.
-    pub key_equality: String,
+    /// Whether keys are the same.
+    pub key_equals: String,
+    /// Whether the left one comes later.
+    pub key_follows: String,
     /// Text columns.
     pub texts: Vec<String>,
 }

@@ -154,8 +154,8 @@ public final class Doors {
             for (; r.next(); n++) {
                 for (int i = 0; i < columnsAndValues.size(); i += 2) {
                     String value = columnsAndValues.get(i + 1);
-                    if (value != null && value.startsWith("l")) {
-                        r.updateLong(columnsAndValues.get(i), Long.parseLong(value.substring(1)));
+                    if (value != null && value.startsWith("i")) {
+                        r.updateInt(columnsAndValues.get(i), Integer.parseInt(value.substring(1)));
                     } else {
                         r.updateString(columnsAndValues.get(i), value == null ? null : value.substring(1));
                     }
@@ -201,14 +201,14 @@ public final class Doors {
         }
     }
 
-    /** "sTEXT" or "lNUMBER"; null is a string, too. */
+    /** "sTEXT" or "iNUMBER"; null is a string, too. */
     private static void bind(PreparedStatement s, List<String> params) throws SQLException {
         for (int i = 0; i < params.size(); i++) {
             String param = params.get(i);
             if (param == null) {
                 s.setNull(i + 1, Types.VARCHAR);
-            } else if (param.startsWith("l")) {
-                s.setLong(i + 1, Long.parseLong(param.substring(1)));
+            } else if (param.startsWith("i")) {
+                s.setInt(i + 1, Integer.parseInt(param.substring(1)));
             } else {
                 s.setString(i + 1, param.substring(1));
             }

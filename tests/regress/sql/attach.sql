@@ -103,6 +103,21 @@ UPDATE mail SET label = NULL WHERE id = 'cte' RETURNING label;
 UPDATE mail SET read = true, subject = 'other' WHERE id = 'plpgsql 1' RETURNING label;
 SELECT key, kind, old, new, door FROM decisions WHERE source = 'public.mail' AND key <> 'select 1';
 
+-- Clearing the label of one that was accepted takes that back, though the label stays the same.
+SELECT triage.accept(review_id) > 0 AS accepted FROM triage.review WHERE source = 'public.mail' AND email_key = 'select 2';
+UPDATE mail SET label = NULL WHERE id = 'select 2' RETURNING label;
+-- What one statement of several has left behind does not hide what the next one decides.
+INSERT INTO mail (id, subject) VALUES ('copy 2', 'invoice') ON CONFLICT DO NOTHING \; UPDATE mail SET label = 'billing' WHERE id = 'copy 2';
+UPDATE mail SET label = NULL WHERE id = 'select 3' \; UPDATE mail SET label = 'support' WHERE id = 'select 3';
+DO $$ BEGIN
+    INSERT INTO mail (id, subject) VALUES ('block', 'invoice');
+    UPDATE mail SET label = 'support' WHERE id = 'block';
+    UPDATE mail SET label = NULL WHERE id = 'block';
+    UPDATE mail SET label = 'support' WHERE id = 'block';
+END $$;
+SELECT key, label, predicted, human, open FROM reviews JOIN mail ON id = key WHERE key IN ('select 2', 'select 3', 'copy 2', 'block') ORDER BY key COLLATE "C";
+SELECT key, kind, old, new, door FROM decisions WHERE key IN ('select 2', 'select 3', 'copy 2', 'block');
+
 -- Keys: changed, deleted, used again.
 UPDATE mail SET id = 'moved' WHERE id = 'many 2';
 SELECT key, predicted, human FROM reviews WHERE key IN ('moved', 'many 2');
@@ -290,6 +305,15 @@ SELECT triage.classify_pending('waiting', 300);
 SELECT label, count(*), bool_and(label = CASE id % 2 WHEN 0 THEN 'billing' ELSE 'support' END OR id = 451) AS right FROM waiting GROUP BY 1 ORDER BY 1;
 SELECT unclassified, uncertain + confident AS predicted FROM triage.review_progress WHERE source = 'public.waiting';
 SELECT count(*) FROM decisions WHERE source = 'public.waiting';
+-- A table that does not take the label: it was not labelled, so asking until there are none left ends.
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+CREATE TRIGGER refuse BEFORE UPDATE ON waiting FOR EACH ROW EXECUTE FUNCTION refuse();
+ALTER TABLE waiting DISABLE TRIGGER USER;
+INSERT INTO waiting VALUES (800, 'login');
+ALTER TABLE waiting ENABLE TRIGGER USER;
+SELECT triage.classify_pending('waiting', 50);
+DROP TRIGGER refuse ON waiting;
+SELECT triage.classify_pending('waiting', 50);
 -- Rows from before the table was attached.
 ALTER TABLE waiting DISABLE TRIGGER USER;
 INSERT INTO waiting VALUES (900, 'invoice money');
@@ -299,6 +323,24 @@ SELECT key, predicted, human, open FROM reviews WHERE source = 'public.waiting' 
 SELECT triage.classify_pending();
 SELECT triage.classify_pending('seen');
 SELECT triage.classify_pending('waiting', NULL);
+
+-- Names that need quoting; a writer without any right in schema triage.
+CREATE SCHEMA "S.x";
+CREATE TABLE "S.x"."T ""q'" ("the 'id'" int PRIMARY KEY, "b%I'ody" text, "La""bel" text);
+SELECT triage.attach('"S.x"."T ""q''"', ARRAY['b%I''ody'], 'La"bel') > 0 AS attached;
+CREATE ROLE regress_triage_writer;
+GRANT USAGE ON SCHEMA "S.x" TO regress_triage_writer;
+GRANT SELECT, INSERT, UPDATE ON "S.x"."T ""q'" TO regress_triage_writer;
+SET ROLE regress_triage_writer;
+SET search_path = '';
+INSERT INTO "S.x"."T ""q'" VALUES (1, 'login'), (2, 'invoice') RETURNING *;
+UPDATE "S.x"."T ""q'" SET "La""bel" = 'billing' WHERE "the 'id'" = 1;
+SELECT * FROM triage.review;
+RESET search_path;
+RESET ROLE;
+SELECT triage.correct(review_id, 'support') > 0 AS corrected FROM triage."T ""q'_queue" WHERE email_key = '2';
+SELECT * FROM "S.x"."T ""q'" ORDER BY 1;
+SELECT d.source, email_key AS key, kind, new_label, actor, acting_as = session_user AS self FROM triage.decision_history d WHERE source LIKE '"S.x"%' ORDER BY decision_id;
 
 -- Two questions about one table.
 SELECT triage.create_classifier('urgency');
@@ -375,7 +417,7 @@ SELECT count(*) FROM reviews WHERE key = 'detached';
 SELECT triage.correct(review_id, 'support') > 0 AS decided FROM triage.review WHERE email_key = 'insert' AND classifier = 'default';
 SELECT label FROM mail WHERE id = 'insert';
 SELECT triage.detach('mail');
-SELECT to_regclass('triage.mail_queue') AS view_is_gone;
+SELECT to_regclass('triage.mail_queue') IS NULL AS view_is_gone;
 UPDATE mail SET label = NULL WHERE id = 'detached';
 SELECT triage.attach('mail', ARRAY['subject', 'body'], 'label') = (SELECT min(source_id) FROM triage.source WHERE relation = 'mail'::regclass) AS same;
 SELECT triage.classify_pending('mail');
@@ -408,7 +450,7 @@ INSERT INTO triage.email (subject) VALUES ('login') RETURNING label;
 SELECT triage.classify_pending('triage.email');
 SELECT subject, label FROM triage.email ORDER BY email_id;
 SELECT classifier, predicted, human FROM reviews WHERE source = 'triage.email';
-SELECT label, predicted_label, classifier FROM triage.email_queue ORDER BY review_id;
+SELECT label, predicted_label FROM triage.email_queue WHERE classifier = 'urgency';
 
 -- Without the extension tables are as they were before.
 SET client_min_messages = warning;
@@ -417,7 +459,8 @@ INSERT INTO own (id) VALUES (100) RETURNING label;
 DROP TABLE mail, imap, shift, given, k_varchar, k_citext, k_uuid, k_identity, k_serial, k_small, own, seen, part, part_given, before, elsewhere.after,
     narrow, waiting, bad, bad_key CASCADE;
 DROP SCHEMA elsewhere;
-DROP FUNCTION change, see, train CASCADE;
-DROP ROLE regress_triage_trainer;
+DROP SCHEMA "S.x" CASCADE;
+DROP FUNCTION change, see, refuse, train CASCADE;
+DROP ROLE regress_triage_trainer, regress_triage_writer;
 DROP EXTENSION citext;
 CREATE EXTENSION pg_triage;

@@ -62,7 +62,7 @@ SELECT triage.accept(4, row_version => 4) > 0 AS accepted;
 -- The review table. What a tool writes back unchanged is accepted.
 UPDATE triage.review SET human_label = 'logistics', note = 'by table' WHERE review_id = 6 RETURNING human_label, note, reviewed_by, reviewed_at IS NOT NULL AS "when", queue_reason, row_version;
 SELECT * FROM show(6);
-UPDATE triage.review SET classifier = classifier, source = source, email_key = email_key, received_at = received_at, predicted_label = predicted_label,
+UPDATE triage.review SET review_id = review_id, classifier = classifier, source = source, email_key = email_key, received_at = received_at, predicted_label = predicted_label,
        confidence = confidence, second_label = second_label, second_confidence = second_confidence, margin = margin, model_version = model_version,
        human_label = 'LOGISTICS', note = note, reviewed_by = reviewed_by, reviewed_at = reviewed_at, queue_reason = queue_reason, row_version = row_version,
        decision_id = decision_id
@@ -129,7 +129,6 @@ UPDATE triage.review SET human_label = 'support';
 \echo :LAST_ERROR_SQLSTATE
 UPDATE triage.review_queue SET human_label = 'support';
 UPDATE triage.mail_queue SET note = 'x';
-UPDATE triage.review SET review_id = 1;
 SET pg_triage.max_rows_per_correction = 2;
 UPDATE triage.review SET human_label = 'support' WHERE review_id IN (14, 15, 16);
 UPDATE triage.review SET human_label = 'support' WHERE review_id IN (14, 15);
@@ -142,7 +141,8 @@ SELECT count(*) FROM triage.review WHERE human_label IS NOT NULL AND review_id >
 SELECT review, new, door, dense_rank() OVER (ORDER BY batch) AS batch FROM decisions WHERE review IN (14, 15);
 
 -- Many at once, all or none; numbers as tools write them.
-SELECT triage.correct_many('16, 17, 18', 'support') = max(batch) AS batch FROM decisions;
+SELECT triage.correct_many('16, 17, 18', 'support') AS batch \gset
+SELECT count(*) FROM decisions WHERE batch = :batch;
 SELECT triage.correct_many('{19,20}', 'support') > 0 AS a, triage.correct_many(E'21\n22', 'support') > 0 AS b, triage.correct_many('(23);[24]', 'support') > 0 AS c,
        triage.correct_many('25 25,25', 'support', 'twice', 'bob') > 0 AS d;
 SELECT review, new, note, actor FROM decisions WHERE review BETWEEN 16 AND 25 ORDER BY review;
@@ -193,6 +193,10 @@ SELECT human, by, open FROM show(43);
 SELECT triage.undo(4711);
 \echo :LAST_ERROR_SQLSTATE
 SELECT triage.undo(NULL);
+SELECT triage.correct(48, 'support') AS first \gset
+SELECT triage.undo(:first, repeat('x', 70000));
+SELECT triage.undo(:first, '  ') > 0 AS undone;
+SELECT length(note) FROM show(48);
 -- A batch of which one was decided about again stays as it is.
 SELECT triage.correct_many('44, 45', 'support') AS batch \gset
 SELECT triage.correct(45, 'logistics') > 0 AS later;
