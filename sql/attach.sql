@@ -343,10 +343,13 @@ BEGIN
     FOR source IN SELECT * FROM triage.source s WHERE s.relation = detach_relation.relation AND s.attached LOOP
         n := n + 1;
         IF source.source_id <> 0 THEN
-            FOREACH step IN ARRAY ARRAY['label', 'labelled', 'batch', 'decide', 'decided', 'fold', 'moved'] LOOP
-                EXECUTE format('DROP TRIGGER IF EXISTS zz_triage_%s_%s ON %s', step, source.source_id, relation);
+            FOR step IN SELECT tgname FROM pg_trigger
+                         WHERE tgrelid = relation AND tgparentid = 0 AND tgname ~ format('^zz_triage_[a-z]+_%s$', source.source_id) LOOP
+                EXECUTE format('DROP TRIGGER %I ON %s', step, relation);
             END LOOP;
-            EXECUTE format('DROP VIEW IF EXISTS triage.%I', source.queue_view);
+            IF to_regclass(format('triage.%I', source.queue_view)) IS NOT NULL THEN
+                EXECUTE format('DROP VIEW triage.%I', source.queue_view);
+            END IF;
         END IF;
         UPDATE triage.source s SET attached = false WHERE s.source_id = source.source_id;
     END LOOP;

@@ -26,11 +26,11 @@ COMMENT ON FUNCTION triage.forget_classifier(text) IS
     'erases all reviews and decisions of a classifier, and what was learned from them; returns how many decisions';
 
 CREATE FUNCTION triage.learned_state(classifier text) RETURNS email_state
-    LANGUAGE c STABLE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'learned_state_wrapper';
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'learned_state_wrapper';
 COMMENT ON FUNCTION triage.learned_state(text) IS
     'the counts that the decisions have led to, as sessions use them: what was folded and what is pending';
 
 CREATE FUNCTION triage.replayed_state(classifier text) RETURNS email_state
-    LANGUAGE c STABLE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'replayed_state_wrapper';
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'replayed_state_wrapper';
 COMMENT ON FUNCTION triage.replayed_state(text) IS
     'the counts that the ledger alone leads to: equal to triage.learned_state(), byte for byte';

@@ -22,6 +22,7 @@ mod learn;
 mod models;
 mod pg;
 mod review;
+mod rows;
 mod sample;
 mod session;
 mod settings;

@@ -370,14 +370,20 @@ impl Writer<'_, '_> {
 
     /// An email's key has changed. A review that has the new key already is that of an email
     /// which is gone, or whose key the same statement changes, too: it steps aside.
-    pub fn move_review(&mut self, source: &str, from: &str, to: &str) -> SqlResult<()> {
+    pub fn move_review(
+        &mut self,
+        source: &str,
+        classifier: &str,
+        from: &str,
+        to: &str,
+    ) -> SqlResult<()> {
         let aside = |key: &str| format!("{key}{ASIDE}{}", pg::statement_time());
         session::as_own_change(|| {
             let mut moved = |from: &str, to: &str| {
                 self.run(
                     "UPDATE triage.review SET email_key = $3, row_version = row_version + 1
-                      WHERE source = $1 AND email_key = $2",
-                    &[source.into(), from.into(), to.into()],
+                      WHERE source = $1 AND email_key = $2 AND classifier = $4",
+                    &[source.into(), from.into(), to.into(), classifier.into()],
                 )
                 .map(|rows| rows.len())
             };

@@ -193,17 +193,21 @@ impl Writer<'_, '_> {
         })
     }
 
-    /// Whether there is a row with this key.
-    pub fn email_exists(&mut self, source: &Source, key: &str) -> SqlResult<bool> {
+    /// The key of the row that has this one, as it is spelled there.
+    pub fn stored_key(&mut self, source: &Source, key: &str) -> SqlResult<Option<String>> {
         let Some(place) = pg::place_of(source.relation, source.id) else {
-            return Ok(false);
+            return Ok(None);
         };
         let query = format!(
-            "SELECT FROM {} WHERE {} {} CAST($1 AS {})",
-            place.table, place.key, place.key_equals, place.key_type
+            "SELECT {key}::text FROM {table} WHERE {key} {equals} CAST($1 AS {kind})",
+            key = place.key,
+            table = place.table,
+            equals = place.key_equals,
+            kind = place.key_type
         );
         pg::as_table_owner(source.relation, pg::OWN_PATH, || {
-            self.run(&query, &[key.into()]).map(|rows| rows.len() > 0)
+            let rows = self.run(&query, &[key.into()])?;
+            Ok((rows.len() > 0).then(|| rows.text(0, 1)).flatten())
         })
     }
 
