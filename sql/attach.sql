@@ -340,7 +340,8 @@ BEGIN
             OVERRIDING SYSTEM VALUE
             VALUES (0, 'triage.email', 'default', relation, true, 'email_queue', '', caller);
     END IF;
-    FOR source IN SELECT * FROM triage.source s WHERE s.relation = detach_relation.relation AND s.attached LOOP
+    -- Locked first: of two at once, the second finds nothing.
+    FOR source IN SELECT * FROM triage.source s WHERE s.relation = detach_relation.relation AND s.attached FOR UPDATE LOOP
         n := n + 1;
         IF source.source_id <> 0 THEN
             FOR step IN SELECT tgname FROM pg_trigger

@@ -163,6 +163,11 @@ BEGIN
         DELETE FROM triage.activation WHERE classifier = OLD.name;
         DELETE FROM triage.model WHERE classifier = OLD.name;
         DELETE FROM triage.label WHERE classifier = OLD.name;
+        -- The deletion of reviews has waited for decisions about them.
+        IF EXISTS (SELECT FROM triage.decision WHERE classifier = OLD.name) THEN
+            RAISE object_in_use USING MESSAGE = format(
+                'classifier "%s" has decisions, which are kept: erase them first with triage.forget_classifier(name)', OLD.name);
+        END IF;
     ELSE
         -- The inbox is attached to "default" without a row that says so.
         IF OLD.name = 'default' AND NOT EXISTS (SELECT FROM triage.source WHERE source_id = 0) THEN

@@ -32,6 +32,8 @@ pub struct Active {
     pub version: Option<i32>,
     /// The decisions that `live` holds beyond its base.
     pub applied: HashSet<i64>,
+    /// Which installation of the extension it was read from: numbers start again in the next.
+    pub installation: pgrx::pg_sys::Oid,
 }
 
 /// When an entry was read, in terms that later snapshots can be compared with.

@@ -124,7 +124,9 @@ pub fn read_active(
                 Some(header) => header.identity(),
                 None => empty_base()?.identity(),
             };
-            let known = known.filter(|known| known.live.base().identity() == identity);
+            let known = known.filter(|known| {
+                known.installation == signal && known.live.base().identity() == identity
+            });
             let (mut live, mut applied) = match known {
                 Some(known) if known.applied.is_subset(&pending) => (known.live, known.applied),
                 Some(known) => {
@@ -171,6 +173,7 @@ pub fn read_active(
                 labels,
                 version: row.parsed(0, 2),
                 applied,
+                installation: signal,
             }))
         })
     })
@@ -288,11 +291,26 @@ impl<'c> Writer<'_, 'c> {
             return Ok(label);
         }
         let label = label.trim();
-        self.update(
-            "INSERT INTO triage.label (classifier, label, description, created_by) VALUES ($1, $2, $3, $4)",
+        let inserted = self.update(
+            "INSERT INTO triage.label (classifier, label, description, created_by) VALUES ($1, $2, $3, $4)
+             ON CONFLICT DO NOTHING",
             &[classifier.into(), label.into(), description.into(), self.actor.as_str().into()],
         )?;
-        Ok(label.to_owned())
+        if inserted == 1 {
+            return Ok(label.to_owned());
+        }
+        // Another session was faster, perhaps with another spelling.
+        let theirs: Vec<String> = values(self.client.update(
+            "SELECT label FROM triage.label WHERE classifier = $1 AND triage.label_key(label) = $2",
+            None,
+            &[classifier.into(), key.as_str().into()],
+        ))?;
+        theirs.into_iter().next().ok_or_else(|| {
+            report(
+                Code::ERRCODE_T_R_SERIALIZATION_FAILURE,
+                format!("label \"{label}\" is being added by another session: try again"),
+            )
+        })
     }
 
     /// Stores a model as the next version and its labels; returns the version.

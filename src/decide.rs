@@ -69,9 +69,7 @@ pub fn decide(
     review_id: i64,
     wish: Wish,
 ) -> SqlResult<(Option<i64>, Review)> {
-    let found = w.review(review_id, false)?;
-    let (source, email) = open_email(w, &found, IfLocked::Wait)?;
-    let before = w.review(review_id, true)?;
+    let (source, email, before) = lock(w, review_id)?;
     let features = learnable(email.as_ref(), wish.verdict)?;
     let known = Known {
         features: features.as_ref(),
@@ -80,6 +78,28 @@ pub fn decide(
     w.update_review(&after)?;
     write_back(w, source.as_ref(), email.as_ref(), &after)?;
     Ok((decision, after))
+}
+
+/// An email and its review, locked in this order.
+fn lock(w: &mut Writer, review_id: i64) -> SqlResult<(Option<Source>, Option<Email>, Review)> {
+    let found = w.review(review_id, false)?;
+    let (source, mut email) = open_email(w, &found, IfLocked::Wait)?;
+    let before = w.review(review_id, true)?;
+    // What was waited for may have given the email another key, or the key another email.
+    let other = before.email_key != found.email_key;
+    if other || email.is_none() && before.row_version != found.row_version {
+        return Err(report(
+            Code::ERRCODE_T_R_SERIALIZATION_FAILURE,
+            format!(
+                "email \"{}\" in {} was changed by another session: try again",
+                found.email_key, found.source
+            ),
+        ));
+    }
+    if let (None, Some(source)) = (&email, &source) {
+        email = w.lock_email(source, &before.email_key, IfLocked::Fail)?;
+    }
+    Ok((source, email, before))
 }
 
 /// The attachment of a review and its email, locked.
@@ -294,9 +314,7 @@ pub fn undo(
     let Some(review_id) = last.review_id else {
         return undo_import(w, actor, last, note);
     };
-    let found = w.review(review_id, false)?;
-    let (source, email) = open_email(w, &found, IfLocked::Wait)?;
-    let before = w.review(review_id, true)?;
+    let (source, email, before) = lock(w, review_id)?;
     if before.decision_id != Some(last.decision_id) {
         return Err(later(last.decision_id, before.decision_id));
     }

@@ -265,6 +265,10 @@ fn fold(classifier: Option<&str>) -> SqlResult<Option<i64>> {
 fn forget(source: Option<&str>, key: Option<&str>) -> SqlResult<i64> {
     let (source, key) = (given(source, "source")?, given(key, "key")?);
     catalog::write(c"triage.forget()", |w| {
+        // First the bases, then the reviews: who has folded may go on to decide.
+        for classifier in w.classifiers_of(source, key)? {
+            w.lock_base(&classifier)?;
+        }
         let reviews = w.lock_reviews(source, key)?;
         if reviews.is_empty() {
             return Err(report(

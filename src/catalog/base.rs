@@ -115,7 +115,7 @@ impl Writer<'_, '_> {
             ));
         }
         self.run(
-            "SELECT 1 FROM triage.classifier WHERE name = $1 FOR UPDATE",
+            "SELECT 1 FROM triage.classifier WHERE name = $1 FOR NO KEY UPDATE",
             &[classifier.into()],
         )?;
         Ok(())
@@ -127,7 +127,7 @@ impl Writer<'_, '_> {
             return Ok(false);
         }
         let rows = self.run(
-            "SELECT 1 FROM triage.classifier WHERE name = $1 FOR UPDATE SKIP LOCKED",
+            "SELECT 1 FROM triage.classifier WHERE name = $1 FOR NO KEY UPDATE SKIP LOCKED",
             &[classifier.into()],
         )?;
         Ok(rows.len() > 0)

@@ -568,6 +568,16 @@ impl Writer<'_, '_> {
         })
     }
 
+    /// Classifiers that have reviewed an email.
+    pub fn classifiers_of(&mut self, source: &str, key: &str) -> SqlResult<Vec<String>> {
+        let rows = self.run(
+            "SELECT DISTINCT classifier FROM triage.review
+              WHERE source = $1 AND (email_key = $2 OR starts_with(email_key, $3)) ORDER BY 1",
+            &[source.into(), key.into(), format!("{key}{ASIDE}").into()],
+        )?;
+        Ok(rows.texts())
+    }
+
     /// Reviews of an email by all classifiers, locked.
     pub fn lock_reviews(&mut self, source: &str, key: &str) -> SqlResult<Vec<(String, i64)>> {
         let rows = self.run(
