@@ -107,7 +107,7 @@ ORDER BY t.category;
 \echo
 SELECT review_id, left(subject, 34) AS subject, predicted_label, round(confidence::numeric, 2) AS confidence, second_label
 FROM triage.ticket_queue
-WHERE queue_reason IS NOT NULL
+WHERE queue_reason <> 'confident'
 ORDER BY margin NULLS FIRST
 LIMIT 5;
 

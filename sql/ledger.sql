@@ -53,7 +53,9 @@ CREATE TABLE triage.review (
     given_label       text
 );
 CREATE UNIQUE INDEX review_email ON triage.review (source, email_key, classifier);
-CREATE INDEX review_open ON triage.review (classifier, margin NULLS FIRST) WHERE queue_reason IS NOT NULL;
+-- Not of confident ones: most mails are, and each would change a random page of the index.
+CREATE INDEX review_open ON triage.review (classifier, margin NULLS FIRST)
+    WHERE queue_reason OPERATOR(pg_catalog.<>) 'confident';
 COMMENT ON TABLE triage.review IS 'one row per email and classifier: what was predicted, how sure, what a person said. Set human_label or note; nothing else can be changed';
 COMMENT ON COLUMN triage.review.review_id IS 'key';
 COMMENT ON COLUMN triage.review.classifier IS 'the classifier';
@@ -76,7 +78,7 @@ COMMENT ON COLUMN triage.review.decision_id IS 'the latest decision about it';
 COMMENT ON COLUMN triage.review.given_label IS 'the label that the row had before anybody classified or decided: it comes back when decisions are taken back';
 COMMENT ON SEQUENCE triage.review_review_id_seq IS 'numbers reviews';
 COMMENT ON INDEX triage.review_email IS 'one review per email and classifier';
-COMMENT ON INDEX triage.review_open IS 'the queue, least certain first';
+COMMENT ON INDEX triage.review_open IS 'the queue of what is unclassified or uncertain, least certain first';
 
 CREATE TABLE triage.decision (
     decision_id       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -43,6 +43,7 @@ pub fn write<R>(function: &CStr, f: impl FnOnce(&mut Writer) -> SqlResult<R>) ->
 
 /// The same for one that only reads, but sees what its transaction has written.
 pub fn as_owner<R>(f: impl FnOnce(&mut Writer) -> SqlResult<R>) -> SqlResult<R> {
+    pg::probe_for_work()?;
     let actor = pg::current_user();
     pg::as_owner_of(signal_relation()?, || {
         Spi::connect_mut(|client| f(&mut Writer { client, actor }))
@@ -77,6 +78,7 @@ pub fn read_active(
     classifier: &str,
     known: Option<Active>,
 ) -> SqlResult<Look> {
+    pg::probe_for_work()?;
     pg::as_owner_of(signal, || {
         Spi::connect(|client| {
             let row = pg::select(
@@ -103,15 +105,13 @@ pub fn read_active(
                 )?;
                 return Err(unknown_classifier(classifier, names.texts()));
             }
-            let pending: HashSet<i64> = pg::select(
+            let rows = pg::select(
                 client,
                 "SELECT decision_id FROM triage.pending WHERE classifier = $1",
                 &[classifier],
-            )?
-            .texts()
-            .iter()
-            .filter_map(|id| id.parse().ok())
-            .collect();
+            )?;
+            pg_triage_core::probe(64 * rows.len()).map_err(from_core)?;
+            let pending: HashSet<i64> = (0..rows.len()).filter_map(|r| rows.parsed(r, 1)).collect();
             let stored = row.raw(0, 1);
             let nothing = Look::NoModel {
                 stored: row.text(0, 3),

@@ -38,6 +38,13 @@ pub fn probe_for_text(bytes: usize) -> SqlResult<()> {
     pg_triage_core::probe(bytes).map_err(from_core)
 }
 
+/// Refuses to begin where there is hardly any memory left: many small allocations follow,
+/// none of which can fail softly.
+pub fn probe_for_work() -> SqlResult<()> {
+    const ENOUGH: usize = 2 << 20;
+    pg_triage_core::probe(ENOUGH).map_err(from_core)
+}
+
 /// Whether this process works for another session's query.
 pub fn is_parallel_worker() -> bool {
     // SAFETY: set before the first query runs.

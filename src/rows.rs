@@ -114,6 +114,7 @@ fn label_row(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
     if given_label(new.text(columns.label())?.as_deref()).is_some() {
         return Ok(Returned::row(new));
     }
+    pg::probe_for_work()?;
     let prediction = predict(&source, &columns.text(new)?)?;
     let fits = |label: &str| {
         trigger

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use pg_triage_core::{Error, Fit, Metrics, Model, SAMPLE_DOCUMENTS, State};
+use pg_triage_core::{Error, Features, Fit, Metrics, Model, SAMPLE_DOCUMENTS, State, probe};
 use pgrx::PgSqlErrorCode as Code;
 use pgrx::datum::DatumWithOid;
 
@@ -51,8 +51,16 @@ impl Base {
             .flatten()
     }
 
+    /// Refuses to learn where there is not enough memory: what is copied of an email, and
+    /// the table that grows with it, cannot fail softly.
+    fn probe_for(features: &Features) -> SqlResult<()> {
+        const GROWTH: usize = 1 << 20;
+        probe(GROWTH + 64 * features.keys().len()).map_err(from_core)
+    }
+
     /// Learns another email.
-    pub fn learn(&mut self, features: &pg_triage_core::Features, label: &str) -> SqlResult<()> {
+    pub fn learn(&mut self, features: &Features, label: &str) -> SqlResult<()> {
+        Self::probe_for(features)?;
         for state in self.states() {
             state.learn(features, label).map_err(from_core)?;
         }
@@ -61,7 +69,7 @@ impl Base {
     }
 
     /// Takes an email back.
-    pub fn unlearn(&mut self, features: &pg_triage_core::Features, label: &str) -> SqlResult<()> {
+    pub fn unlearn(&mut self, features: &Features, label: &str) -> SqlResult<()> {
         for state in self.states() {
             match state.unlearn(features, label, &check_for_interrupts) {
                 // As sessions do: a ledger that its owner wrote to must not stop folding.
@@ -75,6 +83,7 @@ impl Base {
     fn apply(&mut self, lessons: &[Lesson]) -> SqlResult<()> {
         for (features, label) in lessons.iter().filter_map(|l| l.learned.as_ref()) {
             check_for_interrupts();
+            Self::probe_for(features)?;
             for state in self.states() {
                 state.learn(features, label).map_err(from_core)?;
             }
@@ -262,6 +271,9 @@ impl Writer<'_, '_> {
                 pending_too.into(),
             ],
         )?;
+        // Read, and copied once more into the sample.
+        let bytes = (0..rows.len()).map(|row| rows.size(row, 1) + 256);
+        probe(3 * bytes.sum::<usize>()).map_err(from_core)?;
         let mut documents = Vec::new();
         for row in 0..rows.len() {
             let features = rows.bytes(row, 1)?.map(decoded).transpose()?;
@@ -377,6 +389,7 @@ impl Writer<'_, '_> {
             check_for_interrupts();
             for lesson in self.lessons(some)? {
                 if let Some((features, label)) = lesson.learned {
+                    Base::probe_for(&features)?;
                     state.learn(&features, &label).map_err(from_core)?;
                 }
             }

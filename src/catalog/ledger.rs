@@ -151,6 +151,8 @@ fn lessons_in(rows: &Rows) -> SqlResult<Vec<Lesson>> {
         let features = rows.bytes(row, label + 1)?.map(decoded).transpose()?;
         Ok(features.zip(rows.text(row, label)))
     };
+    let bytes = (0..rows.len()).map(|row| rows.size(row, 2) + rows.size(row, 4) + 1024);
+    pg_triage_core::probe(3 * bytes.sum::<usize>()).map_err(from_core)?;
     (0..rows.len())
         .map(|row| {
             Ok(Lesson {

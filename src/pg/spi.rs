@@ -60,6 +60,14 @@ impl Rows<'_> {
             .map(|datum| RawValue(datum.cast_mut_ptr()))
     }
 
+    /// Size of a variable-length column, without reading it.
+    pub fn size(&self, row: usize, column: i32) -> usize {
+        self.datum(row, column).map_or(0, |datum| {
+            // SAFETY: the query says that it is of variable length.
+            unsafe { pg_sys::toast_raw_datum_size(datum) }
+        })
+    }
+
     /// A column of type bytea that holds no more than an email's features.
     pub fn bytes(&self, row: usize, column: i32) -> SqlResult<Option<Vec<u8>>> {
         let Some(datum) = self.datum(row, column) else {
