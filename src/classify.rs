@@ -9,7 +9,7 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::{name, pg_extern, pg_sys};
 
 use crate::cache::Active;
-use crate::catalog::ledger::Prediction;
+use crate::catalog::review::Prediction;
 use crate::error::SqlResult;
 use crate::{cache, pg};
 

@@ -5,7 +5,8 @@ use pg_triage_core::Features;
 use pgrx::{PgSqlErrorCode as Code, warning};
 
 use crate::catalog::Writer;
-use crate::catalog::ledger::{Decision, Past, Review, queue_reason};
+use crate::catalog::ledger::{Decision, Past};
+use crate::catalog::review::{Review, queue_reason};
 use crate::catalog::source::{Email, IfLocked, Source};
 use crate::error::{SqlResult, report};
 use crate::session::{self, Actor};

@@ -1,25 +1,25 @@
 //! The only unsafe code: what PostgreSQL offers to C and pgrx does not wrap.
 #![allow(unsafe_code)]
 
-use std::cell::Cell;
 use std::ffi::CStr;
-use std::ops::Range;
 use std::panic::AssertUnwindSafe;
-use std::rc::Rc;
 
-use pg_triage_core::artifact::{HEADER_BYTES, Header, Kind};
-use pg_triage_core::{CellCounts, Model};
-use pgrx::datum::{DatumWithOid, Internal};
+use pgrx::datum::Internal;
 use pgrx::pg_sys::panic::CaughtError;
-use pgrx::{
-    FromDatum, PgMemoryContexts, PgSqlErrorCode as Code, PgTryBuilder, pg_guard, pg_sys, varlena,
-};
+use pgrx::{FromDatum, PgMemoryContexts, PgSqlErrorCode as Code, PgTryBuilder, pg_sys};
 
 use crate::error::{SqlResult, from_core, report};
 
+mod artifact;
+mod snapshot;
 mod spi;
 mod trigger;
 
+pub use artifact::{RawValue, buffer, copy, pinned_model, receive};
+pub use snapshot::{
+    SnapshotTime, invalidate_relation, invalidations, latest_snapshot_time, snapshot_time,
+    watch_invalidations, watch_relation,
+};
 pub use spi::{Rows, execute, execute_once, select};
 pub use trigger::{Attached, Event, Returned, Row, Trigger, place_of};
 
@@ -90,189 +90,7 @@ pub fn state_of<T>(state: &mut Internal) -> Option<&mut T> {
 }
 
 // ---------------------------------------------------------------------------------------
-// Stored artifacts
-
-/// The rest of a message that a binary receive function was given.
-pub fn receive(buffer: Internal) -> SqlResult<Vec<u8>> {
-    // SAFETY: the server passes a StringInfo to receive functions; they must consume it.
-    unsafe {
-        let info: &mut pg_sys::StringInfoData = buffer
-            .unwrap()
-            .and_then(|datum| datum.cast_mut_ptr::<pg_sys::StringInfoData>().as_mut())
-            .ok_or_else(|| report(Code::ERRCODE_NULL_VALUE_NOT_ALLOWED, "nothing to receive"))?;
-        let (from, to) = (info.cursor.max(0) as usize, info.len.max(0) as usize);
-        let bytes = std::slice::from_raw_parts(info.data.cast::<u8>(), to);
-        info.cursor = info.len;
-        copy(bytes.get(from..).unwrap_or_default())
-    }
-}
-
-/// An empty buffer with room for `n` bytes: a failed Rust allocation would end the server.
-pub fn buffer(n: usize) -> SqlResult<Vec<u8>> {
-    let mut buffer = Vec::new();
-    buffer.try_reserve_exact(n).map_err(|_| {
-        let message = format!("out of memory: could not allocate {n} bytes");
-        report(Code::ERRCODE_OUT_OF_MEMORY, message)
-    })?;
-    Ok(buffer)
-}
-
-/// A copy of bytes of any size.
-pub fn copy(bytes: &[u8]) -> SqlResult<Vec<u8>> {
-    let mut copy = buffer(bytes.len())?;
-    copy.extend_from_slice(bytes);
-    Ok(copy)
-}
-
-/// What is read of a large value between two polls.
-const SLICE_BYTES: usize = 16 << 20;
-
-/// A value as the executor passes it, still out of line if it is stored so.
-#[derive(Clone, Copy)]
-pub struct RawValue(*mut pg_sys::varlena);
-
-impl RawValue {
-    /// As a parameter for SPI, of the type of column `triage.model.model`.
-    pub fn argument(self) -> DatumWithOid<'static> {
-        let model = triage_relation(c"model").unwrap_or(pg_sys::InvalidOid);
-        // SAFETY: the value came in as an argument of that type and outlives the statement.
-        unsafe { DatumWithOid::new(pg_sys::Datum::from(self.0), column_type(model, c"model")) }
-    }
-
-    /// An artifact as a parameter of type `kind`, email_state or email_model.
-    pub fn of_bytes(bytes: &[u8], kind: &CStr) -> DatumWithOid<'static> {
-        // SAFETY: a copy in the server's memory, of a type that has bytea's representation.
-        unsafe {
-            let datum = varlena::rust_byte_slice_to_bytea(bytes).into_pg();
-            DatumWithOid::new(pg_sys::Datum::from(datum), Self::type_of(kind))
-        }
-    }
-
-    /// NULL as such a parameter.
-    pub fn null(kind: &CStr) -> DatumWithOid<'static> {
-        DatumWithOid::null_oid(Self::type_of(kind))
-    }
-
-    fn type_of(kind: &CStr) -> pg_sys::Oid {
-        let column = match kind {
-            kind if kind == c"email_state" => c"learned",
-            _ => c"serving",
-        };
-        let base = triage_relation(c"base").unwrap_or(pg_sys::InvalidOid);
-        column_type(base, column)
-    }
-
-    /// The first `n` bytes of the content, or all if there are fewer; the rest of an
-    /// out-of-line value is not read.
-    fn front(self, n: usize) -> SqlResult<Vec<u8>> {
-        self.part(0..n)
-    }
-
-    /// These bytes of the content, or as many of them as there are.
-    fn part(self, range: Range<usize>) -> SqlResult<Vec<u8>> {
-        let n = range.len();
-        let mut part = buffer(n)?;
-        while part.len() < n {
-            check_for_interrupts();
-            let wanted = (n - part.len()).min(SLICE_BYTES);
-            let start = range.start + part.len();
-            // SAFETY: a valid varlena pointer; the slice is a fresh copy that we free. Values
-            // and slices are below 1 GB.
-            let got = unsafe {
-                let slice = pg_sys::pg_detoast_datum_slice(self.0, start as i32, wanted as i32);
-                let bytes = varlena::varlena_to_byte_slice(slice);
-                part.extend_from_slice(bytes);
-                let got = bytes.len();
-                pg_sys::pfree(slice.cast());
-                got
-            };
-            if got < wanted {
-                break;
-            }
-        }
-        Ok(part)
-    }
-
-    /// The whole content.
-    pub fn content(self) -> SqlResult<Vec<u8>> {
-        // SAFETY: reads the size that a valid varlena pointer tells.
-        let size = unsafe { pg_sys::toast_raw_datum_size(pg_sys::Datum::from(self.0)) };
-        self.part(0..size.saturating_sub(pg_sys::VARHDRSZ))
-    }
-
-    /// Reads the counts behind a stored model's packed cells.
-    pub fn read_counts(self, header: &Header) -> SqlResult<CellCounts> {
-        struct Failed(pg_sys::panic::ErrorReport);
-        impl From<pg_triage_core::Error> for Failed {
-            fn from(error: pg_triage_core::Error) -> Self {
-                Self(from_core(error))
-            }
-        }
-        let mut read = |range: Range<usize>| self.part(range).map_err(Failed);
-        CellCounts::read(header, &mut read, &check_for_interrupts).map_err(|failed| failed.0)
-    }
-
-    /// Reads the header of a stored model.
-    pub fn read_header(self) -> SqlResult<Header> {
-        let front = self.front(HEADER_BYTES)?;
-        let needed = Header::bytes_needed(&front, Kind::Model).map_err(from_core)?;
-        Header::read(&self.front(needed)?, Kind::Model).map_err(from_core)
-    }
-
-    /// Reads what classification needs of a stored model.
-    pub fn read_model(self) -> SqlResult<Model> {
-        self.read_model_after(&self.read_header()?)
-    }
-
-    /// The same, where the header has been read.
-    pub fn read_model_after(self, header: &Header) -> SqlResult<Model> {
-        let serving = Model::serving_bytes(header).map_err(from_core)?;
-        Model::from_front(self.front(serving)?, &check_for_interrupts).map_err(from_core)
-    }
-
-    /// Bytes that tell one value from another within a statement: the pointer of an
-    /// out-of-line value, else the artifact's header with its checksum.
-    fn fingerprint(self) -> SqlResult<Vec<u8>> {
-        // SAFETY: a valid varlena pointer; an on-disk pointer has a fixed size.
-        unsafe {
-            if varlena::varatt_is_1b_e(self.0) {
-                let size = varlena::varsize_any(self.0);
-                return copy(std::slice::from_raw_parts(self.0.cast::<u8>(), size));
-            }
-        }
-        self.front(HEADER_BYTES)
-    }
-}
-
-struct PinnedModel {
-    fingerprint: Vec<u8>,
-    model: Rc<Model>,
-}
-
-/// Opens a model that is passed as an argument once per call site and statement.
-pub fn pinned_model(fcinfo: pg_sys::FunctionCallInfo, value: RawValue) -> SqlResult<Rc<Model>> {
-    let fingerprint = value.fingerprint()?;
-    // SAFETY: `fn_extra` is the function's own, and what it points to lives as long as
-    // `fn_mcxt`.
-    unsafe {
-        let flinfo = (*fcinfo).flinfo;
-        if let Some(pinned) = (*flinfo).fn_extra.cast::<PinnedModel>().as_mut() {
-            if pinned.fingerprint != fingerprint {
-                pinned.model = Rc::new(value.read_model()?);
-                pinned.fingerprint = fingerprint;
-            }
-            return Ok(pinned.model.clone());
-        }
-        let model = Rc::new(value.read_model()?);
-        let pinned =
-            PgMemoryContexts::For((*flinfo).fn_mcxt).leak_and_drop_on_delete(PinnedModel {
-                fingerprint,
-                model: model.clone(),
-            });
-        (*flinfo).fn_extra = pinned.cast();
-        Ok(model)
-    }
-}
+// Arguments
 
 fn argument(fcinfo: pg_sys::FunctionCallInfo, index: usize) -> Option<pg_sys::Datum> {
     // SAFETY: the server's call of one of our functions; a missing argument panics.
@@ -298,117 +116,6 @@ pub fn text_argument(fcinfo: &pg_sys::FunctionCallInfo, index: usize) -> Option<
 pub fn optional_bool(fcinfo: pg_sys::FunctionCallInfo, index: usize) -> Option<bool> {
     // SAFETY: the SQL declaration says boolean.
     argument(fcinfo, index).and_then(|datum| unsafe { bool::from_datum(datum, false) })
-}
-
-// ---------------------------------------------------------------------------------------
-// Cache invalidation
-
-thread_local! {
-    static WATCHED: Cell<pg_sys::Oid> = const { Cell::new(pg_sys::InvalidOid) };
-    static INVALIDATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-/// Only counts: no catalogue access, no allocation and no error is allowed here.
-#[pg_guard]
-unsafe extern "C-unwind" fn on_relcache_invalidation(
-    _argument: pg_sys::Datum,
-    relation: pg_sys::Oid,
-) {
-    if relation == pg_sys::InvalidOid || relation == WATCHED.get() {
-        INVALIDATIONS.set(INVALIDATIONS.get() + 1);
-    }
-}
-
-/// Hooks into relation-cache invalidation, once per process.
-pub fn watch_invalidations() {
-    // SAFETY: called once from `_PG_init`; the callback is static.
-    unsafe {
-        pg_sys::CacheRegisterRelcacheCallback(
-            Some(on_relcache_invalidation),
-            pg_sys::Datum::from(0usize),
-        );
-    }
-}
-
-/// From now on, count the invalidations of this relation.
-pub fn watch_relation(relation: pg_sys::Oid) {
-    WATCHED.set(relation);
-}
-
-/// Tells every session, at commit, that this relation has changed.
-pub fn invalidate_relation(relation: pg_sys::Oid) {
-    // SAFETY: looks the relation up and raises an SQL error if it is gone.
-    unsafe { pg_sys::CacheInvalidateRelcacheByRelid(relation) }
-}
-
-/// Invalidations received so far, with those that arrived since the statement began: a
-/// statement that locks no table would otherwise not look.
-pub fn invalidations() -> u64 {
-    // SAFETY: allowed wherever a relation may be opened.
-    unsafe { pg_sys::AcceptInvalidationMessages() };
-    INVALIDATIONS.get()
-}
-
-/// What orders the snapshots of a cluster in time: the transactions that a snapshot counts
-/// as completed only ever become more. With the same `xmax`, none can join those that are
-/// running, so fewer of them means later.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SnapshotTime {
-    xmax: pg_sys::TransactionId,
-    running: u32,
-    /// Command of the own transaction.
-    command: pg_sys::CommandId,
-}
-
-fn own_transaction_precedes(xmax: pg_sys::TransactionId) -> bool {
-    // SAFETY: reads the state of the own transaction.
-    let own = unsafe { pg_sys::GetTopTransactionIdIfAny() };
-    own != pg_sys::InvalidTransactionId && (u32::from(own).wrapping_sub(xmax.into()) as i32) < 0
-}
-
-impl SnapshotTime {
-    fn of(snapshot: &pg_sys::SnapshotData) -> Self {
-        // On a standby all running transactions are kept in the other array.
-        let others = if snapshot.takenDuringRecovery {
-            snapshot.subxcnt.max(0) as u32
-        } else {
-            snapshot.xcnt
-        };
-        Self {
-            xmax: snapshot.xmax,
-            // A snapshot leaves out its own transaction, one that was imported does not.
-            running: others + u32::from(own_transaction_precedes(snapshot.xmax)),
-            command: snapshot.curcid,
-        }
-    }
-
-    /// Whether everything that was seen then is seen now too.
-    pub fn is_not_before(self, then: Self) -> bool {
-        // Transaction ids wrap around.
-        let ahead = u32::from(self.xmax).wrapping_sub(then.xmax.into()) as i32;
-        let key = |t: Self| (std::cmp::Reverse(t.running), t.command);
-        ahead > 0 || ahead == 0 && key(self) >= key(then)
-    }
-}
-
-/// Time of the active snapshot.
-pub fn snapshot_time() -> Option<SnapshotTime> {
-    // SAFETY: functions run under an active snapshot; it is checked all the same.
-    unsafe {
-        let snapshot = pg_sys::ActiveSnapshotSet().then(|| pg_sys::GetActiveSnapshot());
-        snapshot.and_then(|s| s.as_ref()).map(SnapshotTime::of)
-    }
-}
-
-/// Time of a snapshot taken now, where one can be taken.
-pub fn latest_snapshot_time() -> Option<SnapshotTime> {
-    // SAFETY: refused by the server in parallel mode only, which is checked.
-    unsafe {
-        if pg_sys::IsInParallelMode() {
-            return None;
-        }
-        pg_sys::GetLatestSnapshot().as_ref().map(SnapshotTime::of)
-    }
 }
 
 // ---------------------------------------------------------------------------------------

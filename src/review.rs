@@ -2,7 +2,7 @@
 
 use pgrx::{PgSqlErrorCode as Code, pg_extern, pg_sys};
 
-use crate::catalog::ledger::Review;
+use crate::catalog::review::Review;
 use crate::catalog::source::IfLocked;
 use crate::catalog::{self, Writer};
 use crate::decide::{self, Known, Verdict, Wish, given_label};

@@ -7,7 +7,7 @@ use pg_triage_core::tokenizer::MAX_TEXT_BYTES;
 use pgrx::{PgSqlErrorCode as Code, pg_extern, pg_sys, warning};
 
 use crate::cache::{self, Active};
-use crate::catalog::ledger::Prediction;
+use crate::catalog::review::Prediction;
 use crate::catalog::source::{IfLocked, Source, attached_by_trigger};
 use crate::catalog::{self, Writer};
 use crate::decide::{self, Known, Verdict, Wish, given_label};

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-use crate::catalog::ledger::Prediction;
+use crate::catalog::review::Prediction;
 use crate::pg;
 
 /// What the trigger before a row knows, and the one after it must.
