@@ -39,12 +39,6 @@ pub struct Wish<'a> {
     pub door: &'static str,
 }
 
-/// What is known of the email that is decided about.
-pub struct Known<'a> {
-    /// `None` if it is gone: then nothing is learned.
-    pub features: Option<&'a Features>,
-}
-
 /// White space only is no label.
 pub fn given_label(label: Option<&str>) -> Option<&str> {
     label.map(str::trim).filter(|label| !label.is_empty())
@@ -72,11 +66,11 @@ pub fn decide(
 ) -> SqlResult<(Option<i64>, Review)> {
     let (source, email, before) = lock(w, review_id)?;
     let features = learnable(email.as_ref(), wish.verdict)?;
-    let known = Known {
-        features: features.as_ref(),
-    };
-    let (decision, after) = settle(w, actor, before, wish, &known)?;
-    w.update_review(&after)?;
+    let seen = before.row_version;
+    let (decision, after) = settle(w, actor, before, wish, features.as_ref())?;
+    if after.row_version != seen {
+        w.update_review(&after)?;
+    }
     write_back(w, source.as_ref(), email.as_ref(), &after)?;
     Ok((decision, after))
 }
@@ -164,14 +158,15 @@ pub fn write_back(
     ))
 }
 
-/// Carries out a wish on a locked review: appends to the ledger and returns the decision and
-/// the review as it shall be. Writes neither the review nor the label column.
+/// Carries out a wish on a locked review, of an email with these features (none if it is gone:
+/// then nothing is learned): appends to the ledger and returns the decision and the review as
+/// it shall be. Writes neither the review nor the label column.
 pub fn settle(
     w: &mut Writer,
     actor: &Actor,
     before: Review,
     wish: Wish,
-    known: &Known,
+    features: Option<&Features>,
 ) -> SqlResult<(Option<i64>, Review)> {
     check_version(&before, wish.row_version)?;
     let mut after = before.clone();
@@ -227,7 +222,7 @@ pub fn settle(
             ("undo", before.decision_id)
         }
     };
-    let features = known.features.filter(|_| after.human_label.is_some());
+    let features = features.filter(|_| after.human_label.is_some());
     append(
         w,
         actor,

@@ -5,7 +5,7 @@ use pgrx::{PgSqlErrorCode as Code, pg_extern, pg_sys};
 use crate::catalog::review::Review;
 use crate::catalog::source::IfLocked;
 use crate::catalog::{self, Writer};
-use crate::decide::{self, Known, Verdict, Wish, given_label};
+use crate::decide::{self, Verdict, Wish, given_label};
 use crate::error::{SqlResult, report};
 use crate::pg::{self, Event, Returned, Row, Trigger};
 use crate::session::{self, Actor};
@@ -122,10 +122,7 @@ fn updated(trigger: &Trigger, instead: bool) -> SqlResult<Returned> {
         let before = w.review(id, false)?;
         let (source, email) = decide::open_email(w, &before, IfLocked::Fail)?;
         let features = decide::learnable(email.as_ref(), wish.verdict)?;
-        let known = Known {
-            features: features.as_ref(),
-        };
-        let (_, after) = decide::settle(w, &actor, before, wish, &known)?;
+        let (_, after) = decide::settle(w, &actor, before, wish, features.as_ref())?;
         decide::write_back(w, source.as_ref(), email.as_ref(), &after)?;
         Ok(after)
     })?;

@@ -10,7 +10,7 @@ use crate::cache::{self, Active};
 use crate::catalog::review::Prediction;
 use crate::catalog::source::{IfLocked, Source, attached_by_trigger};
 use crate::catalog::{self, Writer};
-use crate::decide::{self, Known, Verdict, Wish, given_label};
+use crate::decide::{self, Verdict, Wish, given_label};
 use crate::error::{SqlResult, report};
 use crate::pg::{self, Returned, Row, Trigger};
 use crate::session::{self, Actor};
@@ -421,10 +421,7 @@ fn decide_here(
         row_version: None,
         door,
     };
-    let known = Known {
-        features: Some(features),
-    };
-    let (_, after) = decide::settle(w, actor, review, wish, &known)?;
+    let (_, after) = decide::settle(w, actor, review, wish, Some(features))?;
     w.update_review(&after)
 }
 
