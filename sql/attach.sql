@@ -100,7 +100,7 @@ DECLARE
 BEGIN
     -- The key is cast only for reviews of this table: those of others may not be castable.
     EXECUTE format($view$
-        CREATE VIEW triage.%1$I WITH (security_barrier) AS
+        CREATE VIEW triage.%1$I AS
         SELECT r.review_id, r.classifier, r.source, r.email_key, r.received_at, %2$s, t.%3$I::text AS label,
                r.predicted_label, r.confidence, r.second_label, r.second_confidence, r.margin, r.model_version,
                r.human_label, r.note, r.reviewed_by, r.reviewed_at, r.queue_reason, r.row_version
@@ -117,7 +117,7 @@ BEGIN
     EXECUTE format('CREATE TRIGGER review_end AFTER INSERT OR UPDATE ON triage.%I
         FOR EACH STATEMENT EXECUTE FUNCTION triage.end_batch()', view_name);
     EXECUTE format('COMMENT ON VIEW triage.%I IS %L', view_name,
-        format('reviews of %s with the live text; set human_label or note. Rows with a queue_reason wait for a person, those with the smallest margin most', of_source));
+        format('reviews of %s with the live text; set human_label or note. Work on queue_reason <> ''confident'', smallest margin first', of_source));
     FOR name, about IN
         SELECT a.attname, coalesce(
                    (SELECT col_description(r.attrelid, r.attnum) FROM pg_attribute r

@@ -72,7 +72,7 @@ COMMENT ON COLUMN triage.review.human_label IS 'what a person said; setting it t
 COMMENT ON COLUMN triage.review.note IS 'for people';
 COMMENT ON COLUMN triage.review.reviewed_by IS 'who decided';
 COMMENT ON COLUMN triage.review.reviewed_at IS 'when';
-COMMENT ON COLUMN triage.review.queue_reason IS 'why it is in the queue: unclassified, uncertain (confidence below 0.8) or confident; NULL once it was decided or skipped';
+COMMENT ON COLUMN triage.review.queue_reason IS 'why it is in the queue: unclassified, uncertain (confidence below 0.8) or confident; NULL once it was decided or skipped. Work on queue_reason <> ''confident'', smallest margin first';
 COMMENT ON COLUMN triage.review.row_version IS 'counts changes; sending an old one makes the update fail instead of overwriting';
 COMMENT ON COLUMN triage.review.decision_id IS 'the latest decision about it';
 COMMENT ON COLUMN triage.review.given_label IS 'the label that the row had before anybody classified or decided: it comes back when decisions are taken back';
@@ -111,6 +111,7 @@ CREATE INDEX decision_review ON triage.decision (review_id, decision_id);
 CREATE INDEX decision_batch ON triage.decision (batch_id);
 CREATE INDEX decision_replaces ON triage.decision (replaces) WHERE replaces IS NOT NULL;
 CREATE INDEX decision_sample ON triage.decision (classifier, sample_priority) WHERE features IS NOT NULL;
+CREATE INDEX decision_time ON triage.decision (decided_at);
 CREATE SEQUENCE triage.batch_id_seq;
 COMMENT ON TABLE triage.decision IS 'the ledger: append-only, and the truth that models are derived from; people read triage.decision_history';
 COMMENT ON COLUMN triage.decision.decision_id IS 'ascending; a lower one may be committed later';
@@ -139,6 +140,7 @@ COMMENT ON SEQUENCE triage.decision_decision_id_seq IS 'numbers decisions';
 COMMENT ON SEQUENCE triage.batch_id_seq IS 'numbers statements that decided';
 COMMENT ON INDEX triage.decision_review IS 'the history of one email';
 COMMENT ON INDEX triage.decision_batch IS 'the decisions of one statement';
+COMMENT ON INDEX triage.decision_time IS 'what was decided yesterday';
 COMMENT ON INDEX triage.decision_replaces IS 'tells whether a decision still holds';
 COMMENT ON INDEX triage.decision_sample IS 'fills a sample again after un-learning';
 
@@ -170,6 +172,9 @@ COMMENT ON COLUMN triage.base.folded_at IS 'when';
 CREATE FUNCTION triage.refuse_erasure() RETURNS trigger
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'refuse_erasure_wrapper';
 COMMENT ON FUNCTION triage.refuse_erasure() IS 'keeps the ledger append-only; forget() passes';
+CREATE TRIGGER kept BEFORE DELETE OR TRUNCATE ON triage.review
+    FOR EACH STATEMENT EXECUTE FUNCTION triage.refuse_erasure();
+COMMENT ON TRIGGER kept ON triage.review IS 'only forget() deletes: decisions are about them';
 CREATE TRIGGER append_only BEFORE DELETE OR TRUNCATE ON triage.decision
     FOR EACH STATEMENT EXECUTE FUNCTION triage.refuse_erasure();
 COMMENT ON TRIGGER append_only ON triage.decision IS 'only forget() deletes';
@@ -194,6 +199,37 @@ COMMENT ON FUNCTION triage.refuse_change() IS 'keeps the ledger append-only';
 CREATE TRIGGER unchanged BEFORE UPDATE ON triage.decision
     FOR EACH ROW EXECUTE FUNCTION triage.refuse_change();
 COMMENT ON TRIGGER unchanged ON triage.decision IS 'decisions are never changed';
+
+CREATE FUNCTION triage.keep_label() RETURNS trigger
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    emails bigint;
+BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        IF triage.label_key(NEW.label) = triage.label_key(OLD.label) THEN
+            RETURN NEW;
+        END IF;
+    END IF;
+    -- It goes with its classifier, or moves to the classifier's new name.
+    IF NOT EXISTS (SELECT FROM triage.classifier WHERE name = OLD.classifier) THEN
+        RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
+    END IF;
+    SELECT count(*) INTO emails FROM triage.review r
+     WHERE r.classifier = OLD.classifier AND OLD.label IN (r.human_label, r.predicted_label);
+    IF emails > 0 THEN
+        RAISE object_in_use USING MESSAGE = format(
+            'label "%s" is in use: %s reviews of classifier "%s" have it. A label can be spelled differently, but not renamed or deleted',
+            OLD.label, emails, OLD.classifier);
+    END IF;
+    RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
+END
+$$;
+COMMENT ON FUNCTION triage.keep_label() IS 'a label that emails have is neither renamed nor deleted';
+CREATE TRIGGER kept BEFORE DELETE OR UPDATE OF label ON triage.label
+    FOR EACH ROW EXECUTE FUNCTION triage.keep_label();
+COMMENT ON TRIGGER kept ON triage.label IS 'emails have it';
 
 CREATE TRIGGER signal_change AFTER INSERT OR UPDATE OR DELETE ON triage.pending
     FOR EACH ROW EXECUTE FUNCTION triage.signal_change();

@@ -24,7 +24,7 @@ GRANT EXECUTE ON FUNCTION triage.create_classifier(text, text),
     triage.load_sample() TO triage_trainer;
 GRANT SELECT, UPDATE ON triage.review TO triage_reviewer;
 GRANT SELECT, INSERT, UPDATE ON triage.review_queue, triage.email_queue TO triage_reviewer;
-GRANT SELECT ON triage.decision_history TO triage_reviewer;
+GRANT SELECT ON triage.decision_history, triage.batches TO triage_reviewer;
 -- All but the features: what is in a mail cannot be read from them, but guessed.
 GRANT SELECT (decision_id, review_id, classifier, kind, old_label, new_label, predicted_label, confidence, model_version,
     note, actor, decided_at, batch_id, door, connected_as, acting_as, application_name, replaces, undoes) ON triage.decision
@@ -34,6 +34,7 @@ GRANT EXECUTE ON FUNCTION triage.accept(bigint, text, text, integer),
     triage.correct(bigint, text, text, text, integer),
     triage.skip(bigint, text, text, integer),
     triage.correct_many(text, text, text, text),
+    triage.correct_many(bigint[], text, text, text),
     triage.undo(bigint, text, text),
     triage.undo_batch(bigint, text, text) TO triage_reviewer;
 GRANT EXECUTE ON FUNCTION triage.attach(regclass, text[], text, text, text, boolean),

@@ -15,13 +15,13 @@ COMMENT ON TRIGGER review_begin ON triage.review IS 'one batch per statement';
 COMMENT ON TRIGGER review_row ON triage.review IS 'human_label becomes a decision; other columns are protected';
 COMMENT ON TRIGGER review_end ON triage.review IS 'folds many decisions';
 
-CREATE VIEW triage.review_queue WITH (security_barrier) AS
+CREATE VIEW triage.review_queue AS
 SELECT r.review_id, r.classifier, r.source, r.email_key, r.received_at,
        r.predicted_label, r.confidence, r.second_label, r.second_confidence, r.margin, r.model_version,
        r.human_label, r.note, r.reviewed_by, r.reviewed_at, r.queue_reason, r.row_version
   FROM triage.review r;
 COMMENT ON VIEW triage.review_queue IS
-    'all reviews, without text; set human_label or note, or insert (review_id, human_label) to decide many at once. Rows with a queue_reason wait for a person, those with the smallest margin most';
+    'reviews of all tables, without text; set human_label or note, or insert (review_id, human_label) to decide many at once. Work on queue_reason <> ''confident'', smallest margin first';
 COMMENT ON COLUMN triage.review_queue.review_id IS 'key';
 COMMENT ON COLUMN triage.review_queue.classifier IS 'the classifier';
 COMMENT ON COLUMN triage.review_queue.source IS 'the table that the email is in';
@@ -53,7 +53,7 @@ COMMENT ON TRIGGER review_end ON triage.review_queue IS 'folds many decisions';
 SELECT triage.create_triggers('triage.email', 0, 'label', 'email_id', ARRAY['subject', 'body']);
 SELECT triage.create_queue_view(0, 'email_queue', 'triage.email', 'default', 'triage.email', 'label', 'email_id', ARRAY['subject', 'body']);
 
-CREATE VIEW triage.decision_history WITH (security_barrier) AS
+CREATE VIEW triage.decision_history AS
 SELECT d.decision_id, d.review_id, d.classifier, r.source, r.email_key, d.kind, d.old_label, d.new_label,
        d.predicted_label, d.confidence, d.model_version, d.note, d.actor, d.decided_at, d.batch_id, d.door,
        d.connected_as, d.acting_as, d.application_name, d.replaces, d.undoes,
@@ -84,14 +84,40 @@ COMMENT ON COLUMN triage.decision_history.replaces IS 'the decision about the sa
 COMMENT ON COLUMN triage.decision_history.undoes IS 'the decision that was taken back';
 COMMENT ON COLUMN triage.decision_history.learned IS 'whether the classifier learned from it';
 
-CREATE VIEW triage.label_choices WITH (security_barrier) AS
+CREATE VIEW triage.batches AS
+SELECT d.batch_id,
+       pg_catalog.min(d.decided_at) AS decided_at,
+       pg_catalog.min(d.actor) AS actor,
+       pg_catalog.min(d.door) AS door,
+       pg_catalog.min(d.application_name) AS application_name,
+       pg_catalog.min(d.classifier) AS classifier,
+       pg_catalog.count(*) AS decisions,
+       pg_catalog.count(*) FILTER (WHERE d.kind OPERATOR(pg_catalog.=) 'undo') AS undos,
+       pg_catalog.count(DISTINCT d.new_label) AS labels,
+       pg_catalog.count(*) FILTER (WHERE NOT EXISTS (
+           SELECT FROM triage.decision r WHERE r.replaces OPERATOR(pg_catalog.=) d.decision_id)) AS still_latest
+  FROM triage.decision d
+ GROUP BY d.batch_id;
+COMMENT ON VIEW triage.batches IS 'decisions by statement: triage.undo_batch(batch_id) takes one back, if all of it is still the latest';
+COMMENT ON COLUMN triage.batches.batch_id IS 'ascending; triage.undo_batch() takes it';
+COMMENT ON COLUMN triage.batches.decided_at IS 'when it began';
+COMMENT ON COLUMN triage.batches.actor IS 'who';
+COMMENT ON COLUMN triage.batches.door IS 'table, review, view, function, insert or import';
+COMMENT ON COLUMN triage.batches.application_name IS 'the tool, as it says';
+COMMENT ON COLUMN triage.batches.classifier IS 'the classifier';
+COMMENT ON COLUMN triage.batches.decisions IS 'how many';
+COMMENT ON COLUMN triage.batches.undos IS 'how many of them took a decision back';
+COMMENT ON COLUMN triage.batches.labels IS 'how many different labels were set';
+COMMENT ON COLUMN triage.batches.still_latest IS 'how many are the latest about their email';
+
+CREATE VIEW triage.label_choices AS
 SELECT l.classifier, l.label, l.description FROM triage.label l;
 COMMENT ON VIEW triage.label_choices IS 'what may be set as human_label, for drop-down lists';
 COMMENT ON COLUMN triage.label_choices.classifier IS 'the classifier';
 COMMENT ON COLUMN triage.label_choices.label IS 'the label';
 COMMENT ON COLUMN triage.label_choices.description IS 'what belongs under it';
 
-CREATE VIEW triage.review_progress WITH (security_barrier) AS
+CREATE VIEW triage.review_progress AS
 SELECT r.classifier, r.source,
        pg_catalog.count(*) AS reviews,
        pg_catalog.count(*) FILTER (WHERE r.queue_reason OPERATOR(pg_catalog.=) 'unclassified') AS unclassified,
@@ -99,7 +125,7 @@ SELECT r.classifier, r.source,
        pg_catalog.count(*) FILTER (WHERE r.queue_reason OPERATOR(pg_catalog.=) 'confident') AS confident,
        pg_catalog.count(*) FILTER (WHERE r.human_label OPERATOR(pg_catalog.=) r.predicted_label) AS accepted,
        pg_catalog.count(*) FILTER (WHERE r.human_label OPERATOR(pg_catalog.<>) r.predicted_label) AS corrected,
-       pg_catalog.count(*) FILTER (WHERE r.human_label IS NOT NULL AND r.predicted_label IS NULL) AS labelled_by_hand,
+       pg_catalog.count(*) FILTER (WHERE r.human_label IS NOT NULL AND r.predicted_label IS NULL) AS labelled,
        pg_catalog.count(*) FILTER (WHERE r.queue_reason IS NULL AND r.human_label IS NULL) AS skipped
   FROM triage.review r
  GROUP BY r.classifier, r.source;
@@ -112,7 +138,7 @@ COMMENT ON COLUMN triage.review_progress.uncertain IS 'open, predicted with a co
 COMMENT ON COLUMN triage.review_progress.confident IS 'open, predicted with more';
 COMMENT ON COLUMN triage.review_progress.accepted IS 'a person agreed';
 COMMENT ON COLUMN triage.review_progress.corrected IS 'a person chose another label';
-COMMENT ON COLUMN triage.review_progress.labelled_by_hand IS 'a person labelled what had no prediction';
+COMMENT ON COLUMN triage.review_progress.labelled IS 'labelled by hand or by an import, without a prediction';
 COMMENT ON COLUMN triage.review_progress.skipped IS 'a person could not say';
 
 CREATE FUNCTION triage.accept(review_id bigint, note text DEFAULT NULL, actor text DEFAULT NULL, row_version integer DEFAULT NULL)
@@ -138,6 +164,14 @@ CREATE FUNCTION triage.correct_many(review_ids text, label text, note text DEFAU
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'correct_many_wrapper';
 COMMENT ON FUNCTION triage.correct_many(text, text, text, text) IS
     'gives one label to many emails, as ''7, 8, 12'', all or none; returns the batch, which triage.undo_batch() takes';
+
+CREATE FUNCTION triage.correct_many(review_ids bigint[], label text, note text DEFAULT NULL, actor text DEFAULT NULL)
+    RETURNS bigint
+    LANGUAGE sql VOLATILE PARALLEL UNSAFE
+    BEGIN ATOMIC
+        SELECT triage.correct_many(pg_catalog.array_to_string(review_ids, ','), label, note, actor);
+    END;
+COMMENT ON FUNCTION triage.correct_many(bigint[], text, text, text) IS 'the same for an array';
 
 CREATE FUNCTION triage.undo(decision_id bigint, note text DEFAULT NULL, actor text DEFAULT NULL) RETURNS bigint
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'undo_wrapper';

@@ -269,6 +269,16 @@ impl<'c> Writer<'_, 'c> {
         Err(unknown_classifier(name, names))
     }
 
+    /// Whether a label exists, in whatever spelling.
+    pub fn has_label(&mut self, classifier: &str, label: &str) -> SqlResult<bool> {
+        let key = fold_label(label).map_err(from_core)?;
+        let rows = self.run(
+            "SELECT FROM triage.label WHERE classifier = $1 AND triage.label_key(label) = $2",
+            &[classifier.into(), key.as_str().into()],
+        )?;
+        Ok(rows.len() > 0)
+    }
+
     /// Adds a label or, if given, a description to one that exists; returns its spelling.
     pub fn add_label(
         &mut self,

@@ -122,8 +122,8 @@ pub fn learnable(email: Option<&Email>, verdict: Verdict) -> SqlResult<Option<Fe
 
 /// The label that an email's row has while no person has decided.
 pub fn label_without_person(review: &Review) -> Option<String> {
-    let label = review.predicted_label.as_ref();
-    label.or(review.given_label.as_ref()).cloned()
+    let label = review.given_label.as_ref();
+    label.or(review.predicted_label.as_ref()).cloned()
 }
 
 /// The label that an email's row should have.
@@ -210,7 +210,10 @@ pub fn settle(
             if before.human_label.as_deref() == Some(&label) {
                 return Ok((before.decision_id, touched(before, after)));
             }
-            let accepts = before.predicted_label.as_deref() == Some(&label);
+            let accepts = before
+                .predicted_label
+                .as_deref()
+                .is_some_and(|predicted| same_label(predicted, &label));
             after.human_label = Some(label);
             (if accepts { "accept" } else { "correct" }, None)
         }
@@ -233,6 +236,11 @@ pub fn settle(
         features,
     )
     .map(|(decision, after)| (Some(decision), after))
+}
+
+fn same_label(a: &str, b: &str) -> bool {
+    let folded = |label| pg_triage_core::fold_label(label).ok();
+    a == b || folded(a).is_some() && folded(a) == folded(b)
 }
 
 /// A review whose note alone may have changed.

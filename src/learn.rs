@@ -11,7 +11,7 @@ use crate::catalog::base::Base;
 use crate::catalog::ledger::Decision;
 use crate::catalog::{self, NewModel, Writer};
 use crate::decide::{self, given_label};
-use crate::error::{SqlResult, from_core, report};
+use crate::error::{SqlResult, from_core, report, unknown};
 use crate::models::{given, given_classifier};
 use crate::pg::{self, RawValue, check_for_interrupts};
 use crate::session::{self, Actor};
@@ -48,16 +48,16 @@ fn learn_from(
     let text_columns = given(text_columns, "text_columns")?;
     let label_column = given(label_column, "label_column")?;
     let actor = Actor::new(None);
-    let (query, source, base, batch) = catalog::write(c"triage.learn_from()", |w| {
+    let (query, source, counts, base, batch) = catalog::write(c"triage.learn_from()", |w| {
         w.lock_classifier(classifier)?;
         w.lock_base(classifier)?;
-        let (query, source) =
+        let (query, source, counts) =
             w.history(relation, &text_columns, label_column, MAX_TEXT_BYTES + 1)?;
         let mut base = w.read_base(classifier)?;
         w.take_pending(classifier, &mut base)?;
         session::begin_batch();
         let batch = session::batch(|| w.next_batch())?;
-        Ok((query, source, base, batch))
+        Ok((query, source, counts, base, batch))
     })?;
     let mut import = Import {
         classifier,
@@ -75,6 +75,9 @@ fn learn_from(
     // executed there must not fold or train meanwhile.
     session::holding_base(|| {
         Spi::connect_mut(|client| {
+            let rows = pg::execute_once(client, &counts)?;
+            let found = (0..rows.len()).filter_map(|row| rows.text(row, 1).zip(rows.text(row, 2)));
+            import.add_labels(found.collect())?;
             let cursor = client
                 .try_open_cursor_mut(query.as_str(), &[])
                 .map_err(catalog::from_spi)?;
@@ -109,6 +112,35 @@ fn learn_from(
 }
 
 impl Import<'_> {
+    /// Adds the labels, the most frequent spelling of each first, and says which are new.
+    fn add_labels(&mut self, found: Vec<(String, String)>) -> SqlResult<()> {
+        const SHOWN: usize = 20;
+        let mut added = Vec::new();
+        catalog::as_owner(|w| {
+            for (given, count) in &found {
+                let Some(given) = given_label(Some(given)) else {
+                    continue;
+                };
+                let known = w.has_label(self.classifier, given)?;
+                let label = w.add_label(self.classifier, given, None)?;
+                if !known {
+                    added.push(format!("{label} ({count})"));
+                }
+                self.labels.insert(given.to_owned(), label);
+            }
+            Ok(())
+        })?;
+        let more = match added.len().saturating_sub(SHOWN) {
+            0 => String::new(),
+            n => format!(" and {n} more"),
+        };
+        added.truncate(SHOWN);
+        if !added.is_empty() {
+            notice!("new labels: {}{more}", added.join(", "));
+        }
+        Ok(())
+    }
+
     fn take(
         &mut self,
         w: &mut Writer,
@@ -129,6 +161,7 @@ impl Import<'_> {
             }
             return Ok(());
         }
+        let given_label = label.as_deref();
         let label = match self.labels.get(given) {
             Some(label) => label.clone(),
             None => {
@@ -139,7 +172,10 @@ impl Import<'_> {
         };
         let features = classify::features(&text)?;
         let review_id = key
-            .map(|key| w.insert_decided(self.source, &key, self.classifier, &label, &self.actor))
+            .map(|key| {
+                let email = (self.source, key.as_str(), self.classifier);
+                w.insert_decided(email, &label, given_label, &self.actor)
+            })
             .transpose()?;
         let decision = Decision {
             review_id,
@@ -265,6 +301,10 @@ fn fold(classifier: Option<&str>) -> SqlResult<Option<i64>> {
 fn forget(source: Option<&str>, key: Option<&str>) -> SqlResult<i64> {
     let (source, key) = (given(source, "source")?, given(key, "key")?);
     catalog::write(c"triage.forget()", |w| {
+        let known = w.sources()?;
+        if !known.iter().any(|name| name == source) {
+            return Err(unknown("source", source, &known));
+        }
         // First the bases, then the reviews: who has folded may go on to decide.
         for classifier in w.classifiers_of(source, key)? {
             w.lock_base(&classifier)?;

@@ -82,7 +82,7 @@ fn updated(trigger: &Trigger, instead: bool) -> SqlResult<Returned> {
         // A view has the email's text beside the review's columns.
         let checked = known(&PROTECTED) || known(&PROTECTED_IN_TABLE) || instead;
         let exempt = known(&WRITABLE) || name == "row_version" || name == "review_id";
-        if checked && !exempt && !stale && old.text(number)? != new.text(number)? {
+        if checked && !exempt && !stale && !same(old.text(number)?, new.text(number)?) {
             return Err(protected(&name));
         }
     }
@@ -99,7 +99,7 @@ fn updated(trigger: &Trigger, instead: bool) -> SqlResult<Returned> {
         return Err(report(
             Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
             format!(
-                "more than {most} rows in one statement (pg_triage.max_rows_per_correction): is the WHERE clause missing? triage.correct_many() takes many"
+                "more than {most} rows in one statement (pg_triage.max_rows_per_correction): is the WHERE clause missing? triage.correct_many() takes many, and triage.accept(review_id) in a SELECT accepts many"
             ),
         ));
     }
@@ -128,6 +128,24 @@ fn updated(trigger: &Trigger, instead: bool) -> SqlResult<Returned> {
     })?;
     // From the old row: nothing of what the client sent is stored unseen.
     Ok(Returned::row(shown(old, &after, instead)?))
+}
+
+/// Whether a client has sent back what it read. Forms write line ends as CR LF, and some tools
+/// cut digits off numbers and times.
+fn same(old: Option<String>, new: Option<String>) -> bool {
+    let (Some(old), Some(new)) = (&old, &new) else {
+        return old == new;
+    };
+    let close = || {
+        let numbers = old.parse::<f64>().ok().zip(new.parse::<f64>().ok());
+        numbers.is_some_and(|(old, new)| (old - new).abs() < 1e-6)
+    };
+    // `2026-11-25 17:00:00.123+00` as `2026-11-25 17:00:00+00`
+    let cut = || {
+        let second = old.split('.').next().unwrap_or_default();
+        second.len() >= 19 && old.contains(':') && new.starts_with(second)
+    };
+    old == new || close() || old.replace("\r\n", "\n") == new.replace("\r\n", "\n") || cut()
 }
 
 /// A classifier's new name, written by the trigger on `triage.classifier`.

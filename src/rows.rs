@@ -86,7 +86,12 @@ fn attempt(source: &Source, text: &str) -> SqlResult<Option<Prediction>> {
     let Some(active) = active else {
         return Ok(None);
     };
-    let prediction = classify::predict(&active, &classify::features(text)?);
+    let features = classify::features(text)?;
+    // Without a word to go by, any label would be a guess.
+    if features.keys().is_empty() {
+        return Ok(None);
+    }
+    let prediction = classify::predict(&active, &features);
     Ok(prediction.label.is_some().then_some(prediction))
 }
 
@@ -255,6 +260,7 @@ fn record_given(source: &Source, key: &str, label: &str, text: &str) -> SqlResul
             return Err(error);
         }
         w.insert_review(&source.name, key, &source.classifier, &prediction)?;
+        w.set_given_label((&source.name, key, &source.classifier), label)?;
         let verdict = Verdict::Label(given_label(Some(label)));
         decide_here(w, &actor, source, (key, None), verdict, &features, "insert")
     })
@@ -448,12 +454,16 @@ fn end_batch(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
 
 #[pg_extern(sql = false)]
 fn refuse_erasure(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
-    Trigger::new(fcinfo)?;
-    if session::is_erasure() {
+    let trigger = Trigger::new(fcinfo)?;
+    let is_ledger = pg::triage_relation(c"decision") == Some(trigger.relation());
+    // Reviews go with their classifier, by the trigger on it.
+    if session::is_erasure() || !is_ledger && pg::trigger_depth() > 1 {
         return Ok(Returned::nothing());
     }
-    Err(report(
-        Code::ERRCODE_INSUFFICIENT_PRIVILEGE,
-        "triage.decision is append-only: take a decision back with triage.undo(decision_id), or erase an email with triage.forget(source, key)",
-    ))
+    let message = if is_ledger {
+        "triage.decision is append-only: take a decision back with triage.undo(decision_id), or erase an email with triage.forget(source, key)"
+    } else {
+        "reviews are not deleted: take an email out of the queue with triage.skip(review_id), or erase it with triage.forget(source, key)"
+    };
+    Err(report(Code::ERRCODE_INSUFFICIENT_PRIVILEGE, message))
 }

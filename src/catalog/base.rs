@@ -4,7 +4,6 @@ use std::collections::HashSet;
 
 use pg_triage_core::{Error, Features, Fit, Metrics, Model, SAMPLE_DOCUMENTS, State, probe};
 use pgrx::PgSqlErrorCode as Code;
-use pgrx::datum::DatumWithOid;
 
 use super::ledger::{Lesson, decoded};
 use super::{LESSONS_AT_ONCE, Writer};
@@ -401,34 +400,31 @@ impl Writer<'_, '_> {
     /// Deletes all traces of these reviews from the ledger; returns how many decisions.
     pub fn erase(&mut self, reviews: &HashSet<i64>) -> SqlResult<usize> {
         let reviews: Vec<i64> = reviews.iter().copied().collect();
-        let argument: DatumWithOid = reviews.clone().into();
-        let erased = session::as_erasure(|| {
-            self.run(
+        session::as_erasure(|| {
+            let erased = self.run(
                 "DELETE FROM triage.decision WHERE review_id = ANY ($1)",
-                &[argument],
-            )
-            .map(|rows| rows.len())
-        })?;
-        self.run(
-            "DELETE FROM triage.review WHERE review_id = ANY ($1)",
-            &[reviews.into()],
-        )?;
-        Ok(erased)
+                &[reviews.clone().into()],
+            )?;
+            self.run(
+                "DELETE FROM triage.review WHERE review_id = ANY ($1)",
+                &[reviews.into()],
+            )?;
+            Ok(erased.len())
+        })
     }
 
     /// Deletes all reviews and decisions of a classifier; returns how many decisions.
     pub fn erase_all(&mut self, classifier: &str) -> SqlResult<i64> {
-        let erased = session::as_erasure(|| {
-            self.run(
+        session::as_erasure(|| {
+            let erased = self.run(
                 "DELETE FROM triage.decision WHERE classifier = $1",
                 &[classifier.into()],
-            )
-            .map(|rows| rows.len())
-        })?;
-        for table in ["pending", "review", "base"] {
-            let query = format!("DELETE FROM triage.{table} WHERE classifier = $1");
-            self.run(&query, &[classifier.into()])?;
-        }
-        Ok(erased as i64)
+            )?;
+            for table in ["pending", "review", "base"] {
+                let query = format!("DELETE FROM triage.{table} WHERE classifier = $1");
+                self.run(&query, &[classifier.into()])?;
+            }
+            Ok(erased.len() as i64)
+        })
     }
 }

@@ -262,28 +262,42 @@ impl Writer<'_, '_> {
         })
     }
 
-    /// The review of an imported email, decided from the start; returns its number.
+    /// The review of an imported email (source, key, classifier), decided from the start;
+    /// returns its number.
     pub fn insert_decided(
         &mut self,
-        source: &str,
-        key: &str,
-        classifier: &str,
+        (source, key, classifier): (&str, &str, &str),
         label: &str,
+        given_label: Option<&str>,
         actor: &Actor,
     ) -> SqlResult<i64> {
         let rows = self.run(
-            "INSERT INTO triage.review (classifier, source, email_key, human_label, reviewed_by, reviewed_at)
-             VALUES ($1, $2, $3, $4, $5, clock_timestamp()) RETURNING review_id",
+            "INSERT INTO triage.review (classifier, source, email_key, human_label, given_label, reviewed_by, reviewed_at)
+             VALUES ($1, $2, $3, $4, $5, $6, clock_timestamp()) RETURNING review_id",
             &[
                 classifier.into(),
                 source.into(),
                 key.into(),
                 label.into(),
+                given_label.into(),
                 actor.name.as_str().into(),
             ],
         )?;
         rows.parsed(0, 1)
             .ok_or_else(|| report(Code::ERRCODE_INTERNAL_ERROR, "a review was not stored"))
+    }
+
+    /// Notes the label that an email's row came with.
+    pub fn set_given_label(&mut self, email: (&str, &str, &str), label: &str) -> SqlResult<()> {
+        let (source, key, classifier) = email;
+        session::as_own_change(|| {
+            self.run(
+                "UPDATE triage.review SET given_label = $4
+                  WHERE source = $1 AND email_key = $2 AND classifier = $3",
+                &[source.into(), key.into(), classifier.into(), label.into()],
+            )
+            .map(drop)
+        })
     }
 
     /// Notes the latest decision about a review.

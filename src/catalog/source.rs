@@ -132,6 +132,15 @@ impl Writer<'_, '_> {
         Ok((inbox.name == name && inbox.classifier == classifier).then_some(inbox))
     }
 
+    /// Names under which emails are reviewed.
+    pub fn sources(&mut self) -> SqlResult<Vec<String>> {
+        let rows = self.run(
+            "SELECT source FROM triage.source UNION SELECT source FROM triage.review ORDER BY 1",
+            &[],
+        )?;
+        Ok(rows.texts())
+    }
+
     /// The attachments of a table, or of all of them.
     pub fn attachments(&mut self, relation: Option<pg_sys::Oid>) -> SqlResult<Vec<Source>> {
         let query =
@@ -242,11 +251,18 @@ impl Writer<'_, '_> {
         most: i64,
     ) -> SqlResult<Vec<(String, String)>> {
         let query = format!(
-            "SELECT {key}::text, left(concat_ws(E'\\n', {texts}), {limit}) FROM {table}
-              WHERE {label} IS NULL AND ($2 IS NULL OR {key} {follows} CAST($2 AS {kind}))
-              ORDER BY {key} LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED",
+            // Qualified: by itself the name would mean the column of the result, which is text.
+            "SELECT t.{key}::text, left(concat_ws(E'\\n', {texts}), {limit}) FROM {table} t
+              WHERE (t.{label} IS NULL OR btrim(t.{label}) = '')
+                AND ($2 IS NULL OR t.{key} {follows} CAST($2 AS {kind}))
+              ORDER BY t.{key} LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED",
             key = place.key,
-            texts = place.texts.join(", "),
+            texts = place
+                .texts
+                .iter()
+                .map(|text| format!("t.{text}"))
+                .collect::<Vec<_>>()
+                .join(", "),
             limit = MAX_TEXT_BYTES + 1,
             table = place.table,
             label = place.label,
@@ -336,18 +352,20 @@ impl Writer<'_, '_> {
         Ok(())
     }
 
-    /// The query that reads labelled history (key, text, label) from a relation, and the name
-    /// under which its rows are reviewed. Runs later, with the caller's rights.
+    /// The query that reads labelled history (key, text, label) from a relation, the name under
+    /// which its rows are reviewed, and the query that counts its labels. They run later, with
+    /// the caller's rights.
     pub fn history(
         &mut self,
         relation: pg_sys::Oid,
         text_columns: &[Option<String>],
         label_column: &str,
         most_characters: usize,
-    ) -> SqlResult<(String, String)> {
+    ) -> SqlResult<(String, String, String)> {
         let rows = self.run(
             "SELECT triage.history_query($1::oid::regclass, $2, $3, $4),
-                    triage.source_name($1::oid::regclass)",
+                    triage.source_name($1::oid::regclass),
+                    format('SELECT %I::pg_catalog.text, pg_catalog.count(*) FROM %s GROUP BY 1 ORDER BY 2 DESC, 1', $3, $1::oid::regclass)",
             &[
                 relation.into(),
                 text_columns.to_vec().into(),
@@ -355,8 +373,8 @@ impl Writer<'_, '_> {
                 (most_characters as i32).into(),
             ],
         )?;
-        rows.text(0, 1)
-            .zip(rows.text(0, 2))
-            .ok_or_else(|| report(Code::ERRCODE_INTERNAL_ERROR, "a relation cannot be read"))
+        let missing = || report(Code::ERRCODE_INTERNAL_ERROR, "a relation cannot be read");
+        let text = |column| rows.text(0, column).ok_or_else(missing);
+        Ok((text(1)?, text(2)?, text(3)?))
     }
 }
