@@ -4,16 +4,21 @@
 //! [`Fit`](crate::Fit) is frozen. So the rows of those features are weighed anew, by the
 //! code that packs, and laid over the table of the model; the sums are integers. The
 //! answers have the same bits as those of a model packed from all counts.
+//!
+//! Weighing costs logarithms for every class of a row, and decisions share most of their
+//! rows: a decision only counts, and each row is weighed once after a batch of them.
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::ops::Range;
 use std::rc::Rc;
 
 use crate::artifact::{Kind, corrupt};
 use crate::counts::{Cell, unit_weight, without};
-use crate::error::{probe, reserve};
+use crate::error::{probe, reserve, reserve_exact};
 use crate::labels::trimmed;
-use crate::model::{ROWS_PER_POLL, best, log_probabilities, ranked};
-use crate::naive_bayes::{ClassSums, ClassTerms, Totals, Weighing};
+use crate::model::{FoundRow, ROWS_PER_POLL, Table, best, log_probabilities, ranked, touch};
+use crate::naive_bayes::{CELLS_PER_POLL, ClassSums, ClassTerms, Totals, Weighing};
 use crate::state::MAX_SUM;
 use crate::{CellCounts, Error, Features, MAX_LABELS, Model, Poll, Result, Scored, fold_label};
 
@@ -42,11 +47,14 @@ pub struct Live {
 /// Slots stay while other labels come and go, so that rows need not change with them.
 #[derive(Debug, Clone)]
 struct Overlay {
-    rows: HashMap<u64, Row>,
+    rows: HashMap<u64, Row, KeyHash>,
     /// Bytes of cells outside of `rows`.
     cell_bytes: usize,
-    /// By slot.
+    /// By slot. The base's where rows have a part in them.
     totals: Totals,
+    change: Change,
+    /// Whether anything was un-learned: rows that only grew are not those of the base.
+    shrunk: bool,
     added: BTreeMap<String, Added>,
     settled: Settled,
 }
@@ -70,6 +78,17 @@ struct Settled {
 /// A slot without emails.
 const NO_CLASS: u32 = u32::MAX;
 
+/// What the rows of the overlay, instead of the base's, change in sums over all features.
+/// Exact and signed, so that it is nothing again when they are, whatever the base claims.
+#[derive(Debug, Clone, Default)]
+struct Change {
+    /// Rows to weigh: these have no part in the sums until then.
+    dirty: Vec<u64>,
+    /// By slot.
+    weight_log_df: Vec<i128>,
+    features: i64,
+}
+
 /// One feature's counts in one class and their score. Small: every feature of every email
 /// learned has one in each session.
 #[derive(Debug, Clone, Copy)]
@@ -81,11 +100,20 @@ struct LiveCell {
     score: f32,
 }
 
-/// The effective counts of a feature. Most new ones are in one class.
+/// The effective counts of a feature. Most new ones are in one class. While it is dirty,
+/// cells may have no documents and scores are old.
 #[derive(Debug, Clone)]
 enum Row {
-    One { gain: f32, cells: [LiveCell; 1] },
-    Other { gain: f32, cells: Box<[LiveCell]> },
+    One {
+        gain: f32,
+        dirty: bool,
+        cells: [LiveCell; 1],
+    },
+    Other {
+        gain: f32,
+        dirty: bool,
+        cells: Box<[LiveCell]>,
+    },
 }
 
 /// Whether a document comes or goes.
@@ -93,6 +121,26 @@ enum Row {
 enum Decision {
     Learn,
     Unlearn,
+}
+
+/// What a decision does to each row of its email.
+#[derive(Debug, Clone, Copy)]
+struct Step {
+    decision: Decision,
+    slot: u16,
+    weight: u64,
+}
+
+/// Keys are hashes already, but anybody can search for texts whose keys agree in some bits.
+/// A secret keeps them from choosing the bucket.
+#[derive(Debug, Clone)]
+struct KeyHash {
+    secret: [u64; 2],
+}
+
+struct KeyHasher {
+    secret: [u64; 2],
+    hash: u64,
 }
 
 impl Live {
@@ -178,6 +226,7 @@ impl Live {
         let Some(overlay) = &mut self.overlay else {
             return Ok(());
         };
+        overlay.weigh(&self.base, self.counts.as_deref(), poll)?;
         if overlay.is_nothing(&self.base) {
             self.overlay = None;
             return Ok(());
@@ -234,9 +283,14 @@ impl Live {
 impl Overlay {
     fn new(base: &Model) -> Self {
         Self {
-            rows: HashMap::new(),
+            rows: HashMap::with_hasher(KeyHash::new()),
             cell_bytes: 0,
             totals: base.totals(),
+            change: Change {
+                weight_log_df: vec![0; base.labels().len()],
+                ..Change::default()
+            },
+            shrunk: false,
             added: BTreeMap::new(),
             settled: Settled {
                 class_of_slot: (0..base.labels().len() as u32).collect(),
@@ -290,37 +344,47 @@ impl Overlay {
                 left
             }
         };
-        let change = self.rows_after(base, counts, features.keys(), |key, row| match decision {
-            Decision::Learn => add(row, key, slot, weight),
-            Decision::Unlearn => take(row, slot, weight).ok_or_else(not_learned),
-        })?;
+        let step = Step {
+            decision,
+            slot: slot as u16,
+            weight,
+        };
+        let missing = self.missing_rows(base, counts, features.keys(), step, not_learned)?;
         self.rows
-            .try_reserve(change.rows.len())
+            .try_reserve(missing.len())
             .map_err(|_| Error::OutOfMemory {
-                bytes: change.rows.len() * size_of::<(u64, Row)>(),
+                bytes: missing.len() * size_of::<(u64, Row)>(),
             })?;
+        reserve(&mut self.change.dirty, n)?;
 
         // From here on nothing fails.
-        for (key, row) in change.rows {
-            let (bytes, old) = match row {
-                Some(row) => (row.cell_bytes(), self.rows.insert(key, row)),
-                None => (0, self.rows.remove(&key)),
-            };
-            self.cell_bytes += bytes;
-            self.cell_bytes -= old.map_or(0, |old| old.cell_bytes());
-        }
+        self.shrunk |= decision == Decision::Unlearn;
         if slot == self.totals.documents.len() {
             self.totals.documents.push(0);
             self.totals.sums.push(ClassSums::default());
-            self.settled.class_of_slot.push(NO_CLASS);
+            self.change.weight_log_df.push(0);
         }
         self.totals.documents[slot] = documents;
-        self.totals.sums[slot].tokens = sums.tokens;
-        self.totals.sums[slot].weight = sums.weight;
-        for (sums, change) in self.totals.sums.iter_mut().zip(change.weight_log_df) {
-            sums.weight_log_df = sums.weight_log_df.saturating_add_signed(change);
+        self.totals.sums[slot] = sums;
+        let weighing = Weighing::of(&base.meta().fit);
+        for &key in features.keys() {
+            // Else it is among those that are missing.
+            if let Some(row) = self.rows.get_mut(&key)
+                && let Ok(at) = find(row.cells(), step.slot)
+            {
+                self.change.touch(&weighing, key, row);
+                step.apply(row, at);
+            }
         }
-        self.totals.features = self.totals.features.saturating_add_signed(change.features);
+        for (key, mut row) in missing {
+            self.change.touch(&weighing, key, &mut row);
+            if let Ok(at) = find(row.cells(), step.slot) {
+                step.apply(&mut row, at);
+            }
+            self.cell_bytes += row.cell_bytes();
+            let old = self.rows.insert(key, row);
+            self.cell_bytes -= old.map_or(0, |old| old.cell_bytes());
+        }
         if slot >= base.labels().len() {
             self.spell(slot, folded, spelling, decision);
         }
@@ -346,61 +410,119 @@ impl Overlay {
         }
     }
 
-    /// The rows of these features after `change`, and what that does to the sums. A row
-    /// that is the base's again is `None`.
-    fn rows_after(
+    /// Checks a step for each of these features. Returns the rows that it cannot change in
+    /// place, unchanged but for a cell without documents: those that the overlay does not
+    /// have, and those without a cell for the slot.
+    fn missing_rows(
         &self,
         base: &Model,
         counts: Option<&CellCounts>,
         keys: &[u64],
-        change: impl Fn(u64, &mut Vec<Cell>) -> Result<()>,
-    ) -> Result<Change> {
-        let table = base.table()?;
-        let found = table.find(keys, |key| key);
-        let cells: usize = found.iter().map(|row| row.cells.len() + 1).sum();
-        probe((keys.len() + cells) * (size_of::<LiveCell>() + size_of::<(u64, Row)>()))?;
-        let mut found = found.into_iter().peekable();
-        let weighing = Weighing::of(&base.meta().fit);
-        let mut out = Change {
-            rows: Vec::new(),
-            // One more for a new slot.
-            weight_log_df: vec![0; self.totals.sums.len() + 1],
-            features: 0,
+        step: Step,
+        not_learned: impl Fn() -> Error,
+    ) -> Result<Vec<(u64, Row)>> {
+        // Where the cell is, or would have to be.
+        let place = |cells: &[LiveCell]| match (find(cells, step.slot), step.decision) {
+            (Ok(at), Decision::Learn) if step.after(&cells[at]).is_none() => {
+                Err(Error::TooManyDocuments)
+            }
+            (Ok(at), Decision::Unlearn) if step.after(&cells[at]).is_none() => Err(not_learned()),
+            (Err(_), Decision::Unlearn) => Err(not_learned()),
+            (place, _) => Ok(place),
         };
-        reserve(&mut out.rows, keys.len())?;
-        let (mut in_base, mut row, mut deltas) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut out, mut unknown, mut cells) = (Vec::new(), Vec::new(), Vec::new());
+        reserve(&mut out, keys.len())?;
+        reserve(&mut unknown, keys.len())?;
         for &key in keys {
-            in_base.clear();
-            if let Some(found) = found.next_if(|row| row.tag == key) {
-                for (at, (class, _)) in found.cells.clone().zip(table.cells(found.cells)) {
-                    let counts = counts.and_then(|counts| counts.get(at));
-                    let (documents, weight) =
-                        counts.ok_or_else(|| corrupt(Kind::Model, "its state has other tables"))?;
-                    in_base.push(Cell {
-                        key,
-                        weight,
-                        documents,
-                        class: class as u32,
-                    });
+            let Some(row) = self.rows.get(&key) else {
+                unknown.push(key);
+                continue;
+            };
+            if let Err(at) = place(row.cells())? {
+                cells.clear();
+                reserve(&mut cells, row.cells().len() + 1)?;
+                cells.extend_from_slice(row.cells());
+                cells.insert(at, LiveCell::empty(step.slot));
+                out.push((key, Row::new(&cells, row.gain(), row.is_dirty())?));
+            }
+        }
+        let table = base.table()?;
+        probe(unknown.len() * 2 * size_of::<FoundRow<u64>>())?;
+        let found = table.find(&unknown, |key| key);
+        touch_counts(counts, &found);
+        let mut found = found.into_iter().peekable();
+        for key in unknown {
+            cells.clear();
+            let mut gain = 0.0;
+            if let Some(row) = found.next_if(|row| row.tag == key) {
+                gain = row.gain as f32;
+                reserve(&mut cells, row.cells.len() + 1)?;
+                for cell in base_cells(&table, counts, row.cells) {
+                    cells.push(cell?);
                 }
             }
-            row.clear();
-            match self.rows.get(&key) {
-                Some(touched) => row.extend(touched.cells().iter().map(|c| c.counts(key))),
-                None => row.extend_from_slice(&in_base),
+            if let Err(at) = place(&cells)? {
+                reserve(&mut cells, 1)?;
+                cells.insert(at, LiveCell::empty(step.slot));
             }
-            out.shift(&weighing, &row, -1);
-            change(key, &mut row)?;
-            out.shift(&weighing, &row, 1);
-            let after = if row == in_base {
-                None
-            } else {
-                let terms = weighing.terms(&row, &mut deltas);
-                Some(Row::new(&row, terms.gain as f32, terms.deltas)?)
-            };
-            out.rows.push((key, after));
+            out.push((key, Row::new(&cells, gain, false)?));
         }
         Ok(out)
+    }
+
+    /// Weighs the rows whose counts changed. Those that are the base's again go.
+    fn weigh(&mut self, base: &Model, counts: Option<&CellCounts>, poll: Poll) -> Result<()> {
+        let table = base.table()?;
+        let weighing = Weighing::of(&base.meta().fit);
+        probe(ROWS_PER_POLL * 2 * size_of::<FoundRow<u64>>())?;
+        let (mut cells, mut deltas) = (Vec::new(), Vec::new());
+        let mut weighed = 0;
+        // A row leaves the list when it is done: errors and polls may end this at any time.
+        while !self.change.dirty.is_empty() {
+            poll();
+            let from = self.change.dirty.len().saturating_sub(ROWS_PER_POLL);
+            let dirty = &self.change.dirty[from..];
+            let mut found = match self.shrunk {
+                true => table.find(dirty, |key| key),
+                false => Vec::new(),
+            };
+            touch_counts(counts, &found);
+            let rows = dirty.iter().filter_map(|key| self.rows.get(key));
+            touch(
+                rows.filter_map(|row| row.cells().first())
+                    .map(|cell| cell.documents as u8),
+            );
+            while let Some(&key) = self.change.dirty[from..].last() {
+                let in_base = found.pop_if(|row| row.tag == key);
+                if let Some(row) = self.rows.get_mut(&key) {
+                    let before = row.cell_bytes();
+                    let range = in_base.map_or(0..0, |row| row.cells);
+                    let is_base = self.shrunk
+                        && row
+                            .counted()
+                            .map(|cell| Some(cell.counts(key)))
+                            .eq(base_cells(&table, counts, range)
+                                .map(|cell| Some(cell.ok()?.counts(key))));
+                    if !is_base {
+                        row.weigh(key, &weighing, &mut cells, &mut deltas)?;
+                    }
+                    weighed += row.cells().len();
+                    self.change.shift(&weighing, row.cells(), 1);
+                    self.cell_bytes -= before;
+                    match is_base {
+                        true => drop(self.rows.remove(&key)),
+                        false => self.cell_bytes += row.cell_bytes(),
+                    }
+                }
+                self.change.dirty.pop();
+                if weighed >= CELLS_PER_POLL {
+                    weighed = 0;
+                    poll();
+                }
+            }
+        }
+        self.change.dirty = Vec::new();
+        Ok(())
     }
 
     fn slot_of(&self, base: &Model, folded: &str) -> Option<usize> {
@@ -429,7 +551,7 @@ impl Overlay {
 
     /// Whether everything is as in the base.
     fn is_nothing(&self, base: &Model) -> bool {
-        // Added labels have emails.
+        // Added labels have emails, and without rows there is no change of sums.
         let classes = base.labels().len();
         self.rows.is_empty()
             && self.added.is_empty()
@@ -456,10 +578,16 @@ impl Overlay {
         for (class, &(slot, _, _)) in (0..).zip(&order) {
             class_of_slot[slot] = class;
         }
-        let in_order = |slot: usize| (self.totals.documents[slot], self.totals.sums[slot]);
+        let in_order = |slot: usize| {
+            let mut sums = self.totals.sums[slot];
+            let change = self.change.weight_log_df[slot];
+            sums.weight_log_df = sums.weight_log_df.saturating_add_signed(change);
+            (self.totals.documents[slot], sums)
+        };
         let (documents, sums) = order.iter().map(|&(slot, _, _)| in_order(slot)).unzip();
+        let features = self.totals.features;
         let totals = Totals {
-            features: self.totals.features,
+            features: features.saturating_add_signed(self.change.features),
             documents,
             sums,
         };
@@ -541,6 +669,7 @@ impl Overlay {
         size_of::<Self>()
             + self.rows.capacity() * (size_of::<(u64, Row)>() + 1)
             + self.cell_bytes
+            + self.change.dirty.capacity() * size_of::<u64>()
             + self.totals.documents.len() * (size_of::<ClassSums>() + 64)
             + self.settled.labels.iter().map(texts).sum::<usize>()
             + self
@@ -551,59 +680,114 @@ impl Overlay {
     }
 }
 
-/// What a decision does to rows and sums.
-struct Change {
-    rows: Vec<(u64, Option<Row>)>,
-    /// By slot.
-    weight_log_df: Vec<i128>,
-    features: i64,
+/// The cells of a row of the base.
+fn base_cells<'a>(
+    table: &Table<'a>,
+    counts: Option<&'a CellCounts>,
+    at: Range<usize>,
+) -> impl Iterator<Item = Result<LiveCell>> + 'a {
+    at.clone()
+        .zip(table.cells(at))
+        .map(move |(at, (class, score))| {
+            let counts = counts.and_then(|counts| counts.get(at));
+            let (documents, weight) =
+                counts.ok_or_else(|| corrupt(Kind::Model, "its state has other tables"))?;
+            LiveCell::new(class as u16, documents, weight, score)
+        })
+}
+
+/// See [`touch`].
+fn touch_counts(counts: Option<&CellCounts>, rows: &[FoundRow<u64>]) {
+    let first = |row: &FoundRow<u64>| counts?.get(row.cells.start);
+    touch(
+        rows.iter()
+            .filter_map(first)
+            .map(|(n, w)| n as u8 ^ w as u8),
+    );
+}
+
+/// Where the cell of a slot is, or would be.
+fn find(cells: &[LiveCell], slot: u16) -> std::result::Result<usize, usize> {
+    cells.binary_search_by_key(&slot, |cell| cell.slot)
+}
+
+impl Step {
+    /// A cell's documents and weight after it; `None` if it is not possible.
+    fn after(self, cell: &LiveCell) -> Option<(u32, u64)> {
+        let (documents, weight) = (cell.documents, cell.weight());
+        match self.decision {
+            Decision::Learn => Some((documents.checked_add(1)?, weight + self.weight)),
+            Decision::Unlearn => without(documents, weight, self.weight),
+        }
+    }
+
+    fn apply(self, row: &mut Row, at: usize) {
+        let (_, _, cells) = row.parts();
+        if let Some((documents, weight)) = self.after(&cells[at]) {
+            cells[at].set(documents, weight);
+        }
+    }
 }
 
 impl Change {
+    /// To be called before a row's counts change. There must be room for its key.
+    fn touch(&mut self, weighing: &Weighing, key: u64, row: &mut Row) {
+        let (_, dirty, cells) = row.parts();
+        if !*dirty {
+            *dirty = true;
+            self.shift(weighing, cells, -1);
+            self.dirty.push(key);
+        }
+    }
+
     /// Adds or takes a row's part of the sums.
-    fn shift(&mut self, weighing: &Weighing, row: &[Cell], sign: i64) {
-        let log_df = i128::from(weighing.log_df(row));
-        for cell in row {
-            self.weight_log_df[cell.class as usize] +=
-                i128::from(sign) * i128::from(cell.weight) * log_df;
+    fn shift(&mut self, weighing: &Weighing, cells: &[LiveCell], sign: i64) {
+        let documents = cells.iter().map(|c| u64::from(c.documents)).sum();
+        let log_df = weighing.log_df_of(documents);
+        for cell in cells {
+            // 48 and 37 bits.
+            let part = (u128::from(cell.weight()) * u128::from(log_df)) as i128;
+            let sum = &mut self.weight_log_df[usize::from(cell.slot)];
+            *sum += if sign < 0 { -part } else { part };
         }
-        self.features += if row.is_empty() { 0 } else { sign };
+        self.features += if documents > 0 { sign } else { 0 };
     }
 }
 
-/// Adds a document to a row of effective counts.
-fn add(row: &mut Vec<Cell>, key: u64, slot: usize, weight: u64) -> Result<()> {
-    let class = slot as u32;
-    match row.iter_mut().find(|cell| cell.class == class) {
-        Some(cell) => {
-            let documents = cell.documents.checked_add(1);
-            cell.documents = documents.ok_or(Error::TooManyDocuments)?;
-            cell.weight += weight;
-        }
-        None => {
-            let at = row.partition_point(|cell| cell.class < class);
-            let documents = 1;
-            let cell = Cell {
-                key,
-                weight,
-                documents,
-                class,
-            };
-            row.insert(at, cell);
+impl KeyHash {
+    fn new() -> Self {
+        let random = RandomState::new();
+        Self {
+            secret: [random.hash_one(0), random.hash_one(1) | 1],
         }
     }
-    Ok(())
 }
 
-/// Takes a document from a row of effective counts, if it can be in there.
-fn take(row: &mut Vec<Cell>, slot: usize, weight: u64) -> Option<()> {
-    let at = row.iter().position(|cell| cell.class as usize == slot)?;
-    let cell = &mut row[at];
-    (cell.documents, cell.weight) = without(cell.documents, cell.weight, weight)?;
-    if cell.documents == 0 {
-        row.remove(at);
+impl BuildHasher for KeyHash {
+    type Hasher = KeyHasher;
+
+    fn build_hasher(&self) -> KeyHasher {
+        KeyHasher {
+            secret: self.secret,
+            hash: 0,
+        }
     }
-    Some(())
+}
+
+impl Hasher for KeyHasher {
+    fn write_u64(&mut self, key: u64) {
+        let [add, multiply] = self.secret.map(u128::from);
+        let product = (u128::from(self.hash ^ key) ^ add) * multiply;
+        self.hash = product as u64 ^ (product >> 64) as u64;
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|&byte| self.write_u64(byte.into()));
+    }
+
+    fn finish(&self) -> u64 {
+        self.hash
+    }
 }
 
 impl Added {
@@ -617,21 +801,41 @@ impl Added {
 }
 
 impl LiveCell {
-    fn new(cell: &Cell, score: f64) -> Result<Self> {
+    fn new(slot: u16, documents: u32, weight: u64, score: f32) -> Result<Self> {
         // No more than documents times one: 48 bits.
         Ok(Self {
-            weight_low: cell.weight as u32,
-            weight_high: u16::try_from(cell.weight >> 32).map_err(|_| Error::TooManyDocuments)?,
-            slot: cell.class as u16,
-            documents: cell.documents,
-            score: score as f32,
+            weight_low: weight as u32,
+            weight_high: u16::try_from(weight >> 32).map_err(|_| Error::TooManyDocuments)?,
+            slot,
+            documents,
+            score,
         })
+    }
+
+    fn empty(slot: u16) -> Self {
+        Self {
+            weight_low: 0,
+            weight_high: 0,
+            slot,
+            documents: 0,
+            score: 0.0,
+        }
+    }
+
+    fn weight(&self) -> u64 {
+        u64::from(self.weight_high) << 32 | u64::from(self.weight_low)
+    }
+
+    fn set(&mut self, documents: u32, weight: u64) {
+        self.documents = documents;
+        self.weight_low = weight as u32;
+        self.weight_high = (weight >> 32) as u16;
     }
 
     fn counts(&self, key: u64) -> Cell {
         Cell {
             key,
-            weight: u64::from(self.weight_high) << 32 | u64::from(self.weight_low),
+            weight: self.weight(),
             documents: self.documents,
             class: self.slot.into(),
         }
@@ -639,19 +843,53 @@ impl LiveCell {
 }
 
 impl Row {
-    fn new(row: &[Cell], gain: f32, scores: &[(u32, f64)]) -> Result<Self> {
-        let cells = row.iter().zip(scores);
-        let mut cells = cells.map(|(cell, &(_, score))| LiveCell::new(cell, score));
-        Ok(match (row.len(), cells.next()) {
-            (1, Some(cell)) => Self::One {
+    fn new(row: &[LiveCell], gain: f32, dirty: bool) -> Result<Self> {
+        Ok(match *row {
+            [cell] => Self::One {
                 gain,
-                cells: [cell?],
+                dirty,
+                cells: [cell],
             },
-            (_, first) => Self::Other {
-                gain,
-                cells: first.into_iter().chain(cells).collect::<Result<_>>()?,
-            },
+            _ => {
+                let mut cells = Vec::new();
+                reserve_exact(&mut cells, row.len())?;
+                cells.extend_from_slice(row);
+                Self::Other {
+                    gain,
+                    dirty,
+                    cells: cells.into_boxed_slice(),
+                }
+            }
         })
+    }
+
+    /// Computes gain and scores, after dropping what has no documents. The rest are buffers.
+    fn weigh(
+        &mut self,
+        key: u64,
+        weighing: &Weighing,
+        counts: &mut Vec<Cell>,
+        deltas: &mut Vec<(u32, f64)>,
+    ) -> Result<()> {
+        counts.clear();
+        reserve(counts, self.cells().len())?;
+        counts.extend(self.counted().map(|cell| cell.counts(key)));
+        deltas.clear();
+        reserve(deltas, counts.len())?;
+        if counts.len() < self.cells().len() {
+            let mut left = Vec::new();
+            reserve(&mut left, counts.len())?;
+            left.extend(self.counted().copied());
+            *self = Self::new(&left, self.gain(), true)?;
+        }
+        let terms = weighing.terms(counts, deltas);
+        let (gain, dirty, cells) = self.parts();
+        *gain = terms.gain as f32;
+        *dirty = false;
+        for (cell, &(_, score)) in cells.iter_mut().zip(terms.deltas) {
+            cell.score = score as f32;
+        }
+        Ok(())
     }
 
     fn gain(&self) -> f32 {
@@ -660,10 +898,29 @@ impl Row {
         }
     }
 
+    fn is_dirty(&self) -> bool {
+        match self {
+            Self::One { dirty, .. } | Self::Other { dirty, .. } => *dirty,
+        }
+    }
+
     fn cells(&self) -> &[LiveCell] {
         match self {
             Self::One { cells, .. } => cells,
             Self::Other { cells, .. } => cells,
+        }
+    }
+
+    /// Cells that a packed row would have.
+    fn counted(&self) -> impl Iterator<Item = &LiveCell> {
+        self.cells().iter().filter(|cell| cell.documents > 0)
+    }
+
+    /// Gain, whether it is dirty, and cells.
+    fn parts(&mut self) -> (&mut f32, &mut bool, &mut [LiveCell]) {
+        match self {
+            Self::One { gain, dirty, cells } => (gain, dirty, cells),
+            Self::Other { gain, dirty, cells } => (gain, dirty, cells),
         }
     }
 

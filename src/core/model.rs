@@ -524,7 +524,7 @@ pub(crate) struct FoundRow<T> {
 
 /// Loads bytes for nothing but to have them in the cache: loads that do not depend on each
 /// other overlap.
-fn touch(bytes: impl Iterator<Item = u8>) {
+pub(crate) fn touch(bytes: impl Iterator<Item = u8>) {
     std::hint::black_box(bytes.fold(0, |a, b| a ^ b));
 }
 

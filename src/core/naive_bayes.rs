@@ -144,8 +144,12 @@ impl Weighing {
     }
 
     /// ln(1 + min(df, N)) in fixed point.
-    pub(crate) fn log_df(&self, row: &[Cell]) -> u64 {
-        log_fixed(document_frequency(row).min(self.reference))
+    pub(crate) fn log_df_of(&self, df: u64) -> u64 {
+        log_fixed(df.min(self.reference))
+    }
+
+    fn log_df(&self, row: &[Cell]) -> u64 {
+        self.log_df_of(document_frequency(row))
     }
 
     /// Whether the sum is one that counts can have.
@@ -245,7 +249,7 @@ pub struct NaiveBayes<'a> {
 }
 
 /// Each takes a logarithm or two.
-const CELLS_PER_POLL: usize = 1 << 16;
+pub(crate) const CELLS_PER_POLL: usize = 1 << 16;
 
 /// What one feature adds: its own weight in the message vector and, per class in which it
 /// was seen, the difference to a class in which it was not.

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use pg_triage_core::artifact::{Header, Kind};
 use pg_triage_core::{
-    CellCounts, Error, Live, MAX_LABELS, Model, ParamGuard, State, Tokenizer, Trainer,
+    CellCounts, Error, Features, Live, MAX_LABELS, Model, ParamGuard, State, Tokenizer, Trainer,
     never_cancelled,
 };
 
@@ -407,21 +407,30 @@ fn learning_on_forged_tables_does_not_panic() {
             assert!(number < 2, "{number}");
             continue;
         };
-        let model = Model::from_front(bytes.clone(), &never_cancelled).unwrap();
-        let mut live = Live::new(Rc::new(model));
-        live.set_counts(Rc::new(counts));
-        for (text, label) in mails {
-            let features = tokenizer.features(text);
-            for other in [label, "another", "billing", "support"] {
-                // Either is fine.
-                let _ = live.learn(&features, other);
-                let _ = live.unlearn(&features, other);
-                let _ = live.unlearn(&features, other);
-                let _ = live.learn(&features, other);
+        let model = Rc::new(Model::from_front(bytes.clone(), &never_cancelled).unwrap());
+        let counts = Rc::new(counts);
+        for at_once in [false, true] {
+            let mut live = Live::new(model.clone());
+            live.set_counts(counts.clone());
+            let answers = |live: &mut Live, features: &Features| {
                 live.settle(&never_cancelled).unwrap();
-                let p = live.log_probabilities(&features, &never_cancelled);
+                let p = live.log_probabilities(features, &never_cancelled);
                 assert!(p.iter().all(|p| !p.is_nan()), "{number}: {p:?}");
+            };
+            for (text, label) in mails {
+                let features = tokenizer.features(text);
+                for other in [label, "another", "billing", "support"] {
+                    // Either is fine.
+                    let _ = live.learn(&features, other);
+                    let _ = live.unlearn(&features, other);
+                    let _ = live.unlearn(&features, other);
+                    let _ = live.learn(&features, other);
+                    if !at_once {
+                        answers(&mut live, &features);
+                    }
+                }
             }
+            answers(&mut live, &tokenizer.features("paid login"));
         }
     }
 }

@@ -153,30 +153,37 @@ proptest! {
     #[test]
     fn decisions_and_folding_never_change_an_answer(
         base in prop::collection::vec(mail(), 0..12),
-        steps in prop::collection::vec(step(), 1..16),
+        batches in prop::collection::vec(prop::collection::vec(step(), 0..6), 1..8),
+        wrong in prop::collection::vec(mail(), 8),
         fit in fit(),
     ) {
         let mut mails = base;
         let mut live = live(pack(&mails, &fit));
-        for step in steps {
-            match step {
-                Step::Learn(mail) => {
-                    live.learn(&features(&mail.0), mail.1).unwrap();
-                    mails.push(mail);
+        for (batch, wrong) in batches.into_iter().zip(&wrong) {
+            for step in batch {
+                match step {
+                    Step::Learn(mail) => {
+                        live.learn(&features(&mail.0), mail.1).unwrap();
+                        mails.push(mail);
+                    }
+                    Step::Relabel(at, label) if !mails.is_empty() => {
+                        let at = at.index(mails.len());
+                        let (keys, old) = mails[at].clone();
+                        live.unlearn(&features(&keys), old).unwrap();
+                        live.learn(&features(&keys), label).unwrap();
+                        mails[at].1 = label;
+                    }
+                    Step::Undo(at) if !mails.is_empty() => {
+                        let (keys, label) = mails.swap_remove(at.index(mails.len()));
+                        live.unlearn(&features(&keys), label).unwrap();
+                    }
+                    Step::Fold => live = self::live(pack(&mails, &fit)),
+                    _ => {}
                 }
-                Step::Relabel(at, label) if !mails.is_empty() => {
-                    let at = at.index(mails.len());
-                    let (keys, old) = mails[at].clone();
-                    live.unlearn(&features(&keys), old).unwrap();
-                    live.learn(&features(&keys), label).unwrap();
-                    mails[at].1 = label;
-                }
-                Step::Undo(at) if !mails.is_empty() => {
-                    let (keys, label) = mails.swap_remove(at.index(mails.len()));
-                    live.unlearn(&features(&keys), label).unwrap();
-                }
-                Step::Fold => live = self::live(pack(&mails, &fit)),
-                _ => {}
+            }
+            // Whether it is refused or taken and given back, it leaves nothing behind.
+            if live.unlearn(&features(&wrong.0), wrong.1).is_ok() {
+                live.learn(&features(&wrong.0), wrong.1).unwrap();
             }
             live.settle(&never_cancelled).unwrap();
             let packed = Model::from_bytes(pack(&mails, &fit), &never_cancelled).unwrap();
@@ -190,6 +197,7 @@ proptest! {
         learned in prop::collection::vec(mail(), 1..12),
         taken in prop::collection::vec(any::<bool>(), 8),
         order in any::<u64>(),
+        settled in prop::collection::vec(any::<bool>(), 20),
         fit in fit(),
     ) {
         let start = live(pack(&base, &fit));
@@ -207,16 +215,22 @@ proptest! {
         let mut shuffled: Vec<_> = (0u64..).zip(decisions.clone()).collect();
         shuffled.sort_by_key(|(i, _)| (i + 1).wrapping_mul(order | 1) >> 7);
         let mut other = start.clone();
-        for &(_, decision) in &shuffled {
-            // Settling in between does not matter either.
+        for (&(_, decision), &settled) in shuffled.iter().zip(&settled) {
             decide(&mut other, decision).unwrap();
-            other.settle(&never_cancelled).unwrap();
+            // Settling in between does not matter either.
+            if settled {
+                other.settle(&never_cancelled).unwrap();
+            }
         }
+        other.settle(&never_cancelled).unwrap();
         prop_assert_eq!(answers(&one), answers(&other));
         prop_assert_eq!(one.labels(), other.labels());
 
-        for &(_, (learned, mail)) in &shuffled {
+        for (&(_, (learned, mail)), &settled) in shuffled.iter().zip(&settled) {
             decide(&mut one, (!learned, mail)).unwrap();
+            if settled {
+                one.settle(&never_cancelled).unwrap();
+            }
         }
         one.settle(&never_cancelled).unwrap();
         prop_assert_eq!(answers(&one), answers(&start));
