@@ -122,8 +122,8 @@ pub fn learnable(email: Option<&Email>, verdict: Verdict) -> SqlResult<Option<Fe
 
 /// The label that an email's row has while no person has decided.
 pub fn label_without_person(review: &Review) -> Option<String> {
-    let label = review.given_label.as_ref();
-    label.or(review.predicted_label.as_ref()).cloned()
+    let label = review.predicted_label.as_ref();
+    label.or(review.given_label.as_ref()).cloned()
 }
 
 /// The label that an email's row should have.

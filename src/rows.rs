@@ -260,7 +260,6 @@ fn record_given(source: &Source, key: &str, label: &str, text: &str) -> SqlResul
             return Err(error);
         }
         w.insert_review(&source.name, key, &source.classifier, &prediction)?;
-        w.set_given_label((&source.name, key, &source.classifier), label)?;
         let verdict = Verdict::Label(given_label(Some(label)));
         decide_here(w, &actor, source, (key, None), verdict, &features, "insert")
     })

@@ -287,19 +287,6 @@ impl Writer<'_, '_> {
             .ok_or_else(|| report(Code::ERRCODE_INTERNAL_ERROR, "a review was not stored"))
     }
 
-    /// Notes the label that an email's row came with.
-    pub fn set_given_label(&mut self, email: (&str, &str, &str), label: &str) -> SqlResult<()> {
-        let (source, key, classifier) = email;
-        session::as_own_change(|| {
-            self.run(
-                "UPDATE triage.review SET given_label = $4
-                  WHERE source = $1 AND email_key = $2 AND classifier = $3",
-                &[source.into(), key.into(), classifier.into(), label.into()],
-            )
-            .map(drop)
-        })
-    }
-
     /// Notes the latest decision about a review.
     pub fn set_decision(&mut self, review_id: i64, decision_id: i64) -> SqlResult<()> {
         session::as_own_change(|| {

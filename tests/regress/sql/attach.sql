@@ -59,7 +59,7 @@ INSERT INTO mail (id, subject) VALUES ('insert', 'login');
 SELECT key, predicted FROM reviews WHERE key = 'insert';
 
 -- ON CONFLICT: no review for what was not inserted, and no decision by a loader.
-DELETE FROM triage.review WHERE email_key = 'copy 1';
+SELECT triage.forget('public.mail', 'copy 1');
 INSERT INTO mail (id, subject) VALUES ('copy 1', 'login'), ('new 1', 'login') ON CONFLICT DO NOTHING RETURNING id;
 SELECT key, predicted FROM reviews WHERE key IN ('copy 1', 'new 1');
 INSERT INTO mail (id, subject) VALUES ('insert', 'login'), ('new 2', 'login')
