@@ -18,9 +18,9 @@ COMMENT ON FUNCTION triage.label_row() IS 'before insert: fills a label that is 
 COMMENT ON FUNCTION triage.record_row() IS 'after insert: writes the review';
 COMMENT ON FUNCTION triage.decide_row() IS 'before an update of the label: checks it and gives it the spelling of triage.label';
 COMMENT ON FUNCTION triage.record_decision() IS 'after an update of label or key: writes the decision, or follows the key';
-CREATE FUNCTION triage.record_move() RETURNS trigger
-    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'record_move_wrapper';
-COMMENT ON FUNCTION triage.record_move() IS 'after a deletion from a partition: the row may appear in another one';
+CREATE FUNCTION triage.note_move() RETURNS trigger
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'note_move_wrapper';
+COMMENT ON FUNCTION triage.note_move() IS 'before an update: the row may appear in another partition';
 COMMENT ON FUNCTION triage.begin_batch() IS 'before a statement: its decisions get a batch_id of their own';
 COMMENT ON FUNCTION triage.end_batch() IS 'after a statement: folds decisions into the base when they have become many';
 
@@ -49,9 +49,9 @@ BEGIN
         FOR EACH STATEMENT EXECUTE FUNCTION triage.end_batch(%1$s)', id, relation, label);
     -- A row that moves to another partition is deleted here and inserted there.
     IF (SELECT relkind FROM pg_class WHERE oid = relation) = 'p' THEN
-        EXECUTE format('CREATE TRIGGER zz_triage_moved_%1$s AFTER DELETE ON %2$s
-            FOR EACH ROW EXECUTE FUNCTION triage.record_move(%1$s)', id, relation);
-        EXECUTE format('COMMENT ON TRIGGER zz_triage_moved_%s ON %s IS %L', id, relation, 'pg_triage: follows rows between partitions');
+        EXECUTE format('CREATE TRIGGER zz_triage_moving_%1$s BEFORE UPDATE ON %2$s
+            FOR EACH ROW EXECUTE FUNCTION triage.note_move(%1$s)', id, relation);
+        EXECUTE format('COMMENT ON TRIGGER zz_triage_moving_%s ON %s IS %L', id, relation, 'pg_triage: follows rows between partitions');
     END IF;
     EXECUTE format('COMMENT ON TRIGGER zz_triage_label_%s ON %s IS %L', id, relation, 'pg_triage: labels new rows');
     EXECUTE format('COMMENT ON TRIGGER zz_triage_labelled_%s ON %s IS %L', id, relation, 'pg_triage: writes reviews');
@@ -67,8 +67,10 @@ CREATE FUNCTION triage.is_citext(type oid) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    -- By its extension: anybody may call a type of his own so.
-    SELECT EXISTS (SELECT FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid AND d.refclassid = 'pg_extension'::regclass
+    -- Anybody may call a type so, and the owner of the extension may add his own to it; but
+    -- only superusers make base types.
+    SELECT EXISTS (SELECT FROM pg_type t WHERE t.oid = type AND t.typtype = 'b' AND t.typname = 'citext')
+       AND EXISTS (SELECT FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid AND d.refclassid = 'pg_extension'::regclass
                     WHERE d.classid = 'pg_type'::regclass AND d.objid = type AND d.deptype = 'e' AND e.extname = 'citext')
 $$;
 COMMENT ON FUNCTION triage.is_citext(oid) IS 'part of attach()';
@@ -248,11 +250,11 @@ BEGIN
                 left(candidate, 64), relation, array_to_string(known[:40], ', '));
         END IF;
         problem := CASE
-            WHEN candidate = key_column AND attribute.atttypid::regtype::text
-                 NOT IN ('text', 'character varying', 'uuid', 'smallint', 'integer', 'bigint')
+            WHEN candidate = key_column AND attribute.atttypid
+                 <> ALL (ARRAY['text', 'varchar', 'uuid', 'int2', 'int4', 'int8']::regtype[]::oid[])
                  AND NOT triage.is_citext(attribute.atttypid)
                 THEN format('is of type %s; a key must be text, varchar, citext, uuid, integer or bigint', format_type(attribute.atttypid, NULL))
-            WHEN candidate = label_column AND attribute.atttypid::regtype::text NOT IN ('text', 'character varying')
+            WHEN candidate = label_column AND attribute.atttypid <> ALL (ARRAY['text', 'varchar']::regtype[]::oid[])
                  AND NOT triage.is_citext(attribute.atttypid)
                 THEN format('is of type %s; a label column must be text, varchar or citext', format_type(attribute.atttypid, NULL))
             WHEN candidate = ANY (text_columns)
@@ -267,6 +269,11 @@ BEGIN
             WHEN candidate = label_column AND EXISTS (SELECT FROM pg_partitioned_table p
                     WHERE p.partrelid = relation AND attribute.attnum = ANY (p.partattrs))
                 THEN 'decides the partition, which a label that comes later cannot'
+            WHEN candidate = label_column AND EXISTS (SELECT FROM pg_constraint c WHERE c.conrelid = relation AND c.contype = 'f'
+                     AND c.condeferred AND attribute.attnum = ANY (c.conkey))
+                THEN format('has the deferred foreign key "%s": ALTER TABLE %s ALTER CONSTRAINT %1$I NOT DEFERRABLE first',
+                     (SELECT min(c.conname) FROM pg_constraint c WHERE c.conrelid = relation AND c.contype = 'f'
+                         AND c.condeferred AND attribute.attnum = ANY (c.conkey)), relation)
             WHEN candidate = key_column AND NOT EXISTS (SELECT FROM pg_index i
                     WHERE i.indrelid = relation AND i.indisunique AND i.indpred IS NULL AND i.indisvalid
                       AND (i.indnkeyatts = 1 OR rel.relkind = 'p') AND attribute.attnum = ANY (i.indkey[:i.indnkeyatts - 1]))
@@ -345,7 +352,9 @@ BEGIN
         n := n + 1;
         IF source.source_id <> 0 THEN
             FOR step IN SELECT tgname FROM pg_trigger
-                         WHERE tgrelid = relation AND tgparentid = 0 AND tgname ~ format('^zz_triage_[a-z]+_%s$', source.source_id) LOOP
+                         WHERE tgrelid = relation AND tgparentid = 0
+                           AND tgargs = convert_to(source.source_id::text, 'UTF8') || '\x00'::bytea
+                           AND tgfoid IN (SELECT oid FROM pg_proc WHERE pronamespace = 'triage'::regnamespace) LOOP
                 EXECUTE format('DROP TRIGGER %I ON %s', step, relation);
             END LOOP;
             IF to_regclass(format('triage.%I', source.queue_view)) IS NOT NULL THEN

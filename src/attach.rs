@@ -21,15 +21,18 @@ fn attach(
     let text_columns = given(text_columns, "text_columns")?;
     let label_column = given(label_column, "label_column")?;
     let classifier = given_classifier(classifier)?;
-    let mut path = pg::setting(c"search_path").unwrap_or_default();
-    if !path.contains("pg_temp") {
-        // Last: it would be searched first if it were not named.
-        path.push_str(if path.trim().is_empty() {
-            "pg_catalog, pg_temp"
-        } else {
-            ", pg_temp"
-        });
+    let path = pg::setting(c"search_path").unwrap_or_default();
+    // pg_temp comes last: where it is not named, it would be searched first.
+    let mut path: Vec<&str> = path
+        .split(',')
+        .map(str::trim)
+        .filter(|part| !part.is_empty() && part.trim_matches('"') != "pg_temp")
+        .collect();
+    if path.is_empty() {
+        path.push("pg_catalog");
     }
+    path.push("pg_temp");
+    let path = path.join(", ");
     catalog::write(c"triage.attach()", |w| {
         w.lock_classifier(classifier)?;
         w.attach(

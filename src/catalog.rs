@@ -91,7 +91,7 @@ pub fn read_active(
                                         WHERE a.classifier = c.name
                                         ORDER BY a.activation_id DESC LIMIT 1) a ON true
                     LEFT JOIN triage.model m ON m.classifier = c.name AND m.version = a.version
-                    LEFT JOIN triage.base b ON b.classifier = c.name AND b.version IS NOT DISTINCT FROM m.version
+                    LEFT JOIN triage.base b ON b.classifier = c.name AND b.version IS NOT DISTINCT FROM a.version
                    WHERE c.name = $1",
                 &[classifier],
             )?;

@@ -53,6 +53,7 @@ fn learn_from(
         w.lock_base(classifier)?;
         let (query, source, counts) =
             w.history(relation, &text_columns, label_column, MAX_TEXT_BYTES + 1)?;
+        w.register_source(&source, classifier, relation)?;
         let mut base = w.read_base(classifier)?;
         w.take_pending(classifier, &mut base)?;
         session::begin_batch();
@@ -105,6 +106,10 @@ fn learn_from(
                     notice!("{} emails learned so far", import.learned);
                 }
             }
+            pg::execute_once(
+                client,
+                &format!("CLOSE {}", pgrx::spi::quote_identifier(&name)),
+            )?;
             Ok::<_, pg_sys::panic::ErrorReport>(())
         })
     })?;
@@ -171,12 +176,19 @@ impl Import<'_> {
             }
         };
         let features = classify::features(&text)?;
-        let review_id = key
-            .map(|key| {
+        let review_id = match &key {
+            Some(key) => {
                 let email = (self.source, key.as_str(), self.classifier);
-                w.insert_decided(email, &label, given_label, &self.actor)
-            })
-            .transpose()?;
+                match w.insert_decided(email, &label, given_label, &self.actor)? {
+                    Some(review_id) => Some(review_id),
+                    None => {
+                        self.decided += 1;
+                        return Ok(());
+                    }
+                }
+            }
+            None => None,
+        };
         let decision = Decision {
             review_id,
             classifier: self.classifier,

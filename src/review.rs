@@ -37,7 +37,7 @@ const PROTECTED_IN_TABLE: [&str; 2] = ["decision_id", "given_label"];
 #[pg_extern(sql = false)]
 fn review_row(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
     let trigger = Trigger::new(fcinfo)?;
-    if session::is_own_change() {
+    if session::is_own_change(session::Change::Review) {
         return Ok(Returned::row(trigger.new_row()));
     }
     match (trigger.event(), trigger.is_instead()) {
@@ -73,7 +73,7 @@ fn updated(trigger: &Trigger, instead: bool) -> SqlResult<Returned> {
     let seen = number(new, "row_version")?.or(current);
     // A stale copy of the whole row is a conflict, not an attempt to forge it.
     let stale = seen != current;
-    if !instead && pg::is_owner() && changed("classifier")? {
+    if !instead && pg::is_owner() && pg::trigger_depth() > 1 && changed("classifier")? {
         return renamed(old, new);
     }
     for number in 1..=old.columns() {
@@ -143,7 +143,7 @@ fn same(old: Option<String>, new: Option<String>) -> bool {
     // `2026-11-25 17:00:00.123+00` as `2026-11-25 17:00:00+00`
     let cut = || {
         let second = old.split('.').next().unwrap_or_default();
-        second.len() >= 19 && old.contains(':') && new.starts_with(second)
+        second.len() >= 19 && old.contains(':') && new.starts_with(second) && !new.contains('.')
     };
     old == new || close() || old.replace("\r\n", "\n") == new.replace("\r\n", "\n") || cut()
 }

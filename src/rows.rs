@@ -13,13 +13,14 @@ use crate::catalog::{self, Writer};
 use crate::decide::{self, Verdict, Wish, given_label};
 use crate::error::{SqlResult, report};
 use crate::pg::{self, Returned, Row, Trigger};
-use crate::session::{self, Actor};
+use crate::session::{self, Actor, Change};
 use crate::{classify, settings};
 
 mod memory;
 
 use memory::{
-    Remembered, forget_statement, knows, last_predicted, may_know, recall, recall_last, remember,
+    Remembered, forget_statement, is_cleared, knows, last_predicted, may_know, recall, recall_last,
+    remember,
 };
 
 thread_local! {
@@ -59,6 +60,16 @@ impl Columns {
             }
         }
         Ok(text)
+    }
+}
+
+/// Whether a trigger fires because we write a label, or a review.
+fn is_own_change(trigger: &Trigger) -> bool {
+    let is_review = pg::triage_relation(c"review") == Some(trigger.relation());
+    match trigger.optional_argument() {
+        _ if is_review => session::is_own_change(Change::Review),
+        Some(source) => session::is_own_change(Change::Label(source)),
+        None => false,
     }
 }
 
@@ -107,7 +118,7 @@ pub fn warn_once(message: &str) {
 fn label_row(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
     let trigger = Trigger::new(fcinfo)?;
     let new = trigger.new_row();
-    if session::is_own_change() || pg::is_restoring() {
+    if is_own_change(&trigger) || pg::is_restoring() {
         return Ok(Returned::row(new));
     }
     let source = attached_by_trigger(trigger.argument()?)?;
@@ -119,6 +130,10 @@ fn label_row(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
     if given_label(new.text(columns.label())?.as_deref()).is_some() {
         return Ok(Returned::row(new));
     }
+    let key = new.text(columns.key())?.unwrap_or_default();
+    if is_cleared(source.id, &key) {
+        return Ok(Returned::row(new));
+    }
     pg::probe_for_work()?;
     let prediction = predict(&source, &columns.text(new)?)?;
     let fits = |label: &str| {
@@ -127,7 +142,6 @@ fn label_row(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
             .is_none_or(|limit| label.chars().count() <= limit)
     };
     let label = prediction.as_ref().and_then(|p| p.label.clone());
-    let key = new.text(columns.key())?.unwrap_or_default();
     match (prediction, label) {
         (Some(prediction), Some(label)) if fits(&label) => {
             remember(source.id, key, Remembered::Predicted(prediction));
@@ -152,7 +166,7 @@ fn label_row(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
 #[pg_extern(sql = false)]
 fn record_row(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
     let trigger = Trigger::new(fcinfo)?;
-    if session::is_own_change() || pg::is_restoring() {
+    if is_own_change(&trigger) || pg::is_restoring() {
         return Ok(Returned::nothing());
     }
     let source = attached_by_trigger(trigger.argument()?)?;
@@ -171,8 +185,16 @@ fn record_row(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
         Some(Remembered::Cleared) => {
             return decide_new(&source, &key, Verdict::Label(None), None, String::new());
         }
-        Some(Remembered::Moved(before)) if before == label => return Ok(Returned::nothing()),
-        Some(Remembered::Moved(before)) => {
+        Some(Remembered::Updated {
+            key: old,
+            label: before,
+        }) => {
+            if old != key {
+                catalog::as_owner(|w| w.move_review(&source.name, &source.classifier, &old, &key))?;
+            }
+            if before == label {
+                return Ok(Returned::nothing());
+            }
             let verdict = Verdict::Label(given_label(label.as_deref()));
             return decide_new(
                 &source,
@@ -197,7 +219,10 @@ fn record_row(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
         (None, Some(label)) if source.record_given_labels => {
             record_given(&source, &key, label, &columns.text(new)?)?;
         }
-        (None, Some(_)) => {}
+        // The key may have been another email's.
+        (None, Some(label)) => {
+            catalog::as_owner(|w| w.reset_review((&source.name, &key, &source.classifier), label))?
+        }
     }
     Ok(Returned::nothing())
 }
@@ -225,23 +250,24 @@ fn decide_new(
     Ok(Returned::nothing())
 }
 
-/// Partitioned tables only: a row that moves to another partition is deleted and inserted.
+/// Partitioned tables only: an update that moves a row to another partition deletes it here
+/// and inserts it there.
 #[pg_extern(sql = false)]
-fn record_move(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
+fn note_move(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
     let trigger = Trigger::new(fcinfo)?;
-    if session::is_own_change() || pg::is_restoring() {
-        return Ok(Returned::nothing());
+    let (old, new) = (trigger.old(), trigger.new_row());
+    if is_own_change(&trigger) {
+        return Ok(Returned::row(new));
     }
     let source = attached_by_trigger(trigger.argument()?)?;
     let columns = Columns::of(&trigger, &source)?;
-    let old = trigger.old();
-    if let Some(key) = old.text(columns.key())?
+    if let (Some(before), Some(key)) = (old.text(columns.key())?, new.text(columns.key())?)
         && !knows(source.id, &key)
     {
         let label = old.text(columns.label())?;
-        remember(source.id, key, Remembered::Moved(label));
+        remember(source.id, key, Remembered::Updated { key: before, label });
     }
-    Ok(Returned::nothing())
+    Ok(Returned::row(new))
 }
 
 /// A label that the row came with, as a decision.
@@ -269,7 +295,7 @@ fn record_given(source: &Source, key: &str, label: &str, text: &str) -> SqlResul
 fn decide_row(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
     let trigger = Trigger::new(fcinfo)?;
     let (old, new) = (trigger.old(), trigger.new_row());
-    if session::is_own_change() {
+    if is_own_change(&trigger) {
         return Ok(Returned::row(new));
     }
     let source = attached_by_trigger(trigger.argument()?)?;
@@ -341,7 +367,7 @@ fn is_upsert(source: &Source, label: &str, key: &str) -> SqlResult<bool> {
 #[pg_extern(sql = false)]
 fn record_decision(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
     let trigger = Trigger::new(fcinfo)?;
-    if session::is_own_change() {
+    if is_own_change(&trigger) {
         return Ok(Returned::nothing());
     }
     let source = attached_by_trigger(trigger.argument()?)?;
@@ -433,7 +459,7 @@ fn decide_here(
 #[pg_extern(sql = false)]
 fn begin_batch(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
     let trigger = Trigger::new(fcinfo)?;
-    if !session::is_own_change() {
+    if !is_own_change(&trigger) {
         session::begin_batch();
         if let Some(source) = trigger.optional_argument() {
             forget_statement(source);
@@ -444,8 +470,8 @@ fn begin_batch(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
 
 #[pg_extern(sql = false)]
 fn end_batch(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
-    Trigger::new(fcinfo)?;
-    if !session::is_own_change() && session::has_decided() {
+    let trigger = Trigger::new(fcinfo)?;
+    if !is_own_change(&trigger) && session::has_decided() {
         catalog::as_owner(decide::fold_if_due)?;
     }
     Ok(Returned::nothing())

@@ -58,26 +58,38 @@ fn claimed() -> Option<String> {
 }
 
 thread_local! {
-    /// Trigger depth at which our own statement was issued.
-    static OWN_CHANGE: Cell<Option<i32>> = const { Cell::new(None) };
-    static ERASING: Cell<Option<i32>> = const { Cell::new(None) };
-    static BASE_HELD: Cell<Option<i32>> = const { Cell::new(None) };
-    static BATCH: Cell<Option<(i64, i64)>> = const { Cell::new(None) };
-    static CHANGED_ROWS: Cell<u64> = const { Cell::new(0) };
+    static OWN_CHANGE: Cell<Option<(Change, i32)>> = const { Cell::new(None) };
+    static ERASING: Cell<Option<(Change, i32)>> = const { Cell::new(None) };
+    static BASE_HELD: Cell<Option<(Change, i32)>> = const { Cell::new(None) };
+    static STATEMENT: Cell<Statement> = const { Cell::new(Statement::NONE) };
     static DECIDED: RefCell<BTreeMap<String, u64>> = const { RefCell::new(BTreeMap::new()) };
 }
 
-type Mark = std::thread::LocalKey<Cell<Option<i32>>>;
+/// What a statement of ours changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// `triage.review`
+    Review,
+    /// The label column of this attachment.
+    Label(i64),
+    /// The ledger.
+    Ledger,
+    /// `triage.base`
+    Base,
+}
+
+/// Kind of a statement of ours, and the trigger depth at which it was issued.
+type Mark = std::thread::LocalKey<Cell<Option<(Change, i32)>>>;
 
 /// Puts a mark back when it goes, also when an error unwinds.
 struct Marked {
     mark: &'static Mark,
-    before: Option<i32>,
+    before: Option<(Change, i32)>,
 }
 
 impl Marked {
-    fn set(mark: &'static Mark) -> Self {
-        let before = mark.replace(Some(pg::trigger_depth()));
+    fn set(mark: &'static Mark, change: Change) -> Self {
+        let before = mark.replace(Some((change, pg::trigger_depth())));
         Self { mark, before }
     }
 }
@@ -88,27 +100,26 @@ impl Drop for Marked {
     }
 }
 
-/// Whether a trigger fires because of the marked statement itself, not because of what
-/// another trigger did in it.
-fn is_direct(mark: &'static Mark) -> bool {
-    mark.get()
-        .is_some_and(|depth| pg::trigger_depth() == depth + 1)
+/// Whether a trigger fires because of the marked statement itself: not because of what
+/// another trigger did in it, nor of what a rule or a constraint of the table did elsewhere.
+fn is_direct(mark: &'static Mark, change: Change) -> bool {
+    mark.get() == Some((change, pg::trigger_depth() - 1))
 }
 
-/// Runs `f`, whose changes our triggers leave alone.
-pub fn as_own_change<R>(f: impl FnOnce() -> R) -> R {
-    let _marked = Marked::set(&OWN_CHANGE);
+/// Runs `f`, whose changes of this kind our triggers leave alone.
+pub fn as_own_change<R>(change: Change, f: impl FnOnce() -> R) -> R {
+    let _marked = Marked::set(&OWN_CHANGE, change);
     f()
 }
 
 /// Whether a trigger fires because of our own change.
-pub fn is_own_change() -> bool {
-    is_direct(&OWN_CHANGE)
+pub fn is_own_change(change: Change) -> bool {
+    is_direct(&OWN_CHANGE, change)
 }
 
 /// Runs `f`, during which nobody else may write the base, not even this session.
 pub fn holding_base<R>(f: impl FnOnce() -> R) -> R {
-    let _marked = Marked::set(&BASE_HELD);
+    let _marked = Marked::set(&BASE_HELD, Change::Base);
     f()
 }
 
@@ -119,38 +130,74 @@ pub fn base_is_held() -> bool {
 
 /// Runs `f`, which may delete from the ledger.
 pub fn as_erasure<R>(f: impl FnOnce() -> R) -> R {
-    let _marked = Marked::set(&ERASING);
+    let _marked = Marked::set(&ERASING, Change::Ledger);
     f()
 }
 
 /// Whether the ledger may be deleted from.
 pub fn is_erasure() -> bool {
-    is_direct(&ERASING)
+    is_direct(&ERASING, Change::Ledger)
 }
 
-/// Begins a statement: its decisions get a batch of their own.
+/// A statement that decides.
+#[derive(Clone, Copy)]
+struct Statement {
+    /// When the client sent it, and how many triggers deep it is.
+    time: i64,
+    depth: i32,
+    batch: Option<i64>,
+    changed_rows: u64,
+}
+
+impl Statement {
+    const NONE: Self = Self {
+        time: 0,
+        depth: 0,
+        batch: None,
+        changed_rows: 0,
+    };
+}
+
+/// Begins a statement: its decisions get a batch of their own, unless a trigger of another
+/// one issued it.
 pub fn begin_batch() {
-    BATCH.set(None);
-    CHANGED_ROWS.set(0);
+    let (time, depth) = (pg::statement_time(), pg::trigger_depth());
+    let running = STATEMENT.get();
+    if running.time == time && running.depth > 0 && running.depth < depth {
+        return;
+    }
+    STATEMENT.set(Statement {
+        time,
+        depth,
+        ..Statement::NONE
+    });
 }
 
 /// Number of the statement's batch; `new` makes one.
 pub fn batch(new: impl FnOnce() -> SqlResult<i64>) -> SqlResult<i64> {
-    let now = pg::statement_time();
-    match BATCH.get() {
-        Some((statement, batch)) if statement == now => Ok(batch),
-        _ => {
-            let batch = new()?;
-            BATCH.set(Some((now, batch)));
-            Ok(batch)
-        }
+    let time = pg::statement_time();
+    let mut statement = STATEMENT.get();
+    if statement.time != time {
+        statement = Statement {
+            time,
+            ..Statement::NONE
+        };
     }
+    let batch = match statement.batch {
+        Some(batch) => batch,
+        None => new()?,
+    };
+    statement.batch = Some(batch);
+    STATEMENT.set(statement);
+    Ok(batch)
 }
 
 /// Counts one more row that the statement changes.
 pub fn count_changed_row() -> u64 {
-    CHANGED_ROWS.set(CHANGED_ROWS.get() + 1);
-    CHANGED_ROWS.get()
+    let mut statement = STATEMENT.get();
+    statement.changed_rows += 1;
+    STATEMENT.set(statement);
+    statement.changed_rows
 }
 
 /// Notes a decision, for [`take_decided`].

@@ -154,7 +154,7 @@ impl Writer<'_, '_> {
     /// those of another version if that has become the active one.
     pub fn read_base(&mut self, classifier: &str) -> SqlResult<Base> {
         let rows = self.run(
-            "SELECT a.version, m.from_ledger, m.model, b.version IS NOT DISTINCT FROM m.version, b.serving, b.learned,
+            "SELECT a.version, m.from_ledger, m.model, b.version IS NOT DISTINCT FROM a.version, b.serving, b.learned,
                     coalesce(b.decisions, 0), b.classifier IS NOT NULL
                FROM triage.classifier c
                LEFT JOIN LATERAL (SELECT a.version FROM triage.activation a WHERE a.classifier = c.name
@@ -174,7 +174,8 @@ impl Writer<'_, '_> {
         let from_ledger = model.is_none() || rows.text(0, 2).as_deref() == Some("t");
         let matches = rows.text(0, 4).as_deref() == Some("t");
         let stored = rows.raw(0, 5);
-        let (fit, metrics) = match model {
+        // What is served says how; of a version that is about to be, its model does.
+        let (fit, metrics) = match stored.filter(|_| matches).or(model) {
             Some(model) => {
                 let opened = model.read_model()?;
                 (opened.meta().fit, opened.meta().metrics.clone())
@@ -205,7 +206,9 @@ impl Writer<'_, '_> {
             }
         };
         Ok(Base {
-            version: model.and_then(|_| rows.parsed(0, 1)),
+            version: model
+                .or(stored.filter(|_| matches))
+                .and_then(|_| rows.parsed(0, 1)),
             fit,
             metrics,
             serving,

@@ -161,7 +161,7 @@ impl Writer<'_, '_> {
                     confidence, model_version, note, actor, batch_id, door, connected_as, acting_as,
                     application_name, replaces, undoes, tokenizer_version, sample_priority, features)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
-             RETURNING decision_id, decided_at",
+             RETURNING decision_id, to_char(decided_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') || '+00'",
             &[
                 decision.review_id.into(),
                 decision.classifier.into(),

@@ -32,7 +32,9 @@ pub struct Review {
 }
 
 const REVIEW_COLUMNS: &str = "review_id, classifier, source, email_key, predicted_label, confidence, model_version, \
-     human_label, note, reviewed_by, reviewed_at, queue_reason, row_version, decision_id, given_label";
+     human_label, note, reviewed_by, \
+     to_char(reviewed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') || '+00', \
+     queue_reason, row_version, decision_id, given_label";
 
 fn review_in(rows: &Rows, row: usize) -> SqlResult<Review> {
     let missing = || report(Code::ERRCODE_INTERNAL_ERROR, "a review lacks a value");
@@ -130,7 +132,7 @@ impl Writer<'_, '_> {
         classifier: &str,
         prediction: &Prediction,
     ) -> SqlResult<()> {
-        session::as_own_change(|| {
+        session::as_own_change(session::Change::Review, || {
             self.run(
             "INSERT INTO triage.review AS r (classifier, source, email_key, predicted_label, confidence,
                     second_label, second_confidence, margin, model_version, queue_reason)
@@ -154,6 +156,24 @@ impl Writer<'_, '_> {
                 prediction.queue_reason().into(),
             ],
         ).map(drop)
+        })
+    }
+
+    /// A row came with a label: if its key was another email's, that one's review is no longer
+    /// about it.
+    pub fn reset_review(&mut self, email: (&str, &str, &str), given_label: &str) -> SqlResult<()> {
+        let (source, key, classifier) = email;
+        session::as_own_change(session::Change::Review, || {
+            self.run(
+                "UPDATE triage.review
+                    SET received_at = now(), predicted_label = NULL, confidence = NULL, second_label = NULL,
+                        second_confidence = NULL, margin = NULL, model_version = NULL, queue_reason = NULL,
+                        human_label = NULL, note = NULL, reviewed_by = NULL, reviewed_at = NULL, decision_id = NULL,
+                        given_label = $4, row_version = row_version + 1
+                  WHERE source = $1 AND email_key = $2 AND classifier = $3",
+                &[source.into(), key.into(), classifier.into(), given_label.into()],
+            )
+            .map(drop)
         })
     }
 
@@ -187,7 +207,7 @@ impl Writer<'_, '_> {
         classifier: &str,
         prediction: &Prediction,
     ) -> SqlResult<()> {
-        session::as_own_change(|| {
+        session::as_own_change(session::Change::Review, || {
             self.run(
             "INSERT INTO triage.review AS r (classifier, source, email_key, predicted_label, confidence,
                     second_label, second_confidence, margin, model_version, queue_reason)
@@ -217,7 +237,7 @@ impl Writer<'_, '_> {
 
     /// Writes back what a decision has changed; gives the time that was written.
     pub fn update_review(&mut self, review: &Review) -> SqlResult<()> {
-        session::as_own_change(|| {
+        session::as_own_change(session::Change::Review, || {
             self.run(
             "UPDATE triage.review SET human_label = $2, note = $3, reviewed_by = $4, reviewed_at = $5::text::timestamptz,
                     queue_reason = $6, row_version = $7, decision_id = $8 WHERE review_id = $1",
@@ -245,7 +265,7 @@ impl Writer<'_, '_> {
         to: &str,
     ) -> SqlResult<()> {
         let aside = |key: &str| format!("{key}{ASIDE}{}", pg::statement_time());
-        session::as_own_change(|| {
+        session::as_own_change(session::Change::Review, || {
             let mut moved = |from: &str, to: &str| {
                 self.run(
                     "UPDATE triage.review SET email_key = $3, row_version = row_version + 1
@@ -263,17 +283,18 @@ impl Writer<'_, '_> {
     }
 
     /// The review of an imported email (source, key, classifier), decided from the start;
-    /// returns its number.
+    /// returns its number, or none if another session was faster.
     pub fn insert_decided(
         &mut self,
         (source, key, classifier): (&str, &str, &str),
         label: &str,
         given_label: Option<&str>,
         actor: &Actor,
-    ) -> SqlResult<i64> {
+    ) -> SqlResult<Option<i64>> {
         let rows = self.run(
             "INSERT INTO triage.review (classifier, source, email_key, human_label, given_label, reviewed_by, reviewed_at)
-             VALUES ($1, $2, $3, $4, $5, $6, clock_timestamp()) RETURNING review_id",
+             VALUES ($1, $2, $3, $4, $5, $6, clock_timestamp())
+             ON CONFLICT (source, email_key, classifier) DO NOTHING RETURNING review_id",
             &[
                 classifier.into(),
                 source.into(),
@@ -283,13 +304,12 @@ impl Writer<'_, '_> {
                 actor.name.as_str().into(),
             ],
         )?;
-        rows.parsed(0, 1)
-            .ok_or_else(|| report(Code::ERRCODE_INTERNAL_ERROR, "a review was not stored"))
+        Ok((rows.len() > 0).then(|| rows.parsed(0, 1)).flatten())
     }
 
     /// Notes the latest decision about a review.
     pub fn set_decision(&mut self, review_id: i64, decision_id: i64) -> SqlResult<()> {
-        session::as_own_change(|| {
+        session::as_own_change(session::Change::Review, || {
             self.run(
                 "UPDATE triage.review SET decision_id = $2 WHERE review_id = $1",
                 &[review_id.into(), decision_id.into()],

@@ -132,6 +132,25 @@ impl Writer<'_, '_> {
         Ok((inbox.name == name && inbox.classifier == classifier).then_some(inbox))
     }
 
+    /// Notes under which name a relation's rows are reviewed that is not attached.
+    pub fn register_source(
+        &mut self,
+        source: &str,
+        classifier: &str,
+        relation: pg_sys::Oid,
+    ) -> SqlResult<()> {
+        if relation == inbox().relation {
+            return Ok(());
+        }
+        let actor = self.actor.clone();
+        self.run(
+            "INSERT INTO triage.source (source, classifier, relation, attached, search_path, attached_by)
+             VALUES ($1, $2, $3::oid::regclass, false, 'pg_catalog, pg_temp', $4) ON CONFLICT DO NOTHING",
+            &[source.into(), classifier.into(), relation.into(), actor.into()],
+        )?;
+        Ok(())
+    }
+
     /// Names under which emails are reviewed.
     pub fn sources(&mut self) -> SqlResult<Vec<String>> {
         let rows = self.run(
@@ -234,7 +253,7 @@ impl Writer<'_, '_> {
             place.table, place.label, place.key, place.key_equals, place.key_type
         );
         pg::as_table_owner(source.relation, &source.search_path, || {
-            session::as_own_change(|| {
+            session::as_own_change(session::Change::Label(source.id), || {
                 let rows = self.run(&query, &[key.into(), label.into()])?;
                 Ok(rows.len() > 0)
             })

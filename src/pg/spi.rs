@@ -108,14 +108,14 @@ thread_local! {
 }
 
 /// The server checks before each use that a plan is still right, and plans again if not.
-fn plan(query: &str, types: &[pg_sys::Oid]) -> SqlResult<pg_sys::SPIPlanPtr> {
+fn plan(query: &str, types: &[pg_sys::Oid]) -> SqlResult<(pg_sys::SPIPlanPtr, bool)> {
     // Attached tables can be many, each with statements of its own. Beyond that, a plan
-    // goes when SPI is disconnected; none is dropped, because it may be running.
+    // is used once; none that is kept is dropped, because it may be running.
     const MOST: usize = 1000;
     // Types by number: after DROP and CREATE EXTENSION those of the same name have others.
     let key = (query.to_owned(), types.to_vec());
     if let Some(plan) = PLANS.with_borrow(|plans| plans.get(&key).copied()) {
-        return Ok(plan);
+        return Ok((plan, true));
     }
     let text = CString::new(query).map_err(|_| {
         report(
@@ -136,7 +136,7 @@ fn plan(query: &str, types: &[pg_sys::Oid]) -> SqlResult<pg_sys::SPIPlanPtr> {
         if keep {
             PLANS.with_borrow_mut(|plans| plans.insert(key, plan));
         }
-        Ok(plan)
+        Ok((plan, keep))
     }
 }
 
@@ -148,19 +148,23 @@ fn run<'c>(query: &str, arguments: &[DatumWithOid], read_only: bool) -> SqlResul
         nulls.push(if datum.is_some() { b' ' } else { b'n' } as c_char);
         values.push(datum.unwrap_or(pg_sys::Datum::from(0usize)));
     }
-    let plan = plan(query, &types)?;
+    let (plan, kept) = plan(query, &types)?;
     // SAFETY: both arrays have as many items as the plan has parameters, of its types.
     unsafe {
         pg_sys::SPI_tuptable = std::ptr::null_mut();
         let status =
             pg_sys::SPI_execute_plan(plan, values.as_mut_ptr(), nulls.as_ptr(), read_only, 0);
+        let (table, count) = (pg_sys::SPI_tuptable, pg_sys::SPI_processed as usize);
+        if !kept {
+            pg_sys::SPI_freeplan(plan);
+        }
         if status < 0 {
             let message = format!("a catalogue query failed with status {status}: {query}");
             return Err(report(Code::ERRCODE_INTERNAL_ERROR, message));
         }
         Ok(Rows {
-            table: pg_sys::SPI_tuptable,
-            count: pg_sys::SPI_processed as usize,
+            table,
+            count,
             connection: PhantomData,
         })
     }

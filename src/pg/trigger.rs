@@ -28,6 +28,7 @@ pub struct Trigger(*mut pg_sys::TriggerData);
 /// One of the two rows of a row trigger.
 #[derive(Clone, Copy)]
 pub struct Row {
+    relation: pg_sys::Oid,
     tuple: pg_sys::HeapTuple,
     description: pg_sys::TupleDesc,
 }
@@ -149,25 +150,32 @@ impl Trigger {
     fn row(&self, tuple: pg_sys::HeapTuple) -> Row {
         // SAFETY: open while the trigger runs.
         let description = unsafe { (*self.data().tg_relation).rd_att };
-        Row { tuple, description }
+        Row {
+            relation: self.relation(),
+            tuple,
+            description,
+        }
     }
 
     /// How many characters column `number` takes; `None` for any number.
     pub fn limit(&self, number: i16) -> Option<usize> {
-        let (mut type_id, mut modifier, mut collation) =
-            (pg_sys::InvalidOid, -1, pg_sys::InvalidOid);
-        // SAFETY: a syscache look-up of a column that exists.
-        unsafe {
-            pg_sys::get_atttypetypmodcoll(
-                self.relation(),
-                number,
-                &mut type_id,
-                &mut modifier,
-                &mut collation,
-            );
-        }
-        usize::try_from(modifier - 4).ok()
+        usize::try_from(type_modifier(self.relation(), number) - 4).ok()
     }
+}
+
+fn type_modifier(relation: pg_sys::Oid, column: i16) -> i32 {
+    let (mut type_id, mut modifier, mut collation) = (pg_sys::InvalidOid, -1, pg_sys::InvalidOid);
+    // SAFETY: a syscache look-up of a column that exists.
+    unsafe {
+        pg_sys::get_atttypetypmodcoll(
+            relation,
+            column,
+            &mut type_id,
+            &mut modifier,
+            &mut collation,
+        );
+    }
+    modifier
 }
 
 impl Row {
@@ -245,7 +253,12 @@ impl Row {
                         let (mut input, mut parameter) = (pg_sys::InvalidOid, pg_sys::InvalidOid);
                         pg_sys::getTypeInputInfo(type_id, &mut input, &mut parameter);
                         let text = CString::new(text).unwrap_or_default();
-                        pg_sys::OidInputFunctionCall(input, text.as_ptr().cast_mut(), parameter, -1)
+                        pg_sys::OidInputFunctionCall(
+                            input,
+                            text.as_ptr().cast_mut(),
+                            parameter,
+                            type_modifier(self.relation, number),
+                        )
                     }
                 }
             });

@@ -15,8 +15,8 @@ pub enum Remembered {
     Unclassified,
     /// A person took the label away.
     Cleared,
-    /// It had this label in another partition.
-    Moved(Option<String>),
+    /// An update gives it this key; it had that key and label before.
+    Updated { key: String, label: Option<String> },
 }
 
 /// Beyond this, an email is classified again after it was written: a COPY of millions must
@@ -37,8 +37,8 @@ struct Memory {
     transaction: i64,
     /// By attachment and key.
     rows: HashMap<RowName, Note>,
-    /// The last row that a label was filled in for.
-    last: Option<RowName>,
+    /// The last row of each attachment that a label was filled in for.
+    last: HashMap<i64, String>,
     overflown: bool,
 }
 
@@ -53,7 +53,7 @@ pub fn forget_statement(source: i64) {
         memory
             .rows
             .retain(|(of, _), note| *of != source || note.depth < depth);
-        memory.last = None;
+        memory.last.remove(&source);
     });
 }
 
@@ -67,17 +67,26 @@ pub fn remember(source: i64, key: String, what: Remembered) {
                 ..Memory::default()
             };
         }
-        if memory.rows.len() >= MOST_REMEMBERED {
+        let name = (source, key);
+        let known = memory.rows.get(&name);
+        if known.is_some_and(|n| matches!(n.what, Remembered::Cleared) && memory.is_current(n)) {
+            return;
+        }
+        // What a person did is not dropped.
+        let ours = !matches!(what, Remembered::Cleared);
+        if ours && memory.rows.len() >= MOST_REMEMBERED || memory.rows.try_reserve(1).is_err() {
             memory.overflown = true;
             return;
+        }
+        if matches!(what, Remembered::Predicted(_)) {
+            memory.last.insert(source, name.1.clone());
         }
         let note = Note {
             depth,
             statement,
             what,
         };
-        memory.last = Some((source, key.clone()));
-        memory.rows.insert((source, key), note);
+        memory.rows.insert(name, note);
     });
 }
 
@@ -103,7 +112,16 @@ pub fn recall(source: i64, key: &str) -> Option<Remembered> {
 /// Whether this statement may have filled in a label without knowing for which key: there
 /// were too many, or the key was generated later.
 pub fn may_know(source: i64) -> bool {
-    MEMORY.with_borrow(|memory| memory.overflown) || knows(source, "")
+    MEMORY.with_borrow(|m| m.overflown && m.transaction == pg::transaction_time())
+        || knows(source, "")
+}
+
+/// Whether a person took the label of a row away.
+pub fn is_cleared(source: i64, key: &str) -> bool {
+    MEMORY.with_borrow(|memory| {
+        let note = memory.rows.get(&(source, key.to_owned()));
+        note.is_some_and(|n| matches!(n.what, Remembered::Cleared) && memory.is_current(n))
+    })
 }
 
 /// Whether something is known about a row.
@@ -117,13 +135,11 @@ pub fn knows(source: i64, key: &str) -> bool {
 /// The row that a label was filled in for last, if it was this label.
 pub fn last_predicted(source: i64, label: &str) -> Option<String> {
     MEMORY.with_borrow(|memory| {
-        let name = memory.last.as_ref().filter(|(of, _)| *of == source)?;
-        let note = memory
-            .rows
-            .get(name)
-            .filter(|note| memory.is_current(note))?;
+        let key = memory.last.get(&source)?;
+        let note = memory.rows.get(&(source, key.clone()));
+        let note = note.filter(|note| memory.is_current(note))?;
         match &note.what {
-            Remembered::Predicted(p) if p.label.as_deref() == Some(label) => Some(name.1.clone()),
+            Remembered::Predicted(p) if p.label.as_deref() == Some(label) => Some(key.clone()),
             _ => None,
         }
     })
@@ -131,8 +147,8 @@ pub fn last_predicted(source: i64, label: &str) -> Option<String> {
 
 /// What is known about that row, once.
 pub fn recall_last(source: i64) -> Option<Prediction> {
-    let last = MEMORY.with_borrow_mut(|memory| memory.last.take())?;
-    match recall(source, &last.1) {
+    let last = MEMORY.with_borrow_mut(|memory| memory.last.remove(&source))?;
+    match recall(source, &last) {
         Some(Remembered::Predicted(prediction)) => Some(prediction),
         _ => None,
     }

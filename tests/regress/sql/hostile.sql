@@ -210,3 +210,116 @@ TRUNCATE triage.email;
 DROP SCHEMA hostile CASCADE;
 DROP OWNED BY hostile_owner, hostile_reviewer;
 DROP ROLE hostile_owner, hostile_reviewer;
+
+-- What else an owner of an attached table can hang into our update of it: rules and checks.
+SET client_min_messages = warning;
+CREATE ROLE hostile_owner;
+GRANT triage_trainer TO hostile_owner;
+CREATE SCHEMA hostile AUTHORIZATION hostile_owner;
+GRANT USAGE ON SCHEMA public TO hostile_owner;
+SELECT triage.deploy('default', train_classifier(body, label))
+  FROM (VALUES ('invoice money', 'billing'), ('password login', 'support'), ('parcel truck', 'logistics')) AS mail (body, label);
+INSERT INTO triage.email (body) VALUES ('invoice') RETURNING label;
+SET ROLE hostile_owner;
+CREATE TABLE hostile.ruled (id int PRIMARY KEY, body text, category text);
+SELECT triage.attach('hostile.ruled', ARRAY['body'], 'category') > 0 AS attached;
+INSERT INTO hostile.ruled (id, body) VALUES (1, 'invoice');
+CREATE RULE forge AS ON UPDATE TO hostile.ruled DO ALSO
+    UPDATE triage.review SET human_label = 'forged', confidence = 9 WHERE source = 'triage.email';
+RESET ROLE;
+SELECT triage.correct(review_id, 'support') FROM triage.review WHERE source = 'hostile.ruled';
+SELECT human_label FROM triage.review WHERE source = 'triage.email';
+DROP RULE forge ON hostile.ruled;
+
+-- A domain is no citext, whatever extension it belongs to.
+CREATE EXTENSION citext SCHEMA hostile;
+CREATE DOMAIN hostile.text_key AS text;
+ALTER EXTENSION citext ADD DOMAIN hostile.text_key;
+CREATE TABLE hostile.odd (id hostile.text_key PRIMARY KEY, body text, category text);
+SELECT triage.attach('hostile.odd', ARRAY['body'], 'category');
+DROP TABLE hostile.odd;
+
+-- A path that only looks as if it named pg_temp.
+SET search_path = app_pg_temp, pg_temp, public;
+CREATE TABLE public.pathed (id int PRIMARY KEY, body text, category varchar(2));
+SELECT triage.attach('public.pathed', ARRAY['body'], 'category') > 0 AS attached;
+RESET search_path;
+SELECT search_path FROM triage.source WHERE source = 'public.pathed';
+-- No label is longer than its column.
+SELECT triage.add_label('default', 'fix');
+INSERT INTO pathed VALUES (1, 'invoice', NULL);
+UPDATE pathed SET category = U&'\FB01x' WHERE id = 1;
+SELECT triage.detach('pathed');
+DROP TABLE pathed;
+
+-- A correction of many rows by triggers that change attached tables has one batch and one limit.
+CREATE TABLE main (id int PRIMARY KEY, body text, category text);
+CREATE TABLE aud (id int PRIMARY KEY, body text, category text);
+SELECT triage.attach('main', ARRAY['body'], 'category') > 0 AND triage.attach('aud', ARRAY['body'], 'category') > 0 AS attached;
+CREATE FUNCTION follow() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO aud VALUES (NEW.id, 'invoice') ON CONFLICT (id) DO UPDATE SET body = 'again';
+    RETURN NULL;
+END $$;
+CREATE TRIGGER follow AFTER UPDATE ON main FOR EACH ROW EXECUTE FUNCTION follow();
+INSERT INTO main SELECT n, 'invoice' FROM generate_series(1, 20) AS n;
+SET pg_triage.max_rows_per_correction = 5;
+UPDATE triage.review SET human_label = 'support' WHERE source = 'public.main';
+RESET pg_triage.max_rows_per_correction;
+UPDATE main SET category = 'support';
+SELECT count(DISTINCT batch_id), count(*) FROM triage.decision_history WHERE source = 'public.main';
+
+-- A key that was another email's, with a label of its own: the old review is not about it.
+UPDATE aud SET category = 'logistics' WHERE id = 1;
+DELETE FROM aud WHERE id = 1;
+INSERT INTO aud VALUES (1, 'another mail', 'billing');
+SELECT human_label, given_label FROM triage.review WHERE source = 'public.aud' AND email_key = '1';
+SELECT triage.undo(max(decision_id)) FROM triage.decision;
+SELECT category FROM aud WHERE id = 1;
+
+-- Rows that move to another partition, with another key, label or none.
+CREATE TABLE parted (id bigint, region text, body text, category text, PRIMARY KEY (id, region)) PARTITION BY LIST (region);
+CREATE TABLE parted_eu PARTITION OF parted FOR VALUES IN ('eu');
+CREATE TABLE parted_us PARTITION OF parted FOR VALUES IN ('us');
+SELECT triage.attach('parted', ARRAY['body'], 'category', 'id', record_given_labels => true) > 0 AS attached;
+INSERT INTO parted VALUES (1, 'eu', 'invoice', NULL), (2, 'eu', 'parcel', NULL), (3, 'eu', 'parcel', NULL);
+UPDATE parted SET category = CASE category WHEN 'logistics' THEN 'billing' ELSE 'logistics' END WHERE id IN (1, 3);
+UPDATE parted SET region = 'us', id = id + 100 WHERE id IN (1, 2);
+UPDATE parted SET region = 'us', category = NULL WHERE id = 3;
+SELECT r.email_key, p.category, r.human_label, r.predicted_label = p.category AS predicted,
+       (SELECT count(*) FROM triage.decision d WHERE d.review_id = r.review_id) AS decisions
+  FROM triage.review r LEFT JOIN parted p ON p.id::text = r.email_key WHERE source = 'public.parted' ORDER BY 1;
+
+-- Sessions agree on what a deleted version leaves behind.
+SELECT triage.fold('default') > 0 AS folded;
+DELETE FROM triage.model;
+UPDATE main SET category = 'billing' WHERE id < 5;
+SELECT classify_email('invoice money') AS before \gset
+SELECT triage.fold('default') > 0 AS folded;
+SELECT classify_email('invoice money') = :'before' AS same;
+SELECT triage.learned_state('default')::text = triage.replayed_state('default')::text AS same;
+
+-- Dates in any style.
+SET datestyle = 'SQL, DMY';
+SET timezone = 'Asia/Kolkata';
+UPDATE triage.review SET human_label = 'logistics' WHERE source = 'public.main' AND email_key = '9'
+    RETURNING abs(extract(epoch FROM reviewed_at - clock_timestamp())) < 60 AS now;
+SELECT triage.correct(review_id, 'billing') > 0 AS done FROM triage.review WHERE source = 'public.main' AND email_key = '9';
+SELECT bool_and(abs(extract(epoch FROM reviewed_at - clock_timestamp())) < 600) AS now FROM triage.review WHERE reviewed_at IS NOT NULL;
+RESET datestyle;
+RESET timezone;
+
+-- After an import nothing keeps the table busy.
+BEGIN;
+CREATE TABLE hist AS SELECT n AS id, 'invoice' AS body, 'billing' AS category FROM generate_series(1, 10) AS n;
+SELECT triage.learn_from('default', 'hist', ARRAY['body'], 'category');
+DROP TABLE hist;
+ROLLBACK;
+SELECT triage.detach('main'), triage.detach('aud'), triage.detach('parted'), triage.detach('hostile.ruled');
+DROP TABLE main, aud, parted;
+DROP FUNCTION follow;
+DROP SCHEMA hostile CASCADE;
+DROP EXTENSION pg_triage CASCADE;
+CREATE EXTENSION pg_triage;
+DROP OWNED BY hostile_owner;
+DROP ROLE hostile_owner;
