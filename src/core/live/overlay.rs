@@ -1,0 +1,532 @@
+//! What decisions have changed: rows of features, sums per label.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
+
+use crate::artifact::{Kind, corrupt};
+use crate::counts::unit_weight;
+use crate::error::{probe, reserve};
+use crate::model::{FoundRow, ROWS_PER_POLL, Table, log_probabilities, touch};
+use crate::naive_bayes::{CELLS_PER_POLL, ClassSums, ClassTerms, Totals, Weighing};
+use crate::state::MAX_SUM;
+use crate::{CellCounts, Error, Features, MAX_LABELS, Model, Poll, Result};
+
+use super::LiveLabel;
+use super::row::{Decision, KeyHash, LiveCell, Row, Step, find};
+
+/// Labels are numbered by slot: the base's classes, then labels that it does not have.
+/// Slots stay while other labels come and go, so that rows need not change with them.
+#[derive(Debug, Clone)]
+pub(super) struct Overlay {
+    pub(super) rows: HashMap<u64, Row, KeyHash>,
+    /// Bytes of cells outside of `rows`.
+    pub(super) cell_bytes: usize,
+    /// By slot. The base's where rows have a part in them.
+    pub(super) totals: Totals,
+    pub(super) change: Change,
+    /// Whether anything was un-learned: rows that only grew are not those of the base.
+    pub(super) shrunk: bool,
+    pub(super) added: BTreeMap<String, Added>,
+    pub(super) settled: Settled,
+}
+
+/// A label that the base does not have.
+#[derive(Debug, Clone)]
+pub(super) struct Added {
+    pub(super) slot: usize,
+    pub(super) spellings: BTreeMap<String, u64>,
+}
+
+/// What depends on sums over everything. Labels with emails, in class order.
+#[derive(Debug, Clone)]
+pub(super) struct Settled {
+    pub(super) class_of_slot: Vec<u32>,
+    pub(super) labels: Vec<LiveLabel>,
+    pub(super) documents: Vec<u64>,
+    pub(super) terms: ClassTerms,
+}
+
+/// A slot without emails.
+pub(super) const NO_CLASS: u32 = u32::MAX;
+
+/// What the rows of the overlay, instead of the base's, change in sums over all features.
+/// Exact and signed, so that it is nothing again when they are, whatever the base claims.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Change {
+    /// Rows to weigh: these have no part in the sums until then.
+    pub(super) dirty: Vec<u64>,
+    /// By slot.
+    pub(super) weight_log_df: Vec<i128>,
+    pub(super) features: i64,
+}
+
+impl Overlay {
+    pub(super) fn new(base: &Model) -> Self {
+        Self {
+            rows: HashMap::with_hasher(KeyHash::new()),
+            cell_bytes: 0,
+            totals: base.totals(),
+            change: Change {
+                weight_log_df: vec![0; base.labels().len()],
+                ..Change::default()
+            },
+            shrunk: false,
+            added: BTreeMap::new(),
+            settled: Settled {
+                class_of_slot: (0..base.labels().len() as u32).collect(),
+                labels: base.labels().to_vec(),
+                documents: base.meta().documents.clone(),
+                terms: base.terms().clone(),
+            },
+        }
+    }
+
+    pub(super) fn decide(
+        &mut self,
+        base: &Model,
+        counts: Option<&CellCounts>,
+        features: &Features,
+        folded: &str,
+        spelling: &str,
+        decision: Decision,
+    ) -> Result<()> {
+        let not_learned = || Error::NotLearned {
+            label: spelling.to_owned(),
+        };
+        let slot = match (self.slot_of(base, folded), decision) {
+            (Some(slot), _) => slot,
+            (None, Decision::Learn) => self.free_slot(base)?,
+            (None, Decision::Unlearn) => return Err(not_learned()),
+        };
+        let n = features.keys().len();
+        let weight = unit_weight(n);
+        let documents = self.totals.documents.get(slot).copied().unwrap_or(0);
+        let mut sums = self.totals.sums.get(slot).copied().unwrap_or_default();
+        let (tokens, sum) = (n as u64, weight * n as u64);
+        let documents = match decision {
+            Decision::Learn => {
+                sums.tokens += tokens;
+                sums.weight += sum;
+                if documents >= u32::MAX.into() || sums.tokens.max(sums.weight) >= MAX_SUM {
+                    return Err(Error::TooManyDocuments);
+                }
+                documents + 1
+            }
+            Decision::Unlearn => {
+                let take = |from: u64, n| from.checked_sub(n).ok_or_else(not_learned);
+                sums.tokens = take(sums.tokens, tokens)?;
+                sums.weight = take(sums.weight, sum)?;
+                let spelled = |added: &Added| added.spellings.contains_key(spelling);
+                let left = take(documents, 1)?;
+                if left == 0 && sums.tokens > 0 || !self.added.get(folded).is_none_or(spelled) {
+                    return Err(not_learned());
+                }
+                left
+            }
+        };
+        let step = Step {
+            decision,
+            slot: slot as u16,
+            weight,
+        };
+        let missing = self.missing_rows(base, counts, features.keys(), step, not_learned)?;
+        self.rows
+            .try_reserve(missing.len())
+            .map_err(|_| Error::OutOfMemory {
+                bytes: missing.len() * size_of::<(u64, Row)>(),
+            })?;
+        reserve(&mut self.change.dirty, n)?;
+
+        // From here on nothing fails.
+        self.shrunk |= decision == Decision::Unlearn;
+        if slot == self.totals.documents.len() {
+            self.totals.documents.push(0);
+            self.totals.sums.push(ClassSums::default());
+            self.change.weight_log_df.push(0);
+        }
+        self.totals.documents[slot] = documents;
+        self.totals.sums[slot] = sums;
+        let weighing = Weighing::of(&base.meta().fit);
+        for &key in features.keys() {
+            // Else it is among those that are missing.
+            if let Some(row) = self.rows.get_mut(&key)
+                && let Ok(at) = find(row.cells(), step.slot)
+            {
+                self.change.touch(&weighing, key, row);
+                step.apply(row, at);
+            }
+        }
+        for (key, mut row) in missing {
+            self.change.touch(&weighing, key, &mut row);
+            if let Ok(at) = find(row.cells(), step.slot) {
+                step.apply(&mut row, at);
+            }
+            self.cell_bytes += row.cell_bytes();
+            let old = self.rows.insert(key, row);
+            self.cell_bytes -= old.map_or(0, |old| old.cell_bytes());
+        }
+        if slot >= base.labels().len() {
+            self.spell(slot, folded, spelling, decision);
+        }
+        Ok(())
+    }
+
+    /// Counts the spelling of a label that the base does not have.
+    pub(super) fn spell(&mut self, slot: usize, folded: &str, spelling: &str, decision: Decision) {
+        let added = self.added.entry(folded.to_owned()).or_insert(Added {
+            slot,
+            spellings: BTreeMap::new(),
+        });
+        let count = added.spellings.entry(spelling.to_owned()).or_default();
+        *count = match decision {
+            Decision::Learn => *count + 1,
+            Decision::Unlearn => count.saturating_sub(1),
+        };
+        if *count == 0 {
+            added.spellings.remove(spelling);
+        }
+        if self.totals.documents[slot] == 0 {
+            self.added.remove(folded);
+        }
+    }
+
+    /// Checks a step for each of these features. Returns the rows that it cannot change in
+    /// place, unchanged but for a cell without documents: those that the overlay does not
+    /// have, and those without a cell for the slot.
+    pub(super) fn missing_rows(
+        &self,
+        base: &Model,
+        counts: Option<&CellCounts>,
+        keys: &[u64],
+        step: Step,
+        not_learned: impl Fn() -> Error,
+    ) -> Result<Vec<(u64, Row)>> {
+        // Where the cell is, or would have to be.
+        let place = |cells: &[LiveCell]| match (find(cells, step.slot), step.decision) {
+            (Ok(at), Decision::Learn) if step.after(&cells[at]).is_none() => {
+                Err(Error::TooManyDocuments)
+            }
+            (Ok(at), Decision::Unlearn) if step.after(&cells[at]).is_none() => Err(not_learned()),
+            (Err(_), Decision::Unlearn) => Err(not_learned()),
+            (place, _) => Ok(place),
+        };
+        let (mut out, mut unknown, mut cells) = (Vec::new(), Vec::new(), Vec::new());
+        reserve(&mut out, keys.len())?;
+        reserve(&mut unknown, keys.len())?;
+        for &key in keys {
+            let Some(row) = self.rows.get(&key) else {
+                unknown.push(key);
+                continue;
+            };
+            if let Err(at) = place(row.cells())? {
+                cells.clear();
+                reserve(&mut cells, row.cells().len() + 1)?;
+                cells.extend_from_slice(row.cells());
+                cells.insert(at, LiveCell::empty(step.slot));
+                out.push((key, Row::new(&cells, row.gain(), row.is_dirty())?));
+            }
+        }
+        let table = base.table()?;
+        probe(unknown.len() * 2 * size_of::<FoundRow<u64>>())?;
+        let found = table.find(&unknown, |key| key);
+        touch_counts(counts, &found);
+        let mut found = found.into_iter().peekable();
+        for key in unknown {
+            cells.clear();
+            let mut gain = 0.0;
+            if let Some(row) = found.next_if(|row| row.tag == key) {
+                gain = row.gain as f32;
+                reserve(&mut cells, row.cells.len() + 1)?;
+                for cell in base_cells(&table, counts, row.cells) {
+                    cells.push(cell?);
+                }
+            }
+            if let Err(at) = place(&cells)? {
+                reserve(&mut cells, 1)?;
+                cells.insert(at, LiveCell::empty(step.slot));
+            }
+            out.push((key, Row::new(&cells, gain, false)?));
+        }
+        Ok(out)
+    }
+
+    /// Weighs the rows whose counts changed. Those that are the base's again go.
+    pub(super) fn weigh(
+        &mut self,
+        base: &Model,
+        counts: Option<&CellCounts>,
+        poll: Poll,
+    ) -> Result<()> {
+        let table = base.table()?;
+        let weighing = Weighing::of(&base.meta().fit);
+        probe(ROWS_PER_POLL * 2 * size_of::<FoundRow<u64>>())?;
+        let (mut cells, mut deltas) = (Vec::new(), Vec::new());
+        let mut weighed = 0;
+        // A row leaves the list when it is done: errors and polls may end this at any time.
+        while !self.change.dirty.is_empty() {
+            poll();
+            let from = self.change.dirty.len().saturating_sub(ROWS_PER_POLL);
+            let dirty = &self.change.dirty[from..];
+            let mut found = match self.shrunk {
+                true => table.find(dirty, |key| key),
+                false => Vec::new(),
+            };
+            touch_counts(counts, &found);
+            let rows = dirty.iter().filter_map(|key| self.rows.get(key));
+            touch(
+                rows.filter_map(|row| row.cells().first())
+                    .map(|cell| cell.documents as u8),
+            );
+            while let Some(&key) = self.change.dirty[from..].last() {
+                let in_base = found.pop_if(|row| row.tag == key);
+                if let Some(row) = self.rows.get_mut(&key) {
+                    let before = row.cell_bytes();
+                    let range = in_base.map_or(0..0, |row| row.cells);
+                    let is_base = self.shrunk
+                        && row
+                            .counted()
+                            .map(|cell| Some(cell.counts(key)))
+                            .eq(base_cells(&table, counts, range)
+                                .map(|cell| Some(cell.ok()?.counts(key))));
+                    if !is_base {
+                        row.weigh(key, &weighing, &mut cells, &mut deltas)?;
+                    }
+                    weighed += row.cells().len();
+                    self.change.shift(&weighing, row.cells(), 1);
+                    self.cell_bytes -= before;
+                    match is_base {
+                        true => drop(self.rows.remove(&key)),
+                        false => self.cell_bytes += row.cell_bytes(),
+                    }
+                }
+                self.change.dirty.pop();
+                if weighed >= CELLS_PER_POLL {
+                    weighed = 0;
+                    poll();
+                }
+            }
+        }
+        self.change.dirty = Vec::new();
+        Ok(())
+    }
+
+    pub(super) fn slot_of(&self, base: &Model, folded: &str) -> Option<usize> {
+        let in_base = base
+            .labels()
+            .binary_search_by(|label| label.folded.as_str().cmp(folded));
+        in_base
+            .ok()
+            .or_else(|| self.added.get(folded).map(|added| added.slot))
+    }
+
+    /// The slot for a label that the base does not have: that of one which is gone, or the
+    /// one after the last.
+    pub(super) fn free_slot(&self, base: &Model) -> Result<usize> {
+        let documents = &self.totals.documents;
+        let first = base.labels().len();
+        let slot = (first..documents.len())
+            .find(|&slot| documents[slot] == 0)
+            .unwrap_or(documents.len());
+        let labels = documents.iter().filter(|&&n| n > 0).count();
+        if labels == MAX_LABELS || slot > u16::MAX.into() {
+            return Err(Error::TooManyLabels { limit: MAX_LABELS });
+        }
+        Ok(slot)
+    }
+
+    /// Whether everything is as in the base.
+    pub(super) fn is_nothing(&self, base: &Model) -> bool {
+        // Added labels have emails, and without rows there is no change of sums.
+        let classes = base.labels().len();
+        self.rows.is_empty()
+            && self.added.is_empty()
+            && self.totals.documents[..classes] == base.meta().documents
+            && self.totals.sums[..classes] == *base.sums()
+    }
+
+    pub(super) fn settle(&self, base: &Model) -> Result<Settled> {
+        let slots = self.totals.documents.len();
+        let texts = |label: &LiveLabel| label.folded.len() + label.name.len() + 128;
+        let added = self.added.iter().map(|(folded, added)| {
+            let name = added.name();
+            (added.slot, folded.as_str(), name)
+        });
+        let known = base.labels().iter().enumerate();
+        let mut order: Vec<(usize, &str, &str)> = known
+            .map(|(slot, label)| (slot, label.folded.as_str(), label.name.as_str()))
+            .chain(added)
+            .filter(|&(slot, _, _)| self.totals.documents[slot] > 0)
+            .collect();
+        probe(base.labels().iter().map(texts).sum::<usize>() + slots * 128)?;
+        order.sort_unstable_by_key(|&(_, folded, _)| folded);
+        let mut class_of_slot = vec![NO_CLASS; slots];
+        for (class, &(slot, _, _)) in (0..).zip(&order) {
+            class_of_slot[slot] = class;
+        }
+        let in_order = |slot: usize| {
+            let mut sums = self.totals.sums[slot];
+            let change = self.change.weight_log_df[slot];
+            sums.weight_log_df = sums.weight_log_df.saturating_add_signed(change);
+            (self.totals.documents[slot], sums)
+        };
+        let (documents, sums) = order.iter().map(|&(slot, _, _)| in_order(slot)).unzip();
+        let features = self.totals.features;
+        let totals = Totals {
+            features: features.saturating_add_signed(self.change.features),
+            documents,
+            sums,
+        };
+        let terms = Weighing::of(&base.meta().fit).class_terms(&totals);
+        let label = |&(_, folded, name): &(usize, &str, &str)| LiveLabel {
+            folded: folded.to_owned(),
+            name: name.to_owned(),
+        };
+        Ok(Settled {
+            class_of_slot,
+            labels: order.iter().map(label).collect(),
+            documents: totals.documents,
+            terms,
+        })
+    }
+
+    pub(super) fn log_probabilities(
+        &self,
+        base: &Model,
+        features: &Features,
+        poll: Poll,
+    ) -> Vec<f64> {
+        let settled = &self.settled;
+        let fit = &base.meta().fit;
+        let mut sums = vec![0.0; settled.labels.len()];
+        let (mut gains, mut squares, mut known) = (0.0, 0.0, 0);
+        // Not reached otherwise: opening the base built it once.
+        if let Ok(table) = base.table() {
+            let touched: Vec<_> = features
+                .keys()
+                .iter()
+                .map(|key| self.rows.get(key))
+                .collect();
+            let untouched: Vec<u64> = features
+                .keys()
+                .iter()
+                .zip(&touched)
+                .filter_map(|(&key, row)| row.is_none().then_some(key))
+                .collect();
+            let mut found = table.find(&untouched, |key| key).into_iter().peekable();
+            let mut add = |slot: usize, score: f32| {
+                let class = settled.class_of_slot.get(slot).copied().unwrap_or(NO_CLASS);
+                if let Some(sum) = sums.get_mut(class as usize) {
+                    *sum += f64::from(score);
+                }
+            };
+            // In key order, as in a packed model: sums of rounded numbers depend on it.
+            for (i, (&key, touched)) in features.keys().iter().zip(touched).enumerate() {
+                if i % ROWS_PER_POLL == 0 {
+                    poll();
+                }
+                let gain = match touched {
+                    Some(row) => {
+                        if row.cells().is_empty() {
+                            continue;
+                        }
+                        row.cells()
+                            .iter()
+                            .for_each(|cell| add(cell.slot.into(), cell.score));
+                        f64::from(row.gain())
+                    }
+                    None => {
+                        let Some(row) = found.next_if(|row| row.tag == key) else {
+                            continue;
+                        };
+                        table
+                            .cells(row.cells)
+                            .for_each(|(class, score)| add(class, score));
+                        row.gain
+                    }
+                };
+                known += 1;
+                gains += gain;
+                squares += gain * gain;
+            }
+        }
+        settled.terms.scores(fit.form, &mut sums, gains, squares);
+        log_probabilities(fit, sums, known, &settled.documents)
+    }
+
+    pub(super) fn memory(&self) -> usize {
+        let texts = |label: &LiveLabel| label.folded.len() + label.name.len() + 128;
+        let spelled = |added: &Added| added.spellings.keys().map(|s| s.len() + 64).sum::<usize>();
+        size_of::<Self>()
+            + self.rows.capacity() * (size_of::<(u64, Row)>() + 1)
+            + self.cell_bytes
+            + self.change.dirty.capacity() * size_of::<u64>()
+            + self.totals.documents.len() * (size_of::<ClassSums>() + 64)
+            + self.settled.labels.iter().map(texts).sum::<usize>()
+            + self
+                .added
+                .iter()
+                .map(|(folded, added)| folded.len() + 64 + spelled(added))
+                .sum::<usize>()
+    }
+}
+
+/// The cells of a row of the base.
+pub(super) fn base_cells<'a>(
+    table: &Table<'a>,
+    counts: Option<&'a CellCounts>,
+    at: Range<usize>,
+) -> impl Iterator<Item = Result<LiveCell>> + 'a {
+    at.clone()
+        .zip(table.cells(at))
+        .map(move |(at, (class, score))| {
+            let counts = counts.and_then(|counts| counts.get(at));
+            let (documents, weight) =
+                counts.ok_or_else(|| corrupt(Kind::Model, "its state has other tables"))?;
+            LiveCell::new(class as u16, documents, weight, score)
+        })
+}
+
+/// See [`touch`].
+pub(super) fn touch_counts(counts: Option<&CellCounts>, rows: &[FoundRow<u64>]) {
+    let first = |row: &FoundRow<u64>| counts?.get(row.cells.start);
+    touch(
+        rows.iter()
+            .filter_map(first)
+            .map(|(n, w)| n as u8 ^ w as u8),
+    );
+}
+
+impl Change {
+    /// To be called before a row's counts change. There must be room for its key.
+    pub(super) fn touch(&mut self, weighing: &Weighing, key: u64, row: &mut Row) {
+        let (_, dirty, cells) = row.parts();
+        if !*dirty {
+            *dirty = true;
+            self.shift(weighing, cells, -1);
+            self.dirty.push(key);
+        }
+    }
+
+    /// Adds or takes a row's part of the sums.
+    pub(super) fn shift(&mut self, weighing: &Weighing, cells: &[LiveCell], sign: i64) {
+        let documents = cells.iter().map(|c| u64::from(c.documents)).sum();
+        let log_df = weighing.log_df_of(documents);
+        for cell in cells {
+            // 48 and 37 bits.
+            let part = (u128::from(cell.weight()) * u128::from(log_df)) as i128;
+            let sum = &mut self.weight_log_df[usize::from(cell.slot)];
+            *sum += if sign < 0 { -part } else { part };
+        }
+        self.features += if documents > 0 { sign } else { 0 };
+    }
+}
+
+impl Added {
+    /// As [`LabelCounts::name`](crate::LabelCounts::name).
+    pub(super) fn name(&self) -> &str {
+        self.spellings
+            .iter()
+            .max_by(|a, b| a.1.cmp(b.1).then(b.0.cmp(a.0)))
+            .map_or("", |(name, _)| name)
+    }
+}

@@ -1,0 +1,258 @@
+//! One feature's counts and scores after decisions, small, because every feature of every
+//! email learned has one in each session.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+
+use crate::counts::{Cell, without};
+use crate::error::{reserve, reserve_exact};
+use crate::naive_bayes::Weighing;
+use crate::{Error, Result};
+
+/// One feature's counts in one class and their score. Small: every feature of every email
+/// learned has one in each session.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LiveCell {
+    pub(super) weight_low: u32,
+    pub(super) weight_high: u16,
+    pub(super) slot: u16,
+    pub(super) documents: u32,
+    pub(super) score: f32,
+}
+
+/// The effective counts of a feature. Most new ones are in one class. While it is dirty,
+/// cells may have no documents and scores are old.
+#[derive(Debug, Clone)]
+pub(super) enum Row {
+    One {
+        gain: f32,
+        dirty: bool,
+        cells: [LiveCell; 1],
+    },
+    Other {
+        gain: f32,
+        dirty: bool,
+        cells: Box<[LiveCell]>,
+    },
+}
+
+/// Whether a document comes or goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Decision {
+    Learn,
+    Unlearn,
+}
+
+/// What a decision does to each row of its email.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Step {
+    pub(super) decision: Decision,
+    pub(super) slot: u16,
+    pub(super) weight: u64,
+}
+
+/// Keys are hashes already, but anybody can search for texts whose keys agree in some bits.
+/// A secret keeps them from choosing the bucket.
+#[derive(Debug, Clone)]
+pub(super) struct KeyHash {
+    pub(super) secret: [u64; 2],
+}
+
+pub(super) struct KeyHasher {
+    pub(super) secret: [u64; 2],
+    pub(super) hash: u64,
+}
+
+/// Where the cell of a slot is, or would be.
+pub(super) fn find(cells: &[LiveCell], slot: u16) -> std::result::Result<usize, usize> {
+    cells.binary_search_by_key(&slot, |cell| cell.slot)
+}
+
+impl Step {
+    /// A cell's documents and weight after it; `None` if it is not possible.
+    pub(super) fn after(self, cell: &LiveCell) -> Option<(u32, u64)> {
+        let (documents, weight) = (cell.documents, cell.weight());
+        match self.decision {
+            Decision::Learn => Some((documents.checked_add(1)?, weight + self.weight)),
+            Decision::Unlearn => without(documents, weight, self.weight),
+        }
+    }
+
+    pub(super) fn apply(self, row: &mut Row, at: usize) {
+        let (_, _, cells) = row.parts();
+        if let Some((documents, weight)) = self.after(&cells[at]) {
+            cells[at].set(documents, weight);
+        }
+    }
+}
+
+impl KeyHash {
+    pub(super) fn new() -> Self {
+        let random = RandomState::new();
+        Self {
+            secret: [random.hash_one(0), random.hash_one(1) | 1],
+        }
+    }
+}
+
+impl BuildHasher for KeyHash {
+    type Hasher = KeyHasher;
+
+    fn build_hasher(&self) -> KeyHasher {
+        KeyHasher {
+            secret: self.secret,
+            hash: 0,
+        }
+    }
+}
+
+impl Hasher for KeyHasher {
+    fn write_u64(&mut self, key: u64) {
+        let [add, multiply] = self.secret.map(u128::from);
+        let product = (u128::from(self.hash ^ key) ^ add) * multiply;
+        self.hash = product as u64 ^ (product >> 64) as u64;
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|&byte| self.write_u64(byte.into()));
+    }
+
+    fn finish(&self) -> u64 {
+        self.hash
+    }
+}
+
+impl LiveCell {
+    pub(super) fn new(slot: u16, documents: u32, weight: u64, score: f32) -> Result<Self> {
+        // No more than documents times one: 48 bits.
+        Ok(Self {
+            weight_low: weight as u32,
+            weight_high: u16::try_from(weight >> 32).map_err(|_| Error::TooManyDocuments)?,
+            slot,
+            documents,
+            score,
+        })
+    }
+
+    pub(super) fn empty(slot: u16) -> Self {
+        Self {
+            weight_low: 0,
+            weight_high: 0,
+            slot,
+            documents: 0,
+            score: 0.0,
+        }
+    }
+
+    pub(super) fn weight(&self) -> u64 {
+        u64::from(self.weight_high) << 32 | u64::from(self.weight_low)
+    }
+
+    pub(super) fn set(&mut self, documents: u32, weight: u64) {
+        self.documents = documents;
+        self.weight_low = weight as u32;
+        self.weight_high = (weight >> 32) as u16;
+    }
+
+    pub(super) fn counts(&self, key: u64) -> Cell {
+        Cell {
+            key,
+            weight: self.weight(),
+            documents: self.documents,
+            class: self.slot.into(),
+        }
+    }
+}
+
+impl Row {
+    pub(super) fn new(row: &[LiveCell], gain: f32, dirty: bool) -> Result<Self> {
+        Ok(match *row {
+            [cell] => Self::One {
+                gain,
+                dirty,
+                cells: [cell],
+            },
+            _ => {
+                let mut cells = Vec::new();
+                reserve_exact(&mut cells, row.len())?;
+                cells.extend_from_slice(row);
+                Self::Other {
+                    gain,
+                    dirty,
+                    cells: cells.into_boxed_slice(),
+                }
+            }
+        })
+    }
+
+    /// Computes gain and scores, after dropping what has no documents. The rest are buffers.
+    pub(super) fn weigh(
+        &mut self,
+        key: u64,
+        weighing: &Weighing,
+        counts: &mut Vec<Cell>,
+        deltas: &mut Vec<(u32, f64)>,
+    ) -> Result<()> {
+        counts.clear();
+        reserve(counts, self.cells().len())?;
+        counts.extend(self.counted().map(|cell| cell.counts(key)));
+        deltas.clear();
+        reserve(deltas, counts.len())?;
+        if counts.len() < self.cells().len() {
+            let mut left = Vec::new();
+            reserve(&mut left, counts.len())?;
+            left.extend(self.counted().copied());
+            *self = Self::new(&left, self.gain(), true)?;
+        }
+        let terms = weighing.terms(counts, deltas);
+        let (gain, dirty, cells) = self.parts();
+        *gain = terms.gain as f32;
+        *dirty = false;
+        for (cell, &(_, score)) in cells.iter_mut().zip(terms.deltas) {
+            cell.score = score as f32;
+        }
+        Ok(())
+    }
+
+    pub(super) fn gain(&self) -> f32 {
+        match self {
+            Self::One { gain, .. } | Self::Other { gain, .. } => *gain,
+        }
+    }
+
+    pub(super) fn is_dirty(&self) -> bool {
+        match self {
+            Self::One { dirty, .. } | Self::Other { dirty, .. } => *dirty,
+        }
+    }
+
+    pub(super) fn cells(&self) -> &[LiveCell] {
+        match self {
+            Self::One { cells, .. } => cells,
+            Self::Other { cells, .. } => cells,
+        }
+    }
+
+    /// Cells that a packed row would have.
+    pub(super) fn counted(&self) -> impl Iterator<Item = &LiveCell> {
+        self.cells().iter().filter(|cell| cell.documents > 0)
+    }
+
+    /// Gain, whether it is dirty, and cells.
+    pub(super) fn parts(&mut self) -> (&mut f32, &mut bool, &mut [LiveCell]) {
+        match self {
+            Self::One { gain, dirty, cells } => (gain, dirty, cells),
+            Self::Other { gain, dirty, cells } => (gain, dirty, cells),
+        }
+    }
+
+    /// Bytes outside of the row.
+    pub(super) fn cell_bytes(&self) -> usize {
+        match self {
+            Self::One { .. } => 0,
+            Self::Other { cells, .. } => size_of_val(&**cells) + 16,
+        }
+    }
+}
+
+/// A row takes what it has to.
+const _: () = assert!(size_of::<Row>() == 24 && size_of::<LiveCell>() == 16);
