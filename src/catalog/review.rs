@@ -132,30 +132,50 @@ impl Writer<'_, '_> {
         classifier: &str,
         prediction: &Prediction,
     ) -> SqlResult<()> {
-        session::as_own_change(session::Change::Review, || {
-            self.run(
+        self.write_prediction(
+            (source, key, classifier),
+            prediction,
+            "received_at = now(), queue_reason = excluded.queue_reason, human_label = NULL, note = NULL,
+             reviewed_by = NULL, reviewed_at = NULL, decision_id = NULL, given_label = NULL",
+            "true",
+        )
+    }
+
+    fn write_prediction(
+        &mut self,
+        (source, key, classifier): (&str, &str, &str),
+        prediction: &Prediction,
+        also_set: &str,
+        where_known: &str,
+    ) -> SqlResult<()> {
+        let query = format!(
             "INSERT INTO triage.review AS r (classifier, source, email_key, predicted_label, confidence,
                     second_label, second_confidence, margin, model_version, queue_reason)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
              ON CONFLICT (source, email_key, classifier) DO UPDATE
-                SET received_at = now(), predicted_label = excluded.predicted_label, confidence = excluded.confidence,
+                SET predicted_label = excluded.predicted_label, confidence = excluded.confidence,
                     second_label = excluded.second_label, second_confidence = excluded.second_confidence,
                     margin = excluded.margin, model_version = excluded.model_version,
-                    queue_reason = excluded.queue_reason, human_label = NULL, note = NULL, reviewed_by = NULL,
-                    reviewed_at = NULL, decision_id = NULL, given_label = NULL, row_version = r.row_version + 1",
-            &[
-                classifier.into(),
-                source.into(),
-                key.into(),
-                prediction.label.as_deref().into(),
-                prediction.confidence.into(),
-                prediction.second_label.as_deref().into(),
-                prediction.second_confidence.into(),
-                prediction.margin().into(),
-                prediction.version.into(),
-                prediction.queue_reason().into(),
-            ],
-        ).map(drop)
+                    row_version = r.row_version + 1, {also_set}
+              WHERE {where_known}"
+        );
+        session::as_own_change(session::Change::Review, || {
+            self.run(
+                &query,
+                &[
+                    classifier.into(),
+                    source.into(),
+                    key.into(),
+                    prediction.label.as_deref().into(),
+                    prediction.confidence.into(),
+                    prediction.second_label.as_deref().into(),
+                    prediction.second_confidence.into(),
+                    prediction.margin().into(),
+                    prediction.version.into(),
+                    prediction.queue_reason().into(),
+                ],
+            )
+            .map(drop)
         })
     }
 
@@ -207,32 +227,12 @@ impl Writer<'_, '_> {
         classifier: &str,
         prediction: &Prediction,
     ) -> SqlResult<()> {
-        session::as_own_change(session::Change::Review, || {
-            self.run(
-            "INSERT INTO triage.review AS r (classifier, source, email_key, predicted_label, confidence,
-                    second_label, second_confidence, margin, model_version, queue_reason)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-             ON CONFLICT (source, email_key, classifier) DO UPDATE
-                SET predicted_label = excluded.predicted_label, confidence = excluded.confidence,
-                    second_label = excluded.second_label, second_confidence = excluded.second_confidence,
-                    margin = excluded.margin, model_version = excluded.model_version,
-                    queue_reason = CASE WHEN r.queue_reason IS NOT NULL THEN excluded.queue_reason END,
-                    row_version = r.row_version + 1
-              WHERE r.predicted_label IS NULL",
-            &[
-                classifier.into(),
-                source.into(),
-                key.into(),
-                prediction.label.as_deref().into(),
-                prediction.confidence.into(),
-                prediction.second_label.as_deref().into(),
-                prediction.second_confidence.into(),
-                prediction.margin().into(),
-                prediction.version.into(),
-                prediction.queue_reason().into(),
-            ],
-        ).map(drop)
-        })
+        self.write_prediction(
+            (source, key, classifier),
+            prediction,
+            "queue_reason = CASE WHEN r.queue_reason IS NOT NULL THEN excluded.queue_reason END",
+            "r.predicted_label IS NULL",
+        )
     }
 
     /// Writes back what a decision has changed; gives the time that was written.
