@@ -170,7 +170,7 @@ def copy_into(session, name, file):
     """Milliseconds to fill a table that was empty."""
     session.run(f"TRUNCATE {name} RESTART IDENTITY; CHECKPOINT;")
     if name == "attached":
-        session.run("TRUNCATE triage.review;")
+        session.run("SET session_replication_role = replica; TRUNCATE triage.review; RESET session_replication_role;")
     return timed(session, [f"\\copy {name} (body) FROM '{file}'"], flushed=True)[0][0]
 
 
@@ -457,7 +457,7 @@ def main(python=None):
     else:
         source = f"Sample mails, repeated with variation, for want of {CORPUS.name}"
         mails = list(sample(session, SIZES))
-        session.run("TRUNCATE triage.email, triage.review;")
+        session.run("SET session_replication_role = replica; TRUNCATE triage.email, triage.review; RESET session_replication_role;")
     texts = list(same_length(mails))
     with tempfile.TemporaryDirectory() as folder:
         files = write_mails(Path(folder), mails)

@@ -89,11 +89,7 @@ fn classify_rows(w: &mut Writer, source: &Source, most: i64) -> SqlResult<i64> {
         last = Some(key.clone());
         for (key, text) in rows {
             pg::check_for_interrupts();
-            let features = classify::features(&text)?;
-            if features.keys().is_empty() {
-                continue;
-            }
-            let prediction = classify::predict(&active, &features);
+            let prediction = classify::predict(&active, &classify::features(&text)?);
             let Some(label) = &prediction.label else {
                 continue;
             };

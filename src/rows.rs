@@ -97,12 +97,7 @@ fn attempt(source: &Source, text: &str) -> SqlResult<Option<Prediction>> {
     let Some(active) = active else {
         return Ok(None);
     };
-    let features = classify::features(text)?;
-    // Without a word to go by, any label would be a guess.
-    if features.keys().is_empty() {
-        return Ok(None);
-    }
-    let prediction = classify::predict(&active, &features);
+    let prediction = classify::predict(&active, &classify::features(text)?);
     Ok(prediction.label.is_some().then_some(prediction))
 }
 

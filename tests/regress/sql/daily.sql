@@ -19,7 +19,7 @@ SELECT triage.classify_pending('ticket');
 SELECT triage.classify_pending('ticket');
 SELECT count(*) FROM ticket WHERE category IS NULL OR category = '';
 SELECT count(*), count(DISTINCT category) FROM ticket WHERE id > 321;
--- A mail without a word waits for a person.
+-- A mail without a word gets a label, and is among the first that a person should see.
 INSERT INTO ticket VALUES (2000, '', NULL) RETURNING category;
 SELECT queue_reason FROM triage.review WHERE email_key = '2000';
 
