@@ -1,6 +1,6 @@
 //! From decisions to models: import of labelled history, folding, training, erasure.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use pg_triage_core::tokenizer::MAX_TEXT_BYTES;
 use pg_triage_core::{Features, Model};
@@ -340,7 +340,7 @@ fn forget(source: Option<&str>, key: Option<&str>) -> SqlResult<i64> {
                 base.unlearn(features, label)?;
             }
             // Before the sample is completed from what is left.
-            erased += w.erase(&HashSet::from([review]))?;
+            erased += w.erase(review)?;
             if folded > 0 || !taught.is_empty() {
                 w.write_base(&classifier, base)?;
             }
@@ -367,7 +367,7 @@ fn learned_state(classifier: Option<&str>) -> SqlResult<Vec<u8>> {
         let mut base = w.read_base(classifier)?;
         w.add_pending(classifier, &mut base)?;
         w.complete_sample(classifier, base.learned(), true)?;
-        state_bytes(base.learned())
+        train::state_bytes(base.learned())
     })
 }
 
@@ -376,11 +376,6 @@ fn replayed_state(classifier: Option<&str>) -> SqlResult<Vec<u8>> {
     let classifier = given_classifier(classifier)?;
     catalog::as_owner(|w| {
         w.check_classifier(classifier)?;
-        state_bytes(&mut w.replay(classifier)?)
+        train::state_bytes(&mut w.replay(classifier)?)
     })
-}
-
-fn state_bytes(state: &mut pg_triage_core::State) -> SqlResult<Vec<u8>> {
-    let bytes = state.to_bytes(&check_for_interrupts).map_err(from_core)?;
-    storable(bytes, "email_state")
 }

@@ -117,7 +117,9 @@ fn train_combine(
 
 #[pg_extern(sql = false)]
 fn train_serialize(mut state: Internal) -> SqlResult<Option<Vec<u8>>> {
-    pg::state_of(&mut state).map(state_bytes).transpose()
+    pg::state_of::<Training>(&mut state)
+        .map(|t| state_bytes(&mut t.state))
+        .transpose()
 }
 
 #[pg_extern(sql = false)]
@@ -134,7 +136,7 @@ fn train_final_state(mut state: Internal) -> SqlResult<Option<Vec<u8>>> {
     pg::state_of::<Training>(&mut state)
         .map(|t| {
             t.notices();
-            state_bytes(t)
+            state_bytes(&mut t.state)
         })
         .transpose()
 }
@@ -157,9 +159,9 @@ fn fit_email_model(state: &[u8]) -> SqlResult<Vec<u8>> {
     fit(&mut load(state)?)
 }
 
-fn state_bytes(t: &mut Training) -> SqlResult<Vec<u8>> {
-    let bytes = t
-        .state
+/// A state as it is stored.
+pub fn state_bytes(state: &mut State) -> SqlResult<Vec<u8>> {
+    let bytes = state
         .to_bytes(&pg::check_for_interrupts)
         .map_err(from_core)?;
     storable(bytes, "email_state")

@@ -1,7 +1,5 @@
 //! The active model with decisions folded in.
 
-use std::collections::HashSet;
-
 use pg_triage_core::{Error, Features, Fit, Metrics, Model, SAMPLE_DOCUMENTS, State, probe};
 use pgrx::PgSqlErrorCode as Code;
 
@@ -104,14 +102,6 @@ fn state_of(model: RawValue) -> SqlResult<State> {
     train::within_memory(state)
 }
 
-fn state_bytes(state: &mut Option<State>) -> SqlResult<Option<Vec<u8>>> {
-    let bytes = |state: &mut State| {
-        let bytes = state.to_bytes(&check_for_interrupts).map_err(from_core)?;
-        artifact_types::storable(bytes, "email_state")
-    };
-    state.as_mut().map(bytes).transpose()
-}
-
 impl Writer<'_, '_> {
     /// Waits until nobody else folds, until the end of the transaction. A row lock, which
     /// only who may write the table can take: anybody could hold an advisory lock.
@@ -155,7 +145,7 @@ impl Writer<'_, '_> {
     pub fn read_base(&mut self, classifier: &str) -> SqlResult<Base> {
         let rows = self.run(
             "SELECT a.version, m.from_ledger, m.model, b.version IS NOT DISTINCT FROM a.version, b.serving, b.learned,
-                    coalesce(b.decisions, 0), b.classifier IS NOT NULL
+                    coalesce(b.decisions, 0)
                FROM triage.classifier c
                LEFT JOIN LATERAL (SELECT a.version FROM triage.activation a WHERE a.classifier = c.name
                                    ORDER BY a.activation_id DESC LIMIT 1) a ON true
@@ -220,32 +210,29 @@ impl Writer<'_, '_> {
     /// Moves pending decisions into counts that were read; returns how many. The caller
     /// holds the lock and writes the counts back.
     pub fn take_pending(&mut self, classifier: &str, base: &mut Base) -> SqlResult<usize> {
-        let rows = self.run(
-            "DELETE FROM triage.pending WHERE classifier = $1 RETURNING decision_id",
-            &[classifier.into()],
-        )?;
-        let mut ids: Vec<i64> = (0..rows.len()).filter_map(|r| rows.parsed(r, 1)).collect();
-        ids.sort_unstable();
-        let mut taken = Vec::new();
+        let query = "DELETE FROM triage.pending WHERE classifier = $1 RETURNING decision_id";
+        self.apply_listed(query, classifier, base)
+    }
+
+    /// Adds what pending decisions would, without taking them.
+    pub fn add_pending(&mut self, classifier: &str, base: &mut Base) -> SqlResult<usize> {
+        let query = "SELECT decision_id FROM triage.pending WHERE classifier = $1";
+        self.apply_listed(query, classifier, base)
+    }
+
+    fn apply_listed(&mut self, query: &str, classifier: &str, base: &mut Base) -> SqlResult<usize> {
+        let ids = self.decision_ids(query, classifier)?;
+        let mut lessons = Vec::new();
         for some in ids.chunks(LESSONS_AT_ONCE) {
-            taken.extend(self.lessons(some)?);
+            lessons.extend(self.lessons(some)?);
         }
-        base.apply(&taken)?;
+        base.apply(&lessons)?;
         Ok(ids.len())
     }
 
-    /// What decisions that are pending would add, without taking them.
-    pub fn add_pending(&mut self, classifier: &str, base: &mut Base) -> SqlResult<()> {
-        let rows = self.run(
-            "SELECT decision_id FROM triage.pending WHERE classifier = $1 ORDER BY 1",
-            &[classifier.into()],
-        )?;
-        let ids: Vec<i64> = (0..rows.len()).filter_map(|r| rows.parsed(r, 1)).collect();
-        let mut added = Vec::new();
-        for some in ids.chunks(LESSONS_AT_ONCE) {
-            added.extend(self.lessons(some)?);
-        }
-        base.apply(&added)
+    fn decision_ids(&mut self, query: &str, classifier: &str) -> SqlResult<Vec<i64>> {
+        let rows = self.run(query, &[classifier.into()])?;
+        Ok((0..rows.len()).filter_map(|r| rows.parsed(r, 1)).collect())
     }
 
     /// Un-learning may have left the sample of the decisions' counts without emails that it
@@ -308,7 +295,7 @@ impl Writer<'_, '_> {
         serving: &[u8],
         mut base: Base,
     ) -> SqlResult<()> {
-        let learned = state_bytes(&mut base.learned)?;
+        let learned = base.learned.as_mut().map(train::state_bytes).transpose()?;
         self.store_base(
             classifier,
             Some(version),
@@ -326,7 +313,7 @@ impl Writer<'_, '_> {
             .pack(&base.fit, base.metrics.clone(), &check_for_interrupts)
             .map_err(from_core)?;
         let serving = artifact_types::storable(serving, "email_model")?;
-        let learned = state_bytes(&mut base.learned)?;
+        let learned = base.learned.as_mut().map(train::state_bytes).transpose()?;
         self.store_base(
             classifier,
             base.version,
@@ -379,13 +366,12 @@ impl Writer<'_, '_> {
 
     /// Decisions in force, from the ledger alone.
     pub fn replay(&mut self, classifier: &str) -> SqlResult<State> {
-        let rows = self.run(
+        let ids = self.decision_ids(
             "SELECT d.decision_id FROM triage.decision d
               WHERE d.classifier = $1 AND d.features IS NOT NULL
                 AND NOT EXISTS (SELECT FROM triage.decision r WHERE r.replaces = d.decision_id)",
-            &[classifier.into()],
+            classifier,
         )?;
-        let ids: Vec<i64> = (0..rows.len()).filter_map(|r| rows.parsed(r, 1)).collect();
         let mut state = State::default();
         for some in ids.chunks(LESSONS_AT_ONCE) {
             check_for_interrupts();
@@ -400,17 +386,16 @@ impl Writer<'_, '_> {
         Ok(state)
     }
 
-    /// Deletes all traces of these reviews from the ledger; returns how many decisions.
-    pub fn erase(&mut self, reviews: &HashSet<i64>) -> SqlResult<usize> {
-        let reviews: Vec<i64> = reviews.iter().copied().collect();
+    /// Deletes a review and its decisions; returns how many decisions.
+    pub fn erase(&mut self, review_id: i64) -> SqlResult<usize> {
         session::as_erasure(|| {
             let erased = self.run(
-                "DELETE FROM triage.decision WHERE review_id = ANY ($1)",
-                &[reviews.clone().into()],
+                "DELETE FROM triage.decision WHERE review_id = $1",
+                &[review_id.into()],
             )?;
             self.run(
-                "DELETE FROM triage.review WHERE review_id = ANY ($1)",
-                &[reviews.into()],
+                "DELETE FROM triage.review WHERE review_id = $1",
+                &[review_id.into()],
             )?;
             Ok(erased.len())
         })

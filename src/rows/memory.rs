@@ -91,6 +91,11 @@ pub fn remember(source: i64, key: String, what: Remembered) {
 }
 
 impl Memory {
+    fn current(&self, source: i64, key: &str) -> Option<&Remembered> {
+        let note = self.rows.get(&(source, key.to_owned()))?;
+        self.is_current(note).then_some(&note.what)
+    }
+
     fn is_current(&self, note: &Note) -> bool {
         self.transaction == pg::transaction_time()
             && note.statement == pg::statement_time()
@@ -118,27 +123,19 @@ pub fn may_know(source: i64) -> bool {
 
 /// Whether a person took the label of a row away.
 pub fn is_cleared(source: i64, key: &str) -> bool {
-    MEMORY.with_borrow(|memory| {
-        let note = memory.rows.get(&(source, key.to_owned()));
-        note.is_some_and(|n| matches!(n.what, Remembered::Cleared) && memory.is_current(n))
-    })
+    MEMORY.with_borrow(|m| matches!(m.current(source, key), Some(Remembered::Cleared)))
 }
 
 /// Whether something is known about a row.
 pub fn knows(source: i64, key: &str) -> bool {
-    MEMORY.with_borrow(|memory| {
-        let note = memory.rows.get(&(source, key.to_owned()));
-        note.is_some_and(|note| memory.is_current(note))
-    })
+    MEMORY.with_borrow(|m| m.current(source, key).is_some())
 }
 
 /// The row that a label was filled in for last, if it was this label.
 pub fn last_predicted(source: i64, label: &str) -> Option<String> {
     MEMORY.with_borrow(|memory| {
         let key = memory.last.get(&source)?;
-        let note = memory.rows.get(&(source, key.clone()));
-        let note = note.filter(|note| memory.is_current(note))?;
-        match &note.what {
+        match memory.current(source, key)? {
             Remembered::Predicted(p) if p.label.as_deref() == Some(label) => Some(key.clone()),
             _ => None,
         }
