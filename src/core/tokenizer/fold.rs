@@ -81,10 +81,6 @@ impl Unicode {
         }
     }
 
-    pub(super) fn is_currency(&self, c: char) -> bool {
-        self.category.get(c) == GeneralCategory::CurrencySymbol
-    }
-
     /// Appends the form of `word` that does not depend on case, composition and width, nor
     /// on characters that nobody sees. The length of `word` is the caller's business: NFKC
     /// writes some characters as eighteen others.

@@ -1,8 +1,6 @@
 //! One pass over a text: lines, in them runs of letters and digits, and what is more than
 //! words.
 
-use std::ops::Range;
-
 use super::fold::{Role, UNICODE};
 use super::{Field, Found, Kinds, MAX_TEXT_BYTES, MAX_TOKEN_CHARS, MIN_TOKEN_CHARS, address};
 
@@ -14,36 +12,14 @@ const MAX_SPELLED_CHARS: usize = 4 * MAX_TOKEN_CHARS;
 /// these are, and cost accuracy.
 const SHORT_WORDS: usize = 30;
 
+/// A first line that is longer is no subject but a paragraph: its words need not count twice.
+const MAX_SUBJECT_BYTES: usize = 256;
+
 /// Neighbouring letters that form a token.
 const LETTERS: usize = 3;
 
 /// Letters of a stem; only longer words have one.
-const STEM_CHARS: usize = 6;
-
-/// What a byte of ASCII is to words.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Class {
-    Word,
-    At,
-    Mark,
-    NotAscii,
-    Other,
-}
-
-const CLASSES: [Class; 256] = {
-    let mut classes = [Class::NotAscii; 256];
-    let mut byte = 0;
-    while byte < 128 {
-        classes[byte as usize] = match byte {
-            b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => Class::Word,
-            b'@' => Class::At,
-            b'!' | b'?' | b'$' | b'*' | b'=' | b'#' | b'~' | b'_' | b'-' | b'.' => Class::Mark,
-            _ => Class::Other,
-        };
-        byte += 1u8;
-    }
-    classes
-};
+const STEM_CHARS: usize = 5;
 
 /// A word in the text (`from..to`) and among the folded words (`start..end`).
 #[derive(Clone, Copy)]
@@ -69,7 +45,6 @@ pub(super) struct Scan<'a> {
     short: Option<Vec<Word>>,
     /// What stands before this position belongs to an address already.
     address_end: usize,
-    number_end: usize,
 }
 
 impl<'a> Scan<'a> {
@@ -91,7 +66,6 @@ impl<'a> Scan<'a> {
             previous: None,
             short: None,
             address_end: 0,
-            number_end: 0,
         }
     }
 
@@ -101,17 +75,14 @@ impl<'a> Scan<'a> {
         if one_line && self.kinds.has(Kinds::LETTERS) {
             self.short = Some(Vec::new());
         }
-        let (mut at, mut in_signature) = (0, false);
+        let mut at = 0;
         while at < bytes.len() {
             let end = line_end(bytes, at);
             let line = &bytes[at..end];
-            in_signature |= line.starts_with(b"--") && line.trim_ascii_end() == b"--";
-            let zone = if at == 0 && !one_line {
+            let zone = if at == 0 && !one_line && end <= MAX_SUBJECT_BYTES {
                 Field::Subject
             } else if is_quoted(line) || self.introduces_quote(line, end) {
                 Field::Quote
-            } else if in_signature {
-                Field::Signature
             } else {
                 Field::Body
             };
@@ -134,16 +105,11 @@ impl<'a> Scan<'a> {
     fn line(&mut self, mut at: usize, end: usize) {
         let bytes = self.text.as_bytes();
         while at < end {
-            match CLASSES[bytes[at] as usize] {
-                Class::Word => at = self.word_at(at, end),
-                Class::NotAscii => at = self.run_at(at, end),
-                Class::At => {
-                    self.mail_address(at, end);
-                    at += 1;
-                }
-                Class::Mark => at = self.marks(at, end),
-                Class::Other => at += 1,
-            }
+            at = match bytes[at] {
+                b if b.is_ascii_alphanumeric() => self.word_at(at, end),
+                b if b.is_ascii() => at + 1,
+                _ => self.run_at(at, end),
+            };
         }
     }
 
@@ -151,28 +117,20 @@ impl<'a> Scan<'a> {
     fn word_at(&mut self, at: usize, end: usize) -> usize {
         let bytes = self.text.as_bytes();
         let mut to = at + 1;
-        while to < end && CLASSES[bytes[to] as usize] == Class::Word {
+        while to < end && bytes[to].is_ascii_alphanumeric() {
             to += 1;
         }
         if to < end && !bytes[to].is_ascii() {
             return self.run_at(at, end);
-        }
-        if to < end && matches!(bytes[to], b':' | b'.') && at >= self.address_end {
-            self.web_address(at, to, end);
-        }
-        if bytes[at].is_ascii_digit() && at >= self.number_end && self.kinds.has(Kinds::NUMBERS) {
-            if let Some((shape, number_end)) = address::number(self.text, at, end) {
-                let start = self.others.len();
-                self.others.push_str(&shape);
-                self.other(start, at, number_end, Field::Number);
-                self.number_end = number_end;
-            }
         }
         self.ascii_word(at, to);
         to
     }
 
     fn ascii_word(&mut self, from: usize, to: usize) {
+        if from >= self.address_end && self.kinds.has(Kinds::URLS) {
+            self.web_address(from, to);
+        }
         if !(MIN_TOKEN_CHARS..=MAX_TOKEN_CHARS).contains(&(to - from)) {
             return;
         }
@@ -258,7 +216,6 @@ impl<'a> Scan<'a> {
         let tagged = match self.zone {
             Field::Subject => self.kinds.has(Kinds::SUBJECT),
             Field::Quote => self.kinds.has(Kinds::QUOTE),
-            Field::Signature => self.kinds.has(Kinds::SIGNATURE),
             _ => false,
         };
         if tagged {
@@ -308,16 +265,17 @@ impl<'a> Scan<'a> {
         }
     }
 
-    fn web_address(&mut self, at: usize, to: usize, end: usize) {
-        if !self.kinds.has(Kinds::URLS) {
-            return;
-        }
-        let bytes = self.text.as_bytes();
-        let Some(url) = address::web(self.text, at, to, end) else {
+    fn web_address(&mut self, from: usize, to: usize) {
+        let Some(url) = address::web(self.text, from, to) else {
             return;
         };
+        // Also of one that is no good: nothing in it is looked at again.
         self.address_end = url.end;
+        if !(1..=address::MAX_HOST_BYTES).contains(&url.host.len()) {
+            return;
+        }
         self.host(url.host.start, url.host.end);
+        let bytes = self.text.as_bytes();
         let mut from = url.host.end;
         for part in bytes[from..url.end].split(|b| !b.is_ascii_alphanumeric()) {
             let to = from + part.len();
@@ -325,18 +283,6 @@ impl<'a> Scan<'a> {
                 self.folded_other(from, to, Field::Url);
             }
             from = to + 1;
-        }
-    }
-
-    fn mail_address(&mut self, at: usize, end: usize) {
-        if !self.kinds.has(Kinds::ADDRESSES) || at < self.address_end {
-            return;
-        }
-        let bytes = self.text.as_bytes();
-        if let Some(Range { start, end }) = address::mail(bytes, self.address_end, at, end) {
-            self.address_end = end;
-            self.folded_other(start, end, Field::Address);
-            self.host(at + 1, end);
         }
     }
 
@@ -362,23 +308,6 @@ impl<'a> Scan<'a> {
         }
     }
 
-    fn marks(&mut self, at: usize, end: usize) -> usize {
-        let bytes = self.text.as_bytes();
-        let mut to = at + 1;
-        while to < end && bytes[to] == bytes[at] {
-            to += 1;
-        }
-        if to - at > 1 && self.kinds.has(Kinds::MARKS) {
-            let start = self.others.len();
-            self.others.push_str(&self.text[at..to.min(at + 3)]);
-            if to - at > 6 {
-                self.others.push('+');
-            }
-            self.other(start, at, to, Field::Marks);
-        }
-        to
-    }
-
     /// Folds `from..to` among the others. Returns where it begins there.
     fn folded_other(&mut self, from: usize, to: usize, field: Field) -> Option<usize> {
         if self.others.len() >= MAX_TEXT_BYTES {
@@ -386,12 +315,8 @@ impl<'a> Scan<'a> {
         }
         let start = self.others.len();
         UNICODE.fold(&self.text[from..to], self.others);
-        self.other(start, from, to, field);
-        Some(start)
-    }
-
-    fn other(&mut self, start: usize, from: usize, to: usize, field: Field) {
         self.push(start, self.others.len(), from, to, field);
+        Some(start)
     }
 
     fn push(&mut self, start: usize, end: usize, from: usize, to: usize, field: Field) {
