@@ -261,6 +261,35 @@ impl CountTable {
         Ok(())
     }
 
+    /// Adds the steps of `other`, a settled table, alone; those of a class that `class_map`
+    /// has as `u32::MAX` are left out.
+    pub(crate) fn merge_steps(
+        &mut self,
+        other: &CountTable,
+        class_map: &[u32],
+        poll: Poll,
+    ) -> Result<()> {
+        for (shard, from) in self.shards.iter_mut().zip(&other.shards) {
+            let before = shard.bytes();
+            let steps = from.cells.iter().filter_map(|cell| {
+                let class = class_map[cell.class as usize];
+                (cell.residual != 0 && class != u32::MAX).then_some(Cell {
+                    weight: 0,
+                    documents: 0,
+                    class,
+                    ..*cell
+                })
+            });
+            reserve(&mut shard.pending, steps.clone().count())?;
+            shard.pending.extend(steps);
+            shard.merge_pending()?;
+            shard.pending = Vec::new();
+            self.bytes = self.bytes - before + shard.bytes();
+            poll();
+        }
+        Ok(())
+    }
+
     /// Sorts in everything that is pending.
     pub(crate) fn settle(&mut self, poll: Poll) -> Result<()> {
         for shard in &mut self.shards {

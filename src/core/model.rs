@@ -111,14 +111,6 @@ impl Model {
         Self::from_bytes(bytes, poll)
     }
 
-    /// The artifact of a model that has learned nothing, with this one's fit and metrics.
-    ///
-    /// # Errors
-    /// [`Error::OutOfMemory`].
-    pub fn without_counts(&self, poll: Poll) -> Result<Vec<u8>> {
-        State::default().pack(&self.meta.fit, self.meta.metrics.clone(), poll)
-    }
-
     /// Packs the weights of a settled state. Returns the artifact.
     pub(crate) fn pack(
         state: &mut State,

@@ -60,7 +60,7 @@ impl ScoreForm {
     fn rate(self) -> f64 {
         match self {
             Self::MultinomialBoolean => 1.0,
-            _ => 0.3,
+            _ => 0.2,
         }
     }
 }
@@ -116,6 +116,11 @@ impl Step {
             .map(|(label, difference)| (label.to_owned(), amount(difference)))
             .filter(|&(_, amount)| amount != 0);
         Self(amounts.collect())
+    }
+
+    /// Whether it adds nothing.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Folded labels and what is added for them.

@@ -273,6 +273,43 @@ impl State {
         Ok(())
     }
 
+    /// The steps alone, of labels that are otherwise said to have emails without a word.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`], [`Error::LabelsTooLong`].
+    pub fn steps_alone(&mut self, poll: Poll) -> Result<Self> {
+        self.settle(poll)?;
+        let mut alone = Self::default();
+        for label in &self.labels {
+            let class = alone.class_of(&label.folded)? as usize;
+            let bare = LabelCounts {
+                tokens: 0,
+                weight: 0,
+                ..label.clone()
+            };
+            bare.spellings.keys().try_for_each(|s| alone.texts.add(s))?;
+            alone.labels[class] = bare;
+        }
+        let class_map: Vec<u32> = (0..self.labels.len() as u32).collect();
+        alone.counts.merge_steps(&self.counts, &class_map, poll)?;
+        Ok(alone)
+    }
+
+    /// Adds the steps of another state, of those labels that have emails here.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn add_steps_of(&mut self, other: &State, poll: Poll) -> Result<()> {
+        self.settle(poll)?;
+        let class_of = |label: &LabelCounts| self.by_folded.get(&label.folded).copied();
+        let class_map: Vec<u32> = other
+            .labels
+            .iter()
+            .map(|label| class_of(label).unwrap_or(u32::MAX))
+            .collect();
+        self.counts.merge_steps(&other.counts, &class_map, poll)
+    }
+
     /// The lowest priority of documents that may belong into the sample and are not there,
     /// because un-learning has made room. Not stored: see [`State::extend_sample`].
     pub fn sample_is_short_from(&self) -> Option<u64> {
