@@ -41,7 +41,7 @@ CREATE UNIQUE INDEX label_key ON triage.label (classifier, triage.label_key(labe
 COMMENT ON TABLE triage.label IS 'the answers that a classifier can give; spelling here is what people see';
 COMMENT ON COLUMN triage.label.classifier IS 'the classifier it belongs to';
 COMMENT ON COLUMN triage.label.label IS 'the label as shown; case and width do not make a new label';
-COMMENT ON COLUMN triage.label.description IS 'what belongs under this label';
+COMMENT ON COLUMN triage.label.description IS 'what belongs under this label; triage.add_label() also learns it, as one small email';
 COMMENT ON COLUMN triage.label.created_at IS 'when it was added';
 COMMENT ON COLUMN triage.label.created_by IS 'who added it';
 COMMENT ON INDEX triage.label_key IS 'one label per folded spelling';

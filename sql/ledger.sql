@@ -113,6 +113,7 @@ CREATE INDEX decision_review ON triage.decision (review_id, decision_id);
 CREATE INDEX decision_batch ON triage.decision (batch_id);
 CREATE INDEX decision_replaces ON triage.decision (replaces) WHERE replaces IS NOT NULL;
 CREATE INDEX decision_sample ON triage.decision (classifier, sample_priority) WHERE features IS NOT NULL;
+CREATE INDEX decision_description ON triage.decision (classifier, new_label) WHERE door OPERATOR(pg_catalog.=) 'description';
 CREATE INDEX decision_time ON triage.decision (decided_at);
 CREATE SEQUENCE triage.batch_id_seq;
 COMMENT ON TABLE triage.decision IS 'the ledger: append-only, and the truth that models are derived from; people read triage.decision_history';
@@ -129,7 +130,7 @@ COMMENT ON COLUMN triage.decision.note IS 'for people';
 COMMENT ON COLUMN triage.decision.actor IS 'who decided, as they say';
 COMMENT ON COLUMN triage.decision.decided_at IS 'when';
 COMMENT ON COLUMN triage.decision.batch_id IS 'decisions of one statement share it; undo_batch() takes it';
-COMMENT ON COLUMN triage.decision.door IS 'table, review, view, function, insert or import';
+COMMENT ON COLUMN triage.decision.door IS 'table, review, view, function, insert, import or description';
 COMMENT ON COLUMN triage.decision.connected_as IS 'session_user';
 COMMENT ON COLUMN triage.decision.acting_as IS 'current_user';
 COMMENT ON COLUMN triage.decision.application_name IS 'the tool, as it says';
@@ -144,6 +145,7 @@ COMMENT ON SEQUENCE triage.decision_decision_id_seq IS 'numbers decisions';
 COMMENT ON SEQUENCE triage.batch_id_seq IS 'numbers statements that decided';
 COMMENT ON INDEX triage.decision_review IS 'the history of one email';
 COMMENT ON INDEX triage.decision_batch IS 'the decisions of one statement';
+COMMENT ON INDEX triage.decision_description IS 'descriptions of labels';
 COMMENT ON INDEX triage.decision_time IS 'what was decided yesterday';
 COMMENT ON INDEX triage.decision_replaces IS 'tells whether a decision still holds';
 COMMENT ON INDEX triage.decision_sample IS 'fills a sample again after un-learning';
@@ -227,10 +229,15 @@ BEGIN
             'label "%s" is in use: %s reviews of classifier "%s" have it. A label can be spelled differently, but not renamed or deleted',
             OLD.label, emails, OLD.classifier);
     END IF;
+    IF OLD.description <> '' THEN
+        RAISE object_in_use USING MESSAGE = format(
+            'label "%s" has a description, which was learned: SELECT triage.add_label(%L, %L, '''') takes it back',
+            OLD.label, OLD.classifier, OLD.label);
+    END IF;
     RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
 END
 $$;
-COMMENT ON FUNCTION triage.keep_label() IS 'a label that emails have is neither renamed nor deleted';
+COMMENT ON FUNCTION triage.keep_label() IS 'a label that emails or a description have taught is neither renamed nor deleted';
 CREATE TRIGGER kept BEFORE DELETE OR UPDATE OF label ON triage.label
     FOR EACH ROW EXECUTE FUNCTION triage.keep_label();
 COMMENT ON TRIGGER kept ON triage.label IS 'emails have it';

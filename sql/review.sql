@@ -76,7 +76,7 @@ COMMENT ON COLUMN triage.decision_history.note IS 'for people';
 COMMENT ON COLUMN triage.decision_history.actor IS 'who decided, as they say';
 COMMENT ON COLUMN triage.decision_history.decided_at IS 'when';
 COMMENT ON COLUMN triage.decision_history.batch_id IS 'decisions of one statement share it; triage.undo_batch() takes it';
-COMMENT ON COLUMN triage.decision_history.door IS 'table, review, view, function, insert or import';
+COMMENT ON COLUMN triage.decision_history.door IS 'table, review, view, function, insert, import or description';
 COMMENT ON COLUMN triage.decision_history.connected_as IS 'session_user';
 COMMENT ON COLUMN triage.decision_history.acting_as IS 'current_user';
 COMMENT ON COLUMN triage.decision_history.application_name IS 'the tool, as it says';
@@ -102,7 +102,7 @@ COMMENT ON VIEW triage.batches IS 'decisions by statement: triage.undo_batch(bat
 COMMENT ON COLUMN triage.batches.batch_id IS 'ascending; triage.undo_batch() takes it';
 COMMENT ON COLUMN triage.batches.decided_at IS 'when it began';
 COMMENT ON COLUMN triage.batches.actor IS 'who';
-COMMENT ON COLUMN triage.batches.door IS 'table, review, view, function, insert or import';
+COMMENT ON COLUMN triage.batches.door IS 'table, review, view, function, insert, import or description';
 COMMENT ON COLUMN triage.batches.application_name IS 'the tool, as it says';
 COMMENT ON COLUMN triage.batches.classifier IS 'the classifier';
 COMMENT ON COLUMN triage.batches.decisions IS 'how many';

@@ -385,6 +385,46 @@ fn undo_import(w: &mut Writer, actor: &Actor, past: &Past, note: Option<&str>) -
     Ok(id)
 }
 
+/// Learns a label's description, and the label itself, as one small email: so a label answers
+/// before anybody has decided about a real one. Takes the place of an earlier description.
+/// The caller holds the lock of the classifier.
+pub fn describe(w: &mut Writer, classifier: &str, label: &str, description: &str) -> SqlResult<()> {
+    let before = w.described(classifier, label)?;
+    let text = match description.trim() {
+        "" => None,
+        description => Some(format!("{label} {description}")),
+    };
+    let features = text.as_deref().map(classify::features).transpose()?;
+    let known = before.as_ref().and_then(|past| past.features.as_ref());
+    if known == features.as_ref() {
+        return Ok(());
+    }
+    let step = match &features {
+        Some(features) => teacher::step(classifier, features, label)?,
+        None => None,
+    };
+    let decision = Decision {
+        review_id: None,
+        classifier,
+        kind: if features.is_some() { "import" } else { "undo" },
+        old_label: before.as_ref().map(|_| label),
+        new_label: features.as_ref().map(|_| label),
+        predicted_label: None,
+        confidence: None,
+        model_version: None,
+        note: None,
+        door: "description",
+        replaces: before.as_ref().map(|past| past.decision_id),
+        undoes: before.as_ref().filter(|_| features.is_none()).map(|past| past.decision_id),
+        features: features.as_ref(),
+        step,
+    };
+    let batch = session::batch(|| w.next_batch())?;
+    w.append(&decision, &Actor::new(None), batch, true)?;
+    session::note_decided(classifier);
+    Ok(())
+}
+
 fn later(decision: i64, later: Option<i64>) -> pgrx::pg_sys::panic::ErrorReport {
     let later = match later {
         Some(id) => format!("decision {id} about the same email is later: undo that one first"),

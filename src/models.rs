@@ -4,7 +4,7 @@ use pgrx::{PgSqlErrorCode as Code, notice, pg_extern, pg_sys};
 
 use crate::catalog::NewModel;
 use crate::error::{SqlResult, from_core, report};
-use crate::{catalog, pg};
+use crate::{catalog, decide, pg};
 
 /// Longest note to a version, in bytes.
 const MAX_NOTE_BYTES: usize = 65_536;
@@ -61,7 +61,12 @@ fn add_label(
     }
     let stored = catalog::write(c"triage.add_label()", |w| {
         w.lock_classifier(classifier)?;
-        w.add_label(classifier, label, description)
+        let stored = w.add_label(classifier, label, description)?;
+        if let Some(description) = description {
+            decide::describe(w, classifier, &stored, description)?;
+            decide::fold_if_due(w)?;
+        }
+        Ok(stored)
     })?;
     if stored != label.trim() {
         notice!(

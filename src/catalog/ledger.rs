@@ -292,6 +292,19 @@ impl Writer<'_, '_> {
         })
     }
 
+    /// The decision that taught a label's description, if it holds.
+    pub fn described(&mut self, classifier: &str, label: &str) -> SqlResult<Option<Past>> {
+        let rows = self.run(
+            "SELECT d.decision_id FROM triage.decision d
+              WHERE d.classifier = $1 AND d.new_label = $2 AND d.door = 'description'
+                AND NOT EXISTS (SELECT FROM triage.decision r WHERE r.replaces = d.decision_id)
+              ORDER BY d.decision_id DESC LIMIT 1",
+            &[classifier.into(), label.into()],
+        )?;
+        let id = (rows.len() > 0).then(|| rows.parsed(0, 1)).flatten();
+        id.map(|id| self.past(id)).transpose()
+    }
+
     /// The decision that replaces another one, if there is one.
     pub fn replaced_by(&mut self, decision_id: i64) -> SqlResult<Option<i64>> {
         let rows = self.run(
