@@ -60,7 +60,8 @@ def read(corpus):
     with gzip.open(corpus.path, "rt", encoding="utf-8") as lines:
         for mail in map(json.loads, lines):
             if corpus.part is None or mail["part"] == corpus.part:
-                yield mail | {"text": mail[corpus.field]}
+                # Where nothing is left of a mail, the field is missing.
+                yield mail | {"text": mail.get(corpus.field, "")}
 
 
 def split_of(mail):
