@@ -2,7 +2,6 @@
 """Lets one peer answer one corpus and prints how good it was, as JSON.
 
     quality_peers.py batch|stream CORPUS PEER
-    quality_peers.py versions
 
 One process per measurement, so that memory peaks do not add up. Runs in the virtual
 environment of requirements.txt.
@@ -27,7 +26,7 @@ from sklearn.naive_bayes import ComplementNB, MultinomialNB
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
-from judging import batch, judge, judge_matrix, judge_stream, positive_label, resident, stream
+from judging import batch, judge, judge_matrix, judge_stream, resident, stream
 
 # Part of the cache's key: raise it when a peer or a figure changes.
 REVISION = 1
@@ -35,8 +34,8 @@ REVISION = 1
 LABELS = ["ham", "spam"]
 
 
-def words_and_pairs(**options):
-    return TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, **options)
+def words_and_pairs():
+    return TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
 
 
 # ---- trained at once ---------------------------------------------------------
@@ -157,10 +156,7 @@ def bogofilter_stream(mails):
             verdicts.append(verdict)
             scores.append(float(printed[-1]) if printed else 0.5)
         seconds = time.perf_counter() - start
-        words = sum(file.stat().st_size for file in Path(folder).iterdir() if file.name == "wordlist.db")
-    result = judge_bogofilter(truth, verdicts, scores)
-    result["disk"] = words
-    return result, seconds
+    return judge_bogofilter(truth, verdicts, scores), seconds
 
 
 # ---- mail by mail ------------------------------------------------------------
