@@ -103,7 +103,9 @@ CREATE TABLE triage.decision (
     undoes            bigint,
     tokenizer_version integer,
     sample_priority   bigint,
-    features          bytea
+    features          bytea,
+    step              jsonb,
+    step_activation   bigint
 );
 -- Hashes do not compress.
 ALTER TABLE triage.decision ALTER COLUMN features SET STORAGE EXTERNAL;
@@ -136,6 +138,8 @@ COMMENT ON COLUMN triage.decision.undoes IS 'the decision that was taken back';
 COMMENT ON COLUMN triage.decision.tokenizer_version IS 'which tokenizer made the features';
 COMMENT ON COLUMN triage.decision.sample_priority IS 'order in which emails enter a state''s sample';
 COMMENT ON COLUMN triage.decision.features IS 'hashes of the email''s tokens, ascending, 8 bytes each, little-endian; NULL if nothing was learned';
+COMMENT ON COLUMN triage.decision.step IS 'what the residual layer added for each of these features, per label in folded form, in 1/1048576; NULL if the classifier was sure already';
+COMMENT ON COLUMN triage.decision.step_activation IS 'the activation that the step was computed against, 0 for none; it counts as long as that holds';
 COMMENT ON SEQUENCE triage.decision_decision_id_seq IS 'numbers decisions';
 COMMENT ON SEQUENCE triage.batch_id_seq IS 'numbers statements that decided';
 COMMENT ON INDEX triage.decision_review IS 'the history of one email';

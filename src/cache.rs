@@ -30,6 +30,8 @@ pub struct Active {
     pub labels: Vec<String>,
     /// Its version; `None` while only decisions are known.
     pub version: Option<i32>,
+    /// Its activation, 0 for none.
+    pub activation: i64,
     /// The decisions that `live` holds beyond its base.
     pub applied: HashSet<i64>,
     /// Which installation of the extension it was read from: numbers start again in the next.

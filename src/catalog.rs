@@ -85,9 +85,10 @@ pub fn read_active(
             let row = pg::select(
                 client,
                 "SELECT coalesce(b.serving, m.model), a.version,
-                         (SELECT max(version) FROM triage.model WHERE classifier = c.name)
+                         (SELECT max(version) FROM triage.model WHERE classifier = c.name),
+                         coalesce(a.activation_id, 0)
                     FROM triage.classifier c
-                    LEFT JOIN LATERAL (SELECT a.version FROM triage.activation a
+                    LEFT JOIN LATERAL (SELECT a.version, a.activation_id FROM triage.activation a
                                         WHERE a.classifier = c.name
                                         ORDER BY a.activation_id DESC LIMIT 1) a ON true
                     LEFT JOIN triage.model m ON m.classifier = c.name AND m.version = a.version
@@ -125,8 +126,11 @@ pub fn read_active(
                 Some(header) => header.identity(),
                 None => empty_base()?.identity(),
             };
+            let activation = row.parsed(0, 4).unwrap_or(0);
             let known = known.filter(|known| {
-                known.installation == signal && known.live.base().identity() == identity
+                known.installation == signal
+                    && known.activation == activation
+                    && known.live.base().identity() == identity
             });
             let (mut live, mut applied) = match known {
                 Some(known) if known.applied.is_subset(&pending) => (known.live, known.applied),
@@ -153,7 +157,7 @@ pub fn read_active(
                 new.sort_unstable();
                 for some in new.chunks(LESSONS_AT_ONCE) {
                     pg::check_for_interrupts();
-                    ledger::teach(&mut live, &ledger::lessons(client, some)?)?;
+                    ledger::teach(&mut live, &ledger::lessons(client, some, activation)?)?;
                 }
                 live.settle(&pg::check_for_interrupts).map_err(from_core)?;
                 applied = pending;
@@ -173,9 +177,39 @@ pub fn read_active(
                 live,
                 labels,
                 version: row.parsed(0, 2),
+                activation,
                 applied,
                 installation: signal,
             }))
+        })
+    })
+}
+
+/// Sets the counts that learning needs, if the base is still the one that is stored.
+pub fn read_counts(classifier: &str, live: &mut Live) -> SqlResult<()> {
+    if !live.needs_counts() {
+        return Ok(());
+    }
+    pg::as_owner_of(signal_relation()?, || {
+        Spi::connect(|client| {
+            let row = pg::select(
+                client,
+                "SELECT coalesce(b.serving, m.model)
+                    FROM triage.classifier c
+                    LEFT JOIN LATERAL (SELECT a.version FROM triage.activation a
+                                        WHERE a.classifier = c.name
+                                        ORDER BY a.activation_id DESC LIMIT 1) a ON true
+                    LEFT JOIN triage.model m ON m.classifier = c.name AND m.version = a.version
+                    LEFT JOIN triage.base b ON b.classifier = c.name AND b.version IS NOT DISTINCT FROM a.version
+                   WHERE c.name = $1",
+                &[classifier],
+            )?;
+            if row.len() > 0
+                && let Some(stored) = row.raw(0, 1)
+            {
+                live.set_counts(Rc::new(stored.read_counts(&stored.read_header()?)?));
+            }
+            Ok(())
         })
     })
 }
@@ -195,6 +229,11 @@ fn catalogue_spelling(labels: &[LiveLabel], catalogue: Vec<String>) -> SqlResult
         known.unwrap_or_else(|| label.name.clone())
     };
     Ok(labels.iter().map(spelled).collect())
+}
+
+/// A model's identity as people see it.
+pub fn checksum(identity: u128) -> String {
+    format!("{identity:032x}")
 }
 
 /// A model that is to become a version.
@@ -351,7 +390,7 @@ impl<'c> Writer<'_, 'c> {
             &[
                 classifier.into(),
                 new.stored,
-                format!("{:032x}", new.about.identity()).into(),
+                checksum(new.about.identity()).into(),
                 (new.about.total_bytes() as i64).into(),
                 (meta.documents.iter().sum::<u64>() as i64).into(),
                 (meta.skipped as i64).into(),

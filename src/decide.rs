@@ -12,6 +12,8 @@ use crate::error::{SqlResult, report};
 use crate::session::{self, Actor};
 use crate::{classify, pg, settings};
 
+mod teacher;
+
 /// Longest note, in bytes.
 const MAX_NOTE_BYTES: usize = 65_536;
 
@@ -280,6 +282,10 @@ fn append(
     features: Option<&Features>,
 ) -> SqlResult<(i64, Review)> {
     let batch = session::batch(|| w.next_batch())?;
+    let step = match (features, &after.human_label) {
+        (Some(features), Some(label)) => teacher::step(&before.classifier, features, label)?,
+        _ => None,
+    };
     let decision = Decision {
         review_id: Some(before.review_id),
         classifier: &before.classifier,
@@ -294,6 +300,7 @@ fn append(
         replaces: before.decision_id,
         undoes,
         features,
+        step,
     };
     let (id, decided_at) = w.append(&decision, actor, batch, kind != "skip")?;
     session::note_decided(&before.classifier);
@@ -370,6 +377,7 @@ fn undo_import(w: &mut Writer, actor: &Actor, past: &Past, note: Option<&str>) -
         replaces: Some(past.decision_id),
         undoes: Some(past.decision_id),
         features: None,
+        step: None,
     };
     let batch = session::batch(|| w.next_batch())?;
     let (id, _) = w.append(&decision, actor, batch, true)?;

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
+use pg_triage_core::Model;
 use pg_triage_core::tokenizer::MAX_TEXT_BYTES;
-use pg_triage_core::{Features, Model};
 use pgrx::{PgSqlErrorCode as Code, Spi, notice, pg_extern, pg_sys};
 
 use crate::artifact_types::storable;
@@ -20,6 +20,9 @@ use crate::{classify, train};
 /// Rows read and learned between two looks at memory and interrupts.
 const ROWS_AT_ONCE: i64 = 500;
 const ROWS_PER_NOTICE: i64 = 10_000;
+
+/// No decision has a step against it.
+const NO_STEPS: i64 = -1;
 
 /// What an import has done so far.
 struct Import<'a> {
@@ -203,6 +206,7 @@ impl Import<'_> {
             replaces: None,
             undoes: None,
             features: Some(&features),
+            step: None,
         };
         let (id, _) = w.append(&decision, &self.actor, self.batch, false)?;
         if let Some(review_id) = review_id {
@@ -277,13 +281,20 @@ fn train_version(
     }
     let serving = train::fit(state)?;
     let model = Model::from_front(pg::copy(&serving)?, &check_for_interrupts).map_err(from_core)?;
-    let own = if from_ledger {
-        model.without_counts(&check_for_interrupts)
-    } else {
-        let (fit, metrics) = (model.meta().fit, model.meta().metrics.clone());
-        w.own_counts(classifier)?
-            .pack(&fit, metrics, &check_for_interrupts)
-    };
+    // Residuals are the version's own, also where counts are not.
+    let mut own = state
+        .steps_alone(&check_for_interrupts)
+        .map_err(from_core)?;
+    if !from_ledger {
+        let mut counts = w.own_counts(classifier)?;
+        counts
+            .clear_steps(&check_for_interrupts)
+            .and_then(|()| counts.add_steps_of(&own, &check_for_interrupts))
+            .map_err(from_core)?;
+        own = counts;
+    }
+    let (fit, metrics) = (model.meta().fit, model.meta().metrics.clone());
+    let own = own.pack(&fit, metrics, &check_for_interrupts);
     let own = storable(own.map_err(from_core)?, "email_model")?;
     let new = NewModel {
         stored: RawValue::of_bytes(&own, c"email_model"),
@@ -335,12 +346,15 @@ fn forget(source: Option<&str>, key: Option<&str>) -> SqlResult<i64> {
             w.lock_base(&classifier)?;
             let mut base = w.read_base(&classifier)?;
             let folded = w.take_pending(&classifier, &mut base)?;
-            let taught: Vec<(Features, String)> = w.taught_by(review)?;
-            for (features, label) in &taught {
-                base.unlearn(features, label)?;
+            let taught = w.taught_by(review, base.activation())?;
+            for taught in &taught {
+                base.forget(taught)?;
             }
             // Before the sample is completed from what is left.
             erased += w.erase(review)?;
+            if !taught.is_empty() {
+                w.purge_versions(&classifier, &taught)?;
+            }
             if folded > 0 || !taught.is_empty() {
                 w.write_base(&classifier, base)?;
             }
@@ -367,7 +381,11 @@ fn learned_state(classifier: Option<&str>) -> SqlResult<Vec<u8>> {
         let mut base = w.read_base(classifier)?;
         w.add_pending(classifier, &mut base)?;
         w.complete_sample(classifier, base.learned(), true)?;
-        train::state_bytes(base.learned())
+        let learned = base.learned();
+        learned
+            .clear_steps(&check_for_interrupts)
+            .map_err(from_core)?;
+        train::state_bytes(learned)
     })
 }
 
@@ -376,6 +394,25 @@ fn replayed_state(classifier: Option<&str>) -> SqlResult<Vec<u8>> {
     let classifier = given_classifier(classifier)?;
     catalog::as_owner(|w| {
         w.check_classifier(classifier)?;
-        train::state_bytes(&mut w.replay(classifier)?)
+        let mut state = w.replay(classifier, NO_STEPS)?;
+        train::state_bytes(&mut state)
+    })
+}
+
+#[pg_extern(sql = false)]
+fn learned_model(classifier: Option<&str>) -> SqlResult<Vec<u8>> {
+    let classifier = given_classifier(classifier)?;
+    catalog::as_owner(|w| {
+        w.check_classifier(classifier)?;
+        w.learned_model(classifier)
+    })
+}
+
+#[pg_extern(sql = false)]
+fn replayed_model(classifier: Option<&str>) -> SqlResult<Vec<u8>> {
+    let classifier = given_classifier(classifier)?;
+    catalog::as_owner(|w| {
+        w.check_classifier(classifier)?;
+        w.replayed_model(classifier)
     })
 }

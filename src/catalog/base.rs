@@ -1,10 +1,11 @@
 //! The active model with decisions folded in.
 
-use pg_triage_core::{Error, Features, Fit, Metrics, Model, SAMPLE_DOCUMENTS, State, probe};
+use pg_triage_core::artifact::{Header, Kind};
+use pg_triage_core::{Error, Features, Fit, Metrics, Model, State, probe};
 use pgrx::PgSqlErrorCode as Code;
 
-use super::ledger::{Lesson, decoded};
-use super::{LESSONS_AT_ONCE, Writer};
+use super::ledger::{Lesson, Taught, decoded};
+use super::{LESSONS_AT_ONCE, Writer, checksum, ledger};
 use crate::error::{SqlResult, from_core, report};
 use crate::pg::{RawValue, check_for_interrupts};
 use crate::{artifact_types, session, train};
@@ -19,6 +20,8 @@ pub struct Base {
     /// The decisions' own counts, where those are not all.
     learned: Option<State>,
     decisions: i64,
+    /// The activation that holds, 0 for none.
+    activation: i64,
 }
 
 impl Base {
@@ -65,8 +68,24 @@ impl Base {
         Ok(())
     }
 
+    /// The activation that it belongs to, 0 for none.
+    pub fn activation(&self) -> i64 {
+        self.activation
+    }
+
+    /// Takes back what a decision taught, and leaves nothing of it.
+    pub fn forget(&mut self, taught: &Taught) -> SqlResult<()> {
+        self.serving
+            .step(&taught.features, &taught.step, true)
+            .map_err(from_core)?;
+        self.unlearn(&taught.features, &taught.label)?;
+        self.serving
+            .purge(&taught.features, &check_for_interrupts)
+            .map_err(from_core)
+    }
+
     /// Takes an email back.
-    pub fn unlearn(&mut self, features: &Features, label: &str) -> SqlResult<()> {
+    fn unlearn(&mut self, features: &Features, label: &str) -> SqlResult<()> {
         for state in self.states() {
             match state.unlearn(features, label, &check_for_interrupts) {
                 // As sessions do: a ledger that its owner wrote to must not stop folding.
@@ -77,18 +96,39 @@ impl Base {
         Ok(())
     }
 
+    /// The model that these counts make.
+    fn packed(&mut self) -> SqlResult<Vec<u8>> {
+        let packed = self
+            .serving
+            .pack(&self.fit, self.metrics.clone(), &check_for_interrupts)
+            .map_err(from_core)?;
+        artifact_types::storable(packed, "email_model")
+    }
+
+    /// As [`teach`](super::ledger::teach) does it.
     fn apply(&mut self, lessons: &[Lesson]) -> SqlResult<()> {
-        for (features, label) in lessons.iter().filter_map(|l| l.learned.as_ref()) {
+        let learned = || lessons.iter().filter_map(|l| l.learned.as_ref());
+        let unlearned = || lessons.iter().filter_map(|l| l.unlearned.as_ref());
+        for taught in learned() {
             check_for_interrupts();
-            Self::probe_for(features)?;
+            Self::probe_for(&taught.features)?;
             for state in self.states() {
-                state.learn(features, label).map_err(from_core)?;
+                state
+                    .learn(&taught.features, &taught.label)
+                    .map_err(from_core)?;
             }
         }
-        // After all learning: un-learning one has to sort in what was learned.
-        for (features, label) in lessons.iter().filter_map(|l| l.unlearned.as_ref()) {
+        let steps = learned().map(|t| (t, false));
+        for (taught, take_back) in steps.chain(unlearned().map(|t| (t, true))) {
             check_for_interrupts();
-            self.unlearn(features, label)?;
+            self.serving
+                .step(&taught.features, &taught.step, take_back)
+                .map_err(from_core)?;
+        }
+        // Last: un-learning one has to sort in what was learned.
+        for taught in unlearned() {
+            check_for_interrupts();
+            self.unlearn(&taught.features, &taught.label)?;
         }
         self.decisions += lessons.len() as i64;
         Ok(())
@@ -145,9 +185,9 @@ impl Writer<'_, '_> {
     pub fn read_base(&mut self, classifier: &str) -> SqlResult<Base> {
         let rows = self.run(
             "SELECT a.version, m.from_ledger, m.model, b.version IS NOT DISTINCT FROM a.version, b.serving, b.learned,
-                    coalesce(b.decisions, 0)
+                    coalesce(b.decisions, 0), coalesce(a.activation_id, 0)
                FROM triage.classifier c
-               LEFT JOIN LATERAL (SELECT a.version FROM triage.activation a WHERE a.classifier = c.name
+               LEFT JOIN LATERAL (SELECT a.version, a.activation_id FROM triage.activation a WHERE a.classifier = c.name
                                    ORDER BY a.activation_id DESC LIMIT 1) a ON true
                LEFT JOIN triage.model m ON m.classifier = c.name AND m.version = a.version
                LEFT JOIN triage.base b ON b.classifier = c.name
@@ -178,11 +218,15 @@ impl Writer<'_, '_> {
             (Some(stored), own) if matches => (state_of(stored)?, own),
             (stored, own) => {
                 // Of decisions alone, `serving` has all there is.
-                let learned = match (own, stored) {
+                let mut learned = match (own, stored) {
                     (Some(own), _) => own,
                     (None, Some(stored)) => state_of(stored)?,
                     (None, None) => State::default(),
                 };
+                // Steps belong to the version that they were made with.
+                learned
+                    .clear_steps(&check_for_interrupts)
+                    .map_err(from_core)?;
                 match model {
                     Some(model) if !from_ledger => {
                         let mut serving = state_of(model)?;
@@ -191,7 +235,13 @@ impl Writer<'_, '_> {
                             .map_err(from_core)?;
                         (serving, Some(learned))
                     }
-                    _ => (learned, None),
+                    Some(model) => {
+                        learned
+                            .add_steps_of(&state_of(model)?, &check_for_interrupts)
+                            .map_err(from_core)?;
+                        (learned, None)
+                    }
+                    None => (learned, None),
                 }
             }
         };
@@ -204,6 +254,7 @@ impl Writer<'_, '_> {
             serving,
             learned,
             decisions: rows.parsed(0, 7).unwrap_or(0),
+            activation: rows.parsed(0, 8).unwrap_or(0),
         })
     }
 
@@ -224,7 +275,7 @@ impl Writer<'_, '_> {
         let ids = self.decision_ids(query, classifier)?;
         let mut lessons = Vec::new();
         for some in ids.chunks(LESSONS_AT_ONCE) {
-            lessons.extend(self.lessons(some)?);
+            lessons.extend(self.lessons(some, base.activation)?);
         }
         base.apply(&lessons)?;
         Ok(ids.len())
@@ -243,34 +294,50 @@ impl Writer<'_, '_> {
         state: &mut State,
         pending_too: bool,
     ) -> SqlResult<()> {
-        if !state.sample_may_be_short() {
+        let Some(mut from) = state.sample_is_short_from().map(ledger::signed) else {
             return Ok(());
+        };
+        let mut after = 0i64;
+        loop {
+            check_for_interrupts();
+            // Decisions in force, as far as the counts go.
+            let rows = self.run(
+                "SELECT d.features, d.new_label, d.sample_priority, d.decision_id FROM triage.decision d
+                  WHERE d.classifier = $1 AND d.features IS NOT NULL
+                    AND (d.sample_priority, d.decision_id) > ($2, $5)
+                    AND ($3 OR NOT EXISTS (SELECT FROM triage.pending p WHERE p.classifier = $1 AND p.decision_id = d.decision_id))
+                    AND NOT EXISTS (SELECT FROM triage.decision r WHERE r.replaces = d.decision_id
+                        AND ($3 OR NOT EXISTS (SELECT FROM triage.pending p WHERE p.classifier = $1 AND p.decision_id = r.decision_id)))
+                  ORDER BY d.sample_priority, d.decision_id LIMIT $4",
+                &[
+                    classifier.into(),
+                    from.into(),
+                    pending_too.into(),
+                    (LESSONS_AT_ONCE as i64).into(),
+                    after.into(),
+                ],
+            )?;
+            // Read, and copied once more into the sample.
+            let bytes = (0..rows.len()).map(|row| rows.size(row, 1) + 256);
+            probe(3 * bytes.sum::<usize>()).map_err(from_core)?;
+            let mut documents = Vec::new();
+            for row in 0..rows.len() {
+                let features = rows.bytes(row, 1)?.map(decoded).transpose()?;
+                documents.extend(features.zip(rows.text(row, 2)));
+            }
+            let last = rows.len().wrapping_sub(1);
+            let next = rows.parsed(last, 3).zip(rows.parsed(last, 4));
+            if state
+                .extend_sample(documents.into_iter())
+                .map_err(from_core)?
+            {
+                return Ok(());
+            }
+            let Some(next) = next.filter(|_| rows.len() == LESSONS_AT_ONCE) else {
+                return Ok(());
+            };
+            (from, after) = next;
         }
-        // Decisions in force, as far as the counts go.
-        let rows = self.run(
-            "SELECT d.features, d.new_label FROM triage.decision d
-              WHERE d.classifier = $1 AND d.features IS NOT NULL
-                AND ($3 OR NOT EXISTS (SELECT FROM triage.pending p WHERE p.classifier = $1 AND p.decision_id = d.decision_id))
-                AND NOT EXISTS (SELECT FROM triage.decision r WHERE r.replaces = d.decision_id
-                    AND ($3 OR NOT EXISTS (SELECT FROM triage.pending p WHERE p.classifier = $1 AND p.decision_id = r.decision_id)))
-              ORDER BY d.sample_priority LIMIT $2",
-            &[
-                classifier.into(),
-                (2 * SAMPLE_DOCUMENTS as i64).into(),
-                pending_too.into(),
-            ],
-        )?;
-        // Read, and copied once more into the sample.
-        let bytes = (0..rows.len()).map(|row| rows.size(row, 1) + 256);
-        probe(3 * bytes.sum::<usize>()).map_err(from_core)?;
-        let mut documents = Vec::new();
-        for row in 0..rows.len() {
-            let features = rows.bytes(row, 1)?.map(decoded).transpose()?;
-            documents.extend(features.zip(rows.text(row, 2)));
-        }
-        state
-            .refill_sample(documents.into_iter())
-            .map_err(from_core)
     }
 
     /// The counts of the active version alone, without those of decisions.
@@ -308,11 +375,7 @@ impl Writer<'_, '_> {
     /// Stores counts, packed for serving.
     pub fn write_base(&mut self, classifier: &str, mut base: Base) -> SqlResult<()> {
         self.complete_sample(classifier, base.learned(), false)?;
-        let serving = base
-            .serving
-            .pack(&base.fit, base.metrics.clone(), &check_for_interrupts)
-            .map_err(from_core)?;
-        let serving = artifact_types::storable(serving, "email_model")?;
+        let serving = base.packed()?;
         let learned = base.learned.as_mut().map(train::state_bytes).transpose()?;
         self.store_base(
             classifier,
@@ -364,8 +427,53 @@ impl Writer<'_, '_> {
         self.write_base(classifier, base)
     }
 
+    /// Takes what only an erased email had out of the steps that versions keep.
+    pub fn purge_versions(&mut self, classifier: &str, erased: &[Taught]) -> SqlResult<()> {
+        let rows = self.run(
+            "SELECT version, model FROM triage.model WHERE classifier = $1 AND from_ledger ORDER BY version",
+            &[classifier.into()],
+        )?;
+        for row in 0..rows.len() {
+            check_for_interrupts();
+            let (Some(version), Some(model)) = (rows.parsed::<i32>(row, 1), rows.raw(row, 2))
+            else {
+                continue;
+            };
+            let opened = model.read_model()?;
+            let (fit, metrics) = (opened.meta().fit, opened.meta().metrics.clone());
+            let mut state = state_of(model)?;
+            for taught in erased {
+                state
+                    .purge(&taught.features, &check_for_interrupts)
+                    .map_err(from_core)?;
+            }
+            let purged = state
+                .pack(&fit, metrics, &check_for_interrupts)
+                .map_err(from_core)?;
+            let purged = artifact_types::storable(purged, "email_model")?;
+            let identity = Header::read(&purged, Kind::Model)
+                .map_err(from_core)?
+                .identity();
+            if identity == opened.identity() {
+                continue;
+            }
+            self.run(
+                "UPDATE triage.model SET model = $3, checksum = $4, bytes = $5 WHERE classifier = $1 AND version = $2",
+                &[
+                    classifier.into(),
+                    version.into(),
+                    RawValue::of_bytes(&purged, c"email_model"),
+                    checksum(identity).into(),
+                    (purged.len() as i64).into(),
+                ],
+            )?;
+        }
+        Ok(())
+    }
+
     /// Decisions in force, from the ledger alone.
-    pub fn replay(&mut self, classifier: &str) -> SqlResult<State> {
+    /// Steps against this activation among them.
+    pub fn replay(&mut self, classifier: &str, activation: i64) -> SqlResult<State> {
         let ids = self.decision_ids(
             "SELECT d.decision_id FROM triage.decision d
               WHERE d.classifier = $1 AND d.features IS NOT NULL
@@ -373,17 +481,56 @@ impl Writer<'_, '_> {
             classifier,
         )?;
         let mut state = State::default();
+        let mut steps = Vec::new();
         for some in ids.chunks(LESSONS_AT_ONCE) {
             check_for_interrupts();
-            for lesson in self.lessons(some)? {
-                if let Some((features, label)) = lesson.learned {
-                    Base::probe_for(&features)?;
-                    state.learn(&features, &label).map_err(from_core)?;
+            for taught in self
+                .lessons(some, activation)?
+                .into_iter()
+                .filter_map(|l| l.learned)
+            {
+                Base::probe_for(&taught.features)?;
+                state
+                    .learn(&taught.features, &taught.label)
+                    .map_err(from_core)?;
+                if !taught.step.is_empty() {
+                    steps.push((taught.features, taught.step));
                 }
             }
             state = train::within_memory(state)?;
         }
+        // What is being learned has emails by now.
+        for (features, step) in steps {
+            check_for_interrupts();
+            state.step(&features, &step, false).map_err(from_core)?;
+        }
         Ok(state)
+    }
+
+    /// What sessions would answer with if all pending decisions were folded.
+    pub fn learned_model(&mut self, classifier: &str) -> SqlResult<Vec<u8>> {
+        let mut base = self.read_base(classifier)?;
+        self.add_pending(classifier, &mut base)?;
+        self.complete_sample(classifier, base.learned(), true)?;
+        base.packed()
+    }
+
+    /// The same from the active version and the ledger alone.
+    pub fn replayed_model(&mut self, classifier: &str) -> SqlResult<Vec<u8>> {
+        let mut base = self.read_base(classifier)?;
+        let mut state = self.replay(classifier, base.activation)?;
+        let mut own = self.own_counts(classifier)?;
+        if base.is_from_ledger() {
+            state
+                .add_steps_of(&own, &check_for_interrupts)
+                .map_err(from_core)?;
+            base.serving = state;
+        } else {
+            own.merge(&state, &check_for_interrupts)
+                .map_err(from_core)?;
+            base.serving = own;
+        }
+        base.packed()
     }
 
     /// Deletes a review and its decisions; returns how many decisions.

@@ -1,7 +1,9 @@
 //! Decisions, and what is learned from them.
 
+use std::collections::BTreeMap;
+
 use pg_triage_core::tokenizer::TOKENIZER_VERSION;
-use pg_triage_core::{Error, Features, Live, sample_priority};
+use pg_triage_core::{Error, Features, Live, Step, sample_priority};
 use pgrx::PgSqlErrorCode as Code;
 use pgrx::spi::SpiClient;
 
@@ -25,6 +27,8 @@ pub struct Decision<'a> {
     pub replaces: Option<i64>,
     pub undoes: Option<i64>,
     pub features: Option<&'a Features>,
+    /// The residual layer's step, with the activation that it was computed against.
+    pub step: Option<(Step, i64)>,
 }
 
 /// A stored decision, as far as undoing it needs.
@@ -42,18 +46,30 @@ pub struct Past {
 /// What one pending decision changes.
 #[derive(Default)]
 pub struct Lesson {
-    /// Learned under this label.
-    pub learned: Option<(Features, String)>,
+    /// Learned.
+    pub learned: Option<Taught>,
     /// No longer so.
-    pub unlearned: Option<(Features, String)>,
+    pub unlearned: Option<Taught>,
 }
 
-/// Lessons of these decisions, under the caller's snapshot.
-pub fn lessons(client: &SpiClient, decisions: &[i64]) -> SqlResult<Vec<Lesson>> {
+/// What a decision teaches.
+pub struct Taught {
+    pub features: Features,
+    pub label: String,
+    /// Empty if it was computed against another activation than the one that holds.
+    pub step: Step,
+}
+
+/// Lessons of these decisions, under the caller's snapshot, for a base of this activation.
+pub fn lessons(client: &SpiClient, decisions: &[i64], activation: i64) -> SqlResult<Vec<Lesson>> {
     let rows = pg::select(
         client,
         LESSONS,
-        &[&array(decisions), &TOKENIZER_VERSION.to_string()],
+        &[
+            &array(decisions),
+            &TOKENIZER_VERSION.to_string(),
+            &activation.to_string(),
+        ],
     )?;
     lessons_in(&rows)
 }
@@ -61,41 +77,73 @@ pub fn lessons(client: &SpiClient, decisions: &[i64]) -> SqlResult<Vec<Lesson>> 
 /// Features of another tokenizer teach nothing.
 const LESSONS: &str =
     "SELECT d.new_label, CASE WHEN d.tokenizer_version = $2::int THEN d.features END,
-        p.new_label, CASE WHEN p.tokenizer_version = $2::int THEN p.features END
+        CASE WHEN d.step_activation = $3::bigint THEN d.step END,
+        p.new_label, CASE WHEN p.tokenizer_version = $2::int THEN p.features END,
+        CASE WHEN p.step_activation = $3::bigint THEN p.step END
    FROM triage.decision d LEFT JOIN triage.decision p ON p.decision_id = d.replaces
   WHERE d.decision_id = ANY ($1::bigint[]) ORDER BY d.decision_id";
 
 fn lessons_in(rows: &Rows) -> SqlResult<Vec<Lesson>> {
-    let document = |row, label: i32| -> SqlResult<Option<(Features, String)>> {
-        let features = rows.bytes(row, label + 1)?.map(decoded).transpose()?;
-        Ok(features.zip(rows.text(row, label)))
+    let taught = |row, from: i32| -> SqlResult<Option<Taught>> {
+        let features = rows.bytes(row, from + 1)?.map(decoded).transpose()?;
+        let step = rows
+            .text(row, from + 2)
+            .and_then(|step| decoded_step(&step));
+        let learned = features.zip(rows.text(row, from));
+        Ok(learned.map(|(features, label)| Taught {
+            features,
+            label,
+            step: step.unwrap_or_default(),
+        }))
     };
-    let bytes = (0..rows.len()).map(|row| rows.size(row, 2) + rows.size(row, 4) + 1024);
+    let bytes = (0..rows.len()).map(|row| rows.size(row, 2) + rows.size(row, 5) + 4096);
     pg_triage_core::probe(3 * bytes.sum::<usize>()).map_err(from_core)?;
     (0..rows.len())
         .map(|row| {
             Ok(Lesson {
-                learned: document(row, 1)?,
-                unlearned: document(row, 3)?,
+                learned: taught(row, 1)?,
+                unlearned: taught(row, 4)?,
             })
         })
         .collect()
 }
 
 /// Adds lessons to a session's model. All that is learned comes first: what is un-learned
-/// may have been learned by another of them.
+/// may have been learned by another of them, and steps are about labels that have emails.
 pub fn teach(live: &mut Live, lessons: &[Lesson]) -> SqlResult<()> {
-    for (features, label) in lessons.iter().filter_map(|l| l.learned.as_ref()) {
-        live.learn(features, label).map_err(from_core)?;
+    let learned = || lessons.iter().filter_map(|l| l.learned.as_ref());
+    let unlearned = || lessons.iter().filter_map(|l| l.unlearned.as_ref());
+    for taught in learned() {
+        live.learn(&taught.features, &taught.label)
+            .map_err(from_core)?;
     }
-    for (features, label) in lessons.iter().filter_map(|l| l.unlearned.as_ref()) {
-        match live.unlearn(features, label) {
+    for (taught, take_back) in learned()
+        .map(|t| (t, false))
+        .chain(unlearned().map(|t| (t, true)))
+    {
+        live.step(&taught.features, &taught.step, take_back)
+            .map_err(from_core)?;
+    }
+    for taught in unlearned() {
+        match live.unlearn(&taught.features, &taught.label) {
             // A ledger that somebody wrote to directly must not stop classification.
             Ok(()) | Err(Error::NotLearned { .. }) => {}
             Err(error) => return Err(from_core(error)),
         }
     }
     Ok(())
+}
+
+/// A step as it is stored; `None` if it is empty.
+fn encoded_step(step: &Step) -> Option<String> {
+    let amounts: BTreeMap<_, _> = step.labels().collect();
+    (!step.is_empty()).then(|| serde_json::json!(amounts).to_string())
+}
+
+/// The step that [`encoded_step`] wrote; `None` for anything else.
+fn decoded_step(stored: &str) -> Option<Step> {
+    let amounts: BTreeMap<String, i32> = serde_json::from_str(stored).ok()?;
+    Step::new(amounts.into_iter().collect()).ok()
 }
 
 /// `{1,2,3}`
@@ -129,16 +177,22 @@ pub fn decoded(bytes: Vec<u8>) -> SqlResult<Features> {
     Features::from_sorted(keys).map_err(|_| corrupt())
 }
 
-/// The priority in a form whose signed order is the unsigned one.
+/// A priority in a form whose signed order is the unsigned one.
+pub fn signed(priority: u64) -> i64 {
+    (priority ^ (1 << 63)) as i64
+}
+
 fn stored_priority(features: &Features, label: &str) -> SqlResult<i64> {
-    let priority = sample_priority(features, label).map_err(from_core)?;
-    Ok((priority ^ (1 << 63)) as i64)
+    sample_priority(features, label)
+        .map(signed)
+        .map_err(from_core)
 }
 
 impl Writer<'_, '_> {
     /// Lessons of these decisions, those of the own statement among them.
-    pub fn lessons(&mut self, decisions: &[i64]) -> SqlResult<Vec<Lesson>> {
-        let arguments = [array(decisions), TOKENIZER_VERSION.to_string()];
+    pub fn lessons(&mut self, decisions: &[i64], activation: i64) -> SqlResult<Vec<Lesson>> {
+        let version = TOKENIZER_VERSION.to_string();
+        let arguments = [array(decisions), version, activation.to_string()];
         let rows = self.run(LESSONS, &arguments.map(Into::into))?;
         lessons_in(&rows)
     }
@@ -156,11 +210,16 @@ impl Writer<'_, '_> {
         let priority = learned.map(|(f, l)| stored_priority(f, l)).transpose()?;
         let features = learned.map(|(f, _)| encoded(f)).transpose()?;
         let version = learned.map(|_| TOKENIZER_VERSION as i32);
+        let (step, activation) = decision
+            .step
+            .as_ref()
+            .and_then(|(step, activation)| Some((encoded_step(step)?, *activation)))
+            .unzip();
         let rows = self.run(
             "INSERT INTO triage.decision (review_id, classifier, kind, old_label, new_label, predicted_label,
                     confidence, model_version, note, actor, batch_id, door, connected_as, acting_as,
-                    application_name, replaces, undoes, tokenizer_version, sample_priority, features)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+                    application_name, replaces, undoes, tokenizer_version, sample_priority, features, step, step_activation)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21::jsonb, $22)
              RETURNING decision_id, to_char(decided_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') || '+00'",
             &[
                 decision.review_id.into(),
@@ -183,6 +242,8 @@ impl Writer<'_, '_> {
                 version.into(),
                 priority.into(),
                 features.into(),
+                step.into(),
+                activation.into(),
             ],
         )?;
         let missing = || report(Code::ERRCODE_INTERNAL_ERROR, "a decision was not stored");
@@ -281,19 +342,17 @@ impl Writer<'_, '_> {
         Err(unknown_label(given, classifier, &known))
     }
 
-    /// What decisions about a review have taught and none has taken back.
-    pub fn taught_by(&mut self, review_id: i64) -> SqlResult<Vec<(Features, String)>> {
+    /// What decisions about a review have taught and none has taken back, for a base of this
+    /// activation.
+    pub fn taught_by(&mut self, review_id: i64, activation: i64) -> SqlResult<Vec<Taught>> {
         let rows = self.run(
-            "SELECT d.features, d.new_label FROM triage.decision d
+            "SELECT d.decision_id FROM triage.decision d
               WHERE d.review_id = $1 AND d.features IS NOT NULL
                 AND NOT EXISTS (SELECT FROM triage.decision r WHERE r.replaces = d.decision_id)",
             &[review_id.into()],
         )?;
-        let mut taught = Vec::new();
-        for row in 0..rows.len() {
-            let features = rows.bytes(row, 1)?.map(decoded).transpose()?;
-            taught.extend(features.zip(rows.text(row, 2)));
-        }
-        Ok(taught)
+        let ids: Vec<i64> = (0..rows.len()).filter_map(|r| rows.parsed(r, 1)).collect();
+        let lessons = self.lessons(&ids, activation)?;
+        Ok(lessons.into_iter().filter_map(|l| l.learned).collect())
     }
 }

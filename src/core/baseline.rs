@@ -24,10 +24,10 @@ pub(crate) fn is_held_out(position: usize) -> bool {
 /// Accuracy on the held-out documents of a Bernoulli naive Bayes (alpha 1) fitted on the
 /// others, on the most frequent features. Documents of a class that the others lack count
 /// as errors. Zero if there is nothing to fit or to judge.
-pub(crate) fn accuracy(sample: &[Document], classes: usize, poll: Poll) -> Result<f64> {
+pub(crate) fn accuracy(sample: &[&Document], classes: usize, poll: Poll) -> Result<f64> {
     let held_out = |wanted: bool| {
         let slice = sample.iter().enumerate();
-        slice.filter_map(move |(i, d)| (is_held_out(i) == wanted).then_some(d))
+        slice.filter_map(move |(i, d)| (is_held_out(i) == wanted).then_some(*d))
     };
     let (fit_on, judge): (Vec<_>, Vec<_>) = (held_out(false).collect(), held_out(true).collect());
     if fit_on.is_empty() || judge.is_empty() {
@@ -109,14 +109,15 @@ mod tests {
 
     fn document(class: u32, keys: &[u64]) -> Document {
         Document {
-            priority: 0,
             class,
             keys: keys.into(),
+            copies: 1,
         }
     }
 
     fn judge(sample: &[Document]) -> f64 {
-        accuracy(sample, 2, &never_cancelled).unwrap()
+        let sample: Vec<_> = sample.iter().collect();
+        accuracy(&sample, 2, &never_cancelled).unwrap()
     }
 
     #[test]

@@ -3,39 +3,64 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Poll;
-use crate::math::{exp, ln, log_sum_exp};
+use crate::math::{exp, ln, log_sum_exp, pow};
 
-/// A temperature that depends on how much was read: p = softmax(scores * t(n)) with
-/// t(n) = exp(log_scale) * n^length_exponent for a message with n known features. With an
-/// exponent of zero it is one plain temperature; a negative exponent takes back the
-/// overconfidence that naive Bayes gains with every further word.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+/// p = softmax(-((max score - score) t(n))^m) with t(n) = exp(log_scale) n^length_exponent
+/// for a message with n features. With exponents of zero and one it is plain temperature
+/// scaling (Guo et al. 2017). A negative length exponent takes back the overconfidence that
+/// naive Bayes gains with every further word; a margin exponent m below one does the same for
+/// large margins without making small ones smaller. The order of labels never changes.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Calibration {
-    /// ln of the inverse temperature for a message with one known feature.
+    /// ln of the inverse temperature for a message with one feature.
     pub log_scale: f64,
-    /// Power of the number of known features.
+    /// Power of the number of features.
     pub length_exponent: f64,
+    /// Power of the scaled margin.
+    pub margin_exponent: f64,
+}
+
+impl Default for Calibration {
+    fn default() -> Self {
+        Self {
+            log_scale: 0.0,
+            length_exponent: 0.0,
+            margin_exponent: 1.0,
+        }
+    }
 }
 
 const SCALE_RANGE: f64 = 12.0;
 const EXPONENT_RANGE: f64 = 1.0;
+const MARGIN_RANGE: std::ops::RangeInclusive<f64> = 0.25..=1.25;
 const MAX_STEPS: usize = 60;
-/// Pulls the exponent towards zero as if by a few documents of evidence.
+/// Pulls the exponents towards zero and one as if by a few documents of evidence.
 const EXPONENT_RIDGE: f64 = 2.0;
+const MARGIN_RIDGE: f64 = 4.0;
 
-/// Scores of one left-out document.
+/// Scores of one document by what had not seen it.
+#[derive(Clone)]
 pub(crate) struct Judged {
     pub scores: Vec<f64>,
-    pub known: usize,
+    /// Number of the document's features.
+    pub features: usize,
     pub class: usize,
 }
 
+/// Loss, gradient and Fisher information by the three parameters.
+struct Slope {
+    loss: f64,
+    gradient: [f64; 3],
+    information: [[f64; 3]; 3],
+}
+
 impl Calibration {
-    /// Log-probabilities of all classes.
-    pub(crate) fn log_probabilities(&self, scores: &mut [f64], known: usize) {
-        let scale = self.inverse_temperature(known);
+    /// Log-probabilities of all classes, in place.
+    pub(crate) fn log_probabilities(&self, scores: &mut [f64], features: usize) {
+        let max = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let scale = self.inverse_temperature(features);
         for s in scores.iter_mut() {
-            *s *= scale;
+            *s = -self.stretched((max - *s) * scale);
         }
         let norm = log_sum_exp(scores.iter().copied());
         for s in scores {
@@ -45,17 +70,27 @@ impl Calibration {
 
     /// Whether [`Calibration::fit`] could have found it.
     pub(crate) fn in_range(&self) -> bool {
-        self.log_scale.abs() <= SCALE_RANGE && self.length_exponent.abs() <= EXPONENT_RANGE
+        self.log_scale.abs() <= SCALE_RANGE
+            && self.length_exponent.abs() <= EXPONENT_RANGE
+            && MARGIN_RANGE.contains(&self.margin_exponent)
     }
 
-    fn inverse_temperature(&self, known: usize) -> f64 {
-        exp(self.log_scale + self.length_exponent * ln(known.max(1) as f64))
+    /// What scores of a message with so many features are multiplied with.
+    pub(crate) fn inverse_temperature(&self, features: usize) -> f64 {
+        exp(self.log_scale + self.length_exponent * ln(features.max(1) as f64))
     }
 
-    /// Minimises the log loss over left-out documents by Fisher scoring with backtracking.
+    fn stretched(&self, margin: f64) -> f64 {
+        match self.margin_exponent {
+            1.0 => margin,
+            m => pow(margin, m),
+        }
+    }
+
+    /// Minimises the log loss of judged documents by Fisher scoring with backtracking.
     /// Targets are smoothed as in Platt 1999, so that a set without errors does not ask for
-    /// infinite certainty.
-    pub(crate) fn fit(judged: &[Judged], poll: Poll) -> Self {
+    /// infinite certainty. Without `bend` the margin exponent stays one.
+    pub(crate) fn fit(judged: &[Judged], bend: bool, poll: Poll) -> Self {
         let mut best = Self::default();
         if judged.iter().all(|j| j.scores.len() < 2) {
             return best;
@@ -63,16 +98,17 @@ impl Calibration {
         // Start where score differences are of order one, whatever the form's units are.
         let spread: f64 = judged.iter().map(|j| j.spread()).sum::<f64>() / judged.len() as f64;
         best.log_scale = -ln(spread.max(1e-9)).clamp(-SCALE_RANGE, SCALE_RANGE);
-        let (mut loss, mut step) = best.loss_and_step(judged, poll);
+        let mut at = best.slope(judged, poll);
         for _ in 0..MAX_STEPS {
+            let step = at.step(bend);
             let mut length = 1.0;
             let improved = loop {
                 let next = best.moved(step, length);
-                let (next_loss, next_step) = next.loss_and_step(judged, poll);
-                if next_loss < loss {
-                    let gained = loss - next_loss;
-                    (best, loss, step) = (next, next_loss, next_step);
-                    break gained > 1e-9 * loss.abs();
+                let there = next.slope(judged, poll);
+                if there.loss < at.loss {
+                    let gained = at.loss - there.loss;
+                    (best, at) = (next, there);
+                    break gained > 1e-9 * at.loss.abs();
                 }
                 length /= 2.0;
                 if length < 1e-4 {
@@ -86,70 +122,132 @@ impl Calibration {
         best
     }
 
-    fn moved(&self, (scale, exponent): (f64, f64), length: f64) -> Self {
+    /// Mean of -ln p(true class).
+    pub(crate) fn log_loss(&self, judged: &[Judged]) -> f64 {
+        let loss = |j: &Judged| {
+            let mut log_p = j.scores.clone();
+            self.log_probabilities(&mut log_p, j.features);
+            -log_p[j.class]
+        };
+        judged.iter().map(loss).sum::<f64>() / judged.len().max(1) as f64
+    }
+
+    fn moved(&self, step: [f64; 3], length: f64) -> Self {
         Self {
-            log_scale: (self.log_scale + length * scale).clamp(-SCALE_RANGE, SCALE_RANGE),
-            length_exponent: (self.length_exponent + length * exponent)
+            log_scale: (self.log_scale + length * step[0]).clamp(-SCALE_RANGE, SCALE_RANGE),
+            length_exponent: (self.length_exponent + length * step[1])
                 .clamp(-EXPONENT_RANGE, EXPONENT_RANGE),
+            margin_exponent: (self.margin_exponent + length * step[2])
+                .clamp(*MARGIN_RANGE.start(), *MARGIN_RANGE.end()),
         }
     }
 
-    /// Penalised loss and the Fisher-scoring step that lowers it.
-    fn loss_and_step(&self, judged: &[Judged], poll: Poll) -> (f64, (f64, f64)) {
+    /// Penalised loss and its slope.
+    fn slope(&self, judged: &[Judged], poll: Poll) -> Slope {
         let smoothing = 1.0 / (judged.len() as f64 + 2.0);
-        let b = self.length_exponent;
-        let mut loss = EXPONENT_RIDGE / 2.0 * b * b;
-        let (mut g0, mut g1) = (0.0, EXPONENT_RIDGE * b);
-        let (mut h00, mut h01, mut h11) = (1e-6, 0.0, EXPONENT_RIDGE);
+        let (b, m) = (self.length_exponent, self.margin_exponent - 1.0);
+        let mut loss = (EXPONENT_RIDGE * b * b + MARGIN_RIDGE * m * m) / 2.0;
+        let mut gradient = [0.0, EXPONENT_RIDGE * b, MARGIN_RIDGE * m];
+        let mut information = [
+            [1e-6, 0.0, 0.0],
+            [0.0, EXPONENT_RIDGE, 0.0],
+            [0.0, 0.0, MARGIN_RIDGE],
+        ];
         let mut log_p = Vec::new();
         for j in judged {
             poll();
             log_p.clear();
             log_p.extend_from_slice(&j.scores);
-            self.log_probabilities(&mut log_p, j.known);
-            let scale = self.inverse_temperature(j.known);
-            let uniform = 1.0 / j.scores.len() as f64;
-            let (mut mean, mut square, mut target, mut cross) = (0.0, 0.0, 0.0, 0.0);
-            for (c, (&lp, &s)) in log_p.iter().zip(&j.scores).enumerate() {
-                let z = scale * s;
+            self.log_probabilities(&mut log_p, j.features);
+            let length = ln(j.features.max(1) as f64);
+            let log_scale = self.log_scale + b * length;
+            let max = j.max();
+            let other = smoothing / j.scores.len() as f64;
+            let (mut mean, mut square) = ([0.0; 3], [[0.0; 3]; 3]);
+            for (class, (&score, &lp)) in j.scores.iter().zip(&log_p).enumerate() {
                 let p = exp(lp);
-                let t = smoothing * uniform + if c == j.class { 1.0 - smoothing } else { 0.0 };
-                mean += p * z;
-                square += p * z * z;
-                target += t * z;
-                cross -= t * lp;
+                let target = other
+                    + if class == j.class {
+                        1.0 - smoothing
+                    } else {
+                        0.0
+                    };
+                loss -= target * lp;
+                let log_margin = log_scale + ln(max - score);
+                if log_margin == f64::NEG_INFINITY {
+                    continue;
+                }
+                // Derivatives of the score after stretching.
+                let z = -exp(self.margin_exponent * log_margin);
+                let slope = [
+                    z * self.margin_exponent,
+                    z * self.margin_exponent * length,
+                    z * log_margin,
+                ];
+                for a in 0..3 {
+                    gradient[a] += (p - target) * slope[a];
+                    mean[a] += p * slope[a];
+                    for b in 0..3 {
+                        square[a][b] += p * slope[a] * slope[b];
+                    }
+                }
             }
-            let u = ln(j.known.max(1) as f64);
-            let gradient = mean - target;
-            let curvature = (square - mean * mean).max(0.0);
-            loss += cross;
-            g0 += gradient;
-            g1 += gradient * u;
-            h00 += curvature;
-            h01 += curvature * u;
-            h11 += curvature * u * u;
+            for a in 0..3 {
+                for b in 0..3 {
+                    information[a][b] += square[a][b] - mean[a] * mean[b];
+                }
+            }
         }
-        let det = h00 * h11 - h01 * h01;
-        let step = if det > 1e-12 * h00 * h11 {
-            (-(h11 * g0 - h01 * g1) / det, -(h00 * g1 - h01 * g0) / det)
-        } else {
-            (-g0 / h00, 0.0)
-        };
-        // Shortened as a whole: clamping each part would turn it off the way down.
-        let shorten = (2.0 / step.0.abs()).min(0.5 / step.1.abs()).min(1.0);
-        (loss, (step.0 * shorten, step.1 * shorten))
+        Slope {
+            loss,
+            gradient,
+            information,
+        }
+    }
+}
+
+impl Slope {
+    /// The Fisher-scoring step that lowers the loss, shortened as a whole where it is long:
+    /// clamping each part would turn it off the way down.
+    fn step(&self, bend: bool) -> [f64; 3] {
+        let n = if bend { 3 } else { 2 };
+        let (mut a, mut step) = (self.information, self.gradient.map(|g| -g));
+        // Gaussian elimination; the ridges keep the matrix positive definite.
+        for i in 0..n {
+            let pivot = a[i][i].max(1e-12);
+            for j in i + 1..n {
+                let factor = a[j][i] / pivot;
+                for k in i..n {
+                    a[j][k] -= factor * a[i][k];
+                }
+                step[j] -= factor * step[i];
+            }
+        }
+        for i in (0..n).rev() {
+            let known: f64 = (i + 1..n).map(|k| a[i][k] * step[k]).sum();
+            step[i] = (step[i] - known) / a[i][i].max(1e-12);
+        }
+        if !bend {
+            step[2] = 0.0;
+        }
+        let shorten = std::iter::zip(step, [2.0, 0.5, 0.3])
+            .map(|(step, most)| most / step.abs().max(1e-300))
+            .fold(1.0, f64::min);
+        step.map(|s| s * shorten)
     }
 }
 
 impl Judged {
-    /// Distance between the best and the mean score.
-    fn spread(&self) -> f64 {
-        let max = self
-            .scores
+    fn max(&self) -> f64 {
+        self.scores
             .iter()
             .copied()
-            .fold(f64::NEG_INFINITY, f64::max);
-        max - self.scores.iter().sum::<f64>() / self.scores.len() as f64
+            .fold(f64::NEG_INFINITY, f64::max)
+    }
+
+    /// Distance between the best and the mean score.
+    fn spread(&self) -> f64 {
+        self.max() - self.scores.iter().sum::<f64>() / self.scores.len() as f64
     }
 }
 
@@ -168,7 +266,7 @@ mod tests {
                 let logit = (p / (1.0 - p)).ln() * (known as f64).sqrt() * 3.0;
                 Judged {
                     scores: vec![logit, 0.0],
-                    known,
+                    features: known,
                     class: usize::from(!right),
                 }
             })
@@ -177,9 +275,20 @@ mod tests {
 
     #[test]
     fn finds_scale_and_length_exponent() {
-        let c = Calibration::fit(&overconfident(4000), &never_cancelled);
+        let c = Calibration::fit(&overconfident(4000), false, &never_cancelled);
         assert!((c.length_exponent + 0.5).abs() < 0.1, "{c:?}");
         assert!((c.log_scale + 3f64.ln()).abs() < 0.5, "{c:?}");
+    }
+
+    /// Margins that were squared on their way.
+    #[test]
+    fn finds_the_margin_exponent() {
+        let mut judged = overconfident(4000);
+        for j in &mut judged {
+            j.scores[0] = j.scores[0].signum() * j.scores[0] * j.scores[0];
+        }
+        let c = Calibration::fit(&judged, true, &never_cancelled);
+        assert!((c.margin_exponent - 0.5).abs() < 0.1, "{c:?}");
     }
 
     #[test]
@@ -187,11 +296,11 @@ mod tests {
         let judged: Vec<_> = (0..10)
             .map(|i| Judged {
                 scores: vec![f64::from(i), 0.0],
-                known: 5,
+                features: 5,
                 class: 0,
             })
             .collect();
-        let c = Calibration::fit(&judged, &never_cancelled);
+        let c = Calibration::fit(&judged, false, &never_cancelled);
         let mut scores = [5.0, 0.0];
         c.log_probabilities(&mut scores, 5);
         assert!(scores[0].exp() < 0.999, "{c:?}");

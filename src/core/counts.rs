@@ -1,6 +1,7 @@
-//! The count table of Layer A: for every (feature key, class) the number of documents that
-//! hold the feature and the sum of those documents' unit-length weights. Integers only, so
-//! adding and subtracting are exact and order does not matter.
+//! The table of both layers: for every (feature key, class) the number of documents that
+//! hold the feature and the sum of those documents' unit-length weights (layer A), and the
+//! sum of the steps that corrected mistakes (layer B). Integers only, so adding and
+//! subtracting are exact and order does not matter.
 
 use crate::error::{reserve, reserve_exact};
 use crate::{Poll, Result};
@@ -9,7 +10,7 @@ use crate::{Poll, Result};
 /// `round(WEIGHT_ONE / sqrt(n))`.
 pub(crate) const WEIGHT_ONE: f64 = 65536.0;
 
-/// Counts of one feature in one class. Present only while `documents > 0`.
+/// Counts of one feature in one class. Present only while one of them is not zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Cell {
     pub key: u64,
@@ -17,9 +18,16 @@ pub(crate) struct Cell {
     pub weight: u64,
     pub documents: u32,
     pub class: u32,
+    /// Sum of steps, in 1 / [`RESIDUAL_ONE`](crate::residual::RESIDUAL_ONE), modulo 2^32.
+    pub residual: i32,
 }
 
 impl Cell {
+    /// Whether there is nothing to keep.
+    pub(crate) fn is_nothing(&self) -> bool {
+        self.documents == 0 && self.residual == 0
+    }
+
     fn order(&self) -> (u64, u32) {
         (self.key, self.class)
     }
@@ -90,6 +98,8 @@ impl Shard {
         }
         merged.extend(a);
         merged.extend(b);
+        // Steps can cancel each other.
+        merged.retain(|cell| !cell.is_nothing());
         self.cells = merged;
         Ok(())
     }
@@ -109,6 +119,7 @@ pub(crate) fn without(documents: u32, weight: u64, one: u64) -> Option<(u32, u64
 fn add(into: &mut Cell, other: &Cell) {
     into.documents = into.documents.saturating_add(other.documents);
     into.weight = into.weight.saturating_add(other.weight);
+    into.residual = into.residual.wrapping_add(other.residual);
 }
 
 /// All cells, split by the top byte of the key.
@@ -134,17 +145,36 @@ fn shard_of(key: u64) -> usize {
 impl CountTable {
     /// Adds one document.
     pub(crate) fn learn(&mut self, keys: &[u64], class: u32) -> Result<()> {
-        let weight = unit_weight(keys.len());
+        let cell = Cell {
+            key: 0,
+            weight: unit_weight(keys.len()),
+            documents: 1,
+            class,
+            residual: 0,
+        };
+        self.add_to(keys, cell)
+    }
+
+    /// Adds a step to these features of a class.
+    pub(crate) fn step(&mut self, keys: &[u64], class: u32, step: i32) -> Result<()> {
+        let cell = Cell {
+            key: 0,
+            weight: 0,
+            documents: 0,
+            class,
+            residual: step,
+        };
+        self.add_to(keys, cell)
+    }
+
+    fn add_to(&mut self, keys: &[u64], cell: Cell) -> Result<()> {
         for group in keys.chunk_by(|a, b| shard_of(*a) == shard_of(*b)) {
             let shard = &mut self.shards[shard_of(group[0])];
             let before = shard.bytes();
             reserve(&mut shard.pending, group.len())?;
-            shard.pending.extend(group.iter().map(|&key| Cell {
-                key,
-                weight,
-                documents: 1,
-                class,
-            }));
+            shard
+                .pending
+                .extend(group.iter().map(|&key| Cell { key, ..cell }));
             // Shards fill up evenly: with one threshold for all, one email would make all of
             // them merge.
             let room = shard.cells.len() / 2 + shard.cells.len() / 4 * shard_of(group[0]) / SHARDS;
@@ -175,14 +205,36 @@ impl CountTable {
                     let cell = &mut shard.cells[at];
                     cell.documents -= 1;
                     cell.weight -= weight;
-                    emptied |= cell.documents == 0;
+                    emptied |= cell.is_nothing();
                 }
             }
             if emptied {
-                shard.cells.retain(|c| c.documents > 0);
+                shard.cells.retain(|c| !c.is_nothing());
             }
         }
         true
+    }
+
+    /// Drops what is left of these features where no document has them. Needs a settled table.
+    pub(crate) fn purge(&mut self, keys: &[u64]) {
+        for &key in keys {
+            if self.row(key).iter().all(|cell| cell.documents == 0) {
+                let shard = &mut self.shards[shard_of(key)];
+                shard.cells.retain(|cell| cell.key != key);
+            }
+        }
+    }
+
+    /// Replaces the sums of steps by those that `of` gives for each row in turn. Needs a
+    /// settled table.
+    pub(crate) fn set_residuals(&mut self, mut of: impl FnMut(&mut [Cell]), poll: Poll) {
+        for shard in &mut self.shards {
+            for row in shard.cells.chunk_by_mut(|a, b| a.key == b.key) {
+                of(row);
+            }
+            shard.cells.retain(|cell| !cell.is_nothing());
+            poll();
+        }
     }
 
     /// Adds all of `other`, with its classes renumbered by `class_map`.
@@ -209,6 +261,35 @@ impl CountTable {
         Ok(())
     }
 
+    /// Adds the steps of `other`, a settled table, alone; those of a class that `class_map`
+    /// has as `u32::MAX` are left out.
+    pub(crate) fn merge_steps(
+        &mut self,
+        other: &CountTable,
+        class_map: &[u32],
+        poll: Poll,
+    ) -> Result<()> {
+        for (shard, from) in self.shards.iter_mut().zip(&other.shards) {
+            let before = shard.bytes();
+            let steps = from.cells.iter().filter_map(|cell| {
+                let class = class_map[cell.class as usize];
+                (cell.residual != 0 && class != u32::MAX).then_some(Cell {
+                    weight: 0,
+                    documents: 0,
+                    class,
+                    ..*cell
+                })
+            });
+            reserve(&mut shard.pending, steps.clone().count())?;
+            shard.pending.extend(steps);
+            shard.merge_pending()?;
+            shard.pending = Vec::new();
+            self.bytes = self.bytes - before + shard.bytes();
+            poll();
+        }
+        Ok(())
+    }
+
     /// Sorts in everything that is pending.
     pub(crate) fn settle(&mut self, poll: Poll) -> Result<()> {
         for shard in &mut self.shards {
@@ -221,12 +302,14 @@ impl CountTable {
         Ok(())
     }
 
-    /// Renumbers the classes. Needs a settled table.
+    /// Renumbers the classes; cells of a class that becomes `u32::MAX` go. Needs a settled
+    /// table.
     pub(crate) fn renumber(&mut self, class_map: &[u32], poll: Poll) {
         for shard in &mut self.shards {
             for cell in &mut shard.cells {
                 cell.class = class_map[cell.class as usize];
             }
+            shard.cells.retain(|cell| cell.class != u32::MAX);
             for row in shard.cells.chunk_by_mut(|a, b| a.key == b.key) {
                 row.sort_unstable_by_key(|c| c.class);
             }
@@ -246,7 +329,7 @@ impl CountTable {
         }
         let mut last = None;
         for cell in cells {
-            if last.is_some_and(|l| l >= cell.order()) || cell.documents == 0 {
+            if last.is_some_and(|l| l >= cell.order()) || cell.is_nothing() {
                 return Ok(None);
             }
             last = Some(cell.order());

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Calibration, ScoreForm};
+use crate::live::LiveLabel;
+use crate::math::{exp, ln};
+use crate::{Calibration, Features, ScoreForm, Scores, Step};
 
 /// How counts become probabilities. Frozen between trainings, so that an email learned
 /// later changes the terms of its own features only.
@@ -10,7 +12,10 @@ use crate::{Calibration, ScoreForm};
 pub struct Fit {
     /// How counts become scores.
     pub form: ScoreForm,
-    /// How scores become probabilities.
+    /// How scores become the probabilities that the residual layer learns from: that of the
+    /// counts alone, with a margin exponent of one.
+    pub learning: Calibration,
+    /// How scores of both layers become probabilities.
     pub calibration: Calibration,
     /// Number of documents that idf compares document frequencies with.
     pub reference_documents: u64,
@@ -20,20 +25,63 @@ impl Default for Fit {
     /// Before there was anything to fit: presence only, and an exponent that takes back the
     /// overconfidence that naive Bayes gains with every word.
     fn default() -> Self {
+        let calibration = Calibration {
+            length_exponent: -0.5,
+            ..Calibration::default()
+        };
         Self {
             form: ScoreForm::MultinomialBoolean,
-            calibration: Calibration {
-                log_scale: 0.0,
-                length_exponent: -0.5,
-            },
+            learning: calibration,
+            calibration,
             reference_documents: 0,
         }
     }
 }
 
 impl Fit {
+    /// Log-probabilities of a message's labels; their shares if no feature is known.
+    pub(crate) fn log_probabilities(
+        &self,
+        scores: Scores,
+        features: &Features,
+        documents: &[u64],
+    ) -> Vec<f64> {
+        if scores.known == 0 {
+            let all: u64 = documents.iter().sum();
+            let share = |&n: &u64| ln(n as f64 / all as f64);
+            return documents.iter().map(share).collect();
+        }
+        let mut log_p = scores.scores;
+        let n = features.keys().len();
+        self.calibration.log_probabilities(&mut log_p, n);
+        log_p
+    }
+
+    /// The step of a message with these scores that is to get `label`; labels are folded, in
+    /// class order.
+    pub(crate) fn step(
+        &self,
+        scores: Scores,
+        features: &Features,
+        label: &str,
+        labels: &[LiveLabel],
+    ) -> Step {
+        let n = features.keys().len();
+        let x = scores.scale * self.learning.inverse_temperature(n);
+        let mut log_p = scores.scores;
+        self.learning.log_probabilities(&mut log_p, n);
+        let answers = labels
+            .iter()
+            .zip(log_p)
+            .map(|(l, lp)| (l.folded.as_str(), exp(lp)));
+        Step::of(self.form, x, label, answers)
+    }
+
     /// Whether training could have found it.
     pub(crate) fn in_range(&self) -> bool {
-        self.calibration.in_range() && self.reference_documents < 1 << 48
+        self.learning.in_range()
+            && self.learning.margin_exponent == 1.0
+            && self.calibration.in_range()
+            && self.reference_documents < 1 << 48
     }
 }

@@ -24,6 +24,7 @@ mod math;
 pub mod message;
 mod model;
 mod naive_bayes;
+mod residual;
 mod sample;
 mod state;
 pub mod tokenizer;
@@ -37,11 +38,12 @@ pub use labels::{MAX_LABEL_BYTES, MAX_LABELS, fold_label};
 pub use linfa::ParamGuard;
 pub use live::{Live, LiveLabel};
 pub use model::{CellCounts, Model, ModelMeta, Scored};
-pub use naive_bayes::{NaiveBayes, ScoreForm};
-pub use sample::{SAMPLE_DOCUMENTS, sample_priority};
+pub use naive_bayes::{NaiveBayes, ScoreForm, Scores};
+pub use residual::Step;
+pub use sample::sample_priority;
 pub use state::{LabelCounts, State};
 pub use tokenizer::{Features, Tokenizer};
-pub use train::{Messages, Trainer, TrainerParams, TrainerValidParams};
+pub use train::{JUDGED_DOCUMENTS, Messages, Trainer, TrainerParams, TrainerValidParams};
 
 /// Called between bounded pieces of work (a few milliseconds at most), so that a host can
 /// stop a long computation by unwinding.

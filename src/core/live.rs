@@ -13,7 +13,7 @@ use std::rc::Rc;
 use crate::artifact::{Kind, corrupt};
 use crate::labels::trimmed;
 use crate::model::{best, ranked};
-use crate::{CellCounts, Features, Model, Poll, Result, Scored, fold_label};
+use crate::{CellCounts, Features, Model, Poll, Result, Scored, Scores, Step, fold_label};
 
 mod overlay;
 mod row;
@@ -97,6 +97,40 @@ impl Live {
         self.decide(features, label, Decision::Unlearn)
     }
 
+    /// Adds a step of the residual layer to the features of an email, or takes it back.
+    /// Labels without emails are passed over: learn first, and un-learn last.
+    ///
+    /// # Errors
+    /// With nothing changed: [`crate::Error::OutOfMemory`]; [`crate::Error::Corrupt`] if the
+    /// base's counts are needed and not set.
+    pub fn step(&mut self, features: &Features, step: &Step, take_back: bool) -> Result<()> {
+        if self.needs_counts() {
+            return Err(corrupt(Kind::Model, "its counts were not read"));
+        }
+        let (base, counts) = (&*self.base, self.counts.as_deref());
+        let mut new = None;
+        let overlay = match &mut self.overlay {
+            Some(overlay) => overlay,
+            None => new.insert(Box::new(Overlay::new(base))),
+        };
+        overlay.step(base, counts, features, step, take_back)?;
+        if new.is_some() {
+            self.overlay = new;
+        }
+        Ok(())
+    }
+
+    /// The step with which the residual layer learns that an email has this label.
+    ///
+    /// # Errors
+    /// [`crate::Error::LabelTooLong`].
+    pub fn step_towards(&self, features: &Features, label: &str, poll: Poll) -> Result<Step> {
+        let folded = fold_label(label)?;
+        let scores = self.scores(features, poll);
+        let fit = &self.base.meta().fit;
+        Ok(fit.step(scores, features, &folded, self.labels()))
+    }
+
     fn decide(&mut self, features: &Features, label: &str, decision: Decision) -> Result<()> {
         let spelling = trimmed(label)?;
         let folded = fold_label(spelling)?;
@@ -159,9 +193,21 @@ impl Live {
     /// Log-probabilities in class order. A message without a known feature gets the shares
     /// of the labels.
     pub fn log_probabilities(&self, features: &Features, poll: Poll) -> Vec<f64> {
+        let scores = self.scores(features, poll);
+        let documents = match &self.overlay {
+            Some(overlay) => &overlay.settled.documents,
+            None => &self.base.meta().documents,
+        };
+        self.base
+            .meta()
+            .fit
+            .log_probabilities(scores, features, documents)
+    }
+
+    fn scores(&self, features: &Features, poll: Poll) -> Scores {
         match &self.overlay {
-            Some(overlay) => overlay.log_probabilities(&self.base, features, poll),
-            None => self.base.log_probabilities(features, poll),
+            Some(overlay) => overlay.scores(&self.base, features, poll),
+            None => self.base.scores(features, poll),
         }
     }
 

@@ -11,6 +11,11 @@ pub(crate) fn exp(x: f64) -> f64 {
     libm::exp(x)
 }
 
+/// Power of a number that is not negative.
+pub(crate) fn pow(x: f64, exponent: f64) -> f64 {
+    libm::pow(x, exponent)
+}
+
 /// `ln(sum(exp(x)))` without overflow: the maximum is taken out first.
 pub(crate) fn log_sum_exp(x: impl Iterator<Item = f64> + Clone) -> f64 {
     let max = x.clone().fold(f64::NEG_INFINITY, f64::max);

@@ -7,7 +7,8 @@
 //! ```text
 //! DIRECTORY  u32  first row of each key prefix (top bits of the key), and one end
 //! ROWS       16   feature key u64, ascending; first cell u32; weight of the feature in
-//!                 the message vector f32. One more row at the end closes the last one.
+//!                 the message vector f32, zero for one that no email has any more. One more
+//!                 row at the end closes the last one.
 //! CELLS       6   class u16; score f32, relative to a class without the feature
 //! STATE           the whole state artifact
 //! ```
@@ -22,13 +23,13 @@ use serde::{Deserialize, Serialize};
 use crate::artifact::{
     BYTES_PER_POLL, HEADER_BYTES, Header, Kind, Writer, at_most, corrupt, items,
 };
-use crate::counts::WEIGHT_ONE;
+use crate::counts::{Cell, WEIGHT_ONE};
 use crate::error::{probe, reserve};
 use crate::evaluation::argmax;
 use crate::labels::is_label;
 use crate::live::LiveLabel;
-use crate::math::{exp, ln};
-use crate::naive_bayes::{ClassSums, ClassTerms, NaiveBayes, Totals, Weighing};
+use crate::math::exp;
+use crate::naive_bayes::{ClassSums, ClassTerms, NaiveBayes, Scores, Sums, Totals, Weighing};
 use crate::state::check_tokenizer;
 use crate::tokenizer::TOKENIZER_VERSION;
 use crate::train::Messages;
@@ -69,6 +70,8 @@ pub struct ModelMeta {
     pub fit: Fit,
     /// How good it is.
     pub metrics: Metrics,
+    /// Features that some email has.
+    features: u64,
     /// Sums over all features, per class.
     #[serde(deserialize_with = "at_most::<_, _, MAX_LABELS>")]
     sums: Vec<ClassSums>,
@@ -108,14 +111,6 @@ impl Model {
         Self::from_bytes(bytes, poll)
     }
 
-    /// The artifact of a model that has learned nothing, with this one's fit and metrics.
-    ///
-    /// # Errors
-    /// [`Error::OutOfMemory`].
-    pub fn without_counts(&self, poll: Poll) -> Result<Vec<u8>> {
-        State::default().pack(&self.meta.fit, self.meta.metrics.clone(), poll)
-    }
-
     /// Packs the weights of a settled state. Returns the artifact.
     pub(crate) fn pack(
         state: &mut State,
@@ -126,7 +121,9 @@ impl Model {
         let weighing = Weighing::of(fit);
         let totals = NaiveBayes::weighed(state, weighing, poll).totals().clone();
         let (mut rows, mut cells) = (Vec::new(), Vec::new());
-        reserve(&mut rows, (totals.features as usize + 1) * ROW_BYTES)?;
+        let distinct = |group: &[Cell]| group.chunk_by(|a, b| a.key == b.key).count();
+        let number: usize = state.counts().groups().map(distinct).sum();
+        reserve(&mut rows, (number + 1) * ROW_BYTES)?;
         reserve(&mut cells, state.counts().len() * CELL_BYTES)?;
         let mut deltas = Vec::new();
         let mut packed = 0u32;
@@ -153,6 +150,7 @@ impl Model {
             skipped: state.skipped(),
             fit: *fit,
             metrics,
+            features: totals.features,
             sums: totals.sums,
         };
         let mut out = Writer::new(Kind::Model);
@@ -260,36 +258,41 @@ impl Model {
         self.bytes
     }
 
-    /// Uncalibrated scores of all classes and the number of known features.
-    pub fn scores(&self, features: &Features, poll: Poll) -> (Vec<f64>, usize) {
-        let mut sums = vec![0.0; self.meta.labels.len()];
-        let Ok(table) = self.table() else {
-            return (sums, 0); // Not reached: `open` built it once.
+    /// Uncalibrated scores of all classes.
+    pub fn scores(&self, features: &Features, poll: Poll) -> Scores {
+        let mut scores = vec![0.0; self.meta.labels.len()];
+        let mut sums = Sums {
+            features: features.keys().len(),
+            ..Sums::default()
         };
-        // Bound by cache misses. Each step only loads what the one before found, for all
-        // features at once, so the processor waits for many of them at the same time.
-        let rows = table.find(features.keys(), |_| ());
-        let (mut gains, mut squares) = (0.0, 0.0);
-        for (i, row) in rows.iter().enumerate() {
-            if i % ROWS_PER_POLL == 0 {
-                poll();
-            }
-            gains += row.gain;
-            squares += row.gain * row.gain;
-            for cell in &table.cells[row.cells.clone()] {
-                sums[cell_class(cell)] += f64::from(cell_score(cell));
+        // Opening the model built the table once.
+        if let Ok(table) = self.table() {
+            // Bound by cache misses. Each step only loads what the one before found, for all
+            // features at once, so the processor waits for many of them at the same time.
+            for (i, row) in table.find(features.keys(), |_| ()).iter().enumerate() {
+                if i % ROWS_PER_POLL == 0 {
+                    poll();
+                }
+                if row.gain == 0.0 {
+                    continue;
+                }
+                sums.add(row.gain);
+                for cell in &table.cells[row.cells.clone()] {
+                    scores[cell_class(cell)] += f64::from(cell_score(cell));
+                }
             }
         }
         self.terms
-            .scores(self.meta.fit.form, &mut sums, gains, squares);
-        (sums, rows.len())
+            .scores(&Weighing::of(&self.meta.fit), scores, sums)
     }
 
     /// Log-probabilities in class order. A message without a known feature gets the shares
     /// of the labels in training.
     pub fn log_probabilities(&self, features: &Features, poll: Poll) -> Vec<f64> {
-        let (scores, known) = self.scores(features, poll);
-        log_probabilities(&self.meta.fit, scores, known, &self.meta.documents)
+        let scores = self.scores(features, poll);
+        self.meta
+            .fit
+            .log_probabilities(scores, features, &self.meta.documents)
     }
 
     /// The most probable label; of equals the first in label order. `None` without labels.
@@ -309,10 +312,7 @@ impl Model {
 
     pub(crate) fn totals(&self) -> Totals {
         Totals {
-            // The last row only closes the one before.
-            features: self
-                .table()
-                .map_or(0, |t| t.rows.len().saturating_sub(1) as u64),
+            features: self.meta.features,
             documents: self.meta.documents.clone(),
             sums: self.meta.sums.clone(),
         }
@@ -344,22 +344,6 @@ impl Model {
     }
 }
 
-/// Log-probabilities from scores, in place; the shares of the labels if no feature is known.
-pub(crate) fn log_probabilities(
-    fit: &Fit,
-    mut scores: Vec<f64>,
-    known: usize,
-    documents: &[u64],
-) -> Vec<f64> {
-    if known == 0 {
-        let all: u64 = documents.iter().sum();
-        let share = |&n: &u64| ln(n as f64 / all as f64);
-        return documents.iter().map(share).collect();
-    }
-    fit.calibration.log_probabilities(&mut scores, known);
-    scores
-}
-
 pub(crate) fn best<'a>(log_p: &[f64], labels: &'a [LiveLabel]) -> Option<Scored<'a>> {
     scored(log_p, labels, argmax(log_p))
 }
@@ -388,6 +372,8 @@ pub struct CellCounts {
     model: u128,
     documents: Vec<u8>,
     weights: Vec<u8>,
+    /// Empty if all are zero.
+    residuals: Vec<u8>,
 }
 
 impl CellCounts {
@@ -424,7 +410,8 @@ impl CellCounts {
         let cells = header.range(section::CELLS)?.len() / CELL_BYTES;
         let mut counts = |id, bytes: usize| {
             let range = own.range(id)?;
-            if range.len() != cells * bytes {
+            let none = id == part::CELL_RESIDUALS && range.is_empty();
+            if range.len() != cells * bytes && !none {
                 return Err(corrupt(Kind::Model, "its state has other tables").into());
             }
             let content = read(range)?;
@@ -435,10 +422,11 @@ impl CellCounts {
             model: header.identity(),
             documents: counts(part::CELL_DOCUMENTS, 4)?,
             weights: counts(part::CELL_WEIGHTS, 8)?,
+            residuals: counts(part::CELL_RESIDUALS, 4)?,
         };
         for from in (0..cells).step_by(CELLS_PER_POLL) {
             poll();
-            let possible = |at| counts.get(at).is_some_and(|(n, w)| is_possible(n, w));
+            let possible = |at| counts.get(at).is_some_and(|c| is_possible(&c));
             if !(from..cells.min(from + CELLS_PER_POLL)).all(possible) {
                 return Err(corrupt(Kind::State, "its counts do not add up").into());
             }
@@ -446,12 +434,16 @@ impl CellCounts {
         Ok(counts)
     }
 
-    /// Documents and weight of a cell.
-    pub(crate) fn get(&self, cell: usize) -> Option<(u32, u64)> {
-        Some((
-            u32::from_le_bytes(*self.documents.as_chunks().0.get(cell)?),
-            u64::from_le_bytes(*self.weights.as_chunks().0.get(cell)?),
-        ))
+    /// Counts of a cell, without its key and class.
+    pub(crate) fn get(&self, cell: usize) -> Option<Cell> {
+        let residual = self.residuals.as_chunks().0.get(cell);
+        Some(Cell {
+            key: 0,
+            weight: u64::from_le_bytes(*self.weights.as_chunks().0.get(cell)?),
+            documents: u32::from_le_bytes(*self.documents.as_chunks().0.get(cell)?),
+            class: 0,
+            residual: residual.map_or(0, |&bytes| i32::from_le_bytes(bytes)),
+        })
     }
 
     /// Whether they are those of this model.
@@ -461,8 +453,8 @@ impl CellCounts {
 }
 
 /// Whether so many documents can have this weight: bounds every later sum.
-fn is_possible(documents: u32, weight: u64) -> bool {
-    documents > 0 && weight <= u64::from(documents) * WEIGHT_ONE as u64
+fn is_possible(cell: &Cell) -> bool {
+    !cell.is_nothing() && cell.weight <= u64::from(cell.documents) * WEIGHT_ONE as u64
 }
 
 impl linfa::traits::Predict<&Messages, Array1<String>> for Model {
@@ -594,6 +586,7 @@ impl<'a> Table<'a> {
         let prefixes = self.directory.len().saturating_sub(1);
         let weighing = Weighing::of(&meta.fit);
         let sound = [meta.documents.len(), meta.sums.len()] == [classes; 2]
+            && (meta.features as usize) < self.rows.len().max(1)
             && meta.fit.in_range()
             && meta
                 .documents

@@ -10,8 +10,12 @@
 //! | multinomial, tf-idf | ln prior_c + sum x_k ln((v_kc + a) / (v_c + a V)), a = .1 |
 //! | complement, tf-idf | - sum x_k ln((v_k - v_kc + a) / (v - v_c + a V)), a = 1 |
 //!
-//! where v_kc = w_kc idf_k and x = idf scaled to length one over the message. The first is
+//! where v_kc = w_kc idf_k and x = idf scaled to length one over the message, features that
+//! nobody knows included: a message of which little is known says little. The first is
 //! Metsis et al. 2006, the third Rennie et al. 2003 (complement naive Bayes).
+//!
+//! The residual layer ([`crate::residual`]) adds g_k^2 r_kc to each, with g_k the feature's
+//! own weight (1 or idf_k) and r_kc the sum of its steps.
 //!
 //! Every form is a constant per class plus a sum over the *stored* cells of the message's
 //! features; that sum is what [`crate::Model`] packs.
@@ -22,8 +26,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::counts::{Cell, WEIGHT_ONE};
+use crate::counts::{Cell, WEIGHT_ONE, unit_weight};
 use crate::math::ln;
+use crate::residual::RESIDUAL_ONE;
+use crate::sample::Document;
 use crate::state::MAX_SUM;
 use crate::{Features, Fit, Poll, State};
 
@@ -103,12 +109,40 @@ pub(crate) struct ClassTerms {
     pub base: Vec<f64>,
 }
 
+/// Sums over the features of a message.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Sums {
+    /// Of the gains of known features.
+    pub gains: f64,
+    /// Of their squares.
+    pub squares: f64,
+    /// Known features.
+    pub known: usize,
+    /// All features.
+    pub features: usize,
+}
+
+impl Sums {
+    pub(crate) fn add(&mut self, gain: f64) {
+        self.gains += gain;
+        self.squares += gain * gain;
+        self.known += 1;
+    }
+}
+
 impl ClassTerms {
-    /// Scores from the summed cells, gains and squared gains of a message's features.
-    pub(crate) fn scores(&self, form: ScoreForm, sums: &mut [f64], gains: f64, squares: f64) {
-        let scale = message_scale(form, squares);
-        for (c, sum) in sums.iter_mut().enumerate() {
-            *sum = self.prior[c] + scale * (gains * self.base[c] + *sum);
+    /// Scores from the summed cells of a message's features.
+    pub(crate) fn scores(&self, weighing: &Weighing, mut scores: Vec<f64>, sums: Sums) -> Scores {
+        let unknown = sums.features.saturating_sub(sums.known) as f64;
+        let gain = weighing.unknown_gain();
+        let scale = message_scale(weighing.form, sums.squares + unknown * gain * gain);
+        for (c, score) in scores.iter_mut().enumerate() {
+            *score = self.prior[c] + scale * (sums.gains * self.base[c] + *score);
+        }
+        Scores {
+            scores,
+            known: sums.known,
+            scale,
         }
     }
 }
@@ -164,12 +198,17 @@ impl Weighing {
         let alpha = self.form.alpha();
         let log_alpha = ln(alpha);
         deltas.clear();
-        let gain = if self.form == ScoreForm::MultinomialBoolean {
+        if document_frequency(row) == 0 {
+            // Steps alone do not make a feature known.
+            deltas.extend(row.iter().map(|cell| (cell.class, 0.0)));
+            return RowTerms { gain: 0.0, deltas };
+        }
+        let gain = self.gain(document_frequency(row));
+        if self.form == ScoreForm::MultinomialBoolean {
             let seen = |cell: &Cell| ln(f64::from(cell.documents) + alpha) - log_alpha;
             deltas.extend(row.iter().map(|cell| (cell.class, seen(cell))));
-            1.0
         } else {
-            let idf = self.log_reference.saturating_sub(self.log_df(row)) as f64 / LOG_ONE + 1.0;
+            let idf = gain;
             let value = |weight: u64| weight as f64 / WEIGHT_ONE * idf;
             let whole: u64 = row.iter().map(|c| c.weight).sum();
             let log_whole = ln(value(whole) + alpha);
@@ -178,9 +217,27 @@ impl Weighing {
                 _ => ln(value(cell.weight) + alpha) - log_alpha,
             };
             deltas.extend(row.iter().map(|cell| (cell.class, idf * seen(cell))));
-            idf
-        };
+        }
+        for ((_, delta), cell) in deltas.iter_mut().zip(row) {
+            *delta += gain * gain * (f64::from(cell.residual) / RESIDUAL_ONE);
+        }
         RowTerms { gain, deltas }
+    }
+
+    /// What a feature in so many documents weighs in the message vector.
+    pub(crate) fn gain(&self, documents: u64) -> f64 {
+        match self.form {
+            ScoreForm::MultinomialBoolean => 1.0,
+            _ => {
+                let log = self.log_reference.saturating_sub(self.log_df_of(documents));
+                log as f64 / LOG_ONE + 1.0
+            }
+        }
+    }
+
+    /// What a feature that no document has weighs in the message vector.
+    pub(crate) fn unknown_gain(&self) -> f64 {
+        self.gain(0)
     }
 
     /// Constants of the classes.
@@ -258,6 +315,26 @@ pub(crate) struct RowTerms<'b> {
     pub deltas: &'b [(u32, f64)],
 }
 
+/// Scores of one message.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scores {
+    /// Per class; not normalised, for the multinomial forms the joint log likelihood.
+    pub scores: Vec<f64>,
+    /// How many of its features are known.
+    pub known: usize,
+    /// What sums over its features were multiplied with.
+    pub scale: f64,
+}
+
+impl LeftOut {
+    pub(crate) fn of(document: &Document) -> Self {
+        Self {
+            class: document.class,
+            weight: unit_weight(document.keys.len()),
+        }
+    }
+}
+
 impl<'a> NaiveBayes<'a> {
     /// Prepares scoring with idf by the documents that are there. `state` must be settled.
     pub fn new(state: &'a State, form: ScoreForm, poll: Poll<'a>) -> Self {
@@ -281,7 +358,7 @@ impl<'a> NaiveBayes<'a> {
         };
         for group in state.counts().groups() {
             for row in group.chunk_by(|a, b| a.key == b.key) {
-                totals.features += 1;
+                totals.features += u64::from(document_frequency(row) > 0);
                 weighing.add_log_df(&mut totals.sums, row);
             }
             poll();
@@ -317,9 +394,13 @@ impl<'a> NaiveBayes<'a> {
         self.weighing.form
     }
 
-    /// Scores of all classes (not normalised; for the multinomial forms the joint log
-    /// likelihood) and the number of known features.
-    pub fn scores(&self, features: &Features) -> (Vec<f64>, usize) {
+    /// How counts are weighed.
+    pub(crate) fn weighing(&self) -> &Weighing {
+        &self.weighing
+    }
+
+    /// Scores of all classes.
+    pub fn scores(&self, features: &Features) -> Scores {
         let rows: Vec<_> = features
             .keys()
             .iter()
@@ -330,11 +411,7 @@ impl<'a> NaiveBayes<'a> {
 
     /// As [`NaiveBayes::scores`] for the rows of the message's features; with `left_out`, as
     /// if that document, which has exactly these features, had never been learned.
-    pub(crate) fn scores_of(
-        &self,
-        rows: &[&[Cell]],
-        left_out: Option<LeftOut>,
-    ) -> (Vec<f64>, usize) {
+    pub(crate) fn scores_of(&self, rows: &[&[Cell]], left_out: Option<LeftOut>) -> Scores {
         let mut totals = std::borrow::Cow::Borrowed(&self.totals);
         let mut weighing = self.weighing;
         if let Some(out) = left_out {
@@ -350,7 +427,10 @@ impl<'a> NaiveBayes<'a> {
             weighing = Weighing::new(weighing.form, weighing.reference.saturating_sub(1));
         }
         let mut sums = vec![0.0; self.totals.documents.len()];
-        let (mut gains, mut squares, mut known) = (0.0, 0.0, 0);
+        let mut of = Sums {
+            features: rows.len(),
+            ..Sums::default()
+        };
         let (mut remaining, mut deltas) = (Vec::new(), Vec::new());
         let mut cells = 0;
         for &(mut row) in rows {
@@ -367,26 +447,21 @@ impl<'a> NaiveBayes<'a> {
                 weighing.add_log_df(&mut totals.sums, row);
                 totals.features = totals.features.saturating_sub(row.is_empty().into());
             }
-            if row.is_empty() {
+            let terms = weighing.terms(row, &mut deltas);
+            if terms.gain == 0.0 {
                 continue;
             }
-            let terms = weighing.terms(row, &mut deltas);
-            known += 1;
-            gains += terms.gain;
-            squares += terms.gain * terms.gain;
+            of.add(terms.gain);
             for &(class, delta) in terms.deltas {
                 sums[class as usize] += delta;
             }
         }
-        weighing
-            .class_terms(&totals)
-            .scores(weighing.form, &mut sums, gains, squares);
-        (sums, known)
+        weighing.class_terms(&totals).scores(&weighing, sums, of)
     }
 }
 
 /// Factor that brings a message vector with this sum of squared gains to length one.
-fn message_scale(form: ScoreForm, squares: f64) -> f64 {
+pub(crate) fn message_scale(form: ScoreForm, squares: f64) -> f64 {
     if form.unit_length() && squares > 0.0 {
         1.0 / squares.sqrt()
     } else {
@@ -394,7 +469,7 @@ fn message_scale(form: ScoreForm, squares: f64) -> f64 {
     }
 }
 
-fn document_frequency(row: &[Cell]) -> u64 {
+pub(crate) fn document_frequency(row: &[Cell]) -> u64 {
     row.iter().map(|c| u64::from(c.documents)).sum()
 }
 
@@ -416,7 +491,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::counts::unit_weight;
     use crate::never_cancelled;
 
     fn learn(documents: &[(Vec<u64>, usize)]) -> State {
@@ -454,11 +528,12 @@ mod tests {
             let rows: Vec<_> = keys.iter().map(|&k| whole.counts().row(k)).collect();
             for form in ScoreForm::ALL {
                 let judge = NaiveBayes::new(&whole, form, &never_cancelled);
-                let (found, known) = judge.scores_of(&rows, Some(left_out));
+                let found = judge.scores_of(&rows, Some(left_out));
                 let features = Features::from_sorted(keys.clone()).unwrap();
-                let (wanted, wanted_known) =
+                let wanted =
                     NaiveBayes::new(&without, form, &never_cancelled).scores(&features);
-                prop_assert_eq!(known, wanted_known);
+                prop_assert_eq!(found.known, wanted.known);
+                let (found, wanted) = (found.scores, wanted.scores);
                 // A label whose only document is left out does not exist without it.
                 for label in 0..3 {
                     if let (Some(a), Some(b)) = (number(&whole, label), number(&without, label)) {

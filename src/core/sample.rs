@@ -1,32 +1,43 @@
-//! The documents that a state keeps whole, for choosing the score form, for calibration
-//! and for metrics: a bottom-k sample by content hash. It is uniform over the documents,
-//! bounded, and does not depend on order or on how states were split and merged.
+//! The documents that a state keeps whole, to train the residual layer, to choose the score
+//! form, for calibration and for metrics: those with the lowest content hashes. It is uniform
+//! over the documents, bounded, and does not depend on order or on how states were split and
+//! merged.
+
+use std::collections::BTreeMap;
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::{Features, Result, fold_label};
 
-/// Documents kept.
-pub const SAMPLE_DOCUMENTS: usize = 2000;
+/// Most documents kept.
+pub(crate) const SAMPLE_DOCUMENTS: usize = 1 << 16;
 
-/// Longer documents are left out of the sample (not of the counts), which bounds its size.
+/// Most features of kept documents together: 64 MB.
+pub(crate) const SAMPLE_FEATURES: usize = 1 << 23;
+
+/// Longer documents are left out of the sample (not of the counts), so that no one of them
+/// takes the place of many.
 pub(crate) const MAX_SAMPLED_FEATURES: usize = 16_384;
 
 /// One kept document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Document {
-    /// Hash of content and label; the smallest ones are kept.
-    pub priority: u64,
     pub class: u32,
     pub keys: Box<[u64]>,
+    /// How often it was learned.
+    pub copies: u32,
 }
 
-/// Sorted by priority. Equal priorities are equal documents.
+/// Documents by priority, those below `cutoff`. Equal priorities are equal documents.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Sample {
-    documents: Vec<Document>,
-    key_bytes: usize,
-    /// A document was removed while others were turned away, or could have been.
+    documents: BTreeMap<u64, Document>,
+    /// Documents and features, copies counted.
+    number: usize,
+    features: usize,
+    /// The lowest priority that there was no room for.
+    cutoff: Option<u64>,
+    /// A document was removed, so there may be room for some at or above the cutoff.
     short: bool,
 }
 
@@ -44,74 +55,200 @@ pub(crate) fn priority(features: &Features, folded_label: &str) -> u64 {
 }
 
 impl Sample {
+    /// From stored documents in ascending priority; `None` if they are not what a sample
+    /// would keep.
+    pub(crate) fn from_sorted(
+        documents: impl Iterator<Item = (u64, Document)>,
+        cutoff: Option<u64>,
+    ) -> Option<Self> {
+        let mut sample = Self {
+            cutoff,
+            ..Self::default()
+        };
+        for (priority, document) in documents {
+            let copies = document.copies as usize;
+            let last = sample.documents.last_key_value();
+            if copies == 0
+                || document.keys.len() > MAX_SAMPLED_FEATURES
+                || last.is_some_and(|(&last, _)| last >= priority)
+                || cutoff.is_some_and(|cutoff| priority >= cutoff)
+            {
+                return None;
+            }
+            sample.number = sample.number.checked_add(copies)?;
+            sample.features = (document.keys.len().checked_mul(copies)?)
+                .checked_add(sample.features)
+                .filter(|&n| n <= SAMPLE_FEATURES)?;
+            sample.documents.insert(priority, document);
+        }
+        (sample.number <= SAMPLE_DOCUMENTS).then_some(sample)
+    }
+
     /// Offers a document; it is copied only if it is kept.
-    pub(crate) fn offer(&mut self, priority: u64, class: u32, keys: &[u64]) {
-        let full = self.documents.len() == SAMPLE_DOCUMENTS;
-        if keys.len() > MAX_SAMPLED_FEATURES
-            || full
-                && self
-                    .documents
-                    .last()
-                    .is_some_and(|last| last.priority <= priority)
-        {
+    pub(crate) fn offer(&mut self, priority: u64, class: u32, keys: &[u64], copies: u32) {
+        if keys.len() > MAX_SAMPLED_FEATURES || self.cutoff.is_some_and(|c| priority >= c) {
             return;
         }
-        if full {
-            self.drop_at(SAMPLE_DOCUMENTS - 1);
+        let document = self.documents.entry(priority).or_insert_with(|| Document {
+            class,
+            keys: keys.into(),
+            copies: 0,
+        });
+        document.copies += copies;
+        self.number += copies as usize;
+        self.features += copies as usize * keys.len();
+        self.trim();
+    }
+
+    fn trim(&mut self) {
+        while self.number > SAMPLE_DOCUMENTS || self.features > SAMPLE_FEATURES {
+            let Some((priority, document)) = self.documents.pop_last() else {
+                return;
+            };
+            self.cutoff = Some(priority);
+            self.forget(&document, document.copies);
         }
-        let at = self.documents.partition_point(|d| d.priority <= priority);
-        self.key_bytes += size_of_val(keys);
-        self.documents.insert(
-            at,
-            Document {
-                priority,
-                class,
-                keys: keys.into(),
-            },
-        );
+    }
+
+    fn forget(&mut self, document: &Document, copies: u32) {
+        self.number -= copies as usize;
+        self.features -= copies as usize * document.keys.len();
     }
 
     /// Removes one copy of a document, if it is there.
     pub(crate) fn remove(&mut self, priority: u64) {
-        let at = self.documents.partition_point(|d| d.priority < priority);
-        if self
-            .documents
-            .get(at)
-            .is_some_and(|d| d.priority == priority)
-        {
-            self.short |= self.documents.len() == SAMPLE_DOCUMENTS;
-            self.drop_at(at);
+        let Some(mut document) = self.documents.remove(&priority) else {
+            return;
+        };
+        self.forget(&document, 1);
+        self.short |= self.cutoff.is_some();
+        document.copies -= 1;
+        if document.copies > 0 {
+            self.documents.insert(priority, document);
         }
     }
 
-    /// Whether a document may be missing that was turned away while there was no room.
-    pub(crate) fn is_short(&self) -> bool {
-        self.short
+    /// The lowest priority of a document that may belong into the sample and is not there.
+    pub(crate) fn missing_from(&self) -> Option<u64> {
+        self.cutoff.filter(|_| self.short)
+    }
+
+    /// Makes room known: documents at or above the cutoff may be offered.
+    pub(crate) fn reopen(&mut self) {
+        self.cutoff = None;
+        self.short = false;
+    }
+
+    pub(crate) fn cutoff(&self) -> Option<u64> {
+        self.cutoff
     }
 
     pub(crate) fn merge(&mut self, other: &Sample, class_map: &[u32]) {
-        for d in &other.documents {
-            self.offer(d.priority, class_map[d.class as usize], &d.keys);
+        if let Some(theirs) = other.cutoff {
+            let cutoff = self.cutoff.map_or(theirs, |ours| ours.min(theirs));
+            self.cutoff = Some(cutoff);
+            for (_, document) in self.documents.split_off(&cutoff) {
+                self.forget(&document, document.copies);
+            }
+        }
+        for (&priority, d) in &other.documents {
+            self.offer(priority, class_map[d.class as usize], &d.keys, d.copies);
         }
         self.short |= other.short;
     }
 
     pub(crate) fn renumber(&mut self, class_map: &[u32]) {
-        for d in &mut self.documents {
+        for d in self.documents.values_mut() {
             d.class = class_map[d.class as usize];
         }
     }
 
-    /// Documents in ascending priority: a random order.
-    pub(crate) fn documents(&self) -> &[Document] {
-        &self.documents
+    /// Documents in ascending priority, which is a random order, each as often as it was
+    /// learned.
+    pub(crate) fn documents(&self) -> impl Iterator<Item = &Document> + Clone {
+        let copies = |d| std::iter::repeat_n(d, Document::times(d));
+        self.documents.values().flat_map(copies)
+    }
+
+    /// Each kept document once, with its priority.
+    pub(crate) fn stored(&self) -> impl ExactSizeIterator<Item = (u64, &Document)> {
+        self.documents.iter().map(|(&priority, d)| (priority, d))
+    }
+
+    /// Number of documents, copies counted.
+    pub(crate) fn len(&self) -> usize {
+        self.number
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        self.key_bytes + self.documents.capacity() * size_of::<Document>()
+        self.features * size_of::<u64>() + self.documents.len() * 2 * size_of::<(u64, Document)>()
+    }
+}
+
+impl Document {
+    fn times(&self) -> usize {
+        self.copies as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn kept(sample: &Sample) -> Vec<(u64, u32)> {
+        sample.stored().map(|(p, d)| (p, d.copies)).collect()
     }
 
-    fn drop_at(&mut self, at: usize) {
-        self.key_bytes -= size_of_val(&*self.documents.remove(at).keys);
+    proptest! {
+        /// What is kept is a prefix of all documents, and does not depend on the order or on
+        /// how they were split.
+        #[test]
+        fn what_is_kept_depends_on_the_set_alone(
+            // Long documents, so that a few fill the sample.
+            documents in prop::collection::vec(0u64..900, 600..900),
+            cut in 0usize..600,
+        ) {
+            let keys: Vec<u64> = (0..MAX_SAMPLED_FEATURES as u64).collect();
+            let offer = |sample: &mut Sample, priority: u64| {
+                // Equal priorities are equal documents.
+                let length = keys.len() / (1 + priority as usize % 3);
+                sample.offer(priority, 0, &keys[..length], 1);
+            };
+            let collect = |of: &mut dyn Iterator<Item = u64>| {
+                let mut sample = Sample::default();
+                of.for_each(|d| offer(&mut sample, d));
+                sample
+            };
+            let whole = collect(&mut documents.iter().copied());
+            let backwards = collect(&mut documents.iter().rev().copied());
+            let mut parts = collect(&mut documents[..cut].iter().copied());
+            parts.merge(&collect(&mut documents[cut..].iter().copied()), &[0]);
+            prop_assert_eq!(kept(&whole), kept(&backwards));
+            prop_assert_eq!(kept(&whole), kept(&parts));
+            prop_assert_eq!(whole.cutoff(), parts.cutoff());
+            prop_assert_eq!((whole.number, whole.features), (parts.number, parts.features));
+        }
+    }
+
+    #[test]
+    fn a_document_that_was_removed_makes_room() {
+        let mut sample = Sample::default();
+        for priority in 0..SAMPLE_DOCUMENTS as u64 + 2 {
+            sample.offer(priority, 0, &[1], 1);
+        }
+        let cutoff = SAMPLE_DOCUMENTS as u64;
+        assert_eq!(
+            (sample.cutoff(), sample.missing_from()),
+            (Some(cutoff), None)
+        );
+        sample.remove(5);
+        assert_eq!(sample.missing_from(), Some(cutoff));
+        sample.reopen();
+        sample.offer(cutoff, 0, &[1], 1);
+        sample.offer(cutoff + 1, 0, &[1], 1);
+        assert_eq!(sample.cutoff(), Some(cutoff + 1));
+        assert_eq!(sample.len(), SAMPLE_DOCUMENTS);
     }
 }

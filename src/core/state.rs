@@ -8,6 +8,7 @@ use crate::artifact::{Header, Kind, META_LIMIT, Writer, at_most, corrupt, items}
 use crate::counts::{Cell, CountTable, WEIGHT_ONE, unit_weight};
 use crate::error::reserve;
 use crate::labels::{is_label, trimmed};
+use crate::residual::Step;
 use crate::sample::{Document, MAX_SAMPLED_FEATURES, SAMPLE_DOCUMENTS, Sample, priority};
 use crate::tokenizer::TOKENIZER_VERSION;
 use crate::{Error, Features, Fit, MAX_LABELS, Metrics, Model, Poll, Result, fold_label};
@@ -19,6 +20,7 @@ pub(crate) mod section {
     pub const CELL_DOCUMENTS: u32 = 4;
     pub const CELL_WEIGHTS: u32 = 5;
     pub const SAMPLE_KEYS: u32 = 6;
+    pub const CELL_RESIDUALS: u32 = 7;
 }
 
 /// What is known of one label.
@@ -82,9 +84,20 @@ struct Meta {
     skipped: u64,
     #[serde(deserialize_with = "at_most::<_, _, MAX_LABELS>")]
     labels: Vec<LabelCounts>,
-    /// Priority, class and number of keys of each sampled document.
+    /// Each sampled document.
     #[serde(deserialize_with = "at_most::<_, _, SAMPLE_DOCUMENTS>")]
-    sample: Vec<(u64, u32, u32)>,
+    sample: Vec<Sampled>,
+    /// The lowest priority that the sample had no room for.
+    sample_cutoff: Option<u64>,
+}
+
+/// A sampled document without its keys.
+#[derive(Serialize, Deserialize)]
+struct Sampled {
+    priority: u64,
+    class: u32,
+    keys: u32,
+    copies: u32,
 }
 
 /// Each is folded.
@@ -175,7 +188,7 @@ impl State {
         label.weight += unit_weight(keys.len()) * keys.len() as u64;
         self.counts.learn(keys, class)?;
         self.sample
-            .offer(priority(features, &label.folded), class, keys);
+            .offer(priority(features, &label.folded), class, keys, 1);
         Ok(())
     }
 
@@ -224,32 +237,108 @@ impl State {
         Ok(())
     }
 
-    /// Whether un-learning took a document out of a full sample, so that one which the
-    /// sample had turned away belongs into it now. Not stored: refill before storing.
-    pub fn sample_may_be_short(&self) -> bool {
-        self.sample.is_short() && (self.sample().len() as u64) < self.documents()
-    }
-
-    /// Replaces the sample by these documents: of everything learned, the
-    /// [`SAMPLE_DOCUMENTS`] lowest by [`sample_priority`](crate::sample_priority).
+    /// Adds a step of the residual layer to the features of an email, or takes it back.
+    /// Labels without emails are passed over: learn first.
     ///
     /// # Errors
-    /// [`Error::NotLearned`] for a label without emails, [`Error::LabelTooLong`]; the sample
-    /// is then as it was.
-    pub fn refill_sample(
+    /// [`Error::OutOfMemory`].
+    pub fn step(&mut self, features: &Features, step: &Step, take_back: bool) -> Result<()> {
+        for (folded, amount) in step.amounts(take_back) {
+            let class = self.by_folded.get(folded).copied();
+            if let Some(class) = class.filter(|&c| self.labels[c as usize].documents > 0) {
+                self.counts.step(features.keys(), class, amount)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Drops what steps have left of these features where no email has them any more.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn purge(&mut self, features: &Features, poll: Poll) -> Result<()> {
+        self.counts.settle(poll)?;
+        self.counts.purge(features.keys());
+        Ok(())
+    }
+
+    /// Takes all steps back.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn clear_steps(&mut self, poll: Poll) -> Result<()> {
+        self.counts.settle(poll)?;
+        let clear = |row: &mut [Cell]| row.iter_mut().for_each(|cell| cell.residual = 0);
+        self.counts.set_residuals(clear, poll);
+        Ok(())
+    }
+
+    /// The steps alone, of labels that are otherwise said to have emails without a word.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`], [`Error::LabelsTooLong`].
+    pub fn steps_alone(&mut self, poll: Poll) -> Result<Self> {
+        self.settle(poll)?;
+        let mut alone = Self::default();
+        for label in &self.labels {
+            let class = alone.class_of(&label.folded)? as usize;
+            let bare = LabelCounts {
+                tokens: 0,
+                weight: 0,
+                ..label.clone()
+            };
+            bare.spellings.keys().try_for_each(|s| alone.texts.add(s))?;
+            alone.labels[class] = bare;
+        }
+        let class_map: Vec<u32> = (0..self.labels.len() as u32).collect();
+        alone.counts.merge_steps(&self.counts, &class_map, poll)?;
+        Ok(alone)
+    }
+
+    /// Adds the steps of another state, of those labels that have emails here.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn add_steps_of(&mut self, other: &State, poll: Poll) -> Result<()> {
+        self.settle(poll)?;
+        let class_of = |label: &LabelCounts| self.by_folded.get(&label.folded).copied();
+        let class_map: Vec<u32> = other
+            .labels
+            .iter()
+            .map(|label| class_of(label).unwrap_or(u32::MAX))
+            .collect();
+        self.counts.merge_steps(&other.counts, &class_map, poll)
+    }
+
+    /// The lowest priority of documents that may belong into the sample and are not there,
+    /// because un-learning has made room. Not stored: see [`State::extend_sample`].
+    pub fn sample_is_short_from(&self) -> Option<u64> {
+        self.sample.missing_from()
+    }
+
+    /// Offers documents to a sample that is short, those learned with this
+    /// [`sample_priority`](crate::sample_priority) or a higher one, in this order; until it
+    /// is full. Returns whether it is.
+    ///
+    /// # Errors
+    /// [`Error::NotLearned`] for a label without emails, [`Error::LabelTooLong`].
+    pub fn extend_sample(
         &mut self,
         documents: impl Iterator<Item = (Features, String)>,
-    ) -> Result<()> {
-        let mut sample = Sample::default();
+    ) -> Result<bool> {
+        self.sample.reopen();
         for (features, label) in documents {
             let folded = fold_label(&label)?;
             let class = self.by_folded.get(&folded).copied();
             let class = class.filter(|&c| self.labels[c as usize].documents > 0);
             let class = class.ok_or(Error::NotLearned { label })?;
-            sample.offer(priority(&features, &folded), class, features.keys());
+            let priority = priority(&features, &folded);
+            self.sample.offer(priority, class, features.keys(), 1);
+            if self.sample.cutoff().is_some() {
+                return Ok(true);
+            }
         }
-        self.sample = sample;
-        Ok(())
+        Ok(false)
     }
 
     /// Counts a row without body or label.
@@ -351,8 +440,18 @@ impl State {
         &self.counts
     }
 
-    pub(crate) fn sample(&self) -> &[Document] {
+    pub(crate) fn counts_mut(&mut self) -> &mut CountTable {
+        &mut self.counts
+    }
+
+    /// Kept documents in a random order.
+    pub(crate) fn sample(&self) -> impl Iterator<Item = &Document> + Clone {
         self.sample.documents()
+    }
+
+    /// How many documents are kept.
+    pub(crate) fn sampled(&self) -> usize {
+        self.sample.len()
     }
 
     /// The artifact of this state: equal for equal sets of emails.
@@ -363,6 +462,17 @@ impl State {
         self.settle(poll)?;
         let n = self.counts.len();
         let (mut keys, mut classes, mut documents, mut weights) = (vec![], vec![], vec![], vec![]);
+        // Counts alone have none.
+        let mut residuals = vec![];
+        if self
+            .counts
+            .groups()
+            .flatten()
+            .any(|cell| cell.residual != 0)
+        {
+            reserve(&mut residuals, n * 4)?;
+        }
+        let has_residuals = residuals.capacity() > 0;
         reserve(&mut keys, n * 8)?;
         reserve(&mut classes, n * 2)?;
         reserve(&mut documents, n * 4)?;
@@ -373,12 +483,15 @@ impl State {
                 classes.extend_from_slice(&(cell.class as u16).to_le_bytes());
                 documents.extend_from_slice(&cell.documents.to_le_bytes());
                 weights.extend_from_slice(&cell.weight.to_le_bytes());
+                if has_residuals {
+                    residuals.extend_from_slice(&cell.residual.to_le_bytes());
+                }
             }
             poll();
         }
         let mut sample_keys = Vec::new();
         reserve(&mut sample_keys, self.sample.bytes())?;
-        for document in self.sample() {
+        for (_, document) in self.sample.stored() {
             for key in &document.keys {
                 sample_keys.extend_from_slice(&key.to_le_bytes());
             }
@@ -389,11 +502,8 @@ impl State {
             tokenizer_version: TOKENIZER_VERSION,
             skipped: self.skipped,
             labels: std::mem::take(&mut self.labels),
-            sample: self
-                .sample()
-                .iter()
-                .map(|d| (d.priority, d.class, d.keys.len() as u32))
-                .collect(),
+            sample: self.sample.stored().map(Sampled::of).collect(),
+            sample_cutoff: self.sample.cutoff(),
         };
         let mut out = Writer::new(Kind::State);
         let encoded = out.meta(section::META, &meta);
@@ -404,6 +514,7 @@ impl State {
         out.section(section::CELL_DOCUMENTS, documents);
         out.section(section::CELL_WEIGHTS, weights);
         out.section(section::SAMPLE_KEYS, sample_keys);
+        out.section(section::CELL_RESIDUALS, residuals);
         out.finish(poll)
     }
 
@@ -422,17 +533,26 @@ impl State {
         let classes = items::<2>(part(section::CELL_CLASSES)?, kind)?;
         let documents = items::<4>(part(section::CELL_DOCUMENTS)?, kind)?;
         let weights = items::<8>(part(section::CELL_WEIGHTS)?, kind)?;
-        if [classes.len(), documents.len(), weights.len()] != [keys.len(); 3] {
+        let residuals = items::<4>(part(section::CELL_RESIDUALS)?, kind)?;
+        if [classes.len(), documents.len(), weights.len()] != [keys.len(); 3]
+            || !residuals.is_empty() && residuals.len() != keys.len()
+        {
             return Err(corrupt(kind, "its tables differ in length"));
         }
-        let cells = keys.iter().zip(classes).zip(documents).zip(weights).map(
-            |(((&key, &class), &documents), &weight)| Cell {
+        let residual = |at: usize| residuals.get(at).map_or(0, |&r| i32::from_le_bytes(r));
+        let cells = keys
+            .iter()
+            .zip(classes)
+            .zip(documents)
+            .zip(weights)
+            .enumerate()
+            .map(|(at, (((&key, &class), &documents), &weight))| Cell {
                 key: u64::from_le_bytes(key),
                 weight: u64::from_le_bytes(weight),
                 documents: u32::from_le_bytes(documents),
                 class: u16::from_le_bytes(class).into(),
-            },
-        );
+                residual: residual(at),
+            });
         let counts = CountTable::from_sorted(cells, poll)?
             .ok_or_else(|| corrupt(kind, "its counts are not in order"))?;
         let sample = read_sample(&meta, items::<8>(part(section::SAMPLE_KEYS)?, kind)?, poll)
@@ -495,23 +615,37 @@ pub(crate) fn check_tokenizer(kind: Kind, found: u64) -> Result<()> {
     })
 }
 
-fn read_sample(meta: &Meta, mut keys: &[[u8; 8]], poll: Poll) -> Option<Sample> {
-    if meta.sample.len() > SAMPLE_DOCUMENTS || !meta.sample.is_sorted_by_key(|d| d.0) {
-        return None;
+impl Sampled {
+    fn of((priority, document): (u64, &Document)) -> Self {
+        Self {
+            priority,
+            class: document.class,
+            keys: document.keys.len() as u32,
+            copies: document.copies,
+        }
     }
-    let mut sample = Sample::default();
-    for &(priority, class, length) in &meta.sample {
-        let length = length as usize;
-        if length > MAX_SAMPLED_FEATURES || class as usize >= meta.labels.len() {
+}
+
+fn read_sample(meta: &Meta, mut keys: &[[u8; 8]], poll: Poll) -> Option<Sample> {
+    let mut documents = Vec::new();
+    for sampled in &meta.sample {
+        let length = sampled.keys as usize;
+        if length > MAX_SAMPLED_FEATURES || sampled.class as usize >= meta.labels.len() {
             return None;
         }
         let (own, rest) = keys.split_at_checked(length)?;
         keys = rest;
         let own: Vec<u64> = own.iter().map(|&k| u64::from_le_bytes(k)).collect();
         let features = Features::from_sorted(own).ok()?;
-        sample.offer(priority, class, features.keys());
+        let document = Document {
+            class: sampled.class,
+            keys: features.keys().into(),
+            copies: sampled.copies,
+        };
+        documents.push((sampled.priority, document));
         poll();
     }
+    let sample = Sample::from_sorted(documents.into_iter(), meta.sample_cutoff)?;
     keys.is_empty().then_some(sample)
 }
 

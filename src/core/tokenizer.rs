@@ -1,34 +1,60 @@
 //! Text to tokens to feature keys.
 //!
-//! A token is a run of 2 to 40 letters and digits, NFKC-normalised and case-folded; every
-//! two neighbouring tokens also form a pair. Each counts once per message (SpamBayes,
-//! "background reading"; Metsis et al. 2006: Boolean attributes win on email). A feature
-//! key is the 64-bit xxh3 hash of a token under its field, seeded with the tokenizer's
-//! version: keys of different versions never meet.
+//! A word is a run of 2 to 40 letters and digits, compared without regard to case, width
+//! and the way accents are composed. Scripts that put no spaces between words give
+//! characters instead. Every two neighbours also form a pair. Further kinds of tokens
+//! ([`Kinds`]) say where a word stood, how it begins, or what is more than a word; each of
+//! them earned its place in `make bench-features`.
+//!
+//! Each token counts once per message (SpamBayes, "background reading"; Metsis et al. 2006:
+//! Boolean attributes win on email). A feature key is the 64-bit xxh3 hash of a token under
+//! its field, seeded with the tokenizer's version: keys of different versions never meet.
 
-use icu_casemap::CaseMapper;
-use icu_normalizer::ComposingNormalizer;
-use icu_properties::props::{Alphabetic, GeneralCategory, GeneralCategoryGroup};
-use icu_properties::{CodePointMapData, CodePointSetData};
+mod address;
+mod fold;
+mod scan;
+
+use std::ops::Range;
+
 use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
+
+use scan::Scan;
 
 /// Changes whenever the same text would give other features; part of every key's seed and
 /// of every stored state and model.
-pub const TOKENIZER_VERSION: u64 = 1;
+pub const TOKENIZER_VERSION: u64 = 2;
 
-/// Text beyond this many bytes, as given or as normalised, is not read: the cost of one
-/// message stays bounded.
+/// Text beyond this many bytes, as given or as folded, is not read: the cost of one message
+/// stays bounded.
 pub const MAX_TEXT_BYTES: usize = 1 << 20;
 
 const MIN_TOKEN_CHARS: usize = 2;
 const MAX_TOKEN_CHARS: usize = 40;
 
-/// The part of a message that a token was found in.
+/// Buffers larger than this are given back after a message.
+const KEPT_BYTES: usize = 1 << 20;
+
+/// What a token says about its text. Part of the key: the same word under another field is
+/// another feature. The numbers are stored in keys and never change within a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Field {
-    /// The text as given.
+    /// A word, or a pair of neighbours, anywhere in the text.
     Body = 1,
+    /// A word or pair of the subject, beside the same under `Body`.
+    Subject = 2,
+    /// A word of a quoted line, beside the same under `Body`.
+    Quote = 3,
+    /// The beginning of a long word: what most of its inflections and compounds share.
+    Stem = 4,
+    /// Neighbouring letters of a short text.
+    Letters = 5,
+    /// A word in capitals, beside the same under `Body`.
+    Capitals = 6,
+    /// The host of a web address, or a domain that it belongs to.
+    Host = 7,
+    /// A word of a web address behind its host.
+    Url = 8,
 }
 
 impl Field {
@@ -36,17 +62,80 @@ impl Field {
     pub fn name(self) -> &'static str {
         match self {
             Field::Body => "body",
+            Field::Subject => "subject",
+            Field::Quote => "quote",
+            Field::Stem => "stem",
+            Field::Letters => "letters",
+            Field::Capitals => "capitals",
+            Field::Host => "host",
+            Field::Url => "url",
         }
     }
 }
 
-/// One token or pair of neighbours ("payment failed"), folded, with its field.
+/// A set of kinds of tokens, beside single words, which are always there. The default is
+/// all; fewer are for measuring what a kind is worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kinds(u8);
+
+impl Kinds {
+    /// No kind: words only.
+    pub const NONE: Self = Self(0);
+    /// Every kind.
+    pub const ALL: Self = Self((1 << Self::NAMED.len()) - 1);
+    /// Pairs of neighbouring words.
+    pub const PAIRS: Self = Self(1);
+    /// [`Field::Subject`].
+    pub const SUBJECT: Self = Self(1 << 1);
+    /// [`Field::Quote`].
+    pub const QUOTE: Self = Self(1 << 2);
+    /// [`Field::Stem`].
+    pub const STEMS: Self = Self(1 << 3);
+    /// [`Field::Letters`].
+    pub const LETTERS: Self = Self(1 << 4);
+    /// [`Field::Capitals`].
+    pub const CAPITALS: Self = Self(1 << 5);
+    /// [`Field::Host`] and [`Field::Url`].
+    pub const URLS: Self = Self(1 << 6);
+
+    /// Each kind with its name.
+    pub const NAMED: [(&'static str, Self); 7] = [
+        ("pairs", Self::PAIRS),
+        ("subject", Self::SUBJECT),
+        ("quote", Self::QUOTE),
+        ("stems", Self::STEMS),
+        ("letters", Self::LETTERS),
+        ("capitals", Self::CAPITALS),
+        ("urls", Self::URLS),
+    ];
+
+    /// These without `other`.
+    pub fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    fn has(self, kind: Self) -> bool {
+        self.0 & kind.0 != 0
+    }
+}
+
+impl Default for Kinds {
+    fn default() -> Self {
+        Self::ALL
+    }
+}
+
+/// One token.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token<'a> {
-    /// Folded text; the two words of a pair are separated by one space.
+    /// Folded text. The two words of a pair are separated by one space; a space in letters
+    /// is where a word begins or ends.
     pub text: &'a str,
-    /// Where it was found.
+    /// What it says.
     pub field: Field,
+    /// Where it stands in the text as given, in bytes; of letters the word that they are
+    /// from.
+    pub written: Range<usize>,
 }
 
 impl Token<'_> {
@@ -59,42 +148,91 @@ impl Token<'_> {
     }
 }
 
+/// A token while the buffers grow. [`MAX_TEXT_BYTES`] fits into `u32` many times.
+#[derive(Debug, Clone, Copy)]
+struct Found {
+    /// In `Buffers::folded`.
+    start: u32,
+    end: u32,
+    /// In the text as given.
+    from: u32,
+    to: u32,
+    field: Field,
+}
+
+impl Found {
+    fn new(start: usize, end: usize, from: usize, to: usize, field: Field) -> Self {
+        Self {
+            start: start as u32,
+            end: end as u32,
+            from: from as u32,
+            to: to as u32,
+            field,
+        }
+    }
+}
+
 /// Splits text into tokens. Keeps its buffers between messages.
 #[derive(Default)]
 pub struct Tokenizer {
-    /// The text in NFKC.
-    normal: String,
-    /// Folded words, separated by one space each, so that a pair is one slice.
-    folded: String,
-    /// Start and end of each word in `folded`.
-    words: Vec<(usize, usize)>,
+    kinds: Kinds,
+    /// Folded words with one space before and after each, so that a pair is one slice.
+    words: String,
+    /// What does not stand in line with words: folded addresses.
+    others: String,
+    found: Vec<Found>,
 }
 
 impl Tokenizer {
-    /// The tokens of `text` in reading order, repeats included: each word followed by the
-    /// pair that it closes.
-    pub fn tokens(&mut self, text: &str) -> impl Iterator<Item = Token<'_>> {
-        self.split(text);
-        let (folded, words) = (self.folded.as_str(), self.words.as_slice());
-        words
-            .iter()
-            .enumerate()
-            .flat_map(move |(i, &(start, end))| {
-                let pair = i.checked_sub(1).map(|p| words[p].0);
-                [Some(start), pair]
-                    .into_iter()
-                    .flatten()
-                    .map(move |from| Token {
-                        text: &folded[from..end],
-                        field: Field::Body,
-                    })
-            })
+    /// One that finds fewer kinds.
+    pub fn with_kinds(kinds: Kinds) -> Self {
+        Self {
+            kinds,
+            ..Self::default()
+        }
     }
 
-    /// Most memory, in bytes, that tokens, features and a look-up of `text` take: a word of
-    /// two letters and its pair take some hundred bytes where it takes three.
+    /// The tokens of `text` in reading order, repeats included, the letters of a short text
+    /// at the end.
+    ///
+    /// The first line is the subject, unless it is empty, the only line that is not, or as
+    /// long as a paragraph.
+    pub fn tokens(&mut self, text: &str) -> impl Iterator<Item = Token<'_>> {
+        self.found.clear();
+        self.found.shrink_to(KEPT_BYTES / size_of::<Found>());
+        for buffer in [&mut self.words, &mut self.others] {
+            buffer.clear();
+            buffer.shrink_to(KEPT_BYTES);
+        }
+        let text = &text[..text.floor_char_boundary(MAX_TEXT_BYTES)];
+        Scan::new(
+            text,
+            self.kinds,
+            &mut self.words,
+            &mut self.others,
+            &mut self.found,
+        )
+        .run();
+        let (words, others) = (self.words.as_str(), self.others.as_str());
+        self.found.iter().map(move |f| {
+            let buffer = match f.field {
+                Field::Host | Field::Url => others,
+                _ => words,
+            };
+            Token {
+                text: &buffer[f.start as usize..f.end as usize],
+                field: f.field,
+                written: f.from as usize..f.to as usize,
+            }
+        })
+    }
+
+    /// Most memory, in bytes, that tokens, features and a look-up of `text` take: five
+    /// tokens for three bytes (two letters in a web address in a subject), and some hundred
+    /// bytes for a token; a short text can have more, if NFKC makes long words of its
+    /// characters.
     pub fn memory(text: &str) -> usize {
-        96 * text.len().min(MAX_TEXT_BYTES)
+        208 * text.len().min(MAX_TEXT_BYTES) + 1024 * text.len().min(128)
     }
 
     /// The feature keys of `text`.
@@ -103,72 +241,6 @@ impl Tokenizer {
         keys.sort_unstable();
         keys.dedup();
         Features(keys)
-    }
-
-    fn split(&mut self, text: &str) {
-        self.folded.clear();
-        self.words.clear();
-        let text = &text[..text.floor_char_boundary(MAX_TEXT_BYTES)];
-        if text.is_ascii() {
-            self.split_normal(text);
-        } else {
-            let mut normal = std::mem::take(&mut self.normal);
-            normal.clear();
-            // Its only error: the limit is reached.
-            let _ = ComposingNormalizer::new_nfkc().normalize_to(text, &mut UpToLimit(&mut normal));
-            self.split_normal(&normal);
-            self.normal = normal;
-        }
-    }
-
-    fn split_normal(&mut self, text: &str) {
-        let fold = CaseMapper::new();
-        let alphabetic = CodePointSetData::new::<Alphabetic>();
-        let category = CodePointMapData::<GeneralCategory>::new();
-        // Not `char::is_alphanumeric`: what it knows depends on the compiler's version.
-        let in_token = |c: char| match c.is_ascii() {
-            true => c.is_ascii_alphanumeric(),
-            false => {
-                alphabetic.contains(c) || GeneralCategoryGroup::Number.contains(category.get(c))
-            }
-        };
-        for run in text.split(|c: char| !in_token(c)) {
-            let ascii = run.is_ascii();
-            let chars = if ascii {
-                run.len()
-            } else {
-                run.chars().count()
-            };
-            if !(MIN_TOKEN_CHARS..=MAX_TOKEN_CHARS).contains(&chars) {
-                continue;
-            }
-            if !self.folded.is_empty() {
-                self.folded.push(' ');
-            }
-            let start = self.folded.len();
-            if ascii {
-                self.folded
-                    .extend(run.chars().map(|c| c.to_ascii_lowercase()));
-            } else {
-                self.folded.push_str(&fold.fold_string(run));
-            }
-            self.words.push((start, self.folded.len()));
-        }
-    }
-}
-
-/// Takes [`MAX_TEXT_BYTES`] and refuses the rest: NFKC writes some characters as eighteen
-/// others.
-struct UpToLimit<'a>(&'a mut String);
-
-impl std::fmt::Write for UpToLimit<'_> {
-    fn write_str(&mut self, part: &str) -> std::fmt::Result {
-        let end = part.floor_char_boundary(MAX_TEXT_BYTES - self.0.len());
-        self.0.push_str(&part[..end]);
-        if end < part.len() {
-            return Err(std::fmt::Error);
-        }
-        Ok(())
     }
 }
 
@@ -206,12 +278,29 @@ impl Features {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
-    fn words(text: &str) -> Vec<String> {
+    /// Tokens of one field.
+    fn of(field: Field, text: &str) -> Vec<String> {
         Tokenizer::default()
             .tokens(text)
+            .filter(|t| t.field == field)
             .map(|t| t.text.to_owned())
+            .collect()
+    }
+
+    fn words(text: &str) -> Vec<String> {
+        of(Field::Body, text)
+    }
+
+    /// As it was written, of the tokens with this text.
+    fn written<'t>(text: &'t str, token: &str) -> Vec<&'t str> {
+        Tokenizer::default()
+            .tokens(text)
+            .filter(|t| t.text == token)
+            .map(|t| &text[t.written])
             .collect()
     }
 
@@ -240,36 +329,232 @@ mod tests {
         assert_eq!(words("Ärger"), words("A\u{308}RGER"));
         assert_eq!(words("Straße"), words("STRASSE"));
         assert_eq!(words("ﬁnance"), ["finance"]);
+        assert_eq!(
+            words("ＰＡＹＭＥＮＴ １２"),
+            ["payment", "12", "payment 12"]
+        );
+        assert_eq!(words("vi\u{ad}a\u{200b}gra"), ["viagra"]);
+        // Folding takes this apart in one spelling only.
+        assert_eq!(words("ΐα"), words("Ϊ\u{301}α"));
+        assert_eq!(words("ｶﾞｲﾄﾞ"), words("ガイド"));
+        assert_eq!(
+            words("한국"),
+            words("\u{1112}\u{1161}\u{11ab}\u{1100}\u{116e}\u{11a8}")
+        );
+    }
+
+    #[test]
+    fn a_token_knows_how_it_was_written() {
+        let text = "Die ZAHLUNG a\u{308}rgert,\nStraße 4";
+        assert_eq!(written(text, "zahlung"), ["ZAHLUNG", "ZAHLUNG", "ZAHLUNG"]);
+        assert_eq!(written(text, "ärgert"), ["a\u{308}rgert"; 2]);
+        assert_eq!(
+            written(text, "zahlung ärgert"),
+            ["ZAHLUNG a\u{308}rgert"; 2]
+        );
+        assert_eq!(written(text, "strasse"), ["Straße"]);
+        assert_eq!(written("見積、請求", "請求"), ["請求"]);
+    }
+
+    #[test]
+    fn the_first_of_several_lines_is_the_subject() {
+        let subject = |text| of(Field::Subject, text);
+        assert_eq!(
+            subject("Late order\nwhere"),
+            ["late", "order", "late order"]
+        );
+        assert!(subject("late order").is_empty());
+        assert!(subject("late order\n \n").is_empty());
+        assert!(subject("\nlate order").is_empty());
+        assert!(subject(&format!("{}\nlate", "order ".repeat(50))).is_empty());
+        // Besides, not instead; and no pair across.
+        assert_eq!(words("Late\norder"), ["late", "order"]);
+    }
+
+    #[test]
+    fn quoted_lines() {
+        let quote = |text| of(Field::Quote, text);
+        let mail = "Re\nOn Monday Ann wrote:\n\n> old\n  >> older\nAB> oldest\n| bar\nnew: a > b";
+        assert_eq!(
+            quote(mail),
+            [
+                "on", "monday", "ann", "wrote", "old", "older", "ab", "oldest", "bar"
+            ]
+        );
+        assert!(words(mail).contains(&"old older".to_owned()));
+    }
+
+    #[test]
+    fn stems_are_of_long_words() {
+        assert_eq!(
+            of(Field::Stem, "Zahlungen ZAHLUNG Zahlun Zahlu"),
+            ["zahlu", "zahlu", "zahlu"]
+        );
+        assert_eq!(of(Field::Stem, "Überweisung"), ["überw"]);
+    }
+
+    #[test]
+    fn letters_are_of_short_texts() {
+        let letters = |text: &str| of(Field::Letters, text);
+        assert_eq!(letters("Pay ÄB"), [" pa", "pay", "ay ", " äb", "äb "]);
+        assert!(letters("pay\nthis").is_empty());
+        assert!(!letters(&"word ".repeat(29)).is_empty());
+        assert!(letters(&"word ".repeat(30)).is_empty());
+        assert_eq!(written("Pay", "ay "), ["Pay"]);
+    }
+
+    #[test]
+    fn capitals() {
+        assert_eq!(of(Field::Capitals, "FREE Free IT USA1 ÜBER"), ["free"]);
+    }
+
+    #[test]
+    fn web_addresses() {
+        let text = "see (https://user@Mail.Shop.Example.COM:8080/a/Buy-now?id=77). www.x.org, ftp://10.0.0.1";
+        assert_eq!(
+            of(Field::Host, text),
+            [
+                "mail.shop.example.com",
+                "example.com",
+                "shop.example.com",
+                "www.x.org",
+                "x.org",
+                "10.0.0.1"
+            ]
+        );
+        assert_eq!(of(Field::Url, text), ["8080", "buy", "now", "id", "77"]);
+        assert_eq!(written(text, "example.com"), ["Example.COM"]);
+        assert!(words(text).contains(&"shop example".to_owned()));
+        for not in [
+            "http://",
+            "www.",
+            "a://:80",
+            "www.. http:// www",
+            "end.Next",
+        ] {
+            assert!(
+                of(Field::Host, &format!("{not} x"))
+                    .iter()
+                    .all(|h| h.contains("www")),
+                "{not}"
+            );
+        }
+        let many = format!("http://{}com", "a.".repeat(60));
+        assert_eq!(of(Field::Host, &many).len(), 1 + address::MAX_DOMAINS);
+        assert_eq!(of(Field::Host, "请访问http://例え.jp/x。"), ["例え.jp"]);
+        assert!(of(Field::Host, &"www.".repeat(300)).is_empty());
+        // Cut in the middle of a character.
+        let long = format!("http://{}", "ä".repeat(3000));
+        assert!(of(Field::Host, &long).is_empty());
+    }
+
+    #[test]
+    fn scripts_without_spaces_give_characters_and_pairs() {
+        assert_eq!(words("請求書"), ["請", "求", "請求", "書", "求書"]);
+        // Not adjoining: a pair of another spelling.
+        assert_eq!(words("請、求"), ["請", "求", "請 求"]);
+        assert_eq!(words("新しいiPhone"), {
+            ["新", "し", "新し", "い", "しい", "iphone", "い iphone"]
+        });
+        // A vowel sign or tone mark belongs to its letter.
+        assert_eq!(words("น้ำ").len(), 3);
+        assert_eq!(words(&"請求".repeat(50)).len(), 199);
     }
 
     #[test]
     fn over_long_runs_are_not_tokens() {
         assert_eq!(words(&"x".repeat(40)).len(), 1);
         assert!(words(&"x".repeat(41)).is_empty());
+        assert_eq!(words(&"A\u{308}".repeat(40)).len(), 1);
+        assert!(words(&"ä".repeat(41)).is_empty());
+        assert!(words(&format!("a{}", "\u{308}".repeat(500))).is_empty());
+        assert!(words("\u{308}\u{200b}").is_empty());
     }
 
     #[test]
     fn text_beyond_the_limit_is_not_read() {
-        let mut text = "ä ".repeat(MAX_TEXT_BYTES / 3 + 1);
+        let mut text = "ää ".repeat(MAX_TEXT_BYTES / 5 + 1);
         text.push_str("needle");
         assert!(!words(&text).contains(&"needle".to_owned()));
         // 3 bytes that NFKC makes 33.
-        let expanding = "\u{fdfa}".repeat(MAX_TEXT_BYTES / 3);
+        let expanding = "\u{fdfa} ".repeat(MAX_TEXT_BYTES / 4);
         let bytes: usize = words(&expanding).iter().map(String::len).sum();
-        assert!(bytes <= 3 * MAX_TEXT_BYTES, "{bytes}");
+        assert!(bytes <= 4 * MAX_TEXT_BYTES, "{bytes}");
+    }
+
+    /// What [`Tokenizer::memory`] counts with, at its worst.
+    #[test]
+    fn tokens_are_bounded_by_the_text() {
+        for part in [
+            "ab ",
+            "ABC ",
+            "/ab",
+            "/ABC",
+            "請",
+            "'http://a.b.c.d.e ",
+            "ABCDEFG ",
+        ] {
+            for text in [
+                part.repeat(999),
+                format!("{}\n.", part.repeat(999)),
+                format!("http://x{}\nend", part.repeat(600)),
+                format!("{}\n.", format!("http://x{} ", part.repeat(20)).repeat(50)),
+            ] {
+                let tokens = Tokenizer::default().tokens(&text).count();
+                assert!(3 * tokens <= 5 * text.len() + 15, "{tokens} {part:?}");
+            }
+        }
     }
 
     /// Keys are stored: a change here must come with a new `TOKENIZER_VERSION`.
     #[test]
     fn keys_are_stable() {
-        let keys = Tokenizer::default().features("Payment failed").0;
+        let keys = |text| Tokenizer::default().features(text).content_hash();
+        assert_eq!(keys("Payment failed"), 1_931_556_026_131_410_800);
         assert_eq!(
-            keys,
-            [
-                7_807_345_770_020_404_188,
-                9_700_541_176_924_459_434,
-                14_867_478_025_096_158_139
-            ]
+            keys("Your INVOICE\nsee http://pay.example.org/now, ask a@b.de, überweisen\n> 請求書"),
+            7_209_341_461_368_437_524
         );
+    }
+
+    fn any_text() -> impl Strategy<Value = String> {
+        let part = prop_oneof![
+            "[a-zA-Z]{1,9}",
+            "\\PC{0,6}",
+            "[äÖßéΪΐКириллица]{1,9}",
+            "[請求書ガしい한국น้ำ\u{301}\u{ad}]{1,6}",
+            Just("http://www.".to_owned()),
+            "[.:/@>|!$\n -]{1,3}",
+            "[0-9.,]{1,6}",
+        ];
+        proptest::collection::vec(part, 0..40).prop_map(|parts| parts.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn tokens_are_slices_in_order_of_what_was_written(text in any_text()) {
+            let mut tokenizer = Tokenizer::default();
+            for token in tokenizer.tokens(&text) {
+                prop_assert!(!token.text.is_empty());
+                prop_assert!(!token.written.is_empty());
+                prop_assert!(text.get(token.written.clone()).is_some());
+            }
+            let again = Tokenizer::default().features(&text);
+            prop_assert_eq!(tokenizer.features(&text), again, "buffers are left clean");
+        }
+
+        #[test]
+        fn spelling_does_not_matter(text in "[a-zA-ZäÖéñΪКириллица請ガ한국ệ ,\n]{0,60}") {
+            let nfd = icu_normalizer::DecomposingNormalizer::new_nfd().normalize(&text).into_owned();
+            let wide: String = text.chars().map(|c| match c {
+                '!'..='~' => char::from_u32(c as u32 + 0xfee0).unwrap(),
+                c => c,
+            }).collect();
+            let mut tokenizer = Tokenizer::with_kinds(Kinds::ALL.without(Kinds::CAPITALS));
+            let features = tokenizer.features(&text);
+            for other in [nfd, wide, text.to_uppercase(), text.to_lowercase()] {
+                prop_assert_eq!(&tokenizer.features(&other), &features, "{}", other);
+            }
+        }
     }
 }

@@ -5,14 +5,16 @@ use linfa::dataset::{DatasetBase, Records};
 use ndarray::Array1;
 
 use crate::calibration::Judged;
-use crate::counts::unit_weight;
+use crate::counts::Cell;
 use crate::evaluation::{self, Outcome};
 use crate::naive_bayes::{LeftOut, ScoreForm};
-use crate::sample::SAMPLE_DOCUMENTS;
 use crate::{
     Calibration, Error, Fit, Model, NaiveBayes, Poll, Result, State, Tokenizer, baseline,
-    never_cancelled, probe,
+    never_cancelled, probe, residual,
 };
+
+/// Documents that are judged at most.
+pub const JUDGED_DOCUMENTS: usize = 2000;
 
 /// Documents x classes that may be judged per form: bounds time and memory with thousands
 /// of labels.
@@ -29,8 +31,9 @@ impl Trainer {
     /// Hyper-parameters with their defaults.
     pub fn params() -> TrainerParams {
         TrainerParams(TrainerValidParams {
-            judged_documents: SAMPLE_DOCUMENTS,
+            judged_documents: JUDGED_DOCUMENTS,
             form: None,
+            residuals: true,
         })
     }
 }
@@ -44,10 +47,17 @@ pub struct TrainerParams(TrainerValidParams);
 pub struct TrainerValidParams {
     judged_documents: usize,
     form: Option<ScoreForm>,
+    residuals: bool,
 }
 
 impl TrainerParams {
-    /// Sampled documents that are left out and scored, 1 to [`SAMPLE_DOCUMENTS`].
+    /// Whether to train the residual layer, where it helps.
+    pub fn residuals(mut self, wanted: bool) -> Self {
+        self.0.residuals = wanted;
+        self
+    }
+
+    /// Sampled documents that are left out and scored, 1 to [`JUDGED_DOCUMENTS`].
     pub fn judged_documents(mut self, n: usize) -> Self {
         self.0.judged_documents = n;
         self
@@ -65,7 +75,7 @@ impl ParamGuard for TrainerParams {
     type Error = Error;
 
     fn check_ref(&self) -> Result<&TrainerValidParams> {
-        if (1..=SAMPLE_DOCUMENTS).contains(&self.0.judged_documents) {
+        if (1..=JUDGED_DOCUMENTS).contains(&self.0.judged_documents) {
             return Ok(&self.0);
         }
         Err(Error::InvalidParameter {
@@ -84,17 +94,20 @@ impl ParamGuard for TrainerParams {
 /// One form, judged by leave-one-out.
 struct Candidate {
     form: ScoreForm,
+    judged: Vec<Judged>,
     calibration: Calibration,
     outcomes: Vec<Outcome>,
 }
 
 impl TrainerValidParams {
-    /// Fits a model to a state and returns its artifact.
+    /// Fits a model to a state and returns its artifact. The state is left with the residuals
+    /// that were trained.
     ///
     /// # Errors
     /// [`Error::NoDocuments`] for an empty state, [`Error::OutOfMemory`].
     pub fn fit_state(&self, state: &mut State, poll: Poll) -> Result<Vec<u8>> {
         state.settle(poll)?;
+        state.clear_steps(poll)?;
         if state.documents() == 0 {
             return Err(Error::NoDocuments);
         }
@@ -105,45 +118,56 @@ impl TrainerValidParams {
             forms
         };
         let chosen = choose(self.judge(state, forms, poll)?);
-        let mut metrics = evaluation::metrics(&chosen.outcomes)?;
-        let held_out: Vec<_> = chosen
-            .outcomes
-            .iter()
-            .enumerate()
-            .filter_map(|(i, o)| baseline::is_held_out(i).then_some(*o))
-            .collect();
-        metrics.held_out = held_out.len() as u32;
-        metrics.held_out_accuracy = evaluation::rounded(evaluation::accuracy(&held_out));
-        let judged = &state.sample()[..chosen.outcomes.len()];
-        metrics.baseline_accuracy =
-            evaluation::rounded(baseline::accuracy(judged, state.labels().len(), poll)?);
-        let fit = Fit {
+        let learning = Calibration::fit(&chosen.judged, false, poll);
+        let mut fit = Fit {
             form: chosen.form,
+            learning,
             calibration: chosen.calibration,
             reference_documents: state.documents(),
         };
+        let mut outcomes = chosen.outcomes;
+        let mut positions: Vec<usize> = (0..outcomes.len()).collect();
+        let judge = NaiveBayes::new(state, fit.form, poll);
+        let most = self.most_judged(state);
+        let trained = match self.residuals {
+            true => residual::train(state, &judge, &learning, most, poll)?,
+            false => None,
+        };
+        if let Some(trained) = trained {
+            fit.calibration = Calibration::fit(&trained.judged, true, poll);
+            outcomes = fit.calibration.outcomes(&trained.judged);
+            positions = trained.positions;
+            let mut residuals = trained.residuals.into_iter();
+            let set = |row: &mut [Cell]| {
+                for cell in row {
+                    cell.residual = residuals.next().unwrap_or(0);
+                }
+            };
+            state.counts_mut().set_residuals(set, poll);
+        }
+        let metrics = metrics(state, &outcomes, &positions, poll)?;
         state.pack(&fit, metrics, poll)
+    }
+
+    /// How many documents may be judged.
+    fn most_judged(&self, state: &State) -> usize {
+        let most = MAX_JUDGED_SCORES / state.labels().len().max(1);
+        state.sampled().min(most.clamp(1, self.judged_documents))
     }
 
     /// Scores sampled documents, each left out of the counts, under every form.
     fn judge(&self, state: &State, forms: &[ScoreForm], poll: Poll) -> Result<Vec<Candidate>> {
-        let most =
-            (MAX_JUDGED_SCORES / state.labels().len().max(1)).clamp(1, self.judged_documents);
-        let judged = state.sample().len().min(most);
+        let judged = self.most_judged(state);
         // Scores as long as they are kept, and the copies that are made of one document's.
-        probe(8 * state.labels().len() * (judged * forms.len() + 16))?;
+        probe(8 * state.labels().len() * (2 * judged * forms.len() + 16))?;
         let first = NaiveBayes::new(state, forms[0], poll);
         let mut judges: Vec<(NaiveBayes, Vec<Judged>)> = forms
             .iter()
             .map(|&form| (first.with_form(form), Vec::new()))
             .collect();
         let mut cells = 0;
-        for document in &state.sample()[..judged] {
+        for document in state.sample().take(judged) {
             poll();
-            let left_out = LeftOut {
-                class: document.class,
-                weight: unit_weight(document.keys.len()),
-            };
             // Finding the rows costs more than scoring them: once for all forms.
             let rows: Vec<_> = document
                 .keys
@@ -156,10 +180,9 @@ impl TrainerValidParams {
             }
             cells += visited;
             for (nb, judged) in &mut judges {
-                let (scores, known) = nb.scores_of(&rows, Some(left_out));
                 judged.push(Judged {
-                    scores,
-                    known,
+                    scores: nb.scores_of(&rows, Some(LeftOut::of(document))).scores,
+                    features: document.keys.len(),
                     class: document.class as usize,
                 });
             }
@@ -171,20 +194,49 @@ impl TrainerValidParams {
     }
 }
 
+/// Metrics of documents at these positions of the sample, and the baseline's on the same.
+fn metrics(
+    state: &State,
+    outcomes: &[Outcome],
+    positions: &[usize],
+    poll: Poll,
+) -> Result<evaluation::Metrics> {
+    let mut metrics = evaluation::metrics(outcomes)?;
+    let held_out: Vec<_> = outcomes
+        .iter()
+        .enumerate()
+        .filter_map(|(i, o)| baseline::is_held_out(i).then_some(*o))
+        .collect();
+    metrics.held_out = held_out.len() as u32;
+    metrics.held_out_accuracy = evaluation::rounded(evaluation::accuracy(&held_out));
+    let last = positions.iter().max().map_or(0, |last| last + 1);
+    probe(last * size_of::<usize>())?;
+    let sample: Vec<_> = state.sample().take(last).collect();
+    let judged: Vec<_> = positions.iter().map(|&at| sample[at]).collect();
+    metrics.baseline_accuracy =
+        evaluation::rounded(baseline::accuracy(&judged, state.labels().len(), poll)?);
+    Ok(metrics)
+}
+
+impl Calibration {
+    fn outcomes(&self, judged: &[Judged]) -> Vec<Outcome> {
+        let outcome = |j: &Judged| {
+            let mut log_p = j.scores.clone();
+            self.log_probabilities(&mut log_p, j.features);
+            evaluation::outcome(&log_p, j.class)
+        };
+        judged.iter().map(outcome).collect()
+    }
+}
+
 impl Candidate {
     fn new(form: ScoreForm, judged: Vec<Judged>, poll: Poll) -> Self {
-        let calibration = Calibration::fit(&judged, poll);
-        let outcomes = judged
-            .into_iter()
-            .map(|mut j| {
-                calibration.log_probabilities(&mut j.scores, j.known);
-                evaluation::outcome(&j.scores, j.class)
-            })
-            .collect();
+        let calibration = Calibration::fit(&judged, true, poll);
         Self {
             form,
+            outcomes: calibration.outcomes(&judged),
             calibration,
-            outcomes,
+            judged,
         }
     }
 }
@@ -262,6 +314,7 @@ mod tests {
         });
         Candidate {
             form,
+            judged: Vec::new(),
             calibration: Calibration::default(),
             outcomes: outcomes.collect(),
         }

@@ -6,13 +6,13 @@ use std::ops::Range;
 use crate::artifact::{Kind, corrupt};
 use crate::counts::unit_weight;
 use crate::error::{probe, reserve};
-use crate::model::{FoundRow, ROWS_PER_POLL, Table, log_probabilities, touch};
-use crate::naive_bayes::{CELLS_PER_POLL, ClassSums, ClassTerms, Totals, Weighing};
+use crate::model::{FoundRow, ROWS_PER_POLL, Table, touch};
+use crate::naive_bayes::{CELLS_PER_POLL, ClassSums, ClassTerms, Scores, Sums, Totals, Weighing};
 use crate::state::MAX_SUM;
-use crate::{CellCounts, Error, Features, MAX_LABELS, Model, Poll, Result};
+use crate::{CellCounts, Error, Features, MAX_LABELS, Model, Poll, Result, Step};
 
 use super::LiveLabel;
-use super::row::{Decision, KeyHash, LiveCell, Row, Step, find};
+use super::row::{Decision, KeyHash, LiveCell, Row, Turn, find};
 
 /// Labels are numbered by slot: the base's classes, then labels that it does not have.
 /// Slots stay while other labels come and go, so that rows need not change with them.
@@ -95,7 +95,7 @@ impl Overlay {
         };
         let slot = match (self.slot_of(base, folded), decision) {
             (Some(slot), _) => slot,
-            (None, Decision::Learn) => self.free_slot(base)?,
+            (None, Decision::Learn) => self.free_slot()?,
             (None, Decision::Unlearn) => return Err(not_learned()),
         };
         let n = features.keys().len();
@@ -124,18 +124,15 @@ impl Overlay {
                 left
             }
         };
-        let step = Step {
-            decision,
-            slot: slot as u16,
-            weight,
+        let turn = Turn { decision, weight };
+        let check = |cell: Option<&LiveCell>| match (cell, decision) {
+            (Some(cell), _) if turn.after(cell).is_some() => Ok(()),
+            (None, Decision::Learn) => Ok(()),
+            (Some(_), Decision::Learn) => Err(Error::TooManyDocuments),
+            (_, Decision::Unlearn) => Err(not_learned()),
         };
-        let missing = self.missing_rows(base, counts, features.keys(), step, not_learned)?;
-        self.rows
-            .try_reserve(missing.len())
-            .map_err(|_| Error::OutOfMemory {
-                bytes: missing.len() * size_of::<(u64, Row)>(),
-            })?;
-        reserve(&mut self.change.dirty, n)?;
+        let keys = features.keys();
+        let rows = self.rows_to_add(base, counts, keys, &[slot as u16], check)?;
 
         // From here on nothing fails.
         self.shrunk |= decision == Decision::Unlearn;
@@ -146,29 +143,71 @@ impl Overlay {
         }
         self.totals.documents[slot] = documents;
         self.totals.sums[slot] = sums;
-        let weighing = Weighing::of(&base.meta().fit);
-        for &key in features.keys() {
-            // Else it is among those that are missing.
-            if let Some(row) = self.rows.get_mut(&key)
-                && let Ok(at) = find(row.cells(), step.slot)
-            {
-                self.change.touch(&weighing, key, row);
-                step.apply(row, at);
-            }
-        }
-        for (key, mut row) in missing {
-            self.change.touch(&weighing, key, &mut row);
-            if let Ok(at) = find(row.cells(), step.slot) {
-                step.apply(&mut row, at);
-            }
-            self.cell_bytes += row.cell_bytes();
-            let old = self.rows.insert(key, row);
-            self.cell_bytes -= old.map_or(0, |old| old.cell_bytes());
-        }
+        self.change_cells(base, keys, rows, &[slot as u16], |_, cell| turn.apply(cell));
         if slot >= base.labels().len() {
             self.spell(slot, folded, spelling, decision);
         }
         Ok(())
+    }
+
+    /// Adds a step to the residuals of these features, or takes it back.
+    pub(super) fn step(
+        &mut self,
+        base: &Model,
+        counts: Option<&CellCounts>,
+        features: &Features,
+        step: &Step,
+        take_back: bool,
+    ) -> Result<()> {
+        let has_emails = |slot: &usize| self.totals.documents[*slot] > 0;
+        let (slots, amounts): (Vec<u16>, Vec<i32>) = step
+            .amounts(take_back)
+            .filter_map(|(folded, amount)| {
+                let slot = self.slot_of(base, folded).filter(has_emails)?;
+                Some((slot as u16, amount))
+            })
+            .unzip();
+        if slots.is_empty() {
+            return Ok(());
+        }
+        let keys = features.keys();
+        let rows = self.rows_to_add(base, counts, keys, &slots, |_| Ok(()))?;
+        self.shrunk |= take_back;
+        self.change_cells(base, keys, rows, &slots, |i, cell| {
+            cell.residual = cell.residual.wrapping_add(amounts[i]);
+        });
+        Ok(())
+    }
+
+    /// Changes the cells of these slots in the rows of these keys, after those that
+    /// [`Overlay::rows_to_add`] found missing are there.
+    fn change_cells(
+        &mut self,
+        base: &Model,
+        keys: &[u64],
+        rows: Vec<(u64, Row)>,
+        slots: &[u16],
+        change: impl Fn(usize, &mut LiveCell),
+    ) {
+        let weighing = Weighing::of(&base.meta().fit);
+        for (key, mut row) in rows {
+            self.change.touch(&weighing, key, &mut row);
+            self.cell_bytes += row.cell_bytes();
+            let old = self.rows.insert(key, row);
+            self.cell_bytes -= old.map_or(0, |old| old.cell_bytes());
+        }
+        for &key in keys {
+            let Some(row) = self.rows.get_mut(&key) else {
+                continue;
+            };
+            self.change.touch(&weighing, key, row);
+            let (_, _, cells) = row.parts();
+            for (i, &slot) in slots.iter().enumerate() {
+                if let Ok(at) = find(cells, slot) {
+                    change(i, &mut cells[at]);
+                }
+            }
+        }
     }
 
     /// Counts the spelling of a label that the base does not have.
@@ -185,30 +224,37 @@ impl Overlay {
         if *count == 0 {
             added.spellings.remove(spelling);
         }
-        if self.totals.documents[slot] == 0 {
-            self.added.remove(folded);
-        }
     }
 
-    /// Checks a step for each of these features. Returns the rows that it cannot change in
-    /// place, unchanged but for a cell without documents: those that the overlay does not
-    /// have, and those without a cell for the slot.
-    pub(super) fn missing_rows(
-        &self,
+    /// Checks the cells of these slots in the rows of these features. Returns the rows that
+    /// have to be put into place first, with cells for all slots: those that the overlay does
+    /// not have, and those that lack a cell. There is room for them then.
+    fn rows_to_add(
+        &mut self,
         base: &Model,
         counts: Option<&CellCounts>,
         keys: &[u64],
-        step: Step,
-        not_learned: impl Fn() -> Error,
+        slots: &[u16],
+        check: impl Fn(Option<&LiveCell>) -> Result<()>,
     ) -> Result<Vec<(u64, Row)>> {
-        // Where the cell is, or would have to be.
-        let place = |cells: &[LiveCell]| match (find(cells, step.slot), step.decision) {
-            (Ok(at), Decision::Learn) if step.after(&cells[at]).is_none() => {
-                Err(Error::TooManyDocuments)
+        // Whether all cells are there.
+        let complete = |cells: &[LiveCell]| -> Result<bool> {
+            let mut complete = true;
+            for &slot in slots {
+                let cell = find(cells, slot).ok().map(|at| &cells[at]);
+                complete &= cell.is_some();
+                check(cell)?;
             }
-            (Ok(at), Decision::Unlearn) if step.after(&cells[at]).is_none() => Err(not_learned()),
-            (Err(_), Decision::Unlearn) => Err(not_learned()),
-            (place, _) => Ok(place),
+            Ok(complete)
+        };
+        let fill = |cells: &mut Vec<LiveCell>| -> Result<()> {
+            reserve(cells, slots.len())?;
+            for &slot in slots {
+                if let Err(at) = find(cells, slot) {
+                    cells.insert(at, LiveCell::empty(slot));
+                }
+            }
+            Ok(())
         };
         let (mut out, mut unknown, mut cells) = (Vec::new(), Vec::new(), Vec::new());
         reserve(&mut out, keys.len())?;
@@ -218,11 +264,11 @@ impl Overlay {
                 unknown.push(key);
                 continue;
             };
-            if let Err(at) = place(row.cells())? {
+            if !complete(row.cells())? {
                 cells.clear();
-                reserve(&mut cells, row.cells().len() + 1)?;
+                reserve(&mut cells, row.cells().len())?;
                 cells.extend_from_slice(row.cells());
-                cells.insert(at, LiveCell::empty(step.slot));
+                fill(&mut cells)?;
                 out.push((key, Row::new(&cells, row.gain(), row.is_dirty())?));
             }
         }
@@ -236,17 +282,21 @@ impl Overlay {
             let mut gain = 0.0;
             if let Some(row) = found.next_if(|row| row.tag == key) {
                 gain = row.gain as f32;
-                reserve(&mut cells, row.cells.len() + 1)?;
+                reserve(&mut cells, row.cells.len())?;
                 for cell in base_cells(&table, counts, row.cells) {
                     cells.push(cell?);
                 }
             }
-            if let Err(at) = place(&cells)? {
-                reserve(&mut cells, 1)?;
-                cells.insert(at, LiveCell::empty(step.slot));
+            if !complete(&cells)? {
+                fill(&mut cells)?;
             }
             out.push((key, Row::new(&cells, gain, false)?));
         }
+        let bytes = out.len() * size_of::<(u64, Row)>();
+        self.rows
+            .try_reserve(out.len())
+            .map_err(|_| Error::OutOfMemory { bytes })?;
+        reserve(&mut self.change.dirty, keys.len())?;
         Ok(out)
     }
 
@@ -319,27 +369,23 @@ impl Overlay {
             .or_else(|| self.added.get(folded).map(|added| added.slot))
     }
 
-    /// The slot for a label that the base does not have: that of one which is gone, or the
-    /// one after the last.
-    pub(super) fn free_slot(&self, base: &Model) -> Result<usize> {
+    /// The slot for a label that neither the base nor the overlay has. That of one whose
+    /// emails are gone stays its own: rows may have steps of it.
+    pub(super) fn free_slot(&self) -> Result<usize> {
         let documents = &self.totals.documents;
-        let first = base.labels().len();
-        let slot = (first..documents.len())
-            .find(|&slot| documents[slot] == 0)
-            .unwrap_or(documents.len());
         let labels = documents.iter().filter(|&&n| n > 0).count();
-        if labels == MAX_LABELS || slot > u16::MAX.into() {
+        if labels == MAX_LABELS || documents.len() > u16::MAX.into() {
             return Err(Error::TooManyLabels { limit: MAX_LABELS });
         }
-        Ok(slot)
+        Ok(documents.len())
     }
 
     /// Whether everything is as in the base.
     pub(super) fn is_nothing(&self, base: &Model) -> bool {
-        // Added labels have emails, and without rows there is no change of sums.
+        // Without rows there is no change of sums.
         let classes = base.labels().len();
         self.rows.is_empty()
-            && self.added.is_empty()
+            && self.totals.documents[classes..].iter().all(|&n| n == 0)
             && self.totals.documents[..classes] == base.meta().documents
             && self.totals.sums[..classes] == *base.sums()
     }
@@ -389,68 +435,76 @@ impl Overlay {
         })
     }
 
-    pub(super) fn log_probabilities(
+    /// As [`Model::scores`], for the labels that have emails.
+    pub(super) fn scores(&self, base: &Model, features: &Features, poll: Poll) -> Scores {
+        let settled = &self.settled;
+        let mut scores = vec![0.0; settled.labels.len()];
+        let mut sums = Sums {
+            features: features.keys().len(),
+            ..Sums::default()
+        };
+        self.each_row(base, features, poll, |_, gain, cells| {
+            sums.add(gain);
+            cells(&mut |class, score| scores[class] += score);
+        });
+        let weighing = Weighing::of(&base.meta().fit);
+        settled.terms.scores(&weighing, scores, sums)
+    }
+
+    /// Calls back with position, gain and cells of each known feature, in key order as in a
+    /// packed model: sums of rounded numbers depend on it.
+    fn each_row(
         &self,
         base: &Model,
         features: &Features,
         poll: Poll,
-    ) -> Vec<f64> {
-        let settled = &self.settled;
-        let fit = &base.meta().fit;
-        let mut sums = vec![0.0; settled.labels.len()];
-        let (mut gains, mut squares, mut known) = (0.0, 0.0, 0);
-        // Not reached otherwise: opening the base built it once.
-        if let Ok(table) = base.table() {
-            let touched: Vec<_> = features
-                .keys()
-                .iter()
-                .map(|key| self.rows.get(key))
-                .collect();
-            let untouched: Vec<u64> = features
-                .keys()
-                .iter()
-                .zip(&touched)
-                .filter_map(|(&key, row)| row.is_none().then_some(key))
-                .collect();
-            let mut found = table.find(&untouched, |key| key).into_iter().peekable();
-            let mut add = |slot: usize, score: f32| {
-                let class = settled.class_of_slot.get(slot).copied().unwrap_or(NO_CLASS);
-                if let Some(sum) = sums.get_mut(class as usize) {
-                    *sum += f64::from(score);
-                }
-            };
-            // In key order, as in a packed model: sums of rounded numbers depend on it.
-            for (i, (&key, touched)) in features.keys().iter().zip(touched).enumerate() {
-                if i % ROWS_PER_POLL == 0 {
-                    poll();
-                }
-                let gain = match touched {
-                    Some(row) => {
-                        if row.cells().is_empty() {
-                            continue;
+        mut each: impl FnMut(usize, f64, &mut dyn FnMut(&mut dyn FnMut(usize, f64))),
+    ) {
+        // Opening the base built the table once.
+        let Ok(table) = base.table() else {
+            return;
+        };
+        let keys = features.keys();
+        let touched: Vec<_> = keys.iter().map(|key| self.rows.get(key)).collect();
+        let untouched: Vec<u64> = keys
+            .iter()
+            .zip(&touched)
+            .filter_map(|(&key, row)| row.is_none().then_some(key))
+            .collect();
+        let mut found = table.find(&untouched, |key| key).into_iter().peekable();
+        let class_of = |slot: usize| {
+            let class = self.settled.class_of_slot.get(slot).copied();
+            class.filter(|&class| class != NO_CLASS)
+        };
+        for (i, (&key, touched)) in keys.iter().zip(touched).enumerate() {
+            if i % ROWS_PER_POLL == 0 {
+                poll();
+            }
+            match touched {
+                Some(row) if row.gain() != 0.0 => {
+                    each(i, row.gain().into(), &mut |add| {
+                        for cell in row.cells() {
+                            if let Some(class) = class_of(cell.slot.into()) {
+                                add(class as usize, cell.score.into());
+                            }
                         }
-                        row.cells()
-                            .iter()
-                            .for_each(|cell| add(cell.slot.into(), cell.score));
-                        f64::from(row.gain())
+                    });
+                }
+                Some(_) => {}
+                None => {
+                    let found = found.next_if(|row| row.tag == key);
+                    if let Some(row) = found.filter(|row| row.gain != 0.0) {
+                        each(i, row.gain, &mut |add| {
+                            for (slot, score) in table.cells(row.cells.clone()) {
+                                if let Some(class) = class_of(slot) {
+                                    add(class as usize, score.into());
+                                }
+                            }
+                        });
                     }
-                    None => {
-                        let Some(row) = found.next_if(|row| row.tag == key) else {
-                            continue;
-                        };
-                        table
-                            .cells(row.cells)
-                            .for_each(|(class, score)| add(class, score));
-                        row.gain
-                    }
-                };
-                known += 1;
-                gains += gain;
-                squares += gain * gain;
+                }
             }
         }
-        settled.terms.scores(fit.form, &mut sums, gains, squares);
-        log_probabilities(fit, sums, known, &settled.documents)
     }
 
     pub(super) fn memory(&self) -> usize {
@@ -480,9 +534,9 @@ pub(super) fn base_cells<'a>(
         .zip(table.cells(at))
         .map(move |(at, (class, score))| {
             let counts = counts.and_then(|counts| counts.get(at));
-            let (documents, weight) =
+            let counts =
                 counts.ok_or_else(|| corrupt(Kind::Model, "its state has other tables"))?;
-            LiveCell::new(class as u16, documents, weight, score)
+            LiveCell::new(class as u16, &counts, score)
         })
 }
 
@@ -492,7 +546,7 @@ pub(super) fn touch_counts(counts: Option<&CellCounts>, rows: &[FoundRow<u64>]) 
     touch(
         rows.iter()
             .filter_map(first)
-            .map(|(n, w)| n as u8 ^ w as u8),
+            .map(|cell| cell.documents as u8 ^ cell.weight as u8),
     );
 }
 

@@ -16,6 +16,7 @@ pub(super) struct LiveCell {
     pub(super) weight_high: u16,
     pub(super) slot: u16,
     pub(super) documents: u32,
+    pub(super) residual: i32,
     pub(super) score: f32,
 }
 
@@ -42,11 +43,10 @@ pub(super) enum Decision {
     Unlearn,
 }
 
-/// What a decision does to each row of its email.
+/// What a decision does to the cell of its label in each row of its email.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Step {
+pub(super) struct Turn {
     pub(super) decision: Decision,
-    pub(super) slot: u16,
     pub(super) weight: u64,
 }
 
@@ -67,7 +67,7 @@ pub(super) fn find(cells: &[LiveCell], slot: u16) -> std::result::Result<usize, 
     cells.binary_search_by_key(&slot, |cell| cell.slot)
 }
 
-impl Step {
+impl Turn {
     /// A cell's documents and weight after it; `None` if it is not possible.
     pub(super) fn after(self, cell: &LiveCell) -> Option<(u32, u64)> {
         let (documents, weight) = (cell.documents, cell.weight());
@@ -77,10 +77,9 @@ impl Step {
         }
     }
 
-    pub(super) fn apply(self, row: &mut Row, at: usize) {
-        let (_, _, cells) = row.parts();
-        if let Some((documents, weight)) = self.after(&cells[at]) {
-            cells[at].set(documents, weight);
+    pub(super) fn apply(self, cell: &mut LiveCell) {
+        if let Some((documents, weight)) = self.after(cell) {
+            cell.set(documents, weight);
         }
     }
 }
@@ -122,13 +121,15 @@ impl Hasher for KeyHasher {
 }
 
 impl LiveCell {
-    pub(super) fn new(slot: u16, documents: u32, weight: u64, score: f32) -> Result<Self> {
+    pub(super) fn new(slot: u16, counts: &Cell, score: f32) -> Result<Self> {
+        let high = counts.weight >> 32;
         // No more than documents times one: 48 bits.
         Ok(Self {
-            weight_low: weight as u32,
-            weight_high: u16::try_from(weight >> 32).map_err(|_| Error::TooManyDocuments)?,
+            weight_low: counts.weight as u32,
+            weight_high: u16::try_from(high).map_err(|_| Error::TooManyDocuments)?,
             slot,
-            documents,
+            documents: counts.documents,
+            residual: counts.residual,
             score,
         })
     }
@@ -139,6 +140,7 @@ impl LiveCell {
             weight_high: 0,
             slot,
             documents: 0,
+            residual: 0,
             score: 0.0,
         }
     }
@@ -159,6 +161,7 @@ impl LiveCell {
             weight: self.weight(),
             documents: self.documents,
             class: self.slot.into(),
+            residual: self.residual,
         }
     }
 }
@@ -234,7 +237,8 @@ impl Row {
 
     /// Cells that a packed row would have.
     pub(super) fn counted(&self) -> impl Iterator<Item = &LiveCell> {
-        self.cells().iter().filter(|cell| cell.documents > 0)
+        let is_something = |cell: &&LiveCell| cell.documents > 0 || cell.residual != 0;
+        self.cells().iter().filter(is_something)
     }
 
     /// Gain, whether it is dirty, and cells.
@@ -255,4 +259,4 @@ impl Row {
 }
 
 /// A row takes what it has to.
-const _: () = assert!(size_of::<Row>() == 24 && size_of::<LiveCell>() == 16);
+const _: () = assert!(size_of::<Row>() == 32 && size_of::<LiveCell>() == 20);

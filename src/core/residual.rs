@@ -1,0 +1,457 @@
+//! Layer B: what layer A gets wrong.
+//!
+//! Every feature has, per class, a residual weight that is added to its score. It is the sum
+//! of *steps*: a document whose label the classifier gives the probability p moves the
+//! residuals of its features, all by the same amounts, one per class:
+//!
+//! ```text
+//! step_c = rate * x * ((1 if c is its label, else 0) - p_c)
+//! ```
+//!
+//! with x the factor between a feature's score and the logit, so that the document's own
+//! logits change by the rate times what was missing. It is stochastic gradient descent on the
+//! log loss of a softmax regression with layer A's score as offset, the combination of
+//! Wang and Manning 2012 turned round.
+//!
+//! A step is a document's own and is stored with it, in fixed point. So the sums are integers
+//! that do not depend on order, taking a document back takes its step back exactly, and who
+//! has the documents and their steps has the residuals.
+//!
+//! Training makes several passes over the stored documents, each time with layer A's score as
+//! if the document had never been learned, and averages the weights of all its steps (Polyak
+//! and Juditsky 1992). How many passes is decided on documents held out; none is an answer.
+
+use crate::calibration::Judged;
+use crate::error::{probe, reserve};
+use crate::math::{exp, log_sum_exp};
+use crate::naive_bayes::{LeftOut, NaiveBayes, Scores, document_frequency};
+use crate::sample::Document;
+use crate::{Calibration, Error, Poll, Result, ScoreForm, State, fold_label};
+
+/// One in fixed-point residuals.
+pub(crate) const RESIDUAL_ONE: f64 = (1u32 << 20) as f64;
+
+/// No step is larger, in 1 / [`RESIDUAL_ONE`].
+const MAX_STEP: f64 = (1u32 << 26) as f64;
+
+/// Smaller differences from the truth teach nothing worth a cell.
+const MIN_DIFFERENCE: f64 = 0.01;
+
+/// Most passes over the documents.
+const MAX_PASSES: usize = 4;
+
+/// One in so many documents is held out at a time.
+const FOLDS: usize = 5;
+
+/// Fewer documents do not tell whether residuals help.
+const MIN_DOCUMENTS: usize = 20;
+
+/// Documents x classes whose offsets are kept: 64 MB.
+const MAX_OFFSETS: usize = 1 << 24;
+
+/// Cells visited in one pass: bounds time where many labels share their features.
+const MAX_CELLS: usize = 100_000_000;
+
+/// Most classes that one step moves: the rest of the probability is spread thinly.
+const MAX_CLASSES: usize = 16;
+
+impl ScoreForm {
+    /// Share of what was missing that one step makes up for.
+    fn rate(self) -> f64 {
+        match self {
+            Self::MultinomialBoolean => 1.0,
+            _ => 0.2,
+        }
+    }
+}
+
+/// What one document adds to the residuals of each of its features.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Step(Vec<(String, i32)>);
+
+impl Step {
+    /// From a label's folded form (see [`fold_label`]) and the amount for each.
+    ///
+    /// # Errors
+    /// [`Error::LabelTooLong`], [`Error::TooManyLabels`].
+    pub fn new(amounts: Vec<(String, i32)>) -> Result<Self> {
+        if amounts.len() > MAX_CLASSES {
+            return Err(Error::TooManyLabels { limit: MAX_CLASSES });
+        }
+        for (label, _) in &amounts {
+            fold_label(label)?;
+        }
+        Ok(Self(amounts))
+    }
+
+    /// From the probabilities that the document's labels were given. `x` is the factor
+    /// between scores of features and logits.
+    pub(crate) fn of<'a>(
+        form: ScoreForm,
+        x: f64,
+        label: &str,
+        answers: impl Iterator<Item = (&'a str, f64)>,
+    ) -> Self {
+        let amount = |difference: f64| {
+            let step = form.rate() * x * difference * RESIDUAL_ONE;
+            step.clamp(-MAX_STEP, MAX_STEP).round() as i32
+        };
+        let mut own = 1.0;
+        let mut differences = Vec::new();
+        for (other, p) in answers {
+            match other == label {
+                true => own = 1.0 - p,
+                false if p >= MIN_DIFFERENCE => differences.push((other, -p)),
+                false => {}
+            }
+        }
+        if own < MIN_DIFFERENCE {
+            return Self::default();
+        }
+        differences.sort_by(|a, b| a.1.total_cmp(&b.1).then(a.0.cmp(b.0)));
+        differences.truncate(MAX_CLASSES - 1);
+        differences.push((label, own));
+        let amounts = differences
+            .into_iter()
+            .map(|(label, difference)| (label.to_owned(), amount(difference)))
+            .filter(|&(_, amount)| amount != 0);
+        Self(amounts.collect())
+    }
+
+    /// Whether it adds nothing.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Folded labels and what is added for them.
+    pub fn labels(&self) -> impl Iterator<Item = (&str, i32)> {
+        self.0
+            .iter()
+            .map(|(label, amount)| (label.as_str(), *amount))
+    }
+
+    /// The same, or its opposite.
+    pub(crate) fn amounts(&self, take_back: bool) -> impl Iterator<Item = (&str, i32)> {
+        self.labels().map(move |(label, amount)| {
+            let amount = if take_back {
+                amount.wrapping_neg()
+            } else {
+                amount
+            };
+            (label, amount)
+        })
+    }
+}
+
+/// What training has found to be worth adding.
+pub(crate) struct Trained {
+    /// Per cell, in the order of the table.
+    pub residuals: Vec<i32>,
+    /// Scores of both layers for documents that the residuals had not seen.
+    pub judged: Vec<Judged>,
+    /// Their positions in the sample.
+    pub positions: Vec<usize>,
+}
+
+/// Weight of a cell now, and the sum over steps of weight times the steps before it.
+type Weight = [f32; 2];
+
+/// Sampled documents over the rows of the count table.
+struct Corpus {
+    form: ScoreForm,
+    classes: usize,
+    /// First cell of each row, and one end.
+    starts: Vec<u32>,
+    /// Class of each cell.
+    class: Vec<u16>,
+    /// Squared gain of each row.
+    squares: Vec<f32>,
+    /// Rows of all documents, one after the other.
+    rows: Vec<u32>,
+    documents: Vec<Entry>,
+    /// Logits of layer A with the document left out, per document and class.
+    offsets: Vec<f32>,
+}
+
+struct Entry {
+    class: usize,
+    features: usize,
+    /// Where its rows start.
+    rows: usize,
+    /// Factor between scores of features and logits.
+    x: f64,
+    inverse_temperature: f64,
+}
+
+/// Trains residuals on the sample of a settled state without any. `None` if they do not make
+/// held-out documents more probable.
+///
+/// # Errors
+/// [`Error::OutOfMemory`].
+pub(crate) fn train(
+    state: &State,
+    judge: &NaiveBayes,
+    learning: &Calibration,
+    most_judged: usize,
+    poll: Poll,
+) -> Result<Option<Trained>> {
+    if state.sampled() < MIN_DOCUMENTS || state.labels().len() < 2 {
+        return Ok(None);
+    }
+    let corpus = Corpus::new(state, judge, learning, poll)?;
+    let n = corpus.documents.len();
+    let cells = corpus.class.len();
+    let mut weights: Vec<Weight> = Vec::new();
+    reserve(&mut weights, cells)?;
+    let most_judged = most_judged.min(n);
+    // By number of passes.
+    let mut outcomes: Vec<Vec<Judged>> = vec![Vec::new(); MAX_PASSES + 1];
+    probe(8 * corpus.classes * (most_judged + n / FOLDS + 1) * outcomes.len())?;
+    let (mut positions, mut losses) = (Vec::new(), vec![0.0; MAX_PASSES + 1]);
+    let mut passes = MAX_PASSES;
+    for fold in 0..FOLDS {
+        if positions.len() >= most_judged {
+            break;
+        }
+        let held_out = |at: &usize| at % FOLDS == fold;
+        weights.clear();
+        weights.resize(cells, [0.0; 2]);
+        let mut steps = 0;
+        for pass in 0..=passes {
+            if pass > 0 {
+                let learned = (0..n).filter(|at| !held_out(at));
+                corpus.pass(learned, &mut weights, &mut steps, poll);
+            }
+            for at in (0..n).filter(held_out) {
+                poll();
+                let logits = corpus.logits(at, &|cell| averaged(&weights[cell], steps));
+                let entry = &corpus.documents[at];
+                losses[pass] += log_sum_exp(logits.iter().copied()) - logits[entry.class];
+                outcomes[pass].push(entry.judged(logits));
+            }
+            // What the first documents say holds for the others.
+            if pass > 1 && fold == 0 && losses[pass] > losses[pass - 1] {
+                passes = pass;
+                break;
+            }
+        }
+        positions.extend((0..n).filter(held_out));
+    }
+    // Judged as they will be used: calibrated, each for itself.
+    let calibrated: Vec<f64> = outcomes[..=passes]
+        .iter()
+        .map(|judged| Calibration::fit(judged, true, poll).log_loss(judged))
+        .collect();
+    let best = (0..=passes).fold(0, |best, pass| match calibrated[pass] < calibrated[best] {
+        true => pass,
+        false => best,
+    });
+    if best == 0 {
+        return Ok(None);
+    }
+    weights.clear();
+    weights.resize(cells, [0.0; 2]);
+    let mut steps = 0;
+    for _ in 0..best {
+        corpus.pass(0..n, &mut weights, &mut steps, poll);
+    }
+    let mut residuals = Vec::new();
+    reserve(&mut residuals, cells)?;
+    let most = f64::from(i32::MAX / 2);
+    residuals.extend(weights.iter().map(|weight| {
+        let fixed = averaged(weight, steps) * RESIDUAL_ONE;
+        fixed.clamp(-most, most).round() as i32
+    }));
+    Ok(Some(Trained {
+        residuals,
+        judged: outcomes.swap_remove(best),
+        positions,
+    }))
+}
+
+/// Mean of a weight over all steps.
+fn averaged(weight: &Weight, steps: usize) -> f64 {
+    f64::from(weight[0]) - f64::from(weight[1]) / steps.max(1) as f64
+}
+
+impl Corpus {
+    fn new(state: &State, judge: &NaiveBayes, learning: &Calibration, poll: Poll) -> Result<Self> {
+        let classes = state.labels().len();
+        let counts = state.counts();
+        let (mut keys, mut starts, mut class, mut squares) = (vec![], vec![], vec![], vec![]);
+        let rows = judge.totals().features as usize;
+        reserve(&mut keys, rows)?;
+        reserve(&mut starts, rows + 1)?;
+        reserve(&mut squares, rows)?;
+        reserve(&mut class, counts.len())?;
+        for group in counts.groups() {
+            for row in group.chunk_by(|a, b| a.key == b.key) {
+                let gain = judge.weighing().gain(document_frequency(row));
+                keys.push(row[0].key);
+                starts.push(class.len() as u32);
+                squares.push((gain * gain) as f32);
+                class.extend(row.iter().map(|cell| cell.class as u16));
+            }
+            poll();
+        }
+        starts.push(class.len() as u32);
+        let mut corpus = Self {
+            form: judge.form(),
+            classes,
+            starts,
+            class,
+            squares,
+            rows: Vec::new(),
+            documents: Vec::new(),
+            offsets: Vec::new(),
+        };
+        let most = (MAX_OFFSETS / classes).max(1);
+        let sampled = state.sampled().min(most);
+        reserve(&mut corpus.documents, sampled)?;
+        reserve(&mut corpus.offsets, sampled * classes)?;
+        let tops = first_of_top_byte(&keys);
+        let mut cells = 0;
+        for document in state.sample().take(most) {
+            poll();
+            let first = corpus.rows.len();
+            reserve(&mut corpus.rows, document.keys.len())?;
+            for &key in &document.keys {
+                let top = (key >> 56) as usize;
+                let part = &keys[tops[top]..tops[top + 1]];
+                // All are there: the state has learned the document.
+                if let Ok(at) = part.binary_search(&key) {
+                    corpus.rows.push((tops[top] + at) as u32);
+                }
+            }
+            let rows = &corpus.rows[first..];
+            cells += rows
+                .iter()
+                .map(|&row| corpus.cells(row).len())
+                .sum::<usize>();
+            if cells > MAX_CELLS && !corpus.documents.is_empty() {
+                corpus.rows.truncate(first);
+                break;
+            }
+            corpus.add(document, first, judge, learning, state);
+        }
+        Ok(corpus)
+    }
+
+    fn add(
+        &mut self,
+        document: &Document,
+        rows: usize,
+        judge: &NaiveBayes,
+        learning: &Calibration,
+        state: &State,
+    ) {
+        let cells: Vec<_> = document
+            .keys
+            .iter()
+            .map(|&key| state.counts().row(key))
+            .collect();
+        let Scores { scores, scale, .. } = judge.scores_of(&cells, Some(LeftOut::of(document)));
+        let features = document.keys.len();
+        let inverse_temperature = learning.inverse_temperature(features);
+        self.offsets
+            .extend(scores.iter().map(|s| (s * inverse_temperature) as f32));
+        self.documents.push(Entry {
+            class: document.class as usize,
+            features,
+            rows,
+            x: scale * inverse_temperature,
+            inverse_temperature,
+        });
+    }
+
+    fn cells(&self, row: u32) -> std::ops::Range<usize> {
+        self.starts[row as usize] as usize..self.starts[row as usize + 1] as usize
+    }
+
+    fn rows(&self, at: usize) -> &[u32] {
+        let start = self.documents[at].rows;
+        let end = self
+            .documents
+            .get(at + 1)
+            .map_or(self.rows.len(), |d| d.rows);
+        &self.rows[start..end]
+    }
+
+    fn logits(&self, at: usize, weight: &dyn Fn(usize) -> f64) -> Vec<f64> {
+        let offsets = &self.offsets[at * self.classes..(at + 1) * self.classes];
+        let mut logits: Vec<f64> = offsets.iter().map(|&o| f64::from(o)).collect();
+        let x = self.documents[at].x;
+        for &row in self.rows(at) {
+            let square = x * f64::from(self.squares[row as usize]);
+            for cell in self.cells(row) {
+                logits[usize::from(self.class[cell])] += square * weight(cell);
+            }
+        }
+        logits
+    }
+
+    /// One step for each of these documents.
+    fn pass(
+        &self,
+        documents: impl Iterator<Item = usize>,
+        weights: &mut [Weight],
+        steps: &mut usize,
+        poll: Poll,
+    ) {
+        for at in documents {
+            poll();
+            let entry = &self.documents[at];
+            let logits = self.logits(at, &|cell| f64::from(weights[cell][0]));
+            let norm = log_sum_exp(logits.iter().copied());
+            let before = *steps as f32;
+            *steps += 1;
+            let own = 1.0 - exp(logits[entry.class] - norm);
+            if own < MIN_DIFFERENCE {
+                continue;
+            }
+            let moves: Vec<f32> = logits
+                .iter()
+                .enumerate()
+                .map(|(class, logit)| match class == entry.class {
+                    true => own,
+                    false => -exp(logit - norm),
+                })
+                .map(|difference| match difference.abs() < MIN_DIFFERENCE {
+                    true => 0.0,
+                    false => (self.form.rate() * entry.x * difference) as f32,
+                })
+                .collect();
+            for &row in self.rows(at) {
+                for cell in self.cells(row) {
+                    let step = moves[usize::from(self.class[cell])];
+                    let weight = &mut weights[cell];
+                    weight[0] += step;
+                    weight[1] += step * before;
+                }
+            }
+        }
+    }
+}
+
+impl Entry {
+    fn judged(&self, mut logits: Vec<f64>) -> Judged {
+        for logit in &mut logits {
+            *logit /= self.inverse_temperature;
+        }
+        Judged {
+            scores: logits,
+            features: self.features,
+            class: self.class,
+        }
+    }
+}
+
+/// First position of each top byte in sorted keys, and one end.
+fn first_of_top_byte(keys: &[u64]) -> Vec<usize> {
+    (0..=256u64)
+        .map(|top| match top {
+            256 => keys.len(),
+            top => keys.partition_point(|&key| key >> 56 < top),
+        })
+        .collect()
+}
