@@ -1,7 +1,7 @@
 # The front door: every target is one script, `make help` lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo stop test install bench bench-features artifacts
+.PHONY: help setup demo stop test install bench bench-quality bench-features artifacts
 
 help:       ## list the targets
 	@scripts/help
@@ -23,6 +23,9 @@ install:    ## build the release and install it into PostgreSQL
 
 bench:      ## run the benchmarks
 	@scripts/bench
+
+bench-quality:   ## measure how good the answers are, beside other classifiers
+	@scripts/bench quality
 
 bench-features:  ## print what each kind of token is worth on corpora
 	@scripts/bench-features

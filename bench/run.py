@@ -324,7 +324,7 @@ def table(columns, rows):
     print()
     for row in [columns, *rows]:
         figures = (text.rjust(width) for text, width in zip(row[1:], widths[1:]))
-        print("  ".join([row[0].ljust(widths[0]), *figures]))
+        print("  ".join([row[0].ljust(widths[0]), *figures]).rstrip())
 
 
 def cpu():
