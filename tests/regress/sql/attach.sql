@@ -10,7 +10,7 @@ CREATE FUNCTION train(classifier text, one text, other text) RETURNS integer LAN
     $$ SELECT triage.deploy(classifier, train_classifier(b, l))
          FROM (VALUES ('invoice money refund', one), ('charged money twice', one), ('invoice overdue', one),
                       ('login password reset', other), ('cannot login', other), ('password forgotten', other)) t (b, l),
-              -- Enough that the few corrections below change no answer.
+              -- Enough that the few corrections below change few answers.
               generate_series(1, 20) $$;
 CREATE VIEW reviews AS
     SELECT source, email_key AS key, classifier, predicted_label AS predicted, human_label AS human, queue_reason IS NOT NULL AS open
@@ -438,8 +438,8 @@ INSERT INTO k_serial (body) VALUES ('invoice') RETURNING label;
 SELECT label, predicted_label FROM triage.k_serial_queue;
 
 -- The inbox is attached from the start.
-INSERT INTO triage.email (subject, body) VALUES ('invoice', 'money') RETURNING label;
-UPDATE triage.email SET label = 'support' WHERE subject = 'invoice' RETURNING label;
+INSERT INTO triage.email (subject, body) VALUES ('invoice overdue', 'charged money twice') RETURNING label;
+UPDATE triage.email SET label = 'support' WHERE subject = 'invoice overdue' RETURNING label;
 SELECT label, human_label, predicted_label, subject FROM triage.email_queue;
 UPDATE triage.email_queue SET human_label = NULL RETURNING label;
 SELECT kind, old, new, door FROM decisions WHERE source = 'triage.email';

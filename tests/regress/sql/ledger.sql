@@ -11,6 +11,7 @@ SET pg_triage.fold_after = 0;
 CREATE FUNCTION body(n bigint) RETURNS text LANGUAGE sql IMMUTABLE AS
     $$ SELECT string_agg(CASE i % 3 WHEN 0 THEN 'word' || (n * i) % 17 WHEN 1 THEN 'other' || (n + i) % 29 ELSE 'own' || n END, ' ') FROM generate_series(1, 3 + n % 11) i $$;
 CREATE FUNCTION label(n bigint) RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT (ARRAY['billing', 'support', 'spam', 'hr'])[1 + n % 4] $$;
+CREATE FUNCTION digest(model email_model) RETURNS text LANGUAGE sql AS $$ SELECT encode(sha256(email_model_send(model)), 'hex') $$;
 CREATE FUNCTION digest(state email_state) RETURNS text LANGUAGE sql AS $$ SELECT encode(sha256(email_state_send(state)), 'hex') $$;
 -- What a classifier has learned, in three ways: as sessions use it, from the ledger, and trained on the labelled mails.
 CREATE FUNCTION states(name text) RETURNS TABLE (learned text, replayed text, trained text) LANGUAGE plpgsql AS $$ BEGIN
@@ -91,9 +92,12 @@ SELECT count(triage.correct(review('b', i), label(i + 2))) FROM generate_series(
 SELECT (SELECT learned FROM states('a')) = (SELECT learned FROM states('b')) AS equal;
 SELECT triage.forget('public.a_mail', '13');
 SELECT (SELECT learned FROM states('a')) = (SELECT learned FROM states('b')) AS equal, learned = replayed AND learned = trained AS all FROM states('a');
-SELECT answers('a') = answers('b') AS same_answers;
+SELECT digest(triage.learned_model(c)) = digest(triage.replayed_model(c)) AS replayed FROM unnest(ARRAY['a', 'b']) AS c;
 SELECT triage.fold('a'), triage.fold('b');
-SELECT (SELECT learned FROM states('a')) = (SELECT learned FROM states('b')) AS equal, answers('a') = answers('b') AS same_answers;
+SELECT (SELECT learned FROM states('a')) = (SELECT learned FROM states('b')) AS equal, digest(triage.learned_model('b')) = digest(triage.replayed_model('b')) AS replayed;
+-- How earlier decisions were learned may have depended on the erased email, until the next training.
+SELECT triage.retrain('a') + triage.retrain('b') > 1 AS trained;
+SELECT answers('a') = answers('b') AS same_answers;
 SELECT count(*) FROM triage.review WHERE source = 'public.a_mail' AND email_key = '13';
 SELECT count(*) FROM triage.decision d WHERE classifier = 'a' AND NOT EXISTS (SELECT FROM triage.review r WHERE r.review_id = d.review_id);
 SELECT count(*) FROM triage.pending p WHERE NOT EXISTS (SELECT FROM triage.decision d WHERE d.decision_id = p.decision_id);
