@@ -8,8 +8,10 @@ REVOKE ALL ON ALL FUNCTIONS IN SCHEMA triage FROM PUBLIC;
 -- Not pure: they read the active model.
 REVOKE ALL ON FUNCTION classify_email(text, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION classify_email_scores(text, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION explain_email(text, text, text, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION classify_email(text, text) TO triage_reader;
 GRANT EXECUTE ON FUNCTION classify_email_scores(text, text) TO triage_reader;
+GRANT EXECUTE ON FUNCTION explain_email(text, text, text, integer) TO triage_reader;
 
 -- Pure. The functions that an aggregate consists of need no grant to its callers.
 GRANT EXECUTE ON FUNCTION triage.label_key(text) TO PUBLIC;

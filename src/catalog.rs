@@ -214,6 +214,17 @@ pub fn read_counts(classifier: &str, live: &mut Live) -> SqlResult<()> {
     })
 }
 
+/// Labels of a classifier, with and without emails.
+pub fn labels(classifier: &str) -> SqlResult<Vec<String>> {
+    let classifier = comparable_name(classifier);
+    pg::as_owner_of(signal_relation()?, || {
+        Spi::connect(|client| {
+            let query = "SELECT label FROM triage.label WHERE classifier = $1 ORDER BY label";
+            Ok(pg::select(client, query, &[classifier])?.texts())
+        })
+    })
+}
+
 fn empty_base() -> SqlResult<Model> {
     Model::empty(Fit::default()).map_err(from_core)
 }

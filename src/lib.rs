@@ -18,6 +18,7 @@ mod catalog;
 mod classify;
 mod decide;
 mod error;
+mod explain;
 mod learn;
 mod models;
 mod pg;

@@ -15,9 +15,11 @@ use crate::labels::trimmed;
 use crate::model::{best, ranked};
 use crate::{CellCounts, Features, Model, Poll, Result, Scored, Scores, Step, fold_label};
 
+mod explain;
 mod overlay;
 mod row;
 
+pub use explain::Explanation;
 use overlay::Overlay;
 use row::Decision;
 
@@ -193,7 +195,10 @@ impl Live {
     /// Log-probabilities in class order. A message without a known feature gets the shares
     /// of the labels.
     pub fn log_probabilities(&self, features: &Features, poll: Poll) -> Vec<f64> {
-        let scores = self.scores(features, poll);
+        self.calibrated(self.scores(features, poll), features)
+    }
+
+    fn calibrated(&self, scores: Scores, features: &Features) -> Vec<f64> {
         let documents = match &self.overlay {
             Some(overlay) => &overlay.settled.documents,
             None => &self.base.meta().documents,
