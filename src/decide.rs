@@ -1,14 +1,14 @@
 //! The one way to decide: every door ends here. It locks the email's row, then its review,
 //! appends to the ledger, and brings review and label column in line.
 
-use pg_triage_core::Features;
+use pg_triage_core::{Features, Step};
 use pgrx::{PgSqlErrorCode as Code, warning};
 
 use crate::catalog::Writer;
 use crate::catalog::ledger::{Decision, Past};
 use crate::catalog::review::{Review, queue_reason};
 use crate::catalog::source::{Email, IfLocked, Source};
-use crate::error::{SqlResult, report};
+use crate::error::{SqlResult, from_core, report};
 use crate::session::{self, Actor};
 use crate::{classify, pg, settings};
 
@@ -399,9 +399,10 @@ pub fn describe(w: &mut Writer, classifier: &str, label: &str, description: &str
     if known == features.as_ref() {
         return Ok(());
     }
-    let step = match &features {
-        Some(features) => teacher::step(classifier, features, label)?,
-        None => None,
+    let step = match (&features, w.activation(classifier)?) {
+        (Some(_), 0) => Some((Step::keywords(label).map_err(from_core)?, 0)),
+        (Some(features), _) => teacher::step(classifier, features, label)?,
+        (None, _) => None,
     };
     let decision = Decision {
         review_id: None,
@@ -415,7 +416,10 @@ pub fn describe(w: &mut Writer, classifier: &str, label: &str, description: &str
         note: None,
         door: "description",
         replaces: before.as_ref().map(|past| past.decision_id),
-        undoes: before.as_ref().filter(|_| features.is_none()).map(|past| past.decision_id),
+        undoes: before
+            .as_ref()
+            .filter(|_| features.is_none())
+            .map(|past| past.decision_id),
         features: features.as_ref(),
         step,
     };

@@ -292,6 +292,15 @@ impl Writer<'_, '_> {
         })
     }
 
+    /// The latest activation of a version, 0 for none.
+    pub fn activation(&mut self, classifier: &str) -> SqlResult<i64> {
+        let rows = self.run(
+            "SELECT coalesce(max(activation_id), 0) FROM triage.activation WHERE classifier = $1",
+            &[classifier.into()],
+        )?;
+        Ok(rows.parsed(0, 1).unwrap_or(0))
+    }
+
     /// The decision that taught a label's description, if it holds.
     pub fn described(&mut self, classifier: &str, label: &str) -> SqlResult<Option<Past>> {
         let rows = self.run(

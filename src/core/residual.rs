@@ -34,6 +34,11 @@ pub(crate) const RESIDUAL_ONE: f64 = (1u32 << 20) as f64;
 /// No step is larger, in 1 / [`RESIDUAL_ONE`].
 const MAX_STEP: f64 = (1u32 << 26) as f64;
 
+/// Logarithm of how much more often a keyword is in a mail of its label. On the sample mails,
+/// descriptions and eleven corrections per label together get 48 % right without it and 61 %
+/// with it.
+const KEYWORDS: f64 = 8.0;
+
 /// Smaller differences from the truth teach nothing worth a cell.
 const MIN_DIFFERENCE: f64 = 0.01;
 
@@ -116,6 +121,16 @@ impl Step {
             .map(|(label, difference)| (label.to_owned(), amount(difference)))
             .filter(|&(_, amount)| amount != 0);
         Self(amounts.collect())
+    }
+
+    /// For words that a person has chosen to describe a label, before there is anything to
+    /// train on: they count as much as if 150 emails of this label had them.
+    ///
+    /// # Errors
+    /// [`Error::LabelTooLong`].
+    pub fn keywords(label: &str) -> Result<Self> {
+        let folded = fold_label(label)?;
+        Ok(Self(vec![(folded, (KEYWORDS * RESIDUAL_ONE) as i32)]))
     }
 
     /// Whether it adds nothing.
