@@ -305,4 +305,73 @@ mod tests {
         c.log_probabilities(&mut scores, 5);
         assert!(scores[0].exp() < 0.999, "{c:?}");
     }
+
+    /// Documents whose classes have known probabilities, with scores that are stretched
+    /// logits, more so for long documents and for large margins.
+    fn known_posterior(n: usize, classes: usize, seed: u64) -> Vec<Judged> {
+        let mut x = seed;
+        let mut random = move || {
+            x = x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (x >> 11) as f64 / (1u64 << 53) as f64
+        };
+        let document = |_| {
+            // Some documents are clear and some are not.
+            let clear = 1.0 + 3.0 * random();
+            let mut logits: Vec<f64> = (0..classes)
+                .map(|_| -(random() + 1e-9).ln() * clear)
+                .collect();
+            let norm = log_sum_exp(logits.iter().copied());
+            logits.iter_mut().for_each(|logit| *logit -= norm);
+            let mut left = random();
+            let class = logits.iter().position(|logit| {
+                left -= logit.exp();
+                left < 0.0
+            });
+            let features = 10 + (random() * 500.0) as usize;
+            let max = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let stretch = 0.7 * (features as f64).powf(0.4);
+            Judged {
+                scores: logits
+                    .iter()
+                    .map(|l| -(max - l).powf(1.3) * stretch)
+                    .collect(),
+                features,
+                class: class.unwrap_or(0),
+            }
+        };
+        (0..n).map(document).collect()
+    }
+
+    /// Mean gap between confidence and accuracy, in 15 bins.
+    fn calibration_error(c: &Calibration, judged: &[Judged]) -> f64 {
+        let mut gaps = [0.0f64; 15];
+        for j in judged {
+            let mut log_p = j.scores.clone();
+            c.log_probabilities(&mut log_p, j.features);
+            let (best, p) = (0..log_p.len())
+                .map(|class| (class, log_p[class].exp()))
+                .fold(
+                    (0, 0.0),
+                    |best, this| if this.1 > best.1 { this } else { best },
+                );
+            let bin = ((p * 15.0) as usize).min(14);
+            gaps[bin] += f64::from(best == j.class) - p;
+        }
+        gaps.iter().map(|gap| gap.abs()).sum::<f64>() / judged.len() as f64
+    }
+
+    #[test]
+    fn probabilities_of_new_documents_mean_what_they_say() {
+        for classes in [2, 200] {
+            let n = if classes == 2 { 2000 } else { 600 };
+            let c = Calibration::fit(&known_posterior(n, classes, 1), true, &never_cancelled);
+            let new = known_posterior(3000, classes, 2);
+            let (raw, fitted) = (
+                calibration_error(&Calibration::default(), &new),
+                calibration_error(&c, &new),
+            );
+            assert!(fitted < 0.04, "{classes}: {fitted} {c:?}");
+            assert!(fitted < raw / 2.0, "{classes}: {raw} {fitted} {c:?}");
+        }
+    }
 }

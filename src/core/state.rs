@@ -195,7 +195,7 @@ impl State {
     /// Takes back one email that was learned under exactly this spelling of the label. The
     /// counts are then as if it had never been there. The sample, if it was full, is one
     /// document short, and open to a later document that it had turned away before: see
-    /// [`State::sample_may_be_short`].
+    /// [`State::sample_is_short_from`].
     ///
     /// The caller has to know what was learned: counts cannot tell one email from two that
     /// together have its features.
@@ -238,14 +238,14 @@ impl State {
     }
 
     /// Adds a step of the residual layer to the features of an email, or takes it back.
-    /// Labels without emails are passed over: learn first.
+    /// Unknown labels are passed over: learn first. [`State::settle`] forgets those without
+    /// emails, and what steps have added to them.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
     pub fn step(&mut self, features: &Features, step: &Step, take_back: bool) -> Result<()> {
         for (folded, amount) in step.amounts(take_back) {
-            let class = self.by_folded.get(folded).copied();
-            if let Some(class) = class.filter(|&c| self.labels[c as usize].documents > 0) {
+            if let Some(&class) = self.by_folded.get(folded) {
                 self.counts.step(features.keys(), class, amount)?;
             }
         }
@@ -281,15 +281,26 @@ impl State {
 
     /// Offers documents to a sample that is short, those learned with this
     /// [`sample_priority`](crate::sample_priority) or a higher one, in this order; until it
-    /// is full. Returns whether it is.
+    /// is full. Returns whether it is. What does not fill it has to be all that there are, or
+    /// be followed by another call with those that come next.
     ///
     /// # Errors
-    /// [`Error::NotLearned`] for a label without emails, [`Error::LabelTooLong`].
+    /// With the sample as short as before: [`Error::NotLearned`] for a label without emails,
+    /// [`Error::LabelTooLong`].
     pub fn extend_sample(
         &mut self,
         documents: impl Iterator<Item = (Features, String)>,
     ) -> Result<bool> {
+        let short_from = self.sample.missing_from();
         self.sample.reopen();
+        let full = self.offer_all(documents);
+        if let (Err(_), Some(cutoff)) = (&full, short_from) {
+            self.sample.close_short(cutoff);
+        }
+        full
+    }
+
+    fn offer_all(&mut self, documents: impl Iterator<Item = (Features, String)>) -> Result<bool> {
         for (features, label) in documents {
             let folded = fold_label(&label)?;
             let class = self.by_folded.get(&folded).copied();

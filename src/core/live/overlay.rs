@@ -159,11 +159,11 @@ impl Overlay {
         step: &Step,
         take_back: bool,
     ) -> Result<()> {
-        let has_emails = |slot: &usize| self.totals.documents[*slot] > 0;
+        // Also those of labels whose emails are gone: they may come back.
         let (slots, amounts): (Vec<u16>, Vec<i32>) = step
             .amounts(take_back)
             .filter_map(|(folded, amount)| {
-                let slot = self.slot_of(base, folded).filter(has_emails)?;
+                let slot = self.slot_of(base, folded)?;
                 Some((slot as u16, amount))
             })
             .unzip();
