@@ -87,7 +87,8 @@ impl Calibration {
         }
     }
 
-    /// Minimises the log loss of judged documents by Fisher scoring with backtracking.
+    /// Minimises the log loss of judged documents, with as many numbers in memory as they have
+    /// scores, by Fisher scoring with backtracking.
     /// Targets are smoothed as in Platt 1999, so that a set without errors does not ask for
     /// infinite certainty. Without `bend` the margin exponent stays one.
     pub(crate) fn fit(judged: &[Judged], bend: bool, poll: Poll) -> Self {
@@ -98,13 +99,14 @@ impl Calibration {
         // Start where score differences are of order one, whatever the form's units are.
         let spread: f64 = judged.iter().map(|j| j.spread()).sum::<f64>() / judged.len() as f64;
         best.log_scale = -ln(spread.max(1e-9)).clamp(-SCALE_RANGE, SCALE_RANGE);
-        let mut at = best.slope(judged, poll);
+        let log_margins = log_margins(judged);
+        let mut at = best.slope(judged, &log_margins, poll);
         for _ in 0..MAX_STEPS {
             let step = at.step(bend);
             let mut length = 1.0;
             let improved = loop {
                 let next = best.moved(step, length);
-                let there = next.slope(judged, poll);
+                let there = next.slope(judged, &log_margins, poll);
                 if there.loss < at.loss {
                     let gained = at.loss - there.loss;
                     (best, at) = (next, there);
@@ -143,7 +145,7 @@ impl Calibration {
     }
 
     /// Penalised loss and its slope.
-    fn slope(&self, judged: &[Judged], poll: Poll) -> Slope {
+    fn slope(&self, judged: &[Judged], log_margins: &[f64], poll: Poll) -> Slope {
         let smoothing = 1.0 / (judged.len() as f64 + 2.0);
         let (b, m) = (self.length_exponent, self.margin_exponent - 1.0);
         let mut loss = (EXPONENT_RIDGE * b * b + MARGIN_RIDGE * m * m) / 2.0;
@@ -153,36 +155,43 @@ impl Calibration {
             [0.0, EXPONENT_RIDGE, 0.0],
             [0.0, 0.0, MARGIN_RIDGE],
         ];
-        let mut log_p = Vec::new();
+        let (mut stretched, mut e) = (Vec::new(), Vec::new());
+        let mut log_margins = log_margins;
         for j in judged {
             poll();
-            log_p.clear();
-            log_p.extend_from_slice(&j.scores);
-            self.log_probabilities(&mut log_p, j.features);
+            let (own, rest) = log_margins.split_at(j.scores.len());
+            log_margins = rest;
             let length = ln(j.features.max(1) as f64);
             let log_scale = self.log_scale + b * length;
-            let max = j.max();
+            // The best score is zero, so nothing overflows.
+            stretched.clear();
+            stretched.extend(
+                own.iter()
+                    .map(|lm| -exp(self.margin_exponent * (log_scale + lm))),
+            );
+            e.clear();
+            e.extend(stretched.iter().map(|&z| exp(z)));
+            let sum: f64 = e.iter().sum();
+            let norm = ln(sum);
             let other = smoothing / j.scores.len() as f64;
             let (mut mean, mut square) = ([0.0; 3], [[0.0; 3]; 3]);
-            for (class, (&score, &lp)) in j.scores.iter().zip(&log_p).enumerate() {
-                let p = exp(lp);
+            for (class, (&z, &log_margin)) in stretched.iter().zip(own).enumerate() {
+                let p = e[class] / sum;
                 let target = other
                     + if class == j.class {
                         1.0 - smoothing
                     } else {
                         0.0
                     };
-                loss -= target * lp;
-                let log_margin = log_scale + ln(max - score);
+                loss -= target * (z - norm);
                 if log_margin == f64::NEG_INFINITY {
                     continue;
                 }
                 // Derivatives of the score after stretching.
-                let z = -exp(self.margin_exponent * log_margin);
                 let slope = [
                     z * self.margin_exponent,
                     z * self.margin_exponent * length,
-                    z * log_margin,
+                    z * (log_scale + log_margin),
                 ];
                 for a in 0..3 {
                     gradient[a] += (p - target) * slope[a];
@@ -204,6 +213,16 @@ impl Calibration {
             information,
         }
     }
+}
+
+/// ln(best score - score) of all classes of all documents: what fitting does not change.
+fn log_margins(judged: &[Judged]) -> Vec<f64> {
+    let mut margins = Vec::with_capacity(judged.iter().map(|j| j.scores.len()).sum());
+    for j in judged {
+        let max = j.max();
+        margins.extend(j.scores.iter().map(|score| ln(max - score)));
+    }
+    margins
 }
 
 impl Slope {

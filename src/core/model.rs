@@ -24,12 +24,15 @@ use crate::artifact::{
     BYTES_PER_POLL, HEADER_BYTES, Header, Kind, Writer, at_most, corrupt, items,
 };
 use crate::counts::{Cell, WEIGHT_ONE};
-use crate::error::{probe, reserve};
+use crate::error::{probe, reserve, reserve_exact};
 use crate::evaluation::argmax;
 use crate::labels::is_label;
 use crate::live::LiveLabel;
 use crate::math::exp;
-use crate::naive_bayes::{ClassSums, ClassTerms, NaiveBayes, Scores, Sums, Totals, Weighing};
+use crate::naive_bayes::{
+    ClassSums, ClassTerms, NaiveBayes, Scores, Sums, Totals, Weighing, document_frequency,
+    weight_of,
+};
 use crate::state::check_tokenizer;
 use crate::tokenizer::TOKENIZER_VERSION;
 use crate::train::Messages;
@@ -133,14 +136,14 @@ impl Model {
         let number: usize = state.counts().groups().map(distinct).sum();
         reserve(&mut rows, (number + 1) * ROW_BYTES)?;
         reserve(&mut cells, state.counts().len() * CELL_BYTES)?;
-        let mut deltas = Vec::new();
         let mut packed = 0u32;
         for group in state.counts().groups() {
             for row in group.chunk_by(|a, b| a.key == b.key) {
-                let terms = weighing.terms(row, &mut deltas);
+                let terms = weighing.row(document_frequency(row), weight_of(row));
                 rows.extend_from_slice(&row_bytes(row[0].key, packed, terms.gain as f32));
-                for &(class, score) in terms.deltas {
-                    cells.extend_from_slice(&(class as u16).to_le_bytes());
+                for cell in row {
+                    let score = terms.score(cell.documents, cell.weight, cell.residual);
+                    cells.extend_from_slice(&(cell.class as u16).to_le_bytes());
                     cells.extend_from_slice(&(score as f32).to_le_bytes());
                 }
                 packed = packed
@@ -281,10 +284,9 @@ impl Model {
                 if i % ROWS_PER_POLL == 0 {
                     poll();
                 }
-                if row.gain == 0.0 {
+                if !sums.add(row.gain) {
                     continue;
                 }
-                sums.add(row.gain);
                 for cell in &table.cells[row.cells.clone()] {
                     scores[cell_class(cell)] += f64::from(cell_score(cell));
                 }
@@ -378,10 +380,16 @@ fn scored<'a>(log_p: &[f64], labels: &'a [LiveLabel], class: usize) -> Option<Sc
 #[derive(Debug, Clone)]
 pub struct CellCounts {
     model: u128,
-    documents: Vec<u8>,
-    weights: Vec<u8>,
-    /// Empty if all are zero.
-    residuals: Vec<u8>,
+    /// What is read together lies together here too.
+    cells: Vec<CellCount>,
+}
+
+/// Counts of a cell, without its key and class.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct CellCount {
+    pub weight: u64,
+    pub documents: u32,
+    pub residual: i32,
 }
 
 impl CellCounts {
@@ -416,7 +424,7 @@ impl CellCounts {
             return Err(corrupt(Kind::State, "its length does not match its header").into());
         }
         let cells = header.range(section::CELLS)?.len() / CELL_BYTES;
-        let mut counts = |id, bytes: usize| {
+        let mut section = |id, bytes: usize| {
             let range = own.range(id)?;
             let none = id == part::CELL_RESIDUALS && range.is_empty();
             if range.len() != cells * bytes && !none {
@@ -426,32 +434,43 @@ impl CellCounts {
             own.verify_section(id, &content, poll)?;
             Ok::<_, E>(content)
         };
-        let counts = Self {
-            model: header.identity(),
-            documents: counts(part::CELL_DOCUMENTS, 4)?,
-            weights: counts(part::CELL_WEIGHTS, 8)?,
-            residuals: counts(part::CELL_RESIDUALS, 4)?,
+        let mut counts = Vec::new();
+        reserve_exact(&mut counts, cells)?;
+        counts.resize(cells, CellCount::default());
+        let mut fill = |content: &[u8], set: fn(&mut CellCount, &[u8])| {
+            let size = (content.len() / cells.max(1)).max(1);
+            let parts = content.chunks(size * CELLS_PER_POLL);
+            for (counts, part) in counts.chunks_mut(CELLS_PER_POLL).zip(parts) {
+                poll();
+                for (count, bytes) in counts.iter_mut().zip(part.chunks_exact(size)) {
+                    set(count, bytes);
+                }
+            }
         };
-        for from in (0..cells).step_by(CELLS_PER_POLL) {
+        fill(&section(part::CELL_DOCUMENTS, 4)?, |count, bytes| {
+            count.documents = bytes.try_into().map_or(0, u32::from_le_bytes);
+        });
+        fill(&section(part::CELL_WEIGHTS, 8)?, |count, bytes| {
+            count.weight = bytes.try_into().map_or(0, u64::from_le_bytes);
+        });
+        fill(&section(part::CELL_RESIDUALS, 4)?, |count, bytes| {
+            count.residual = bytes.try_into().map_or(0, i32::from_le_bytes);
+        });
+        for part in counts.chunks(CELLS_PER_POLL) {
             poll();
-            let possible = |at| counts.get(at).is_some_and(|c| is_possible(&c));
-            if !(from..cells.min(from + CELLS_PER_POLL)).all(possible) {
+            if !part.iter().all(CellCount::is_possible) {
                 return Err(corrupt(Kind::State, "its counts do not add up").into());
             }
         }
-        Ok(counts)
+        Ok(Self {
+            model: header.identity(),
+            cells: counts,
+        })
     }
 
-    /// Counts of a cell, without its key and class.
-    pub(crate) fn get(&self, cell: usize) -> Option<Cell> {
-        let residual = self.residuals.as_chunks().0.get(cell);
-        Some(Cell {
-            key: 0,
-            weight: u64::from_le_bytes(*self.weights.as_chunks().0.get(cell)?),
-            documents: u32::from_le_bytes(*self.documents.as_chunks().0.get(cell)?),
-            class: 0,
-            residual: residual.map_or(0, |&bytes| i32::from_le_bytes(bytes)),
-        })
+    /// Counts of a cell.
+    pub(crate) fn get(&self, cell: usize) -> Option<&CellCount> {
+        self.cells.get(cell)
     }
 
     /// Whether they are those of this model.
@@ -460,9 +479,12 @@ impl CellCounts {
     }
 }
 
-/// Whether so many documents can have this weight: bounds every later sum.
-fn is_possible(cell: &Cell) -> bool {
-    !cell.is_nothing() && cell.weight <= u64::from(cell.documents) * WEIGHT_ONE as u64
+impl CellCount {
+    /// Whether so many documents can have this weight: bounds every later sum.
+    fn is_possible(&self) -> bool {
+        let something = self.documents > 0 || self.residual != 0;
+        something && self.weight <= u64::from(self.documents) * WEIGHT_ONE as u64
+    }
 }
 
 impl linfa::traits::Predict<&Messages, Array1<String>> for Model {
