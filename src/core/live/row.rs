@@ -190,15 +190,20 @@ impl Row {
 
     /// Computes gain and scores, after dropping what has no documents and no residual.
     pub(super) fn weigh(&mut self, weighing: &Weighing) -> Result<()> {
-        if self.counted().count() < self.cells().len() {
-            let mut left = Vec::new();
-            reserve(&mut left, self.cells().len())?;
-            left.extend(self.counted().copied());
-            *self = Self::new(&left, self.gain(), true)?;
+        let (mut documents, mut weight, mut left) = (0, 0, 0);
+        for cell in self.counted() {
+            documents += u64::from(cell.documents);
+            weight += cell.weight();
+            left += 1;
         }
+        if left < self.cells().len() {
+            let mut cells = Vec::new();
+            reserve(&mut cells, left)?;
+            cells.extend(self.counted().copied());
+            *self = Self::new(&cells, self.gain(), true)?;
+        }
+        let row = weighing.row(documents, weight);
         let (gain, dirty, cells) = self.parts();
-        let documents = cells.iter().map(|c| u64::from(c.documents)).sum();
-        let row = weighing.row(documents, cells.iter().map(LiveCell::weight).sum());
         *gain = row.gain as f32;
         *dirty = false;
         for cell in cells {
