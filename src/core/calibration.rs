@@ -236,8 +236,9 @@ impl Slope {
             let pivot = a[i][i].max(1e-12);
             for j in i + 1..n {
                 let factor = a[j][i] / pivot;
-                for k in i..n {
-                    a[j][k] -= factor * a[i][k];
+                let row = a[i];
+                for (below, above) in a[j][i..n].iter_mut().zip(&row[i..n]) {
+                    *below -= factor * above;
                 }
                 step[j] -= factor * step[i];
             }
