@@ -100,7 +100,7 @@ impl Live {
     }
 
     /// Adds a step of the residual layer to the features of an email, or takes it back.
-    /// Labels without emails are passed over: learn first, and un-learn last.
+    /// Labels that neither the base nor the overlay knows are passed over: learn first.
     ///
     /// # Errors
     /// With nothing changed: [`crate::Error::OutOfMemory`]; [`crate::Error::Corrupt`] if the

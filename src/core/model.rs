@@ -20,16 +20,17 @@ use std::ops::Range;
 use ndarray::Array1;
 use serde::{Deserialize, Serialize};
 
-use crate::artifact::{
-    BYTES_PER_POLL, HEADER_BYTES, Header, Kind, Writer, at_most, corrupt, items,
-};
-use crate::counts::{Cell, WEIGHT_ONE};
+use crate::artifact::{BYTES_PER_POLL, Header, Kind, Writer, at_most, corrupt, items};
+use crate::counts::Cell;
 use crate::error::{probe, reserve};
 use crate::evaluation::argmax;
 use crate::labels::is_label;
 use crate::live::LiveLabel;
 use crate::math::exp;
-use crate::naive_bayes::{ClassSums, ClassTerms, NaiveBayes, Scores, Sums, Totals, Weighing};
+use crate::naive_bayes::{
+    ClassSums, ClassTerms, NaiveBayes, Scores, Sums, Totals, Weighing, document_frequency,
+    weight_of,
+};
 use crate::state::check_tokenizer;
 use crate::tokenizer::TOKENIZER_VERSION;
 use crate::train::Messages;
@@ -37,6 +38,11 @@ use crate::{
     Error, Features, Fit, MAX_LABELS, Metrics, Poll, Result, State, Tokenizer, fold_label,
     never_cancelled,
 };
+
+mod cell_counts;
+
+pub(crate) use cell_counts::CellCount;
+pub use cell_counts::CellCounts;
 
 mod section {
     pub const META: u32 = 1;
@@ -125,14 +131,14 @@ impl Model {
         let number: usize = state.counts().groups().map(distinct).sum();
         reserve(&mut rows, (number + 1) * ROW_BYTES)?;
         reserve(&mut cells, state.counts().len() * CELL_BYTES)?;
-        let mut deltas = Vec::new();
         let mut packed = 0u32;
         for group in state.counts().groups() {
             for row in group.chunk_by(|a, b| a.key == b.key) {
-                let terms = weighing.terms(row, &mut deltas);
+                let terms = weighing.row(document_frequency(row), weight_of(row));
                 rows.extend_from_slice(&row_bytes(row[0].key, packed, terms.gain as f32));
-                for &(class, score) in terms.deltas {
-                    cells.extend_from_slice(&(class as u16).to_le_bytes());
+                for cell in row {
+                    let score = terms.score(cell.documents, cell.weight, cell.residual);
+                    cells.extend_from_slice(&(cell.class as u16).to_le_bytes());
                     cells.extend_from_slice(&(score as f32).to_le_bytes());
                 }
                 packed = packed
@@ -273,10 +279,9 @@ impl Model {
                 if i % ROWS_PER_POLL == 0 {
                     poll();
                 }
-                if row.gain == 0.0 {
+                if !sums.add(row.gain) {
                     continue;
                 }
-                sums.add(row.gain);
                 for cell in &table.cells[row.cells.clone()] {
                     scores[cell_class(cell)] += f64::from(cell_score(cell));
                 }
@@ -363,98 +368,6 @@ fn scored<'a>(log_p: &[f64], labels: &'a [LiveLabel], class: usize) -> Option<Sc
         label: &labels.get(class)?.name,
         probability: exp(*log_p.get(class)?),
     })
-}
-
-/// The integer counts of a model's CELLS, in their order. They are the same sections that
-/// the embedded state has, and only needed to learn on top of the model.
-#[derive(Debug, Clone)]
-pub struct CellCounts {
-    model: u128,
-    documents: Vec<u8>,
-    weights: Vec<u8>,
-    /// Empty if all are zero.
-    residuals: Vec<u8>,
-}
-
-impl CellCounts {
-    /// Reads and verifies them through `read`, which returns a range of the model's
-    /// artifact.
-    ///
-    /// # Errors
-    /// As [`State::from_bytes`], and what `read` returns.
-    pub fn read<E: From<Error>>(
-        header: &Header,
-        read: &mut dyn FnMut(Range<usize>) -> std::result::Result<Vec<u8>, E>,
-        poll: Poll,
-    ) -> std::result::Result<Self, E> {
-        use crate::state::section as part;
-
-        let state = header.range(section::STATE)?;
-        let mut read = |range: Range<usize>| -> std::result::Result<Vec<u8>, E> {
-            if range.end > state.len() {
-                return Err(corrupt(Kind::State, "it is truncated").into());
-            }
-            let length = range.len();
-            let bytes = read(state.start + range.start..state.start + range.end)?;
-            if bytes.len() != length {
-                return Err(corrupt(Kind::Model, "it is truncated").into());
-            }
-            Ok(bytes)
-        };
-        let front = read(0..HEADER_BYTES)?;
-        let front = read(0..Header::bytes_needed(&front, Kind::State)?)?;
-        let own = Header::read(&front, Kind::State)?;
-        if own.total_bytes() != state.len() {
-            return Err(corrupt(Kind::State, "its length does not match its header").into());
-        }
-        let cells = header.range(section::CELLS)?.len() / CELL_BYTES;
-        let mut counts = |id, bytes: usize| {
-            let range = own.range(id)?;
-            let none = id == part::CELL_RESIDUALS && range.is_empty();
-            if range.len() != cells * bytes && !none {
-                return Err(corrupt(Kind::Model, "its state has other tables").into());
-            }
-            let content = read(range)?;
-            own.verify_section(id, &content, poll)?;
-            Ok::<_, E>(content)
-        };
-        let counts = Self {
-            model: header.identity(),
-            documents: counts(part::CELL_DOCUMENTS, 4)?,
-            weights: counts(part::CELL_WEIGHTS, 8)?,
-            residuals: counts(part::CELL_RESIDUALS, 4)?,
-        };
-        for from in (0..cells).step_by(CELLS_PER_POLL) {
-            poll();
-            let possible = |at| counts.get(at).is_some_and(|c| is_possible(&c));
-            if !(from..cells.min(from + CELLS_PER_POLL)).all(possible) {
-                return Err(corrupt(Kind::State, "its counts do not add up").into());
-            }
-        }
-        Ok(counts)
-    }
-
-    /// Counts of a cell, without its key and class.
-    pub(crate) fn get(&self, cell: usize) -> Option<Cell> {
-        let residual = self.residuals.as_chunks().0.get(cell);
-        Some(Cell {
-            key: 0,
-            weight: u64::from_le_bytes(*self.weights.as_chunks().0.get(cell)?),
-            documents: u32::from_le_bytes(*self.documents.as_chunks().0.get(cell)?),
-            class: 0,
-            residual: residual.map_or(0, |&bytes| i32::from_le_bytes(bytes)),
-        })
-    }
-
-    /// Whether they are those of this model.
-    pub(crate) fn belong_to(&self, model: &Model) -> bool {
-        self.model == model.identity()
-    }
-}
-
-/// Whether so many documents can have this weight: bounds every later sum.
-fn is_possible(cell: &Cell) -> bool {
-    !cell.is_nothing() && cell.weight <= u64::from(cell.documents) * WEIGHT_ONE as u64
 }
 
 impl linfa::traits::Predict<&Messages, Array1<String>> for Model {

@@ -26,12 +26,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::counts::{Cell, WEIGHT_ONE, unit_weight};
-use crate::math::ln;
-use crate::residual::RESIDUAL_ONE;
+use crate::counts::{Cell, unit_weight};
 use crate::sample::Document;
-use crate::state::MAX_SUM;
-use crate::{Features, Fit, Poll, State};
+use crate::{Features, Poll, State};
+
+mod weighing;
+
+pub(crate) use weighing::Weighing;
 
 /// How counts become scores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,9 +86,9 @@ impl ScoreForm {
 pub(crate) struct ClassSums {
     /// Sum of n_kc.
     pub tokens: u64,
-    /// Sum of w_kc, in 1 / [`WEIGHT_ONE`].
+    /// Sum of w_kc, in 1 / 65536.
     pub weight: u64,
-    /// Sum of w_kc ln(1 + min(df_k, N)), in 1 / ([`WEIGHT_ONE`] [`LOG_ONE`]).
+    /// Sum of w_kc ln(1 + min(df_k, N)), in 1 / 2^48.
     pub weight_log_df: u128,
 }
 
@@ -123,10 +124,13 @@ pub(crate) struct Sums {
 }
 
 impl Sums {
-    pub(crate) fn add(&mut self, gain: f64) {
+    /// Adds a feature; returns whether it is known.
+    pub(crate) fn add(&mut self, gain: f64) -> bool {
+        let known = gain != 0.0;
         self.gains += gain;
         self.squares += gain * gain;
-        self.known += 1;
+        self.known += usize::from(known);
+        known
     }
 }
 
@@ -143,148 +147,6 @@ impl ClassTerms {
             scores,
             known: sums.known,
             scale,
-        }
-    }
-}
-
-/// How counts are weighed. A feature's terms depend on this and on its own counts alone.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Weighing {
-    form: ScoreForm,
-    reference: u64,
-    log_reference: u64,
-}
-
-/// One in fixed-point logarithms.
-const LOG_ONE: f64 = 4_294_967_296.0;
-
-/// ln(1 + n), in 1 / [`LOG_ONE`].
-fn log_fixed(n: u64) -> u64 {
-    (ln(1.0 + n as f64) * LOG_ONE).round() as u64
-}
-
-impl Weighing {
-    /// N is `reference`, below 2^48.
-    pub(crate) fn new(form: ScoreForm, reference: u64) -> Self {
-        Self {
-            form,
-            reference,
-            log_reference: log_fixed(reference),
-        }
-    }
-
-    pub(crate) fn of(fit: &Fit) -> Self {
-        Self::new(fit.form, fit.reference_documents)
-    }
-
-    /// ln(1 + min(df, N)) in fixed point.
-    pub(crate) fn log_df_of(&self, df: u64) -> u64 {
-        log_fixed(df.min(self.reference))
-    }
-
-    fn log_df(&self, row: &[Cell]) -> u64 {
-        self.log_df_of(document_frequency(row))
-    }
-
-    /// Whether the sum is one that counts can have.
-    pub(crate) fn in_range(&self, sums: &ClassSums) -> bool {
-        sums.tokens < MAX_SUM
-            && sums.weight < MAX_SUM
-            && sums.weight_log_df <= u128::from(sums.weight) * u128::from(self.log_reference)
-    }
-
-    /// Terms of one feature; `deltas` is a buffer.
-    pub(crate) fn terms<'b>(&self, row: &[Cell], deltas: &'b mut Vec<(u32, f64)>) -> RowTerms<'b> {
-        let alpha = self.form.alpha();
-        let log_alpha = ln(alpha);
-        deltas.clear();
-        if document_frequency(row) == 0 {
-            // Steps alone do not make a feature known.
-            deltas.extend(row.iter().map(|cell| (cell.class, 0.0)));
-            return RowTerms { gain: 0.0, deltas };
-        }
-        let gain = self.gain(document_frequency(row));
-        if self.form == ScoreForm::MultinomialBoolean {
-            let seen = |cell: &Cell| ln(f64::from(cell.documents) + alpha) - log_alpha;
-            deltas.extend(row.iter().map(|cell| (cell.class, seen(cell))));
-        } else {
-            let idf = gain;
-            let value = |weight: u64| weight as f64 / WEIGHT_ONE * idf;
-            let whole: u64 = row.iter().map(|c| c.weight).sum();
-            let log_whole = ln(value(whole) + alpha);
-            let seen = |cell: &Cell| match self.form {
-                ScoreForm::ComplementTfIdf => log_whole - ln(value(whole - cell.weight) + alpha),
-                _ => ln(value(cell.weight) + alpha) - log_alpha,
-            };
-            deltas.extend(row.iter().map(|cell| (cell.class, idf * seen(cell))));
-        }
-        for ((_, delta), cell) in deltas.iter_mut().zip(row) {
-            *delta += gain * gain * (f64::from(cell.residual) / RESIDUAL_ONE);
-        }
-        RowTerms { gain, deltas }
-    }
-
-    /// What a feature in so many documents weighs in the message vector.
-    pub(crate) fn gain(&self, documents: u64) -> f64 {
-        match self.form {
-            ScoreForm::MultinomialBoolean => 1.0,
-            _ => {
-                let log = self.log_reference.saturating_sub(self.log_df_of(documents));
-                log as f64 / LOG_ONE + 1.0
-            }
-        }
-    }
-
-    /// What a feature that no document has weighs in the message vector.
-    pub(crate) fn unknown_gain(&self) -> f64 {
-        self.gain(0)
-    }
-
-    /// Constants of the classes.
-    pub(crate) fn class_terms(&self, totals: &Totals) -> ClassTerms {
-        let alpha = self.form.alpha();
-        let smoothing = alpha * totals.features as f64;
-        let all: u64 = totals.documents.iter().sum();
-        let prior = totals
-            .documents
-            .iter()
-            .map(|&n| match self.form.prior_counts() {
-                // Half a document for a class whose only document is left out.
-                true => ln((n as f64).max(0.5) / all.max(1) as f64),
-                false => 0.0,
-            })
-            .collect();
-        // Sum over k of w_kc idf_k. Sums that are not of one table may not fit together.
-        let one = u128::from(self.log_reference) + LOG_ONE as u128;
-        let value = |s: &ClassSums| (u128::from(s.weight) * one).saturating_sub(s.weight_log_df);
-        let real = |value: u128| value as f64 / (WEIGHT_ONE * LOG_ONE);
-        let whole: u128 = totals.sums.iter().map(value).sum();
-        let base = totals
-            .sums
-            .iter()
-            .map(|s| match self.form {
-                ScoreForm::MultinomialBoolean => ln(alpha) - ln(s.tokens as f64 + smoothing),
-                ScoreForm::MultinomialTfIdf => ln(alpha) - ln(real(value(s)) + smoothing),
-                // ln(v_k + a) is the same for every class and drops out of any comparison.
-                ScoreForm::ComplementTfIdf => ln(real(whole - value(s)) + smoothing),
-            })
-            .map(|term| if term.is_finite() { term } else { 0.0 })
-            .collect();
-        ClassTerms { prior, base }
-    }
-
-    fn add_log_df(&self, sums: &mut [ClassSums], row: &[Cell]) {
-        let log_df = u128::from(self.log_df(row));
-        for cell in row {
-            sums[cell.class as usize].weight_log_df += u128::from(cell.weight) * log_df;
-        }
-    }
-
-    fn take_log_df(&self, sums: &mut [ClassSums], row: &[Cell]) {
-        let log_df = u128::from(self.log_df(row));
-        for cell in row {
-            let sum = &mut sums[cell.class as usize].weight_log_df;
-            *sum = sum.saturating_sub(u128::from(cell.weight) * log_df);
         }
     }
 }
@@ -308,13 +170,6 @@ pub struct NaiveBayes<'a> {
 /// Each takes a logarithm or two.
 pub(crate) const CELLS_PER_POLL: usize = 1 << 16;
 
-/// What one feature adds: its own weight in the message vector and, per class in which it
-/// was seen, the difference to a class in which it was not.
-pub(crate) struct RowTerms<'b> {
-    pub gain: f64,
-    pub deltas: &'b [(u32, f64)],
-}
-
 /// Scores of one message.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scores {
@@ -331,6 +186,29 @@ impl LeftOut {
         Self {
             class: document.class,
             weight: unit_weight(document.keys.len()),
+        }
+    }
+
+    /// Sums without it, as far as they do not depend on its features. Saturating: a forged
+    /// state may sample what it did not count.
+    fn taken_from(self, totals: &Totals, features: u64) -> Totals {
+        let mut totals = totals.clone();
+        let class = self.class as usize;
+        let take = |from: &mut u64, n: u64| *from = from.saturating_sub(n);
+        take(&mut totals.documents[class], 1);
+        take(&mut totals.sums[class].tokens, features);
+        take(&mut totals.sums[class].weight, self.weight * features);
+        totals
+    }
+
+    /// Documents and weight of a cell without it.
+    fn left_of(self, cell: &Cell) -> (u32, u64) {
+        match cell.class == self.class {
+            true => (
+                cell.documents.saturating_sub(1),
+                cell.weight.saturating_sub(self.weight),
+            ),
+            false => (cell.documents, cell.weight),
         }
     }
 }
@@ -375,10 +253,7 @@ impl<'a> NaiveBayes<'a> {
     pub(crate) fn with_form(&self, form: ScoreForm) -> Self {
         Self {
             state: self.state,
-            weighing: Weighing {
-                form,
-                ..self.weighing
-            },
+            weighing: Weighing::new(form, self.weighing.reference),
             totals: self.totals.clone(),
             poll: self.poll,
         }
@@ -387,6 +262,11 @@ impl<'a> NaiveBayes<'a> {
     /// Sums over all features.
     pub(crate) fn totals(&self) -> &Totals {
         &self.totals
+    }
+
+    /// Features that some document has.
+    pub(crate) fn features(&self) -> usize {
+        self.totals.features as usize
     }
 
     /// The form that scores are computed in.
@@ -406,57 +286,77 @@ impl<'a> NaiveBayes<'a> {
             .iter()
             .map(|&k| self.state.counts().row(k))
             .collect();
-        self.scores_of(&rows, None)
+        self.scores_of(&rows)
     }
 
-    /// As [`NaiveBayes::scores`] for the rows of the message's features; with `left_out`, as
-    /// if that document, which has exactly these features, had never been learned.
-    pub(crate) fn scores_of(&self, rows: &[&[Cell]], left_out: Option<LeftOut>) -> Scores {
-        let mut totals = std::borrow::Cow::Borrowed(&self.totals);
-        let mut weighing = self.weighing;
-        if let Some(out) = left_out {
-            let totals = totals.to_mut();
-            let (class, n) = (out.class as usize, rows.len() as u64);
-            // Saturating: a forged state may sample what it did not count.
-            let take = |from: &mut u64, n: u64| *from = from.saturating_sub(n);
-            take(&mut totals.documents[class], 1);
-            take(&mut totals.sums[class].tokens, n);
-            take(&mut totals.sums[class].weight, out.weight * n);
-            // No other feature is in as many documents as there are, so those of the
-            // document are all that min(df, N) changes for.
-            weighing = Weighing::new(weighing.form, weighing.reference.saturating_sub(1));
-        }
-        let mut sums = vec![0.0; self.totals.documents.len()];
-        let mut of = Sums {
+    /// As [`NaiveBayes::scores`] for the rows of the message's features.
+    fn scores_of(&self, rows: &[&[Cell]]) -> Scores {
+        let mut scores = vec![0.0; self.totals.documents.len()];
+        let mut sums = Sums {
             features: rows.len(),
             ..Sums::default()
         };
-        let (mut remaining, mut deltas) = (Vec::new(), Vec::new());
+        self.each_row(rows, |row| {
+            let terms = self.weighing.row(document_frequency(row), weight_of(row));
+            if sums.add(terms.gain) {
+                for cell in row {
+                    let score = terms.score(cell.documents, cell.weight, cell.residual);
+                    scores[cell.class as usize] += score;
+                }
+            }
+        });
+        let terms = self.weighing.class_terms(&self.totals);
+        terms.scores(&self.weighing, scores, sums)
+    }
+
+    /// Scores of a learned document, which has exactly these rows, as if it had never been
+    /// learned. For counts without residuals.
+    pub(crate) fn scores_left_out(&self, rows: &[&[Cell]], out: LeftOut) -> Scores {
+        let mut scores = vec![0.0; self.totals.documents.len()];
+        let mut sums = Sums {
+            features: rows.len(),
+            ..Sums::default()
+        };
+        let mut totals = out.taken_from(&self.totals, rows.len() as u64);
+        let mut log_df_change = vec![0i128; scores.len()];
+        // No other feature is in as many documents as there are, so those of the document
+        // are all that min(df, N) changes for.
+        let weighing = Weighing::new(self.form(), self.weighing.reference.saturating_sub(1));
+        self.each_row(rows, |row| {
+            let documents = document_frequency(row);
+            let others = documents.saturating_sub(1);
+            let terms = weighing.row(others, weight_of(row).saturating_sub(out.weight));
+            totals.features = totals.features.saturating_sub(u64::from(documents == 1));
+            let known = sums.add(terms.gain);
+            let before = i128::from(self.weighing.log_df_of(documents));
+            let after = i128::from(weighing.log_df_of(others));
+            for cell in row {
+                let (documents, weight) = out.left_of(cell);
+                let class = cell.class as usize;
+                log_df_change[class] += i128::from(weight) * (after - before);
+                if known {
+                    scores[class] += terms.counted(documents, weight);
+                }
+            }
+            log_df_change[out.class as usize] -= i128::from(out.weight) * before;
+        });
+        for (sums, change) in totals.sums.iter_mut().zip(log_df_change) {
+            sums.weight_log_df = sums.weight_log_df.saturating_add_signed(change);
+        }
+        let terms = weighing.class_terms(&totals);
+        terms.scores(&weighing, scores, sums)
+    }
+
+    fn each_row(&self, rows: &[&[Cell]], mut each: impl FnMut(&[Cell])) {
         let mut cells = 0;
-        for &(mut row) in rows {
+        for row in rows {
             cells += row.len();
             if cells >= CELLS_PER_POLL {
                 (self.poll)();
                 cells = 0;
             }
-            if let Some(out) = left_out {
-                let totals = totals.to_mut();
-                self.weighing.take_log_df(&mut totals.sums, row);
-                leave_out(row, out, &mut remaining);
-                row = &remaining;
-                weighing.add_log_df(&mut totals.sums, row);
-                totals.features = totals.features.saturating_sub(row.is_empty().into());
-            }
-            let terms = weighing.terms(row, &mut deltas);
-            if terms.gain == 0.0 {
-                continue;
-            }
-            of.add(terms.gain);
-            for &(class, delta) in terms.deltas {
-                sums[class as usize] += delta;
-            }
+            each(row);
         }
-        weighing.class_terms(&totals).scores(&weighing, sums, of)
     }
 }
 
@@ -473,17 +373,9 @@ pub(crate) fn document_frequency(row: &[Cell]) -> u64 {
     row.iter().map(|c| u64::from(c.documents)).sum()
 }
 
-fn leave_out(row: &[Cell], out: LeftOut, remaining: &mut Vec<Cell>) {
-    remaining.clear();
-    remaining.extend(row.iter().filter_map(|cell| {
-        let own = cell.class == out.class;
-        let documents = cell.documents - u32::from(own);
-        (documents > 0).then_some(Cell {
-            documents,
-            weight: cell.weight.saturating_sub(if own { out.weight } else { 0 }),
-            ..*cell
-        })
-    }));
+/// Weight of all cells of a feature.
+pub(crate) fn weight_of(row: &[Cell]) -> u64 {
+    row.iter().map(|c| c.weight).sum()
 }
 
 #[cfg(test)]
@@ -528,7 +420,7 @@ mod tests {
             let rows: Vec<_> = keys.iter().map(|&k| whole.counts().row(k)).collect();
             for form in ScoreForm::ALL {
                 let judge = NaiveBayes::new(&whole, form, &never_cancelled);
-                let found = judge.scores_of(&rows, Some(left_out));
+                let found = judge.scores_left_out(&rows, left_out);
                 let features = Features::from_sorted(keys.clone()).unwrap();
                 let wanted =
                     NaiveBayes::new(&without, form, &never_cancelled).scores(&features);

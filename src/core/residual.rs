@@ -22,8 +22,10 @@
 //! and Juditsky 1992). How many passes is decided on documents held out; none is an answer.
 
 use crate::calibration::Judged;
+use crate::counts::RowIndex;
 use crate::error::{probe, reserve};
 use crate::math::{exp, log_sum_exp};
+use crate::model::touch;
 use crate::naive_bayes::{LeftOut, NaiveBayes, Scores, document_frequency};
 use crate::sample::Document;
 use crate::{Calibration, Error, Poll, Result, ScoreForm, State, fold_label};
@@ -162,25 +164,38 @@ impl Step {
 pub(crate) struct Trained {
     /// Per cell, in the order of the table.
     pub residuals: Vec<i32>,
+    /// Of the scores of both layers.
+    pub calibration: Calibration,
     /// Scores of both layers for documents that the residuals had not seen.
     pub judged: Vec<Judged>,
     /// Their positions in the sample.
     pub positions: Vec<usize>,
 }
 
-/// Weight of a cell now, and the sum over steps of weight times the steps before it.
-type Weight = [f32; 2];
+/// A cell while training. What is read together lies together.
+#[derive(Clone, Copy)]
+struct Weight {
+    /// The weight.
+    now: f32,
+    /// Sum over its steps of the step times the number of steps of all before it.
+    before: f32,
+    class: u16,
+}
+
+/// A feature.
+#[derive(Clone, Copy)]
+struct Row {
+    first_cell: u32,
+    /// Squared gain.
+    square: f32,
+}
 
 /// Sampled documents over the rows of the count table.
 struct Corpus {
     form: ScoreForm,
     classes: usize,
-    /// First cell of each row, and one end.
-    starts: Vec<u32>,
-    /// Class of each cell.
-    class: Vec<u16>,
-    /// Squared gain of each row.
-    squares: Vec<f32>,
+    /// All rows, and one end.
+    table: Vec<Row>,
     /// Rows of all documents, one after the other.
     rows: Vec<u32>,
     documents: Vec<Entry>,
@@ -205,6 +220,7 @@ struct Entry {
 /// [`Error::OutOfMemory`].
 pub(crate) fn train(
     state: &State,
+    rows: &RowIndex,
     judge: &NaiveBayes,
     learning: &Calibration,
     most_judged: usize,
@@ -213,15 +229,13 @@ pub(crate) fn train(
     if state.sampled() < MIN_DOCUMENTS || state.labels().len() < 2 {
         return Ok(None);
     }
-    let corpus = Corpus::new(state, judge, learning, poll)?;
+    let corpus = Corpus::new(state, rows, judge, learning, poll)?;
     let n = corpus.documents.len();
-    let cells = corpus.class.len();
-    let mut weights: Vec<Weight> = Vec::new();
-    reserve(&mut weights, cells)?;
+    let mut weights = Weight::zeros(state)?;
     let most_judged = most_judged.min(n);
     // By number of passes.
     let mut outcomes: Vec<Vec<Judged>> = vec![Vec::new(); MAX_PASSES + 1];
-    probe(8 * corpus.classes * (most_judged + n / FOLDS + 1) * outcomes.len())?;
+    probe(8 * corpus.classes * (most_judged + n / FOLDS + 1) * (outcomes.len() + 1))?;
     let (mut positions, mut losses) = (Vec::new(), vec![0.0; MAX_PASSES + 1]);
     let mut passes = MAX_PASSES;
     for fold in 0..FOLDS {
@@ -229,8 +243,6 @@ pub(crate) fn train(
             break;
         }
         let held_out = |at: &usize| at % FOLDS == fold;
-        weights.clear();
-        weights.resize(cells, [0.0; 2]);
         let mut steps = 0;
         for pass in 0..=passes {
             if pass > 0 {
@@ -239,7 +251,7 @@ pub(crate) fn train(
             }
             for at in (0..n).filter(held_out) {
                 poll();
-                let logits = corpus.logits(at, &|cell| averaged(&weights[cell], steps));
+                let logits = corpus.logits(at, &weights, |weight| weight.averaged(steps));
                 let entry = &corpus.documents[at];
                 losses[pass] += log_sum_exp(logits.iter().copied()) - logits[entry.class];
                 outcomes[pass].push(entry.judged(logits));
@@ -251,71 +263,88 @@ pub(crate) fn train(
             }
         }
         positions.extend((0..n).filter(held_out));
+        weights.iter_mut().for_each(Weight::reset);
     }
     // Judged as they will be used: calibrated, each for itself.
-    let calibrated: Vec<f64> = outcomes[..=passes]
-        .iter()
-        .map(|judged| Calibration::fit(judged, true, poll).log_loss(judged))
-        .collect();
-    let best = (0..=passes).fold(0, |best, pass| match calibrated[pass] < calibrated[best] {
-        true => pass,
-        false => best,
-    });
+    let (mut best, mut calibration, mut loss) = (0, Calibration::default(), f64::INFINITY);
+    for (pass, judged) in outcomes[..=passes].iter().enumerate() {
+        let fitted = Calibration::fit(judged, true, poll);
+        let its_loss = fitted.log_loss(judged);
+        if its_loss < loss {
+            (best, calibration, loss) = (pass, fitted, its_loss);
+        }
+    }
     if best == 0 {
         return Ok(None);
     }
-    weights.clear();
-    weights.resize(cells, [0.0; 2]);
     let mut steps = 0;
     for _ in 0..best {
         corpus.pass(0..n, &mut weights, &mut steps, poll);
     }
     let mut residuals = Vec::new();
-    reserve(&mut residuals, cells)?;
+    reserve(&mut residuals, weights.len())?;
     let most = f64::from(i32::MAX / 2);
     residuals.extend(weights.iter().map(|weight| {
-        let fixed = averaged(weight, steps) * RESIDUAL_ONE;
+        let fixed = weight.averaged(steps) * RESIDUAL_ONE;
         fixed.clamp(-most, most).round() as i32
     }));
     Ok(Some(Trained {
         residuals,
+        calibration,
         judged: outcomes.swap_remove(best),
         positions,
     }))
 }
 
-/// Mean of a weight over all steps.
-fn averaged(weight: &Weight, steps: usize) -> f64 {
-    f64::from(weight[0]) - f64::from(weight[1]) / steps.max(1) as f64
+impl Weight {
+    /// Of all cells.
+    fn zeros(state: &State) -> Result<Vec<Self>> {
+        let mut weights = Vec::new();
+        reserve(&mut weights, state.counts().len())?;
+        weights.extend(state.counts().groups().flatten().map(|cell| Self {
+            now: 0.0,
+            before: 0.0,
+            class: cell.class as u16,
+        }));
+        Ok(weights)
+    }
+
+    fn reset(&mut self) {
+        (self.now, self.before) = (0.0, 0.0);
+    }
+
+    /// Mean over all steps.
+    fn averaged(&self, steps: usize) -> f64 {
+        f64::from(self.now) - f64::from(self.before) / steps.max(1) as f64
+    }
 }
 
 impl Corpus {
-    fn new(state: &State, judge: &NaiveBayes, learning: &Calibration, poll: Poll) -> Result<Self> {
+    fn new(
+        state: &State,
+        rows: &RowIndex,
+        judge: &NaiveBayes,
+        learning: &Calibration,
+        poll: Poll,
+    ) -> Result<Self> {
         let classes = state.labels().len();
-        let counts = state.counts();
-        let (mut keys, mut starts, mut class, mut squares) = (vec![], vec![], vec![], vec![]);
-        let rows = judge.totals().features as usize;
-        reserve(&mut keys, rows)?;
-        reserve(&mut starts, rows + 1)?;
-        reserve(&mut squares, rows)?;
-        reserve(&mut class, counts.len())?;
-        for group in counts.groups() {
-            for row in group.chunk_by(|a, b| a.key == b.key) {
-                let gain = judge.weighing().gain(document_frequency(row));
-                keys.push(row[0].key);
-                starts.push(class.len() as u32);
-                squares.push((gain * gain) as f32);
-                class.extend(row.iter().map(|cell| cell.class as u16));
+        let mut table = Vec::new();
+        reserve(&mut table, rows.len() + 1)?;
+        table.extend(rows.all().map(|(first_cell, row)| {
+            let gain = judge.weighing().gain(document_frequency(row));
+            Row {
+                first_cell,
+                square: (gain * gain) as f32,
             }
-            poll();
-        }
-        starts.push(class.len() as u32);
+        }));
+        table.push(Row {
+            first_cell: state.counts().len() as u32,
+            square: 0.0,
+        });
         let mut corpus = Self {
             form: judge.form(),
             classes,
-            starts,
-            class,
-            squares,
+            table,
             rows: Vec::new(),
             documents: Vec::new(),
             offsets: Vec::new(),
@@ -324,63 +353,47 @@ impl Corpus {
         let sampled = state.sampled().min(most);
         reserve(&mut corpus.documents, sampled)?;
         reserve(&mut corpus.offsets, sampled * classes)?;
-        let tops = first_of_top_byte(&keys);
         let mut cells = 0;
+        let mut of_document = Vec::new();
         for document in state.sample().take(most) {
             poll();
             let first = corpus.rows.len();
+            of_document.clear();
             reserve(&mut corpus.rows, document.keys.len())?;
-            for &key in &document.keys {
-                let top = (key >> 56) as usize;
-                let part = &keys[tops[top]..tops[top + 1]];
-                // All are there: the state has learned the document.
-                if let Ok(at) = part.binary_search(&key) {
-                    corpus.rows.push((tops[top] + at) as u32);
-                }
+            reserve(&mut of_document, document.keys.len())?;
+            for (row, in_row) in rows.find(&document.keys) {
+                corpus.rows.push(row);
+                of_document.push(in_row);
+                cells += in_row.len();
             }
-            let rows = &corpus.rows[first..];
-            cells += rows
-                .iter()
-                .map(|&row| corpus.cells(row).len())
-                .sum::<usize>();
             if cells > MAX_CELLS && !corpus.documents.is_empty() {
                 corpus.rows.truncate(first);
                 break;
             }
-            corpus.add(document, first, judge, learning, state);
+            touch(of_document.iter().map(|row| row[0].class as u8));
+            let left_out = judge.scores_left_out(&of_document, LeftOut::of(document));
+            corpus.add(document, first, left_out, learning);
         }
         Ok(corpus)
     }
 
-    fn add(
-        &mut self,
-        document: &Document,
-        rows: usize,
-        judge: &NaiveBayes,
-        learning: &Calibration,
-        state: &State,
-    ) {
-        let cells: Vec<_> = document
-            .keys
-            .iter()
-            .map(|&key| state.counts().row(key))
-            .collect();
-        let Scores { scores, scale, .. } = judge.scores_of(&cells, Some(LeftOut::of(document)));
+    fn add(&mut self, document: &Document, rows: usize, left_out: Scores, learning: &Calibration) {
         let features = document.keys.len();
         let inverse_temperature = learning.inverse_temperature(features);
-        self.offsets
-            .extend(scores.iter().map(|s| (s * inverse_temperature) as f32));
+        let logit = |score: f64| (score * inverse_temperature) as f32;
+        self.offsets.extend(left_out.scores.into_iter().map(logit));
         self.documents.push(Entry {
             class: document.class as usize,
             features,
             rows,
-            x: scale * inverse_temperature,
+            x: left_out.scale * inverse_temperature,
             inverse_temperature,
         });
     }
 
     fn cells(&self, row: u32) -> std::ops::Range<usize> {
-        self.starts[row as usize] as usize..self.starts[row as usize + 1] as usize
+        let first = |row: usize| self.table[row].first_cell as usize;
+        first(row as usize)..first(row as usize + 1)
     }
 
     fn rows(&self, at: usize) -> &[u32] {
@@ -392,14 +405,16 @@ impl Corpus {
         &self.rows[start..end]
     }
 
-    fn logits(&self, at: usize, weight: &dyn Fn(usize) -> f64) -> Vec<f64> {
+    fn logits(&self, at: usize, weights: &[Weight], of: impl Fn(&Weight) -> f64) -> Vec<f64> {
         let offsets = &self.offsets[at * self.classes..(at + 1) * self.classes];
         let mut logits: Vec<f64> = offsets.iter().map(|&o| f64::from(o)).collect();
         let x = self.documents[at].x;
+        let first = |&row: &u32| weights[self.cells(row).start].class as u8;
+        touch(self.rows(at).iter().map(first));
         for &row in self.rows(at) {
-            let square = x * f64::from(self.squares[row as usize]);
-            for cell in self.cells(row) {
-                logits[usize::from(self.class[cell])] += square * weight(cell);
+            let square = x * f64::from(self.table[row as usize].square);
+            for weight in &weights[self.cells(row)] {
+                logits[usize::from(weight.class)] += square * of(weight);
             }
         }
         logits
@@ -416,7 +431,7 @@ impl Corpus {
         for at in documents {
             poll();
             let entry = &self.documents[at];
-            let logits = self.logits(at, &|cell| f64::from(weights[cell][0]));
+            let logits = self.logits(at, weights, |weight| f64::from(weight.now));
             let norm = log_sum_exp(logits.iter().copied());
             let before = *steps as f32;
             *steps += 1;
@@ -437,11 +452,10 @@ impl Corpus {
                 })
                 .collect();
             for &row in self.rows(at) {
-                for cell in self.cells(row) {
-                    let step = moves[usize::from(self.class[cell])];
-                    let weight = &mut weights[cell];
-                    weight[0] += step;
-                    weight[1] += step * before;
+                for weight in &mut weights[self.cells(row)] {
+                    let step = moves[usize::from(weight.class)];
+                    weight.now += step;
+                    weight.before += step * before;
                 }
             }
         }
@@ -459,14 +473,4 @@ impl Entry {
             class: self.class,
         }
     }
-}
-
-/// First position of each top byte in sorted keys, and one end.
-fn first_of_top_byte(keys: &[u64]) -> Vec<usize> {
-    (0..=256u64)
-        .map(|top| match top {
-            256 => keys.len(),
-            top => keys.partition_point(|&key| key >> 56 < top),
-        })
-        .collect()
 }

@@ -139,17 +139,27 @@ impl Sample {
         self.short = false;
     }
 
+    /// Undoes [`Sample::reopen`] and what was offered since.
+    pub(crate) fn close_short(&mut self, cutoff: u64) {
+        self.close(cutoff);
+        self.short = true;
+    }
+
+    /// Lowers the cutoff.
+    fn close(&mut self, cutoff: u64) {
+        self.cutoff = Some(cutoff);
+        for (_, document) in self.documents.split_off(&cutoff) {
+            self.forget(&document, document.copies);
+        }
+    }
+
     pub(crate) fn cutoff(&self) -> Option<u64> {
         self.cutoff
     }
 
     pub(crate) fn merge(&mut self, other: &Sample, class_map: &[u32]) {
         if let Some(theirs) = other.cutoff {
-            let cutoff = self.cutoff.map_or(theirs, |ours| ours.min(theirs));
-            self.cutoff = Some(cutoff);
-            for (_, document) in self.documents.split_off(&cutoff) {
-                self.forget(&document, document.copies);
-            }
+            self.close(self.cutoff.map_or(theirs, |ours| ours.min(theirs)));
         }
         for (&priority, d) in &other.documents {
             self.offer(priority, class_map[d.class as usize], &d.keys, d.copies);
@@ -206,15 +216,17 @@ mod tests {
         /// how they were split.
         #[test]
         fn what_is_kept_depends_on_the_set_alone(
-            // Long documents, so that a few fill the sample.
-            documents in prop::collection::vec(0u64..900, 600..900),
-            cut in 0usize..600,
+            documents in prop::collection::vec(0u64..900, 0..900),
+            cut in any::<prop::sample::Index>(),
+            copies in 1u32..2000,
         ) {
-            let keys: Vec<u64> = (0..MAX_SAMPLED_FEATURES as u64).collect();
+            let cut = cut.index(documents.len() + 1);
+            let keys: Vec<u64> = (0..300).collect();
             let offer = |sample: &mut Sample, priority: u64| {
-                // Equal priorities are equal documents.
-                let length = keys.len() / (1 + priority as usize % 3);
-                sample.offer(priority, 0, &keys[..length], 1);
+                // Equal priorities are equal documents. Many copies of short ones fill the
+                // sample, and long ones reach the other limit first.
+                let length = keys.len() * (priority as usize % 3) / 2;
+                sample.offer(priority, 0, &keys[..length], copies);
             };
             let collect = |of: &mut dyn Iterator<Item = u64>| {
                 let mut sample = Sample::default();
@@ -229,6 +241,20 @@ mod tests {
             prop_assert_eq!(kept(&whole), kept(&parts));
             prop_assert_eq!(whole.cutoff(), parts.cutoff());
             prop_assert_eq!((whole.number, whole.features), (parts.number, parts.features));
+            // As many as there is room for.
+            let mut all = Sample::default();
+            let mut sorted = documents.clone();
+            sorted.sort_unstable();
+            for same in sorted.chunk_by(|a, b| a == b) {
+                let before = kept(&all);
+                same.iter().for_each(|&d| offer(&mut all, d));
+                if all.cutoff().is_some() {
+                    prop_assert_eq!(&before, &kept(&whole));
+                    prop_assert_eq!(whole.cutoff(), Some(same[0]));
+                    break;
+                }
+            }
+            prop_assert_eq!(kept(&all), kept(&whole));
         }
     }
 

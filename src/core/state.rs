@@ -4,24 +4,16 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use crate::artifact::{Header, Kind, META_LIMIT, Writer, at_most, corrupt, items};
-use crate::counts::{Cell, CountTable, WEIGHT_ONE, unit_weight};
-use crate::error::reserve;
+use crate::artifact::META_LIMIT;
+use crate::counts::{Cell, CountTable, unit_weight};
 use crate::labels::{is_label, trimmed};
 use crate::residual::Step;
-use crate::sample::{Document, MAX_SAMPLED_FEATURES, SAMPLE_DOCUMENTS, Sample, priority};
-use crate::tokenizer::TOKENIZER_VERSION;
+use crate::sample::{Document, Sample, priority};
 use crate::{Error, Features, Fit, MAX_LABELS, Metrics, Model, Poll, Result, fold_label};
 
-pub(crate) mod section {
-    pub const META: u32 = 1;
-    pub const CELL_KEYS: u32 = 2;
-    pub const CELL_CLASSES: u32 = 3;
-    pub const CELL_DOCUMENTS: u32 = 4;
-    pub const CELL_WEIGHTS: u32 = 5;
-    pub const SAMPLE_KEYS: u32 = 6;
-    pub const CELL_RESIDUALS: u32 = 7;
-}
+mod stored;
+
+pub(crate) use stored::{check_tokenizer, section};
 
 /// What is known of one label.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,28 +68,6 @@ impl LabelCounts {
             is_label(spelling) && fold_label(spelling).is_ok_and(|folded| folded == self.folded)
         })
     }
-}
-
-#[derive(Serialize, Deserialize)]
-struct Meta {
-    tokenizer_version: u64,
-    skipped: u64,
-    #[serde(deserialize_with = "at_most::<_, _, MAX_LABELS>")]
-    labels: Vec<LabelCounts>,
-    /// Each sampled document.
-    #[serde(deserialize_with = "at_most::<_, _, SAMPLE_DOCUMENTS>")]
-    sample: Vec<Sampled>,
-    /// The lowest priority that the sample had no room for.
-    sample_cutoff: Option<u64>,
-}
-
-/// A sampled document without its keys.
-#[derive(Serialize, Deserialize)]
-struct Sampled {
-    priority: u64,
-    class: u32,
-    keys: u32,
-    copies: u32,
 }
 
 /// Each is folded.
@@ -195,7 +165,7 @@ impl State {
     /// Takes back one email that was learned under exactly this spelling of the label. The
     /// counts are then as if it had never been there. The sample, if it was full, is one
     /// document short, and open to a later document that it had turned away before: see
-    /// [`State::sample_may_be_short`].
+    /// [`State::sample_is_short_from`].
     ///
     /// The caller has to know what was learned: counts cannot tell one email from two that
     /// together have its features.
@@ -238,14 +208,14 @@ impl State {
     }
 
     /// Adds a step of the residual layer to the features of an email, or takes it back.
-    /// Labels without emails are passed over: learn first.
+    /// Unknown labels are passed over: learn first. [`State::settle`] forgets those without
+    /// emails, and what steps have added to them.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
     pub fn step(&mut self, features: &Features, step: &Step, take_back: bool) -> Result<()> {
         for (folded, amount) in step.amounts(take_back) {
-            let class = self.by_folded.get(folded).copied();
-            if let Some(class) = class.filter(|&c| self.labels[c as usize].documents > 0) {
+            if let Some(&class) = self.by_folded.get(folded) {
                 self.counts.step(features.keys(), class, amount)?;
             }
         }
@@ -318,15 +288,26 @@ impl State {
 
     /// Offers documents to a sample that is short, those learned with this
     /// [`sample_priority`](crate::sample_priority) or a higher one, in this order; until it
-    /// is full. Returns whether it is.
+    /// is full. Returns whether it is. What does not fill it has to be all that there are, or
+    /// be followed by another call with those that come next.
     ///
     /// # Errors
-    /// [`Error::NotLearned`] for a label without emails, [`Error::LabelTooLong`].
+    /// With the sample as short as before: [`Error::NotLearned`] for a label without emails,
+    /// [`Error::LabelTooLong`].
     pub fn extend_sample(
         &mut self,
         documents: impl Iterator<Item = (Features, String)>,
     ) -> Result<bool> {
+        let short_from = self.sample.missing_from();
         self.sample.reopen();
+        let full = self.offer_all(documents);
+        if let (Err(_), Some(cutoff)) = (&full, short_from) {
+            self.sample.close_short(cutoff);
+        }
+        full
+    }
+
+    fn offer_all(&mut self, documents: impl Iterator<Item = (Features, String)>) -> Result<bool> {
         for (features, label) in documents {
             let folded = fold_label(&label)?;
             let class = self.by_folded.get(&folded).copied();
@@ -454,123 +435,6 @@ impl State {
         self.sample.len()
     }
 
-    /// The artifact of this state: equal for equal sets of emails.
-    ///
-    /// # Errors
-    /// [`Error::OutOfMemory`].
-    pub fn to_bytes(&mut self, poll: Poll) -> Result<Vec<u8>> {
-        self.settle(poll)?;
-        let n = self.counts.len();
-        let (mut keys, mut classes, mut documents, mut weights) = (vec![], vec![], vec![], vec![]);
-        // Counts alone have none.
-        let mut residuals = vec![];
-        if self
-            .counts
-            .groups()
-            .flatten()
-            .any(|cell| cell.residual != 0)
-        {
-            reserve(&mut residuals, n * 4)?;
-        }
-        let has_residuals = residuals.capacity() > 0;
-        reserve(&mut keys, n * 8)?;
-        reserve(&mut classes, n * 2)?;
-        reserve(&mut documents, n * 4)?;
-        reserve(&mut weights, n * 8)?;
-        for group in self.counts.groups() {
-            for cell in group {
-                keys.extend_from_slice(&cell.key.to_le_bytes());
-                classes.extend_from_slice(&(cell.class as u16).to_le_bytes());
-                documents.extend_from_slice(&cell.documents.to_le_bytes());
-                weights.extend_from_slice(&cell.weight.to_le_bytes());
-                if has_residuals {
-                    residuals.extend_from_slice(&cell.residual.to_le_bytes());
-                }
-            }
-            poll();
-        }
-        let mut sample_keys = Vec::new();
-        reserve(&mut sample_keys, self.sample.bytes())?;
-        for (_, document) in self.sample.stored() {
-            for key in &document.keys {
-                sample_keys.extend_from_slice(&key.to_le_bytes());
-            }
-            poll();
-        }
-        // Lent, not copied: they can be large.
-        let meta = Meta {
-            tokenizer_version: TOKENIZER_VERSION,
-            skipped: self.skipped,
-            labels: std::mem::take(&mut self.labels),
-            sample: self.sample.stored().map(Sampled::of).collect(),
-            sample_cutoff: self.sample.cutoff(),
-        };
-        let mut out = Writer::new(Kind::State);
-        let encoded = out.meta(section::META, &meta);
-        self.labels = meta.labels;
-        encoded?;
-        out.section(section::CELL_KEYS, keys);
-        out.section(section::CELL_CLASSES, classes);
-        out.section(section::CELL_DOCUMENTS, documents);
-        out.section(section::CELL_WEIGHTS, weights);
-        out.section(section::SAMPLE_KEYS, sample_keys);
-        out.section(section::CELL_RESIDUALS, residuals);
-        out.finish(poll)
-    }
-
-    /// Reads and verifies a state.
-    ///
-    /// # Errors
-    /// [`Error::Corrupt`], [`Error::UnsupportedVersion`], [`Error::TokenizerVersion`],
-    /// [`Error::OutOfMemory`].
-    pub fn from_bytes(bytes: &[u8], poll: Poll) -> Result<Self> {
-        let kind = Kind::State;
-        let header = Header::read_complete(bytes, kind, poll)?;
-        let meta: Meta = header.meta(bytes, section::META)?;
-        check_tokenizer(kind, meta.tokenizer_version)?;
-        let part = |id| header.range(id).map(|range| &bytes[range]);
-        let keys = items::<8>(part(section::CELL_KEYS)?, kind)?;
-        let classes = items::<2>(part(section::CELL_CLASSES)?, kind)?;
-        let documents = items::<4>(part(section::CELL_DOCUMENTS)?, kind)?;
-        let weights = items::<8>(part(section::CELL_WEIGHTS)?, kind)?;
-        let residuals = items::<4>(part(section::CELL_RESIDUALS)?, kind)?;
-        if [classes.len(), documents.len(), weights.len()] != [keys.len(); 3]
-            || !residuals.is_empty() && residuals.len() != keys.len()
-        {
-            return Err(corrupt(kind, "its tables differ in length"));
-        }
-        let residual = |at: usize| residuals.get(at).map_or(0, |&r| i32::from_le_bytes(r));
-        let cells = keys
-            .iter()
-            .zip(classes)
-            .zip(documents)
-            .zip(weights)
-            .enumerate()
-            .map(|(at, (((&key, &class), &documents), &weight))| Cell {
-                key: u64::from_le_bytes(key),
-                weight: u64::from_le_bytes(weight),
-                documents: u32::from_le_bytes(documents),
-                class: u16::from_le_bytes(class).into(),
-                residual: residual(at),
-            });
-        let counts = CountTable::from_sorted(cells, poll)?
-            .ok_or_else(|| corrupt(kind, "its counts are not in order"))?;
-        let sample = read_sample(&meta, items::<8>(part(section::SAMPLE_KEYS)?, kind)?, poll)
-            .ok_or_else(|| corrupt(kind, "its sample is not in order"))?;
-        if meta.skipped >= MAX_SUM || !labels_agree(&meta.labels, &counts, poll) {
-            return Err(corrupt(kind, "its counts do not add up"));
-        }
-        let mut state = Self {
-            labels: meta.labels,
-            counts,
-            sample,
-            skipped: meta.skipped,
-            ..Self::default()
-        };
-        state.index_labels();
-        Ok(state)
-    }
-
     fn class_of(&mut self, folded: &str) -> Result<u32> {
         if let Some(&class) = self.by_folded.get(folded) {
             return Ok(class);
@@ -601,83 +465,4 @@ impl State {
             .map(|(class, label)| (label.folded.clone(), class))
             .collect();
     }
-}
-
-/// Refuses features of another tokenizer.
-pub(crate) fn check_tokenizer(kind: Kind, found: u64) -> Result<()> {
-    if found == TOKENIZER_VERSION {
-        return Ok(());
-    }
-    Err(Error::TokenizerVersion {
-        kind: kind.name(),
-        found,
-        supported: TOKENIZER_VERSION,
-    })
-}
-
-impl Sampled {
-    fn of((priority, document): (u64, &Document)) -> Self {
-        Self {
-            priority,
-            class: document.class,
-            keys: document.keys.len() as u32,
-            copies: document.copies,
-        }
-    }
-}
-
-fn read_sample(meta: &Meta, mut keys: &[[u8; 8]], poll: Poll) -> Option<Sample> {
-    let mut documents = Vec::new();
-    for sampled in &meta.sample {
-        let length = sampled.keys as usize;
-        if length > MAX_SAMPLED_FEATURES || sampled.class as usize >= meta.labels.len() {
-            return None;
-        }
-        let (own, rest) = keys.split_at_checked(length)?;
-        keys = rest;
-        let own: Vec<u64> = own.iter().map(|&k| u64::from_le_bytes(k)).collect();
-        let features = Features::from_sorted(own).ok()?;
-        let document = Document {
-            class: sampled.class,
-            keys: features.keys().into(),
-            copies: sampled.copies,
-        };
-        documents.push((sampled.priority, document));
-        poll();
-    }
-    let sample = Sample::from_sorted(documents.into_iter(), meta.sample_cutoff)?;
-    keys.is_empty().then_some(sample)
-}
-
-/// Whether labels are canonical and their totals are the sums of the cells.
-fn labels_agree(labels: &[LabelCounts], counts: &CountTable, poll: Poll) -> bool {
-    let mut sums = vec![(0u64, 0u64); labels.len()];
-    let polled = counts.groups().inspect(|_| poll());
-    for cell in polled.flatten() {
-        let (Some((tokens, weight)), Some(label)) = (
-            sums.get_mut(cell.class as usize),
-            labels.get(cell.class as usize),
-        ) else {
-            return false;
-        };
-        let documents = u64::from(cell.documents);
-        if documents > label.documents || cell.weight > documents * WEIGHT_ONE as u64 {
-            return false;
-        }
-        *tokens = tokens.saturating_add(cell.documents.into());
-        *weight = weight.saturating_add(cell.weight);
-    }
-    labels.len() <= MAX_LABELS
-        && labels.is_sorted_by(|a, b| a.folded < b.folded)
-        && labels.iter().zip(&sums).all(|(label, &(tokens, weight))| {
-            let spelled = label
-                .spellings
-                .values()
-                .try_fold(0u64, |a, &n| a.checked_add(n));
-            label.documents > 0
-                && label.in_range()
-                && label.texts_are_canonical(poll)
-                && spelled == Some(label.documents)
-                && (label.tokens, label.weight) == (tokens, weight)
-        })
 }

@@ -5,8 +5,9 @@ use linfa::dataset::{DatasetBase, Records};
 use ndarray::Array1;
 
 use crate::calibration::Judged;
-use crate::counts::Cell;
+use crate::counts::{Cell, RowIndex};
 use crate::evaluation::{self, Outcome};
+use crate::model::touch;
 use crate::naive_bayes::{LeftOut, ScoreForm};
 use crate::{
     Calibration, Error, Fit, Model, NaiveBayes, Poll, Result, State, Tokenizer, baseline,
@@ -117,7 +118,9 @@ impl TrainerValidParams {
         } else {
             forms
         };
-        let chosen = choose(self.judge(state, forms, poll)?);
+        let judge = NaiveBayes::new(state, forms[0], poll);
+        let index = RowIndex::new(state.counts(), judge.features(), poll)?;
+        let chosen = choose(self.judge(state, &index, &judge, forms, poll)?);
         let learning = Calibration::fit(&chosen.judged, false, poll);
         let mut fit = Fit {
             form: chosen.form,
@@ -127,14 +130,14 @@ impl TrainerValidParams {
         };
         let mut outcomes = chosen.outcomes;
         let mut positions: Vec<usize> = (0..outcomes.len()).collect();
-        let judge = NaiveBayes::new(state, fit.form, poll);
         let most = self.most_judged(state);
+        let judge = judge.with_form(fit.form);
         let trained = match self.residuals {
-            true => residual::train(state, &judge, &learning, most, poll)?,
+            true => residual::train(state, &index, &judge, &learning, most, poll)?,
             false => None,
         };
         if let Some(trained) = trained {
-            fit.calibration = Calibration::fit(&trained.judged, true, poll);
+            fit.calibration = trained.calibration;
             outcomes = fit.calibration.outcomes(&trained.judged);
             positions = trained.positions;
             let mut residuals = trained.residuals.into_iter();
@@ -156,11 +159,18 @@ impl TrainerValidParams {
     }
 
     /// Scores sampled documents, each left out of the counts, under every form.
-    fn judge(&self, state: &State, forms: &[ScoreForm], poll: Poll) -> Result<Vec<Candidate>> {
+    fn judge(
+        &self,
+        state: &State,
+        index: &RowIndex,
+        first: &NaiveBayes,
+        forms: &[ScoreForm],
+        poll: Poll,
+    ) -> Result<Vec<Candidate>> {
         let judged = self.most_judged(state);
-        // Scores as long as they are kept, and the copies that are made of one document's.
-        probe(8 * state.labels().len() * (2 * judged * forms.len() + 16))?;
-        let first = NaiveBayes::new(state, forms[0], poll);
+        // Scores as long as they are kept, what one fit needs, and the copies that are made of
+        // one document's.
+        probe(8 * state.labels().len() * (judged * (2 * forms.len() + 1) + 16))?;
         let mut judges: Vec<(NaiveBayes, Vec<Judged>)> = forms
             .iter()
             .map(|&form| (first.with_form(form), Vec::new()))
@@ -168,12 +178,9 @@ impl TrainerValidParams {
         let mut cells = 0;
         for document in state.sample().take(judged) {
             poll();
-            // Finding the rows costs more than scoring them: once for all forms.
-            let rows: Vec<_> = document
-                .keys
-                .iter()
-                .map(|&k| state.counts().row(k))
-                .collect();
+            // Once for all forms.
+            let rows: Vec<_> = index.find(&document.keys).map(|(_, row)| row).collect();
+            touch(rows.iter().map(|row| row[0].class as u8));
             let visited: usize = rows.iter().map(|row| row.len()).sum();
             if cells > 0 && cells + visited > MAX_JUDGED_CELLS {
                 break;
@@ -181,7 +188,7 @@ impl TrainerValidParams {
             cells += visited;
             for (nb, judged) in &mut judges {
                 judged.push(Judged {
-                    scores: nb.scores_of(&rows, Some(LeftOut::of(document))).scores,
+                    scores: nb.scores_left_out(&rows, LeftOut::of(document)).scores,
                     features: document.keys.len(),
                     class: document.class as usize,
                 });

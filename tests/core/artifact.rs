@@ -7,8 +7,8 @@ use std::rc::Rc;
 
 use pg_triage_core::artifact::{Header, Kind};
 use pg_triage_core::{
-    CellCounts, Error, Features, Live, MAX_LABELS, Model, ParamGuard, State, Tokenizer, Trainer,
-    never_cancelled,
+    CellCounts, Error, Features, Live, MAX_LABELS, Model, ParamGuard, State, Step, Tokenizer,
+    Trainer, never_cancelled,
 };
 
 fn artifacts() -> (Vec<u8>, Vec<u8>) {
@@ -229,7 +229,8 @@ fn metadata_of_any_size_round_trips_or_is_refused() {
 
 /// Metadata of a state, spelled out: what somebody who forges one would write.
 type Label = (String, BTreeMap<String, u64>, u64, u64, u64);
-type Meta = (u64, u64, Vec<Label>, Vec<(u64, u32, u32)>);
+type Sampled = (u64, u32, u32, u32);
+type Meta = (u64, u64, Vec<Label>, Vec<Sampled>, Option<u64>);
 
 fn meta(state: &[u8]) -> Meta {
     let [start, length] = [56, 64].map(|at| u64_at(state, at) as usize);
@@ -264,7 +265,7 @@ fn forged_metadata_is_refused() {
     let good = meta(&state);
     assert!(State::from_bytes(&with_meta(&state, &good), &never_cancelled).is_ok());
     type Forge = fn(&mut Meta);
-    let forgeries: [(&str, Forge); 13] = [
+    let forgeries: [(&str, Forge); 19] = [
         ("endless skipped rows", |m| m.1 = u64::MAX),
         ("endless documents", |m| m.2[0].2 = u64::MAX),
         ("half of all documents", |m| {
@@ -291,6 +292,16 @@ fn forged_metadata_is_refused() {
         ("a sampled document that is longer than its keys", |m| {
             m.3[0].2 = 16_384
         }),
+        ("a sampled document that is shorter than its keys", |m| {
+            m.3[2].2 -= 1
+        }),
+        ("a sampled document without copies", |m| m.3[0].3 = 0),
+        ("endless copies", |m| m.3[0].3 = u32::MAX),
+        ("a sample that is not sorted", |m| m.3.reverse()),
+        ("one sampled document twice", |m| m.3[1].0 = m.3[0].0),
+        ("a sampled document beyond the cutoff", |m| {
+            m.4 = Some(m.3[2].0)
+        }),
     ];
     for (name, forge) in forgeries {
         let mut forged = good.clone();
@@ -300,14 +311,70 @@ fn forged_metadata_is_refused() {
     }
 }
 
+/// A state with residuals, one of them of a label that no email with the feature has.
+fn with_residuals() -> Vec<u8> {
+    let mut state = State::default();
+    let mut tokenizer = Tokenizer::default();
+    for (text, label) in [("invoice", "billing"), ("login", "support")] {
+        state.learn(&tokenizer.features(text), label).unwrap();
+    }
+    let step = Step::new(vec![("billing".into(), 7), ("support".into(), -7)]).unwrap();
+    let features = tokenizer.features("invoice");
+    state.step(&features, &step, false).unwrap();
+    state.to_bytes(&never_cancelled).unwrap()
+}
+
+#[test]
+fn forged_residuals_are_refused() {
+    let good = with_residuals();
+    let mut again = State::from_bytes(&good, &never_cancelled).unwrap();
+    assert_eq!(again.to_bytes(&never_cancelled).unwrap(), good);
+    // The cell without documents, of three.
+    let mut bare = 0;
+    with_sections(&good, |sections| {
+        let cells = sections[3]
+            .1
+            .chunks_exact(4)
+            .zip(sections[6].1.chunks_exact(4));
+        let is_bare = |(documents, _): (&[u8], &[u8])| documents == [0; 4];
+        bare = cells.clone().position(is_bare).unwrap();
+        assert_eq!(cells.clone().count(), 3);
+        assert_eq!(
+            cells.map(|cell| cell.1).nth(bare),
+            Some(&(-7i32).to_le_bytes()[..])
+        );
+    });
+    type Forge<'a> = &'a dyn Fn(&mut Vec<(u32, Vec<u8>)>);
+    let forgeries: [(&str, Forge); 6] = [
+        ("a missing residual", &|s| s[6].1.truncate(8)),
+        ("another residual", &|s| s[6].1.extend([0; 4])),
+        ("part of a residual", &|s| s[6].1.truncate(11)),
+        ("weight without documents", &|s| s[4].1[8 * bare] = 1),
+        ("a cell with nothing in it", &|s| {
+            s[6].1[4 * bare..4 * bare + 4].fill(0)
+        }),
+        ("cells without residuals", &|s| s[6].1.clear()),
+    ];
+    for (name, forge) in forgeries {
+        let forged = with_sections(&good, forge);
+        assert!(
+            refused(State::from_bytes(&forged, &never_cancelled)),
+            "{name}"
+        );
+    }
+    let forged = with_sections(&good, |s| drop(s.pop()));
+    assert!(refused(State::from_bytes(&forged, &never_cancelled)));
+}
+
 /// Metadata of a model, likewise.
 type ModelMeta = (
     u64,
     Vec<String>,
     Vec<u64>,
     u64,
-    (u32, (f64, f64), u64),
+    (u32, [f64; 3], [f64; 3], u64),
     (u32, [f64; 4], u32, [f64; 2]),
+    u64,
     Vec<(u64, u64, u128)>,
 );
 
@@ -327,23 +394,30 @@ fn forged_metadata_of_a_model_is_refused() {
     };
     assert!(forged(&good).is_ok());
     type Forge = fn(&mut ModelMeta);
-    let forgeries: [(&str, Forge); 14] = [
+    let forgeries: [(&str, Forge); 19] = [
         ("no label", |m| m.1.clear()),
         ("nothing per label", |m| {
-            (m.1, m.2, m.6) = (Vec::new(), Vec::new(), Vec::new());
+            (m.1, m.2, m.7) = (Vec::new(), Vec::new(), Vec::new());
         }),
         ("labels out of order", |m| m.1.reverse()),
         ("one label twice", |m| m.1[1] = "BILLING".to_owned()),
         ("no documents", |m| m.2[0] = 0),
         ("endless documents", |m| m.2[0] = u64::MAX),
         ("an unknown form", |m| m.4.0 = 3),
-        ("a scale that is no number", |m| m.4.1.0 = f64::NAN),
-        ("an infinite exponent", |m| m.4.1.1 = f64::INFINITY),
-        ("an endless reference", |m| m.4.2 = u64::MAX),
-        ("a missing sum", |m| m.6.truncate(1)),
-        ("endless tokens", |m| m.6[0].0 = u64::MAX),
-        ("endless weight", |m| m.6[0].1 = u64::MAX),
-        ("endless logarithms", |m| m.6[0].2 = u128::MAX),
+        ("a scale that is no number", |m| m.4.2[0] = f64::NAN),
+        ("an infinite exponent", |m| m.4.2[1] = f64::INFINITY),
+        ("a negative margin exponent", |m| m.4.2[2] = -1.0),
+        ("a scale to learn by that is no number", |m| {
+            m.4.1[0] = f64::NAN
+        }),
+        ("a margin exponent to learn by", |m| m.4.1[2] = 0.5),
+        ("an endless reference", |m| m.4.3 = u64::MAX),
+        ("endless features", |m| m.6 = u64::MAX),
+        ("more features than rows", |m| m.6 += 1),
+        ("a missing sum", |m| m.7.truncate(1)),
+        ("endless tokens", |m| m.7[0].0 = u64::MAX),
+        ("endless weight", |m| m.7[0].1 = u64::MAX),
+        ("endless logarithms", |m| m.7[0].2 = u128::MAX),
     ];
     for (name, forge) in forgeries {
         let mut meta = good.clone();
@@ -447,7 +521,7 @@ fn forged_metadata_does_not_allocate() {
             &never_cancelled
         )));
     }
-    let many = (1, 0, vec![Label::default(); MAX_LABELS + 1], Vec::new());
+    let many = (1, 0, vec![Label::default(); MAX_LABELS + 1], vec![], None);
     assert!(refused(State::from_bytes(
         &with_meta(&state, &many),
         &never_cancelled

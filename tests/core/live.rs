@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use pg_triage_core::artifact::{Header, Kind};
 use pg_triage_core::{
-    Calibration, CellCounts, Error, Features, Fit, Live, Metrics, Model, ParamGuard,
-    SAMPLE_DOCUMENTS, ScoreForm, State, Trainer, fold_label, never_cancelled, sample_priority,
+    Calibration, CellCounts, Error, Features, Fit, Live, Metrics, Model, ParamGuard, ScoreForm,
+    State, Step, Trainer, fold_label, never_cancelled, sample_priority,
 };
 use proptest::prelude::*;
 
@@ -25,6 +25,44 @@ fn set(keys: &[u64]) -> BTreeSet<u64> {
     keys.iter().copied().collect()
 }
 
+/// Emails whose labels are always there, so that any step may name them.
+fn anchors() -> [Sent; 2] {
+    [(&[0, 1, 2], "billing"), (&[2, 3, 9], "support")].map(|(keys, label)| Sent {
+        mail: (set(keys), label),
+        step: Step::default(),
+    })
+}
+
+/// A mail and the step of the residual layer that was taken for it.
+#[derive(Debug, Clone)]
+struct Sent {
+    mail: Mail,
+    step: Step,
+}
+
+/// A step for the mail's own label and for those that are always there.
+fn own_step(label: &str, amounts: [i32; 3]) -> Step {
+    let labels = [
+        fold_label(label).unwrap(),
+        "billing".into(),
+        "support".into(),
+    ];
+    Step::new(labels.into_iter().zip(amounts).collect()).unwrap()
+}
+
+fn amounts() -> impl Strategy<Value = [i32; 3]> {
+    // Up to the largest that there are; often none.
+    let amount = || prop_oneof![Just(0), -(1i32 << 26)..=1 << 26, -(1i32 << 19)..=1 << 19];
+    [amount(), amount(), amount()]
+}
+
+fn sent() -> impl Strategy<Value = Sent> {
+    (mail(), amounts()).prop_map(|(mail, amounts)| Sent {
+        step: own_step(mail.1, amounts),
+        mail,
+    })
+}
+
 fn mail() -> impl Strategy<Value = Mail> {
     let keys = prop::collection::btree_set(0u64..10, 0..6);
     (keys, prop::sample::select(LABELS.to_vec()))
@@ -37,26 +75,29 @@ fn fit() -> impl Strategy<Value = Fit> {
         calibration: Calibration {
             log_scale,
             length_exponent: -0.3,
+            margin_exponent: 0.7,
         },
+        learning: Calibration::default(),
         reference_documents,
     })
 }
 
 #[derive(Debug, Clone)]
-enum Step {
-    Learn(Mail),
-    Relabel(prop::sample::Index, &'static str),
+enum Act {
+    Learn(Sent),
+    Relabel(prop::sample::Index, &'static str, [i32; 3]),
     Undo(prop::sample::Index),
     Fold,
 }
 
-fn step() -> impl Strategy<Value = Step> {
+fn act() -> impl Strategy<Value = Act> {
     let label = prop::sample::select(LABELS.to_vec());
     prop_oneof![
-        4 => mail().prop_map(Step::Learn),
-        3 => (any::<prop::sample::Index>(), label).prop_map(|(at, l)| Step::Relabel(at, l)),
-        4 => any::<prop::sample::Index>().prop_map(Step::Undo),
-        1 => Just(Step::Fold),
+        4 => sent().prop_map(Act::Learn),
+        3 => (any::<prop::sample::Index>(), label, amounts())
+            .prop_map(|(at, label, step)| Act::Relabel(at, label, step)),
+        4 => any::<prop::sample::Index>().prop_map(Act::Undo),
+        1 => Just(Act::Fold),
     ]
 }
 
@@ -72,6 +113,32 @@ fn pack(mails: &[Mail], fit: &Fit) -> Vec<u8> {
     learn(mails)
         .pack(fit, Metrics::default(), &never_cancelled)
         .unwrap()
+}
+
+/// All emails first, then their steps.
+fn learn_sent(all: &[Sent]) -> State {
+    let mails: Vec<Mail> = all.iter().map(|sent| sent.mail.clone()).collect();
+    let mut state = learn(&mails);
+    for Sent { mail, step } in all {
+        state.step(&features(&mail.0), step, false).unwrap();
+    }
+    state
+}
+
+fn pack_sent(all: &[Sent], fit: &Fit) -> Vec<u8> {
+    learn_sent(all)
+        .pack(fit, Metrics::default(), &never_cancelled)
+        .unwrap()
+}
+
+fn add(live: &mut Live, Sent { mail, step }: &Sent) {
+    live.learn(&features(&mail.0), mail.1).unwrap();
+    live.step(&features(&mail.0), step, false).unwrap();
+}
+
+fn take_back(live: &mut Live, Sent { mail, step }: &Sent) {
+    live.step(&features(&mail.0), step, true).unwrap();
+    live.unlearn(&features(&mail.0), mail.1).unwrap();
 }
 
 fn counts(bytes: &[u8]) -> Result<CellCounts, Error> {
@@ -152,38 +219,73 @@ fn agree(live: &Live, model: &Model) -> Result<(), TestCaseError> {
 proptest! {
     #[test]
     fn decisions_and_folding_never_change_an_answer(
-        base in prop::collection::vec(mail(), 0..12),
-        batches in prop::collection::vec(prop::collection::vec(step(), 0..6), 1..8),
+        base in prop::collection::vec(sent(), 0..12),
+        batches in prop::collection::vec(prop::collection::vec(act(), 0..6), 1..8),
         wrong in prop::collection::vec(mail(), 8),
         fit in fit(),
     ) {
-        let mut mails = base;
-        let mut live = live(pack(&mails, &fit));
+        let mut all = [&anchors()[..], &base].concat();
+        let mut live = live(pack_sent(&all, &fit));
         for (batch, wrong) in batches.into_iter().zip(&wrong) {
-            for step in batch {
-                match step {
-                    Step::Learn(mail) => {
-                        live.learn(&features(&mail.0), mail.1).unwrap();
-                        mails.push(mail);
+            for act in batch {
+                let others = all.len() - 2;
+                match act {
+                    Act::Learn(sent) => {
+                        add(&mut live, &sent);
+                        all.push(sent);
                     }
-                    Step::Relabel(at, label) if !mails.is_empty() => {
-                        let at = at.index(mails.len());
-                        let (keys, old) = mails[at].clone();
-                        live.unlearn(&features(&keys), old).unwrap();
-                        live.learn(&features(&keys), label).unwrap();
-                        mails[at].1 = label;
+                    Act::Relabel(at, label, amounts) if others > 0 => {
+                        let sent = &mut all[2 + at.index(others)];
+                        take_back(&mut live, sent);
+                        sent.mail.1 = label;
+                        sent.step = own_step(label, amounts);
+                        add(&mut live, sent);
                     }
-                    Step::Undo(at) if !mails.is_empty() => {
-                        let (keys, label) = mails.swap_remove(at.index(mails.len()));
-                        live.unlearn(&features(&keys), label).unwrap();
+                    Act::Undo(at) if others > 0 => {
+                        take_back(&mut live, &all.swap_remove(2 + at.index(others)));
                     }
-                    Step::Fold => live = self::live(pack(&mails, &fit)),
+                    Act::Fold => live = self::live(pack_sent(&all, &fit)),
                     _ => {}
                 }
             }
             // Whether it is refused or taken and given back, it leaves nothing behind.
             if live.unlearn(&features(&wrong.0), wrong.1).is_ok() {
                 live.learn(&features(&wrong.0), wrong.1).unwrap();
+            }
+            live.settle(&never_cancelled).unwrap();
+            let packed = Model::from_bytes(pack_sent(&all, &fit), &never_cancelled).unwrap();
+            agree(&live, &packed)?;
+        }
+    }
+
+    /// As above, with labels that come and go, and all of them.
+    #[test]
+    fn labels_come_and_go(
+        base in prop::collection::vec(mail(), 0..12),
+        acts in prop::collection::vec(act(), 0..20),
+        fit in fit(),
+    ) {
+        let mut mails = base;
+        let mut live = live(pack(&mails, &fit));
+        for act in acts {
+            match act {
+                Act::Learn(Sent { mail, .. }) => {
+                    live.learn(&features(&mail.0), mail.1).unwrap();
+                    mails.push(mail);
+                }
+                Act::Relabel(at, label, _) if !mails.is_empty() => {
+                    let at = at.index(mails.len());
+                    let (keys, old) = &mut mails[at];
+                    live.unlearn(&features(keys), old).unwrap();
+                    live.learn(&features(keys), label).unwrap();
+                    *old = label;
+                }
+                Act::Undo(at) if !mails.is_empty() => {
+                    let (keys, label) = mails.swap_remove(at.index(mails.len()));
+                    live.unlearn(&features(&keys), label).unwrap();
+                }
+                Act::Fold => live = self::live(pack(&mails, &fit)),
+                _ => {}
             }
             live.settle(&never_cancelled).unwrap();
             let packed = Model::from_bytes(pack(&mails, &fit), &never_cancelled).unwrap();
@@ -193,30 +295,30 @@ proptest! {
 
     #[test]
     fn order_of_decisions_does_not_matter_and_undoing_them_restores_the_base(
-        base in prop::collection::vec(mail(), 0..8),
-        learned in prop::collection::vec(mail(), 1..12),
+        base in prop::collection::vec(sent(), 0..8),
+        learned in prop::collection::vec(sent(), 1..12),
         taken in prop::collection::vec(any::<bool>(), 8),
         order in any::<u64>(),
         settled in prop::collection::vec(any::<bool>(), 20),
         fit in fit(),
     ) {
-        let start = live(pack(&base, &fit));
-        let mut decisions: Vec<(bool, &Mail)> = learned.iter().map(|mail| (true, mail)).collect();
-        decisions.extend(base.iter().zip(&taken).filter(|t| *t.1).map(|(mail, _)| (false, mail)));
-        let decide = |live: &mut Live, (learn, mail): (bool, &Mail)| {
-            let features = features(&mail.0);
-            if learn { live.learn(&features, mail.1) } else { live.unlearn(&features, mail.1) }
+        let start = live(pack_sent(&[&anchors()[..], &base].concat(), &fit));
+        let mut decisions: Vec<(bool, &Sent)> = learned.iter().map(|sent| (true, sent)).collect();
+        decisions.extend(base.iter().zip(&taken).filter(|t| *t.1).map(|(sent, _)| (false, sent)));
+        let decide = |live: &mut Live, (learn, sent): (bool, &Sent)| match learn {
+            true => add(live, sent),
+            false => take_back(live, sent),
         };
         let mut one = start.clone();
         for &decision in &decisions {
-            decide(&mut one, decision).unwrap();
+            decide(&mut one, decision);
         }
         one.settle(&never_cancelled).unwrap();
         let mut shuffled: Vec<_> = (0u64..).zip(decisions.clone()).collect();
         shuffled.sort_by_key(|(i, _)| (i + 1).wrapping_mul(order | 1) >> 7);
         let mut other = start.clone();
         for (&(_, decision), &settled) in shuffled.iter().zip(&settled) {
-            decide(&mut other, decision).unwrap();
+            decide(&mut other, decision);
             // Settling in between does not matter either.
             if settled {
                 other.settle(&never_cancelled).unwrap();
@@ -226,8 +328,8 @@ proptest! {
         prop_assert_eq!(answers(&one), answers(&other));
         prop_assert_eq!(one.labels(), other.labels());
 
-        for (&(_, (learned, mail)), &settled) in shuffled.iter().zip(&settled) {
-            decide(&mut one, (!learned, mail)).unwrap();
+        for (&(_, (learned, sent)), &settled) in shuffled.iter().zip(&settled) {
+            decide(&mut one, (!learned, sent));
             if settled {
                 one.settle(&never_cancelled).unwrap();
             }
@@ -358,7 +460,8 @@ fn a_trained_model_folds_into_its_own_bytes() {
     let mails: Vec<Mail> = (0..40)
         .map(|i| (set(&[i % 3, 3 + i % 5, 8]), LABELS[i as usize % 7]))
         .collect();
-    let trainer = Trainer::params().check().unwrap();
+    // Residuals are no emails that could be learned again.
+    let trainer = Trainer::params().residuals(false).check().unwrap();
     let bytes = trainer
         .fit_state(&mut learn(&mails), &never_cancelled)
         .unwrap();
@@ -407,47 +510,161 @@ fn an_empty_state_packs_to_the_empty_model() {
     assert!(Model::state(&bytes, &never_cancelled).unwrap().is_empty());
 }
 
-/// The lowest of everything learned, as a host would pick them.
-fn refill(state: &mut State, mails: &[Mail]) {
+/// More than fit into a sample.
+const SAMPLE_DOCUMENTS: usize = 1 << 16;
+
+/// What may be missing of everything learned, in batches, as a host would pick it.
+fn extend(state: &mut State, mails: &[Mail]) {
+    let from = state.sample_is_short_from().unwrap();
     let mut documents: Vec<_> = mails
         .iter()
         .map(|(keys, label)| (features(keys), (*label).to_owned()))
+        .map(|(features, label)| (sample_priority(&features, &label).unwrap(), features, label))
+        .filter(|document| document.0 >= from)
         .collect();
-    documents.sort_by_key(|(features, label)| sample_priority(features, label).unwrap());
-    documents.truncate(SAMPLE_DOCUMENTS);
-    state.refill_sample(documents.into_iter()).unwrap();
+    documents.sort_by_key(|document| document.0);
+    for batch in documents.chunks(150) {
+        let batch = batch.iter().map(|(_, f, label)| (f.clone(), label.clone()));
+        if state.extend_sample(batch).unwrap() {
+            break;
+        }
+    }
 }
 
 #[test]
-fn a_refilled_sample_is_that_of_the_emails_left() {
-    let mails: Vec<Mail> = (0..SAMPLE_DOCUMENTS as u64 + 300)
+fn an_extended_sample_is_that_of_the_emails_left() {
+    let mails: Vec<Mail> = (0..SAMPLE_DOCUMENTS as u64 + 600)
         .map(|i| (set(&[i % 100, (i / 100) % 100]), LABELS[i as usize % 7]))
         .collect();
     let bytes = |state: &mut State| state.to_bytes(&never_cancelled).unwrap();
+    let unlearn = |state: &mut State, mails: &[Mail]| {
+        for (keys, label) in mails {
+            let features = features(keys);
+            state.unlearn(&features, label, &never_cancelled).unwrap();
+        }
+    };
     let mut state = learn(&mails);
-    for (keys, label) in &mails[..200] {
-        state
-            .unlearn(&features(keys), label, &never_cancelled)
-            .unwrap();
-    }
-    assert!(state.sample_may_be_short());
+    assert!(state.sample_is_short_from().is_none());
+    unlearn(&mut state, &mails[..200]);
+    assert!(state.sample_is_short_from().is_some());
     let mut expected = learn(&mails[200..]);
-    assert!(!expected.sample_may_be_short());
     assert!(bytes(&mut state) != bytes(&mut expected));
+    // What is refused leaves it as short as it was.
+    let before = bytes(&mut state);
+    let from = state.sample_is_short_from().unwrap();
+    let missing = mails
+        .iter()
+        .map(|(keys, label)| (features(keys), (*label).to_owned()));
+    let missing =
+        missing.filter(|(features, label)| sample_priority(features, label).unwrap() >= from);
     let unknown = [(features(&set(&[1])), "unknown".to_owned())];
-    assert!(state.refill_sample(unknown.into_iter()).is_err());
-    assert!(state.sample_may_be_short());
-    refill(&mut state, &mails[200..]);
-    assert!(!state.sample_may_be_short());
+    let unknown = missing.take(50).chain(unknown);
+    assert!(state.extend_sample(unknown).is_err());
+    assert!(state.sample_is_short_from().is_some());
+    assert!(bytes(&mut state) == before);
+    extend(&mut state, &mails[200..]);
+    assert!(state.sample_is_short_from().is_none());
     assert!(bytes(&mut state) == bytes(&mut expected));
 
-    // Nothing can be missing from a sample of everything.
-    for (keys, label) in mails[200..].iter().rev() {
-        state
-            .unlearn(&features(keys), label, &never_cancelled)
-            .unwrap();
+    // Fewer than there is room for: then it is a sample of everything.
+    unlearn(&mut state, &mails[200..700]);
+    extend(&mut state, &mails[700..]);
+    assert!(bytes(&mut state) == bytes(&mut learn(&mails[700..])));
+    unlearn(&mut state, &mails[700..900]);
+    assert!(state.sample_is_short_from().is_none());
+    assert!(bytes(&mut state) == bytes(&mut learn(&mails[900..])));
+}
+
+/// A label that is gone may come back, and emails that name it may go in between.
+#[test]
+fn steps_of_a_label_that_is_gone_are_taken_back_too() {
+    let fit = Fit::default();
+    let step = |amount| Step::new(vec![("spam".into(), amount)]).unwrap();
+    let [billing, spam] = [set(&[1, 2]), set(&[2, 3])].map(|keys| features(&keys));
+    let billed = || Sent {
+        mail: (set(&[1, 2]), "billing"),
+        step: Step::default(),
+    };
+    let mut live = live(pack_sent(&[billed(), billed()], &fit));
+    live.learn(&spam, "spam").unwrap();
+    live.step(&billing, &step(-1 << 20), false).unwrap();
+    live.unlearn(&spam, "spam").unwrap();
+    live.settle(&never_cancelled).unwrap();
+    live.step(&billing, &step(-1 << 20), true).unwrap();
+    live.settle(&never_cancelled).unwrap();
+    assert_eq!(live.memory(), 0);
+    live.learn(&spam, "spam").unwrap();
+    live.settle(&never_cancelled).unwrap();
+    let marked = Sent {
+        mail: (set(&[2, 3]), "spam"),
+        step: Step::default(),
+    };
+    let packed = pack_sent(&[billed(), billed(), marked], &fit);
+    agree(&live, &Model::from_bytes(packed, &never_cancelled).unwrap()).unwrap();
+}
+
+fn probability(live: &Live, features: &Features, label: &str) -> f64 {
+    let ranked = live.rank(features, &never_cancelled);
+    ranked
+        .iter()
+        .find(|s| s.label == label)
+        .unwrap()
+        .probability
+}
+
+#[test]
+fn a_step_raises_the_probability_of_its_label() {
+    for form in ScoreForm::ALL {
+        let fit = Fit {
+            form,
+            reference_documents: 8,
+            ..Fit::default()
+        };
+        let mails: Vec<Mail> = (0..8)
+            .map(|i| {
+                (
+                    set(&[i % 2, 2, 4 + i % 3]),
+                    ["billing", "spam"][i as usize % 2],
+                )
+            })
+            .collect();
+        let mut live = live(pack(&mails, &fit));
+        // It looks like spam.
+        let odd = features(&set(&[1, 2, 5]));
+        let mut before = probability(&live, &odd, "billing");
+        assert!(before < 0.5, "{form:?}: {before}");
+        let mut steps = Vec::new();
+        loop {
+            let step = live
+                .step_towards(&odd, " Billing ", &never_cancelled)
+                .unwrap();
+            if step == Step::default() {
+                break;
+            }
+            live.step(&odd, &step, false).unwrap();
+            live.settle(&never_cancelled).unwrap();
+            let after = probability(&live, &odd, "billing");
+            assert!(after > before, "{form:?}: {before} {after}");
+            before = after;
+            steps.push(step);
+            assert!(steps.len() < 1000);
+        }
+        assert!(before > 0.97, "{form:?}: {before}");
+        assert!(!steps.is_empty());
+        // A label that there is not yet.
+        let step = live.step_towards(&odd, "new", &never_cancelled).unwrap();
+        assert!(
+            step.labels()
+                .any(|(label, amount)| label == "new" && amount > 0)
+        );
+        assert!(
+            step.labels()
+                .all(|(label, amount)| label == "new" || amount < 0)
+        );
+        for step in &steps {
+            live.step(&odd, step, true).unwrap();
+        }
+        live.settle(&never_cancelled).unwrap();
+        assert_eq!(live.memory(), 0);
     }
-    assert!(!state.sample_may_be_short());
-    assert!(state.is_empty());
-    assert!(bytes(&mut state) == bytes(&mut State::default()));
 }

@@ -5,7 +5,7 @@ use linfa::prelude::*;
 use linfa_bayes::{MultinomialNb, NaiveBayes as _};
 use ndarray::{Array1, Array2};
 use pg_triage_core::{
-    Features, Model, NaiveBayes, ParamGuard, ScoreForm, State, Trainer, never_cancelled,
+    Features, Model, NaiveBayes, ParamGuard, ScoreForm, Scores, State, Trainer, never_cancelled,
 };
 
 /// All of them occur, so that both sides see the same number of features.
@@ -72,7 +72,7 @@ fn multinomial_equals_linfa() {
     let state = state();
     let ours = NaiveBayes::new(&state, ScoreForm::MultinomialBoolean, &never_cancelled);
     for (i, (keys, _)) in docs.iter().enumerate() {
-        let (scores, known) = ours.scores(&features(keys));
+        let Scores { scores, known, .. } = ours.scores(&features(keys));
         assert_eq!(known, keys.len());
         for (class, score) in scores.iter().enumerate() {
             let expected = joint[&class][i];
@@ -95,10 +95,11 @@ fn the_packed_table_equals_the_counts() {
         assert_eq!(model.meta().fit.form, form);
         let exact = NaiveBayes::new(&state, form, &never_cancelled);
         for (keys, _) in documents() {
-            let (a, known) = exact.scores(&features(&keys));
-            let (b, known_packed) = model.scores(&features(&keys), &never_cancelled);
-            assert_eq!(known, known_packed);
-            for (x, y) in a.iter().zip(&b) {
+            let a = exact.scores(&features(&keys));
+            let b = model.scores(&features(&keys), &never_cancelled);
+            assert_eq!(a.known, b.known);
+            assert!((a.scale - b.scale).abs() < 1e-6);
+            for (x, y) in a.scores.iter().zip(&b.scores) {
                 assert!(
                     (x - y).abs() <= 1e-5 * x.abs().max(1.0),
                     "{form:?}: {x} {y}"
@@ -158,7 +159,7 @@ fn tf_idf_forms_equal_the_definition() {
                         }
                 })
                 .collect();
-            let (scores, _) = ours.scores(&features(keys));
+            let Scores { scores, .. } = ours.scores(&features(keys));
             // The complement form leaves out a term that all classes share; weights are
             // rounded to 1/65536.
             for c in 1..CLASSES {

@@ -30,6 +30,14 @@ pub(super) struct Overlay {
     pub(super) settled: Settled,
 }
 
+/// The rows of an email's features.
+struct FoundRows {
+    /// Keys of those that the overlay has.
+    there: Vec<u64>,
+    /// Those that it does not have, or not with all cells.
+    new: Vec<(u64, Row)>,
+}
+
 /// A label that the base does not have.
 #[derive(Debug, Clone)]
 pub(super) struct Added {
@@ -131,8 +139,8 @@ impl Overlay {
             (Some(_), Decision::Learn) => Err(Error::TooManyDocuments),
             (_, Decision::Unlearn) => Err(not_learned()),
         };
-        let keys = features.keys();
-        let rows = self.rows_to_add(base, counts, keys, &[slot as u16], check)?;
+        let slots = [slot as u16];
+        let rows = self.find_rows(base, counts, features.keys(), &slots, check)?;
 
         // From here on nothing fails.
         self.shrunk |= decision == Decision::Unlearn;
@@ -143,7 +151,7 @@ impl Overlay {
         }
         self.totals.documents[slot] = documents;
         self.totals.sums[slot] = sums;
-        self.change_cells(base, keys, rows, &[slot as u16], |_, cell| turn.apply(cell));
+        self.change_cells(base, rows, &slots, |_, cell| turn.apply(cell));
         if slot >= base.labels().len() {
             self.spell(slot, folded, spelling, decision);
         }
@@ -159,54 +167,53 @@ impl Overlay {
         step: &Step,
         take_back: bool,
     ) -> Result<()> {
-        let has_emails = |slot: &usize| self.totals.documents[*slot] > 0;
+        // Also those of labels whose emails are gone: they may come back.
         let (slots, amounts): (Vec<u16>, Vec<i32>) = step
             .amounts(take_back)
             .filter_map(|(folded, amount)| {
-                let slot = self.slot_of(base, folded).filter(has_emails)?;
+                let slot = self.slot_of(base, folded)?;
                 Some((slot as u16, amount))
             })
             .unzip();
         if slots.is_empty() {
             return Ok(());
         }
-        let keys = features.keys();
-        let rows = self.rows_to_add(base, counts, keys, &slots, |_| Ok(()))?;
+        let rows = self.find_rows(base, counts, features.keys(), &slots, |_| Ok(()))?;
         self.shrunk |= take_back;
-        self.change_cells(base, keys, rows, &slots, |i, cell| {
+        self.change_cells(base, rows, &slots, |i, cell| {
             cell.residual = cell.residual.wrapping_add(amounts[i]);
         });
         Ok(())
     }
 
-    /// Changes the cells of these slots in the rows of these keys, after those that
-    /// [`Overlay::rows_to_add`] found missing are there.
+    /// Changes the cells of these slots in these rows. Cannot fail: there is room.
     fn change_cells(
         &mut self,
         base: &Model,
-        keys: &[u64],
-        rows: Vec<(u64, Row)>,
+        rows: FoundRows,
         slots: &[u16],
         change: impl Fn(usize, &mut LiveCell),
     ) {
         let weighing = Weighing::of(&base.meta().fit);
-        for (key, mut row) in rows {
-            self.change.touch(&weighing, key, &mut row);
-            self.cell_bytes += row.cell_bytes();
-            let old = self.rows.insert(key, row);
-            self.cell_bytes -= old.map_or(0, |old| old.cell_bytes());
-        }
-        for &key in keys {
-            let Some(row) = self.rows.get_mut(&key) else {
-                continue;
-            };
-            self.change.touch(&weighing, key, row);
+        let change = |changed: &mut Change, key: u64, row: &mut Row| {
+            changed.touch(&weighing, key, row);
             let (_, _, cells) = row.parts();
             for (i, &slot) in slots.iter().enumerate() {
                 if let Ok(at) = find(cells, slot) {
                     change(i, &mut cells[at]);
                 }
             }
+        };
+        for key in rows.there {
+            if let Some(row) = self.rows.get_mut(&key) {
+                change(&mut self.change, key, row);
+            }
+        }
+        for (key, mut row) in rows.new {
+            change(&mut self.change, key, &mut row);
+            self.cell_bytes += row.cell_bytes();
+            let old = self.rows.insert(key, row);
+            self.cell_bytes -= old.map_or(0, |old| old.cell_bytes());
         }
     }
 
@@ -226,17 +233,16 @@ impl Overlay {
         }
     }
 
-    /// Checks the cells of these slots in the rows of these features. Returns the rows that
-    /// have to be put into place first, with cells for all slots: those that the overlay does
-    /// not have, and those that lack a cell. There is room for them then.
-    fn rows_to_add(
+    /// Finds the rows of these features, with cells for all of these slots, and checks
+    /// those. There is room for the new ones then.
+    fn find_rows(
         &mut self,
         base: &Model,
         counts: Option<&CellCounts>,
         keys: &[u64],
         slots: &[u16],
         check: impl Fn(Option<&LiveCell>) -> Result<()>,
-    ) -> Result<Vec<(u64, Row)>> {
+    ) -> Result<FoundRows> {
         // Whether all cells are there.
         let complete = |cells: &[LiveCell]| -> Result<bool> {
             let mut complete = true;
@@ -256,21 +262,25 @@ impl Overlay {
             }
             Ok(())
         };
-        let (mut out, mut unknown, mut cells) = (Vec::new(), Vec::new(), Vec::new());
-        reserve(&mut out, keys.len())?;
+        let (mut there, mut new) = (Vec::new(), Vec::new());
+        let (mut unknown, mut cells) = (Vec::new(), Vec::new());
+        reserve(&mut there, keys.len())?;
+        reserve(&mut new, keys.len())?;
         reserve(&mut unknown, keys.len())?;
         for &key in keys {
             let Some(row) = self.rows.get(&key) else {
                 unknown.push(key);
                 continue;
             };
-            if !complete(row.cells())? {
-                cells.clear();
-                reserve(&mut cells, row.cells().len())?;
-                cells.extend_from_slice(row.cells());
-                fill(&mut cells)?;
-                out.push((key, Row::new(&cells, row.gain(), row.is_dirty())?));
+            if complete(row.cells())? {
+                there.push(key);
+                continue;
             }
+            cells.clear();
+            reserve(&mut cells, row.cells().len())?;
+            cells.extend_from_slice(row.cells());
+            fill(&mut cells)?;
+            new.push((key, Row::new(&cells, row.gain(), row.is_dirty())?));
         }
         let table = base.table()?;
         probe(unknown.len() * 2 * size_of::<FoundRow<u64>>())?;
@@ -290,14 +300,14 @@ impl Overlay {
             if !complete(&cells)? {
                 fill(&mut cells)?;
             }
-            out.push((key, Row::new(&cells, gain, false)?));
+            new.push((key, Row::new(&cells, gain, false)?));
         }
-        let bytes = out.len() * size_of::<(u64, Row)>();
+        let bytes = new.len() * size_of::<(u64, Row)>();
         self.rows
-            .try_reserve(out.len())
+            .try_reserve(new.len())
             .map_err(|_| Error::OutOfMemory { bytes })?;
         reserve(&mut self.change.dirty, keys.len())?;
-        Ok(out)
+        Ok(FoundRows { there, new })
     }
 
     /// Weighs the rows whose counts changed. Those that are the base's again go.
@@ -310,7 +320,6 @@ impl Overlay {
         let table = base.table()?;
         let weighing = Weighing::of(&base.meta().fit);
         probe(ROWS_PER_POLL * 2 * size_of::<FoundRow<u64>>())?;
-        let (mut cells, mut deltas) = (Vec::new(), Vec::new());
         let mut weighed = 0;
         // A row leaves the list when it is done: errors and polls may end this at any time.
         while !self.change.dirty.is_empty() {
@@ -335,11 +344,11 @@ impl Overlay {
                     let is_base = self.shrunk
                         && row
                             .counted()
-                            .map(|cell| Some(cell.counts(key)))
+                            .map(|cell| Some(cell.counts()))
                             .eq(base_cells(&table, counts, range)
-                                .map(|cell| Some(cell.ok()?.counts(key))));
+                                .map(|cell| Some(cell.ok()?.counts())));
                     if !is_base {
-                        row.weigh(key, &weighing, &mut cells, &mut deltas)?;
+                        row.weigh(&weighing)?;
                     }
                     weighed += row.cells().len();
                     self.change.shift(&weighing, row.cells(), 1);
@@ -438,33 +447,35 @@ impl Overlay {
     /// As [`Model::scores`], for the labels that have emails.
     pub(super) fn scores(&self, base: &Model, features: &Features, poll: Poll) -> Scores {
         let settled = &self.settled;
-        let mut scores = vec![0.0; settled.labels.len()];
+        let mut of_slot = vec![0.0; self.totals.documents.len()];
         let mut sums = Sums {
             features: features.keys().len(),
             ..Sums::default()
         };
-        self.each_row(base, features, poll, |_, gain, cells| {
-            sums.add(gain);
-            cells(&mut |class, score| scores[class] += score);
-        });
+        // Opening the base built the table once.
+        if let Ok(table) = base.table() {
+            self.add_rows(&table, features.keys(), &mut of_slot, &mut sums, poll);
+        }
+        let mut scores = vec![0.0; settled.labels.len()];
+        for (&class, score) in settled.class_of_slot.iter().zip(of_slot) {
+            if class != NO_CLASS {
+                scores[class as usize] = score;
+            }
+        }
         let weighing = Weighing::of(&base.meta().fit);
         settled.terms.scores(&weighing, scores, sums)
     }
 
-    /// Calls back with position, gain and cells of each known feature, in key order as in a
-    /// packed model: sums of rounded numbers depend on it.
-    fn each_row(
+    /// Adds up gains and cells, in key order as in a packed model: sums of rounded numbers
+    /// depend on it.
+    fn add_rows(
         &self,
-        base: &Model,
-        features: &Features,
+        table: &Table,
+        keys: &[u64],
+        scores: &mut [f64],
+        sums: &mut Sums,
         poll: Poll,
-        mut each: impl FnMut(usize, f64, &mut dyn FnMut(&mut dyn FnMut(usize, f64))),
     ) {
-        // Opening the base built the table once.
-        let Ok(table) = base.table() else {
-            return;
-        };
-        let keys = features.keys();
         let touched: Vec<_> = keys.iter().map(|key| self.rows.get(key)).collect();
         let untouched: Vec<u64> = keys
             .iter()
@@ -472,35 +483,24 @@ impl Overlay {
             .filter_map(|(&key, row)| row.is_none().then_some(key))
             .collect();
         let mut found = table.find(&untouched, |key| key).into_iter().peekable();
-        let class_of = |slot: usize| {
-            let class = self.settled.class_of_slot.get(slot).copied();
-            class.filter(|&class| class != NO_CLASS)
-        };
         for (i, (&key, touched)) in keys.iter().zip(touched).enumerate() {
             if i % ROWS_PER_POLL == 0 {
                 poll();
             }
             match touched {
-                Some(row) if row.gain() != 0.0 => {
-                    each(i, row.gain().into(), &mut |add| {
+                Some(row) => {
+                    if sums.add(row.gain().into()) {
                         for cell in row.cells() {
-                            if let Some(class) = class_of(cell.slot.into()) {
-                                add(class as usize, cell.score.into());
-                            }
+                            scores[usize::from(cell.slot)] += f64::from(cell.score);
                         }
-                    });
+                    }
                 }
-                Some(_) => {}
                 None => {
                     let found = found.next_if(|row| row.tag == key);
-                    if let Some(row) = found.filter(|row| row.gain != 0.0) {
-                        each(i, row.gain, &mut |add| {
-                            for (slot, score) in table.cells(row.cells.clone()) {
-                                if let Some(class) = class_of(slot) {
-                                    add(class as usize, score.into());
-                                }
-                            }
-                        });
+                    if let Some(row) = found.filter(|row| sums.add(row.gain)) {
+                        for (slot, score) in table.cells(row.cells) {
+                            scores[slot] += f64::from(score);
+                        }
                     }
                 }
             }
@@ -536,7 +536,7 @@ pub(super) fn base_cells<'a>(
             let counts = counts.and_then(|counts| counts.get(at));
             let counts =
                 counts.ok_or_else(|| corrupt(Kind::Model, "its state has other tables"))?;
-            LiveCell::new(class as u16, &counts, score)
+            LiveCell::new(class as u16, counts, score)
         })
 }
 

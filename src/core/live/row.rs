@@ -3,8 +3,9 @@
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
-use crate::counts::{Cell, without};
+use crate::counts::without;
 use crate::error::{reserve, reserve_exact};
+use crate::model::CellCount;
 use crate::naive_bayes::Weighing;
 use crate::{Error, Result};
 
@@ -121,7 +122,7 @@ impl Hasher for KeyHasher {
 }
 
 impl LiveCell {
-    pub(super) fn new(slot: u16, counts: &Cell, score: f32) -> Result<Self> {
+    pub(super) fn new(slot: u16, counts: &CellCount, score: f32) -> Result<Self> {
         let high = counts.weight >> 32;
         // No more than documents times one: 48 bits.
         Ok(Self {
@@ -155,14 +156,14 @@ impl LiveCell {
         self.weight_high = (weight >> 32) as u16;
     }
 
-    pub(super) fn counts(&self, key: u64) -> Cell {
-        Cell {
-            key,
-            weight: self.weight(),
-            documents: self.documents,
-            class: self.slot.into(),
-            residual: self.residual,
-        }
+    /// Whether a packed row would have it.
+    pub(super) fn is_something(&self) -> bool {
+        self.documents > 0 || self.residual != 0
+    }
+
+    /// Class and counts.
+    pub(super) fn counts(&self) -> (u16, u32, u64, i32) {
+        (self.slot, self.documents, self.weight(), self.residual)
     }
 }
 
@@ -187,31 +188,26 @@ impl Row {
         })
     }
 
-    /// Computes gain and scores, after dropping what has no documents. The rest are buffers.
-    pub(super) fn weigh(
-        &mut self,
-        key: u64,
-        weighing: &Weighing,
-        counts: &mut Vec<Cell>,
-        deltas: &mut Vec<(u32, f64)>,
-    ) -> Result<()> {
-        counts.clear();
-        reserve(counts, self.cells().len())?;
-        counts.extend(self.counted().map(|cell| cell.counts(key)));
-        deltas.clear();
-        reserve(deltas, counts.len())?;
-        if counts.len() < self.cells().len() {
-            let mut left = Vec::new();
-            reserve(&mut left, counts.len())?;
-            left.extend(self.counted().copied());
-            *self = Self::new(&left, self.gain(), true)?;
+    /// Computes gain and scores, after dropping what has no documents and no residual.
+    pub(super) fn weigh(&mut self, weighing: &Weighing) -> Result<()> {
+        let (mut documents, mut weight, mut left) = (0, 0, 0);
+        for cell in self.counted() {
+            documents += u64::from(cell.documents);
+            weight += cell.weight();
+            left += 1;
         }
-        let terms = weighing.terms(counts, deltas);
+        if left < self.cells().len() {
+            let mut cells = Vec::new();
+            reserve(&mut cells, left)?;
+            cells.extend(self.counted().copied());
+            *self = Self::new(&cells, self.gain(), true)?;
+        }
+        let row = weighing.row(documents, weight);
         let (gain, dirty, cells) = self.parts();
-        *gain = terms.gain as f32;
+        *gain = row.gain as f32;
         *dirty = false;
-        for (cell, &(_, score)) in cells.iter_mut().zip(terms.deltas) {
-            cell.score = score as f32;
+        for cell in cells {
+            cell.score = row.score(cell.documents, cell.weight(), cell.residual) as f32;
         }
         Ok(())
     }
@@ -237,8 +233,7 @@ impl Row {
 
     /// Cells that a packed row would have.
     pub(super) fn counted(&self) -> impl Iterator<Item = &LiveCell> {
-        let is_something = |cell: &&LiveCell| cell.documents > 0 || cell.residual != 0;
-        self.cells().iter().filter(is_something)
+        self.cells().iter().filter(|cell| cell.is_something())
     }
 
     /// Gain, whether it is dirty, and cells.
