@@ -124,14 +124,14 @@ impl Calibration {
         best
     }
 
-    /// Mean of -ln p(true class).
-    pub(crate) fn log_loss(&self, judged: &[Judged]) -> f64 {
+    /// -ln p(true class) of each.
+    pub(crate) fn log_losses(&self, judged: &[Judged]) -> Vec<f64> {
         let loss = |j: &Judged| {
             let mut log_p = j.scores.clone();
             self.log_probabilities(&mut log_p, j.features);
             -log_p[j.class]
         };
-        judged.iter().map(loss).sum::<f64>() / judged.len().max(1) as f64
+        judged.iter().map(loss).collect()
     }
 
     fn moved(&self, step: [f64; 3], length: f64) -> Self {

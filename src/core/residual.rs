@@ -266,15 +266,26 @@ pub(crate) fn train(
         weights.iter_mut().for_each(Weight::reset);
     }
     // Judged as they will be used: calibrated, each for itself.
-    let (mut best, mut calibration, mut loss) = (0, Calibration::default(), f64::INFINITY);
-    for (pass, judged) in outcomes[..=passes].iter().enumerate() {
-        let fitted = Calibration::fit(judged, true, poll);
-        let its_loss = fitted.log_loss(judged);
-        if its_loss < loss {
-            (best, calibration, loss) = (pass, fitted, its_loss);
-        }
-    }
-    if best == 0 {
+    let mut candidates = outcomes[..=passes].iter().map(|judged| {
+        let calibration = Calibration::fit(judged, true, poll);
+        let log_losses = calibration.log_losses(judged);
+        (calibration, log_losses)
+    });
+    let Some((_, without)) = candidates.next() else {
+        return Ok(None);
+    };
+    let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
+    let best = (1..)
+        .zip(candidates)
+        .min_by(|(_, (_, a)), (_, (_, b))| mean(a).total_cmp(&mean(b)));
+    let Some((best, (calibration, with))) = best else {
+        return Ok(None);
+    };
+    // By more than chance explains: a standard error of the paired differences.
+    let gains: Vec<f64> = without.iter().zip(&with).map(|(a, b)| a - b).collect();
+    let gain = mean(&gains);
+    let variance = gains.iter().map(|g| (g - gain) * (g - gain)).sum::<f64>() / gains.len() as f64;
+    if gain <= (variance / gains.len() as f64).sqrt() {
         return Ok(None);
     }
     let mut steps = 0;

@@ -585,9 +585,9 @@ fn residuals_learn_what_the_counts_get_wrong() {
             Model::from_bytes(bytes, &never_cancelled).unwrap()
         });
         let (a, b) = (accuracy(&without, &test), accuracy(&with, &test));
-        assert!(b > 0.85 && b > a + 0.1, "{form:?}: {a} {b}");
+        assert!(b > 0.8 && b > a + 0.1, "{form:?}: {a} {b}");
         let [a, b] = [without, with].map(|model| model.meta().metrics.log_loss);
-        assert!(b < a * 0.6, "{form:?}: {a} {b}");
+        assert!(b < a * 0.7, "{form:?}: {a} {b}");
     }
 }
 
