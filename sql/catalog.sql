@@ -12,6 +12,8 @@ CREATE TABLE triage.classifier (
     name        text PRIMARY KEY,
     description text,
     open_labels boolean     NOT NULL DEFAULT false,
+    review_below float8     NOT NULL DEFAULT 0.8
+        CHECK (review_below OPERATOR(pg_catalog.>=) 0.0::float8 AND review_below OPERATOR(pg_catalog.<=) 1.0::float8),
     created_at  timestamptz NOT NULL DEFAULT pg_catalog.now(),
     created_by  text        NOT NULL DEFAULT CURRENT_USER,
     CONSTRAINT classifier_name_is_short
@@ -23,6 +25,7 @@ COMMENT ON TABLE triage.classifier IS 'named questions with a closed set of labe
 COMMENT ON COLUMN triage.classifier.name IS 'what SQL functions are given; "default" needs no registration';
 COMMENT ON COLUMN triage.classifier.description IS 'for people';
 COMMENT ON COLUMN triage.classifier.open_labels IS 'whether a decision may use a label that does not exist yet, which then is added';
+COMMENT ON COLUMN triage.classifier.review_below IS 'predictions with a lower confidence are queued as uncertain, 0 to 1; set it with UPDATE. It holds for emails that are classified, and decisions that are taken back, from then on: what is in the queue stays as it is';
 COMMENT ON COLUMN triage.classifier.created_at IS 'when it was created';
 COMMENT ON COLUMN triage.classifier.created_by IS 'who created it';
 

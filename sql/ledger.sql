@@ -72,7 +72,7 @@ COMMENT ON COLUMN triage.review.human_label IS 'what a person said; setting it t
 COMMENT ON COLUMN triage.review.note IS 'for people';
 COMMENT ON COLUMN triage.review.reviewed_by IS 'who decided';
 COMMENT ON COLUMN triage.review.reviewed_at IS 'when';
-COMMENT ON COLUMN triage.review.queue_reason IS 'why it is in the queue: unclassified, uncertain (confidence below 0.8) or confident; NULL once it was decided or skipped. Work on queue_reason <> ''confident'', smallest margin first';
+COMMENT ON COLUMN triage.review.queue_reason IS 'why it is in the queue: unclassified, uncertain (confidence below the classifier''s review_below) or confident; NULL once it was decided or skipped. Work on queue_reason <> ''confident'', smallest margin first';
 COMMENT ON COLUMN triage.review.row_version IS 'counts changes; sending an old one makes the update fail instead of overwriting';
 COMMENT ON COLUMN triage.review.decision_id IS 'the latest decision about it';
 COMMENT ON COLUMN triage.review.given_label IS 'the label that the row had before anybody classified or decided: it comes back when decisions are taken back';

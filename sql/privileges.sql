@@ -17,6 +17,7 @@ GRANT EXECUTE ON FUNCTION explain_email(text, text, text, integer) TO triage_rea
 GRANT EXECUTE ON FUNCTION triage.label_key(text) TO PUBLIC;
 
 GRANT SELECT ON triage.classifier, triage.label, triage.activations, triage.model_versions TO triage_reader;
+GRANT UPDATE (review_below) ON triage.classifier TO triage_trainer;
 GRANT SELECT, INSERT, UPDATE ON triage.email TO triage_reviewer;
 GRANT EXECUTE ON FUNCTION triage.create_classifier(text, text),
     triage.add_label(text, text, text),
@@ -26,7 +27,8 @@ GRANT EXECUTE ON FUNCTION triage.create_classifier(text, text),
     triage.load_sample() TO triage_trainer;
 GRANT SELECT, UPDATE ON triage.review TO triage_reviewer;
 GRANT SELECT, INSERT, UPDATE ON triage.review_queue, triage.email_queue TO triage_reviewer;
-GRANT SELECT ON triage.decision_history, triage.batches TO triage_reviewer;
+GRANT SELECT ON triage.decision_history, triage.batches, triage.suspect_labels TO triage_reviewer;
+GRANT EXECUTE ON FUNCTION triage.find_suspects(text) TO triage_reviewer;
 -- All but the features: what is in a mail cannot be read from them, but guessed.
 GRANT SELECT (decision_id, review_id, classifier, kind, old_label, new_label, predicted_label, confidence, model_version,
     note, actor, decided_at, batch_id, door, connected_as, acting_as, application_name, replaces, undoes) ON triage.decision

@@ -134,7 +134,7 @@ COMMENT ON COLUMN triage.review_progress.classifier IS 'the classifier';
 COMMENT ON COLUMN triage.review_progress.source IS 'the table that the emails are in';
 COMMENT ON COLUMN triage.review_progress.reviews IS 'all of them';
 COMMENT ON COLUMN triage.review_progress.unclassified IS 'open, and without a prediction: see triage.classify_pending()';
-COMMENT ON COLUMN triage.review_progress.uncertain IS 'open, predicted with a confidence below 0.8';
+COMMENT ON COLUMN triage.review_progress.uncertain IS 'open, predicted with a confidence below triage.classifier.review_below at that time';
 COMMENT ON COLUMN triage.review_progress.confident IS 'open, predicted with more';
 COMMENT ON COLUMN triage.review_progress.accepted IS 'a person agreed';
 COMMENT ON COLUMN triage.review_progress.corrected IS 'a person chose another label';

@@ -32,6 +32,8 @@ pub struct Active {
     pub version: Option<i32>,
     /// Its activation, 0 for none.
     pub activation: i64,
+    /// Below which confidence a person should see a prediction.
+    pub review_below: f64,
     /// The decisions that `live` holds beyond its base.
     pub applied: HashSet<i64>,
     /// Which installation of the extension it was read from: numbers start again in the next.

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::ffi::CStr;
 use std::rc::Rc;
 
-use pg_triage_core::{Fit, Live, LiveLabel, Model, fold_label};
+use pg_triage_core::{Fit, LabelCounts, Live, Model, fold_label};
 use pgrx::datum::DatumWithOid;
 use pgrx::spi::{SpiClient, SpiTupleTable};
 use pgrx::{FromDatum, IntoDatum, PgSqlErrorCode as Code, Spi, pg_sys};
@@ -44,10 +44,26 @@ pub fn write<R>(function: &CStr, f: impl FnOnce(&mut Writer) -> SqlResult<R>) ->
 
 /// The same for one that only reads, but sees what its transaction has written.
 pub fn as_owner<R>(f: impl FnOnce(&mut Writer) -> SqlResult<R>) -> SqlResult<R> {
+    connected(false, f)
+}
+
+/// The same for one that only reads, and only what the caller's statement sees: what it reads
+/// in several queries fits together.
+pub fn under_snapshot<R>(f: impl FnOnce(&mut Writer) -> SqlResult<R>) -> SqlResult<R> {
+    connected(true, f)
+}
+
+fn connected<R>(read_only: bool, f: impl FnOnce(&mut Writer) -> SqlResult<R>) -> SqlResult<R> {
     pg::probe_for_work()?;
     let actor = pg::current_user();
     pg::as_owner_of(signal_relation()?, || {
-        Spi::connect_mut(|client| f(&mut Writer { client, actor }))
+        Spi::connect_mut(|client| {
+            f(&mut Writer {
+                client,
+                actor,
+                read_only,
+            })
+        })
     })
 }
 
@@ -86,7 +102,7 @@ pub fn read_active(
                 client,
                 "SELECT coalesce(b.serving, m.model), a.version,
                          (SELECT max(version) FROM triage.model WHERE classifier = c.name),
-                         coalesce(a.activation_id, 0)
+                         coalesce(a.activation_id, 0), c.review_below
                     FROM triage.classifier c
                     LEFT JOIN LATERAL (SELECT a.version, a.activation_id FROM triage.activation a
                                         WHERE a.classifier = c.name
@@ -172,12 +188,14 @@ pub fn read_active(
                 &[classifier],
             )?
             .texts();
-            let labels = catalogue_spelling(live.labels(), names)?;
+            let folded = live.labels().iter().map(|l| (&*l.folded, &*l.name));
+            let labels = catalogue_spelling(folded, names)?;
             Ok(Look::Active(Active {
                 live,
                 labels,
                 version: row.parsed(0, 2),
                 activation,
+                review_below: row.number(0, 5).unwrap_or_default(),
                 applied,
                 installation: signal,
             }))
@@ -229,17 +247,20 @@ fn empty_base() -> SqlResult<Model> {
     Model::empty(Fit::default()).map_err(from_core)
 }
 
-/// The model's labels in class order, spelled as in `triage.label`.
-fn catalogue_spelling(labels: &[LiveLabel], catalogue: Vec<String>) -> SqlResult<Vec<String>> {
+/// Labels, given in folded form and as emails have them, spelled as in `triage.label`.
+fn catalogue_spelling<'a>(
+    labels: impl Iterator<Item = (&'a str, &'a str)>,
+    catalogue: Vec<String>,
+) -> SqlResult<Vec<String>> {
     let mut by_key = std::collections::HashMap::new();
     for label in catalogue {
         by_key.insert(fold_label(&label).map_err(from_core)?, label);
     }
-    let spelled = |label: &LiveLabel| {
-        let known = by_key.remove(&label.folded);
-        known.unwrap_or_else(|| label.name.clone())
+    let spelled = |(folded, name): (&str, &str)| {
+        let known = by_key.remove(folded);
+        known.unwrap_or_else(|| name.to_owned())
     };
-    Ok(labels.iter().map(spelled).collect())
+    Ok(labels.map(spelled).collect())
 }
 
 /// A model's identity as people see it.
@@ -264,6 +285,8 @@ pub struct Writer<'a, 'c> {
     client: &'a mut SpiClient<'c>,
     /// Who called: written down with every change.
     actor: String,
+    /// Only queries, under the caller's snapshot.
+    read_only: bool,
 }
 
 impl<'c> Writer<'_, 'c> {
@@ -317,6 +340,29 @@ impl<'c> Writer<'_, 'c> {
             return Ok(());
         }
         Err(unknown_classifier(name, names))
+    }
+
+    /// Labels of counts, spelled as in `triage.label`.
+    pub fn spelled(&mut self, classifier: &str, labels: &[LabelCounts]) -> SqlResult<Vec<String>> {
+        let rows = self.run(
+            "SELECT label FROM triage.label WHERE classifier = $1",
+            &[classifier.into()],
+        )?;
+        let folded = labels.iter().map(|l| (&*l.folded, l.name()));
+        catalogue_spelling(folded, rows.texts())
+    }
+
+    /// Below which confidence a person should see a prediction.
+    pub fn review_below(&mut self, classifier: &str) -> SqlResult<f64> {
+        let rows = self.run(
+            "SELECT review_below FROM triage.classifier WHERE name = $1",
+            &[classifier.into()],
+        )?;
+        // Of a classifier that is gone nothing is left to see.
+        Ok(match rows.len() {
+            0 => 0.0,
+            _ => rows.number(0, 1).unwrap_or_default(),
+        })
     }
 
     /// Whether a label exists, in whatever spelling.
@@ -509,7 +555,7 @@ impl<'c> Writer<'_, 'c> {
 
     /// Runs a statement that is used often: its plan is kept.
     fn run(&mut self, query: &str, arguments: &[DatumWithOid]) -> SqlResult<Rows<'c>> {
-        pg::execute(self.client, query, arguments)
+        pg::execute(self.client, query, arguments, self.read_only)
     }
 
     fn update(&mut self, query: &str, arguments: &[DatumWithOid]) -> SqlResult<usize> {

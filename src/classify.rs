@@ -51,6 +51,7 @@ pub fn predict(active: &Active, features: &Features) -> Prediction {
         second_label,
         second_confidence,
         version: active.version,
+        review_below: active.review_below,
     }
 }
 

@@ -309,7 +309,13 @@ fn append(
     after.row_version = next_version(before);
     after.reviewed_by = (!open).then(|| actor.name.clone());
     after.reviewed_at = (!open).then_some(decided_at);
-    after.queue_reason = open.then(|| queue_reason(before.confidence).to_owned());
+    after.queue_reason = match open {
+        true => {
+            let review_below = w.review_below(&before.classifier)?;
+            Some(queue_reason(before.confidence, review_below).to_owned())
+        }
+        false => None,
+    };
     Ok((id, after))
 }
 

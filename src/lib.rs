@@ -27,6 +27,7 @@ mod rows;
 mod sample;
 mod session;
 mod settings;
+mod suspects;
 mod train;
 
 pgrx::pg_module_magic!(name, version);
@@ -45,6 +46,11 @@ pgrx::extension_sql_file!("../sql/ledger.sql", name = "ledger", requires = ["mod
 pgrx::extension_sql_file!("../sql/attach.sql", name = "attach", requires = ["ledger"]);
 pgrx::extension_sql_file!("../sql/review.sql", name = "review", requires = ["attach"]);
 pgrx::extension_sql_file!("../sql/learn.sql", name = "learn", requires = ["review"]);
+pgrx::extension_sql_file!(
+    "../sql/suspects.sql",
+    name = "suspects",
+    requires = ["learn"]
+);
 pgrx::extension_sql_file!("../sql/privileges.sql", name = "privileges", finalize);
 
 /// Called by the server when it loads the library.

@@ -7,7 +7,7 @@ use pg_triage_core::{Error, Features, Live, Step, sample_priority};
 use pgrx::PgSqlErrorCode as Code;
 use pgrx::spi::SpiClient;
 
-use super::Writer;
+use super::{LESSONS_AT_ONCE, Writer};
 use crate::error::{SqlResult, from_core, report, unknown_label};
 use crate::pg::{self, Rows};
 use crate::session::Actor;
@@ -107,6 +107,19 @@ fn lessons_in(rows: &Rows) -> SqlResult<Vec<Lesson>> {
         })
         .collect()
 }
+
+/// A decision in force, and what it taught.
+pub struct InForce {
+    pub decision_id: i64,
+    pub features: Features,
+    pub label: String,
+}
+
+/// Where to read on, in the order of the index that finds a classifier's decisions.
+pub type Place = (i64, i64);
+
+/// Before all decisions.
+pub const START: Place = (i64::MIN, 0);
 
 /// Adds lessons to a session's model. All that is learned comes first: what is un-learned
 /// may have been learned by another of them, and steps are about labels that have emails.
@@ -256,6 +269,48 @@ impl Writer<'_, '_> {
             )?;
         }
         Ok((id, decided_at))
+    }
+
+    /// Some decisions in force that taught something, and where to read on: nowhere after the
+    /// last.
+    pub fn in_force(
+        &mut self,
+        classifier: &str,
+        (priority, after): Place,
+    ) -> SqlResult<(Vec<InForce>, Option<Place>)> {
+        let rows = self.run(
+            "SELECT d.decision_id, d.features, d.new_label, d.sample_priority FROM triage.decision d
+              WHERE d.classifier = $1 AND d.features IS NOT NULL AND d.tokenizer_version = $2
+                AND (d.sample_priority, d.decision_id) > ($3, $4)
+                AND NOT EXISTS (SELECT FROM triage.decision r WHERE r.replaces = d.decision_id)
+              ORDER BY d.sample_priority, d.decision_id LIMIT $5",
+            &[
+                classifier.into(),
+                (TOKENIZER_VERSION as i32).into(),
+                priority.into(),
+                after.into(),
+                (LESSONS_AT_ONCE as i64).into(),
+            ],
+        )?;
+        let bytes = (0..rows.len()).map(|row| rows.size(row, 2) + 4096);
+        pg_triage_core::probe(3 * bytes.sum::<usize>()).map_err(from_core)?;
+        let mut found = Vec::new();
+        for row in 0..rows.len() {
+            let features = rows.bytes(row, 2)?.map(decoded).transpose()?;
+            if let (Some(decision_id), Some(features), Some(label)) =
+                (rows.parsed(row, 1), features, rows.text(row, 3))
+            {
+                found.push(InForce {
+                    decision_id,
+                    features,
+                    label,
+                });
+            }
+        }
+        let last = rows.len().checked_sub(1);
+        let next = last.filter(|_| rows.len() == LESSONS_AT_ONCE);
+        let next = next.and_then(|row| rows.parsed(row, 4).zip(rows.parsed(row, 1)));
+        Ok((found, next))
     }
 
     /// A new batch.

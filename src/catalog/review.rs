@@ -44,7 +44,7 @@ fn review_in(rows: &Rows, row: usize) -> SqlResult<Review> {
         source: rows.text(row, 3).ok_or_else(missing)?,
         email_key: rows.text(row, 4).ok_or_else(missing)?,
         predicted_label: rows.text(row, 5),
-        confidence: rows.parsed(row, 6),
+        confidence: rows.number(row, 6),
         model_version: rows.parsed(row, 7),
         human_label: rows.text(row, 8),
         note: rows.text(row, 9),
@@ -65,6 +65,8 @@ pub struct Prediction {
     pub second_label: Option<String>,
     pub second_confidence: Option<f64>,
     pub version: Option<i32>,
+    /// Below which confidence a person should see it.
+    pub review_below: f64,
 }
 
 impl Prediction {
@@ -74,18 +76,15 @@ impl Prediction {
 
     /// Why a person should see it.
     pub fn queue_reason(&self) -> &'static str {
-        queue_reason(self.confidence)
+        queue_reason(self.confidence, self.review_below)
     }
 }
 
-/// Confidence from which on a prediction is not called uncertain.
-const CONFIDENT: f64 = 0.8;
-
-/// Why an email with a prediction of this confidence is in the queue.
-pub fn queue_reason(confidence: Option<f64>) -> &'static str {
+/// Why an email with a prediction of this confidence is in the queue of a classifier.
+pub fn queue_reason(confidence: Option<f64>, review_below: f64) -> &'static str {
     match confidence {
         None => "unclassified",
-        Some(confidence) if confidence < CONFIDENT => "uncertain",
+        Some(confidence) if confidence < review_below => "uncertain",
         Some(_) => "confident",
     }
 }

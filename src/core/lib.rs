@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 pub mod artifact;
+mod audit;
 mod baseline;
 mod calibration;
 mod counts;
@@ -30,6 +31,7 @@ mod state;
 pub mod tokenizer;
 mod train;
 
+pub use audit::{Auditor, Contradiction};
 pub use calibration::Calibration;
 pub use error::{Error, Result, probe};
 pub use evaluation::Metrics;

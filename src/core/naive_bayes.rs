@@ -183,10 +183,21 @@ pub struct Scores {
 
 impl LeftOut {
     pub(crate) fn of(document: &Document) -> Self {
+        Self::new(document.class, document.keys.len())
+    }
+
+    /// A document with so many features.
+    pub(crate) fn new(class: u32, features: usize) -> Self {
         Self {
-            class: document.class,
-            weight: unit_weight(document.keys.len()),
+            class,
+            weight: unit_weight(features),
         }
+    }
+
+    /// Whether the document may be among those that this row counts.
+    pub(crate) fn is_in(self, row: &[Cell]) -> bool {
+        let own = row.iter().find(|cell| cell.class == self.class);
+        own.is_some_and(|cell| cell.documents > 0)
     }
 
     /// Sums without it, as far as they do not depend on its features. Saturating: a forged

@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 
 use pgrx::datum::DatumWithOid;
 use pgrx::spi::SpiClient;
-use pgrx::{PgSqlErrorCode as Code, pg_sys, varlena};
+use pgrx::{FromDatum, PgSqlErrorCode as Code, pg_sys, varlena};
 
 use super::RawValue;
 use crate::error::{SqlResult, report};
@@ -52,6 +52,13 @@ impl Rows<'_> {
     /// A column as anything that its text form can be parsed as.
     pub fn parsed<T: std::str::FromStr>(&self, row: usize, column: i32) -> Option<T> {
         self.text(row, column).and_then(|t| t.parse().ok())
+    }
+
+    /// A column of type float8: its text form may be rounded.
+    pub fn number(&self, row: usize, column: i32) -> Option<f64> {
+        // SAFETY: the query says float8.
+        self.datum(row, column)
+            .and_then(|datum| unsafe { f64::from_datum(datum, false) })
     }
 
     /// A variable-length column, not detoasted.
@@ -182,13 +189,15 @@ pub fn select<'c>(
     run(query, &arguments, true)
 }
 
-/// Runs a statement under a new snapshot, which sees what the transaction has written.
+/// Runs a statement: under the caller's snapshot if it only reads, else under a new one, which
+/// sees what the transaction has written.
 pub fn execute<'c>(
     _connection: &mut SpiClient<'c>,
     query: &str,
     arguments: &[DatumWithOid],
+    read_only: bool,
 ) -> SqlResult<Rows<'c>> {
-    run(query, arguments, false)
+    run(query, arguments, read_only)
 }
 
 /// Runs a statement without parameters that will not come again.
