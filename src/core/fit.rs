@@ -67,14 +67,14 @@ impl Fit {
         labels: &[LiveLabel],
     ) -> Step {
         let n = features.keys().len();
-        let x = scores.scale * self.learning.inverse_temperature(n);
+        let (scale, inverse_temperature) = (scores.scale, self.learning.inverse_temperature(n));
         let mut log_p = scores.scores;
         self.learning.log_probabilities(&mut log_p, n);
         let answers = labels
             .iter()
             .zip(log_p)
             .map(|(l, lp)| (l.folded.as_str(), exp(lp)));
-        Step::of(self.form, x, label, answers)
+        Step::of(self.form, scale, inverse_temperature, n, label, answers)
     }
 
     /// Whether training could have found it.

@@ -5,13 +5,13 @@
 //! residuals of its features, all by the same amounts, one per class:
 //!
 //! ```text
-//! step_c = rate * x * ((1 if c is its label, else 0) - p_c)
+//! step_c = rate / lever * ((1 if c is its label, else 0) - p_c)
 //! ```
 //!
-//! with x the factor between a feature's score and the logit, so that the document's own
-//! logits change by the rate times what was missing. It is stochastic gradient descent on the
-//! log loss of a softmax regression with layer A's score as offset, the combination of
-//! Wang and Manning 2012 turned round.
+//! where the lever is what a step of one would do to the document's own logits: so they change
+//! by the rate times what was missing, whatever its length and the score form. It is
+//! normalised stochastic gradient descent on the log loss of a softmax regression with layer
+//! A's score as offset, the combination of Wang and Manning 2012 turned round.
 //!
 //! A step is a document's own and is stored with it, in fixed point. So the sums are integers
 //! that do not depend on order, taking a document back takes its step back exactly, and who
@@ -41,6 +41,12 @@ const MAX_STEP: f64 = (1u32 << 26) as f64;
 /// with it.
 const KEYWORDS: f64 = 8.0;
 
+/// How much of what is missing one step makes up for: in logits of the document itself.
+const RATE: f64 = 1.0;
+
+/// The same in training, which averages. Between 1 and 3 hardly anything changes.
+const TRAINING_RATE: f64 = 3.0;
+
 /// Smaller differences from the truth teach nothing worth a cell.
 const MIN_DIFFERENCE: f64 = 0.01;
 
@@ -62,13 +68,13 @@ const MAX_CELLS: usize = 100_000_000;
 /// Most classes that one step moves: the rest of the probability is spread thinly.
 const MAX_CLASSES: usize = 16;
 
-impl ScoreForm {
-    /// Share of what was missing that one step makes up for.
-    fn rate(self) -> f64 {
-        match self {
-            Self::MultinomialBoolean => 1.0,
-            _ => 0.2,
-        }
+/// What a step of one does to the document's own logits: the factor between scores of
+/// features and logits, times the sum of the features' squared gains.
+fn lever(form: ScoreForm, scale: f64, inverse_temperature: f64, features: usize) -> f64 {
+    match form {
+        ScoreForm::MultinomialBoolean => inverse_temperature * features as f64,
+        // The scale brings the vector to length one.
+        _ => inverse_temperature / scale,
     }
 }
 
@@ -91,16 +97,19 @@ impl Step {
         Ok(Self(amounts))
     }
 
-    /// From the probabilities that the document's labels were given. `x` is the factor
-    /// between scores of features and logits.
+    /// From the probabilities that the document's labels were given. `scale` is that of its
+    /// [`Scores`].
     pub(crate) fn of<'a>(
         form: ScoreForm,
-        x: f64,
+        scale: f64,
+        inverse_temperature: f64,
+        features: usize,
         label: &str,
         answers: impl Iterator<Item = (&'a str, f64)>,
     ) -> Self {
+        let lever = lever(form, scale, inverse_temperature, features);
         let amount = |difference: f64| {
-            let step = form.rate() * x * difference * RESIDUAL_ONE;
+            let step = RATE * difference / lever * RESIDUAL_ONE;
             step.clamp(-MAX_STEP, MAX_STEP).round() as i32
         };
         let mut own = 1.0;
@@ -210,6 +219,7 @@ struct Entry {
     rows: usize,
     /// Factor between scores of features and logits.
     x: f64,
+    lever: f64,
     inverse_temperature: f64,
 }
 
@@ -398,6 +408,7 @@ impl Corpus {
             features,
             rows,
             x: left_out.scale * inverse_temperature,
+            lever: lever(self.form, left_out.scale, inverse_temperature, features),
             inverse_temperature,
         });
     }
@@ -459,7 +470,7 @@ impl Corpus {
                 })
                 .map(|difference| match difference.abs() < MIN_DIFFERENCE {
                     true => 0.0,
-                    false => (self.form.rate() * entry.x * difference) as f32,
+                    false => (TRAINING_RATE * difference / entry.lever) as f32,
                 })
                 .collect();
             for &row in self.rows(at) {
