@@ -105,7 +105,7 @@ CREATE TABLE triage.decision (
     sample_priority   bigint,
     features          bytea,
     step              jsonb,
-    step_activation   bigint
+    step_version      integer
 );
 -- Hashes do not compress.
 ALTER TABLE triage.decision ALTER COLUMN features SET STORAGE EXTERNAL;
@@ -113,7 +113,7 @@ CREATE INDEX decision_review ON triage.decision (review_id, decision_id);
 CREATE INDEX decision_batch ON triage.decision (batch_id);
 CREATE INDEX decision_replaces ON triage.decision (replaces) WHERE replaces IS NOT NULL;
 CREATE INDEX decision_sample ON triage.decision (classifier, sample_priority) WHERE features IS NOT NULL;
-CREATE INDEX decision_description ON triage.decision (classifier, new_label) WHERE door OPERATOR(pg_catalog.=) 'description';
+CREATE INDEX decision_description ON triage.decision (classifier) WHERE door OPERATOR(pg_catalog.=) 'description';
 CREATE INDEX decision_time ON triage.decision (decided_at);
 CREATE SEQUENCE triage.batch_id_seq;
 COMMENT ON TABLE triage.decision IS 'the ledger: append-only, and the truth that models are derived from; people read triage.decision_history';
@@ -140,7 +140,7 @@ COMMENT ON COLUMN triage.decision.tokenizer_version IS 'which tokenizer made the
 COMMENT ON COLUMN triage.decision.sample_priority IS 'order in which emails enter a state''s sample';
 COMMENT ON COLUMN triage.decision.features IS 'hashes of the email''s tokens, ascending, 8 bytes each, little-endian; NULL if nothing was learned';
 COMMENT ON COLUMN triage.decision.step IS 'what the residual layer added for each of these features, per label in folded form, in 1/1048576; NULL if the classifier was sure already';
-COMMENT ON COLUMN triage.decision.step_activation IS 'the activation that the step was computed against, 0 for none; it counts as long as that holds';
+COMMENT ON COLUMN triage.decision.step_version IS 'the model version that the step was computed against, 0 for none; it counts while that one is active';
 COMMENT ON SEQUENCE triage.decision_decision_id_seq IS 'numbers decisions';
 COMMENT ON SEQUENCE triage.batch_id_seq IS 'numbers statements that decided';
 COMMENT ON INDEX triage.decision_review IS 'the history of one email';

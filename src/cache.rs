@@ -30,14 +30,19 @@ pub struct Active {
     pub labels: Vec<String>,
     /// Its version; `None` while only decisions are known.
     pub version: Option<i32>,
-    /// Its activation, 0 for none.
-    pub activation: i64,
     /// Below which confidence a person should see a prediction.
     pub review_below: f64,
     /// The decisions that `live` holds beyond its base.
     pub applied: HashSet<i64>,
     /// Which installation of the extension it was read from: numbers start again in the next.
     pub installation: pgrx::pg_sys::Oid,
+}
+
+impl Active {
+    /// The version whose steps count, 0 for none.
+    pub fn steps_of(&self) -> i64 {
+        self.version.map_or(0, i64::from)
+    }
 }
 
 /// When an entry was read, in terms that later snapshots can be compared with.

@@ -102,9 +102,9 @@ pub fn read_active(
                 client,
                 "SELECT coalesce(b.serving, m.model), a.version,
                          (SELECT max(version) FROM triage.model WHERE classifier = c.name),
-                         coalesce(a.activation_id, 0), c.review_below
+                         coalesce(a.version, 0), c.review_below
                     FROM triage.classifier c
-                    LEFT JOIN LATERAL (SELECT a.version, a.activation_id FROM triage.activation a
+                    LEFT JOIN LATERAL (SELECT a.version FROM triage.activation a
                                         WHERE a.classifier = c.name
                                         ORDER BY a.activation_id DESC LIMIT 1) a ON true
                     LEFT JOIN triage.model m ON m.classifier = c.name AND m.version = a.version
@@ -142,10 +142,10 @@ pub fn read_active(
                 Some(header) => header.identity(),
                 None => empty_base()?.identity(),
             };
-            let activation = row.parsed(0, 4).unwrap_or(0);
+            let steps_of = row.parsed(0, 4).unwrap_or(0);
             let known = known.filter(|known| {
                 known.installation == signal
-                    && known.activation == activation
+                    && known.steps_of() == steps_of
                     && known.live.base().identity() == identity
             });
             let (mut live, mut applied) = match known {
@@ -173,7 +173,7 @@ pub fn read_active(
                 new.sort_unstable();
                 for some in new.chunks(LESSONS_AT_ONCE) {
                     pg::check_for_interrupts();
-                    ledger::teach(&mut live, &ledger::lessons(client, some, activation)?)?;
+                    ledger::teach(&mut live, &ledger::lessons(client, some, steps_of)?)?;
                 }
                 live.settle(&pg::check_for_interrupts).map_err(from_core)?;
                 applied = pending;
@@ -194,7 +194,6 @@ pub fn read_active(
                 live,
                 labels,
                 version: row.parsed(0, 2),
-                activation,
                 review_below: row.number(0, 5).unwrap_or_default(),
                 applied,
                 installation: signal,

@@ -405,8 +405,8 @@ pub fn describe(w: &mut Writer, classifier: &str, label: &str, description: &str
     if known == features.as_ref() {
         return Ok(());
     }
-    let step = match (&features, w.activation(classifier)?) {
-        (Some(_), 0) => Some((Step::keywords(label).map_err(from_core)?, 0)),
+    let step = match (&features, w.was_trained(classifier)?) {
+        (Some(_), false) => Some((Step::keywords(label).map_err(from_core)?, 0)),
         (Some(features), _) => teacher::step(classifier, features, label)?,
         (None, _) => None,
     };

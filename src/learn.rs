@@ -21,9 +21,6 @@ use crate::{classify, train};
 const ROWS_AT_ONCE: i64 = 500;
 const ROWS_PER_NOTICE: i64 = 10_000;
 
-/// No decision has a step against it.
-const NO_STEPS: i64 = -1;
-
 /// What an import has done so far.
 struct Import<'a> {
     classifier: &'a str,
@@ -346,7 +343,7 @@ fn forget(source: Option<&str>, key: Option<&str>) -> SqlResult<i64> {
             w.lock_base(&classifier)?;
             let mut base = w.read_base(&classifier)?;
             let folded = w.take_pending(&classifier, &mut base)?;
-            let taught = w.taught_by(review, base.activation())?;
+            let taught = w.taught_by(review, base.steps_of())?;
             for taught in &taught {
                 base.forget(taught)?;
             }
@@ -394,7 +391,7 @@ fn replayed_state(classifier: Option<&str>) -> SqlResult<Vec<u8>> {
     let classifier = given_classifier(classifier)?;
     catalog::as_owner(|w| {
         w.check_classifier(classifier)?;
-        let mut state = w.replay(classifier, NO_STEPS)?;
+        let mut state = w.replay(classifier)?;
         train::state_bytes(&mut state)
     })
 }

@@ -20,8 +20,8 @@ pub struct Base {
     /// The decisions' own counts, where those are not all.
     learned: Option<State>,
     decisions: i64,
-    /// The activation that holds, 0 for none.
-    activation: i64,
+    /// The active version, 0 for none.
+    steps_of: i64,
 }
 
 impl Base {
@@ -68,9 +68,9 @@ impl Base {
         Ok(())
     }
 
-    /// The activation that it belongs to, 0 for none.
-    pub fn activation(&self) -> i64 {
-        self.activation
+    /// The version whose steps count, 0 for none.
+    pub fn steps_of(&self) -> i64 {
+        self.steps_of
     }
 
     /// Takes back what a decision taught, and leaves nothing of it.
@@ -135,6 +135,9 @@ impl Base {
     }
 }
 
+/// No decision has a step against it.
+const NO_VERSION: i64 = -1;
+
 /// A model as stored, its state included.
 fn state_of(model: RawValue) -> SqlResult<State> {
     let bytes = model.content()?;
@@ -185,9 +188,9 @@ impl Writer<'_, '_> {
     pub fn read_base(&mut self, classifier: &str) -> SqlResult<Base> {
         let rows = self.run(
             "SELECT a.version, m.from_ledger, m.model, b.version IS NOT DISTINCT FROM a.version, b.serving, b.learned,
-                    coalesce(b.decisions, 0), coalesce(a.activation_id, 0)
+                    coalesce(b.decisions, 0), coalesce(a.version, 0)
                FROM triage.classifier c
-               LEFT JOIN LATERAL (SELECT a.version, a.activation_id FROM triage.activation a WHERE a.classifier = c.name
+               LEFT JOIN LATERAL (SELECT a.version FROM triage.activation a WHERE a.classifier = c.name
                                    ORDER BY a.activation_id DESC LIMIT 1) a ON true
                LEFT JOIN triage.model m ON m.classifier = c.name AND m.version = a.version
                LEFT JOIN triage.base b ON b.classifier = c.name
@@ -214,7 +217,8 @@ impl Writer<'_, '_> {
         };
         let own = rows.raw(0, 6).map(|own| train::load(&own.content()?));
         let own = own.transpose()?;
-        let (serving, learned) = match (stored, own) {
+        let steps_of = rows.parsed(0, 8).unwrap_or(0);
+        let (mut serving, learned) = match (stored, own) {
             (Some(stored), own) if matches => (state_of(stored)?, own),
             (stored, own) => {
                 // Of decisions alone, `serving` has all there is.
@@ -245,6 +249,9 @@ impl Writer<'_, '_> {
                 }
             }
         };
+        if !matches {
+            self.add_steps(classifier, &mut serving, steps_of)?;
+        }
         Ok(Base {
             version: model
                 .or(stored.filter(|_| matches))
@@ -254,8 +261,35 @@ impl Writer<'_, '_> {
             serving,
             learned,
             decisions: rows.parsed(0, 7).unwrap_or(0),
-            activation: rows.parsed(0, 8).unwrap_or(0),
+            steps_of,
         })
+    }
+
+    /// Adds the steps against this version of decisions that are folded and in force: it has
+    /// been active before.
+    fn add_steps(&mut self, classifier: &str, state: &mut State, steps_of: i64) -> SqlResult<()> {
+        let rows = self.run(
+            "SELECT d.decision_id FROM triage.decision d
+              WHERE d.classifier = $1 AND d.features IS NOT NULL AND d.step_version = $2
+                AND NOT EXISTS (SELECT FROM triage.pending p WHERE p.classifier = $1 AND p.decision_id = d.decision_id)
+                AND NOT EXISTS (SELECT FROM triage.decision r WHERE r.replaces = d.decision_id
+                    AND NOT EXISTS (SELECT FROM triage.pending p WHERE p.classifier = $1 AND p.decision_id = r.decision_id))",
+            &[classifier.into(), (steps_of as i32).into()],
+        )?;
+        let ids: Vec<i64> = (0..rows.len()).filter_map(|r| rows.parsed(r, 1)).collect();
+        for some in ids.chunks(LESSONS_AT_ONCE) {
+            check_for_interrupts();
+            for taught in self
+                .lessons(some, steps_of)?
+                .into_iter()
+                .filter_map(|l| l.learned)
+            {
+                state
+                    .step(&taught.features, &taught.step, false)
+                    .map_err(from_core)?;
+            }
+        }
+        Ok(())
     }
 
     /// Moves pending decisions into counts that were read; returns how many. The caller
@@ -275,7 +309,7 @@ impl Writer<'_, '_> {
         let ids = self.decision_ids(query, classifier)?;
         let mut lessons = Vec::new();
         for some in ids.chunks(LESSONS_AT_ONCE) {
-            lessons.extend(self.lessons(some, base.activation)?);
+            lessons.extend(self.lessons(some, base.steps_of)?);
         }
         base.apply(&lessons)?;
         Ok(ids.len())
@@ -427,10 +461,11 @@ impl Writer<'_, '_> {
         self.write_base(classifier, base)
     }
 
-    /// Takes what only an erased email had out of the steps that versions keep.
+    /// Takes what only an erased email had out of the steps that versions keep, also those
+    /// trained on a model from outside.
     pub fn purge_versions(&mut self, classifier: &str, erased: &[Taught]) -> SqlResult<()> {
         let rows = self.run(
-            "SELECT version, model FROM triage.model WHERE classifier = $1 AND from_ledger ORDER BY version",
+            "SELECT version, model FROM triage.model WHERE classifier = $1 ORDER BY version",
             &[classifier.into()],
         )?;
         for row in 0..rows.len() {
@@ -472,39 +507,42 @@ impl Writer<'_, '_> {
     }
 
     /// Decisions in force, from the ledger alone.
-    /// Steps against this activation among them.
-    pub fn replay(&mut self, classifier: &str, activation: i64) -> SqlResult<State> {
+    pub fn replay(&mut self, classifier: &str) -> SqlResult<State> {
+        self.replay_onto(classifier, State::default(), NO_VERSION)
+    }
+
+    /// Adds decisions in force to counts, with their steps against this version.
+    fn replay_onto(&mut self, classifier: &str, mut all: State, steps_of: i64) -> SqlResult<State> {
         let ids = self.decision_ids(
             "SELECT d.decision_id FROM triage.decision d
               WHERE d.classifier = $1 AND d.features IS NOT NULL
                 AND NOT EXISTS (SELECT FROM triage.decision r WHERE r.replaces = d.decision_id)",
             classifier,
         )?;
-        let mut state = State::default();
+        let mut learned = State::default();
         let mut steps = Vec::new();
         for some in ids.chunks(LESSONS_AT_ONCE) {
             check_for_interrupts();
-            for taught in self
-                .lessons(some, activation)?
-                .into_iter()
-                .filter_map(|l| l.learned)
-            {
+            let lessons = self.lessons(some, steps_of)?;
+            for taught in lessons.into_iter().filter_map(|l| l.learned) {
                 Base::probe_for(&taught.features)?;
-                state
+                learned
                     .learn(&taught.features, &taught.label)
                     .map_err(from_core)?;
                 if !taught.step.is_empty() {
                     steps.push((taught.features, taught.step));
                 }
             }
-            state = train::within_memory(state)?;
+            learned = train::within_memory(learned)?;
         }
-        // What is being learned has emails by now.
+        all.merge(&learned, &check_for_interrupts)
+            .map_err(from_core)?;
+        // Only now have all labels that steps name emails.
         for (features, step) in steps {
             check_for_interrupts();
-            state.step(&features, &step, false).map_err(from_core)?;
+            all.step(&features, &step, false).map_err(from_core)?;
         }
-        Ok(state)
+        Ok(all)
     }
 
     /// What sessions would answer with if all pending decisions were folded.
@@ -518,18 +556,17 @@ impl Writer<'_, '_> {
     /// The same from the active version and the ledger alone.
     pub fn replayed_model(&mut self, classifier: &str) -> SqlResult<Vec<u8>> {
         let mut base = self.read_base(classifier)?;
-        let mut state = self.replay(classifier, base.activation)?;
         let mut own = self.own_counts(classifier)?;
-        if base.is_from_ledger() {
+        base.serving = if base.is_from_ledger() {
+            let mut state = self.replay_onto(classifier, State::default(), base.steps_of)?;
             state
                 .add_steps_of(&own, &check_for_interrupts)
                 .map_err(from_core)?;
-            base.serving = state;
+            state
         } else {
-            own.merge(&state, &check_for_interrupts)
-                .map_err(from_core)?;
-            base.serving = own;
-        }
+            own.settle(&check_for_interrupts).map_err(from_core)?;
+            self.replay_onto(classifier, own, base.steps_of)?
+        };
         base.packed()
     }
 

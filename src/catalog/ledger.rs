@@ -27,7 +27,7 @@ pub struct Decision<'a> {
     pub replaces: Option<i64>,
     pub undoes: Option<i64>,
     pub features: Option<&'a Features>,
-    /// The residual layer's step, with the activation that it was computed against.
+    /// The residual layer's step, with the version that it was computed against, 0 for none.
     pub step: Option<(Step, i64)>,
 }
 
@@ -56,19 +56,19 @@ pub struct Lesson {
 pub struct Taught {
     pub features: Features,
     pub label: String,
-    /// Empty if it was computed against another activation than the one that holds.
+    /// Empty if it was computed against another version than the active one.
     pub step: Step,
 }
 
-/// Lessons of these decisions, under the caller's snapshot, for a base of this activation.
-pub fn lessons(client: &SpiClient, decisions: &[i64], activation: i64) -> SqlResult<Vec<Lesson>> {
+/// Lessons of these decisions, under the caller's snapshot, with steps against this version.
+pub fn lessons(client: &SpiClient, decisions: &[i64], steps_of: i64) -> SqlResult<Vec<Lesson>> {
     let rows = pg::select(
         client,
         LESSONS,
         &[
             &array(decisions),
             &TOKENIZER_VERSION.to_string(),
-            &activation.to_string(),
+            &steps_of.to_string(),
         ],
     )?;
     lessons_in(&rows)
@@ -77,9 +77,9 @@ pub fn lessons(client: &SpiClient, decisions: &[i64], activation: i64) -> SqlRes
 /// Features of another tokenizer teach nothing.
 const LESSONS: &str =
     "SELECT d.new_label, CASE WHEN d.tokenizer_version = $2::int THEN d.features END,
-        CASE WHEN d.step_activation = $3::bigint THEN d.step END,
+        CASE WHEN d.step_version = $3::int THEN d.step END,
         p.new_label, CASE WHEN p.tokenizer_version = $2::int THEN p.features END,
-        CASE WHEN p.step_activation = $3::bigint THEN p.step END
+        CASE WHEN p.step_version = $3::int THEN p.step END
    FROM triage.decision d LEFT JOIN triage.decision p ON p.decision_id = d.replaces
   WHERE d.decision_id = ANY ($1::bigint[]) ORDER BY d.decision_id";
 
@@ -203,9 +203,9 @@ fn stored_priority(features: &Features, label: &str) -> SqlResult<i64> {
 
 impl Writer<'_, '_> {
     /// Lessons of these decisions, those of the own statement among them.
-    pub fn lessons(&mut self, decisions: &[i64], activation: i64) -> SqlResult<Vec<Lesson>> {
+    pub fn lessons(&mut self, decisions: &[i64], steps_of: i64) -> SqlResult<Vec<Lesson>> {
         let version = TOKENIZER_VERSION.to_string();
-        let arguments = [array(decisions), version, activation.to_string()];
+        let arguments = [array(decisions), version, steps_of.to_string()];
         let rows = self.run(LESSONS, &arguments.map(Into::into))?;
         lessons_in(&rows)
     }
@@ -223,15 +223,15 @@ impl Writer<'_, '_> {
         let priority = learned.map(|(f, l)| stored_priority(f, l)).transpose()?;
         let features = learned.map(|(f, _)| encoded(f)).transpose()?;
         let version = learned.map(|_| TOKENIZER_VERSION as i32);
-        let (step, activation) = decision
+        let (step, steps_of) = decision
             .step
             .as_ref()
-            .and_then(|(step, activation)| Some((encoded_step(step)?, *activation)))
+            .and_then(|(step, steps_of)| Some((encoded_step(step)?, *steps_of as i32)))
             .unzip();
         let rows = self.run(
             "INSERT INTO triage.decision (review_id, classifier, kind, old_label, new_label, predicted_label,
                     confidence, model_version, note, actor, batch_id, door, connected_as, acting_as,
-                    application_name, replaces, undoes, tokenizer_version, sample_priority, features, step, step_activation)
+                    application_name, replaces, undoes, tokenizer_version, sample_priority, features, step, step_version)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21::jsonb, $22)
              RETURNING decision_id, to_char(decided_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') || '+00'",
             &[
@@ -256,7 +256,7 @@ impl Writer<'_, '_> {
                 priority.into(),
                 features.into(),
                 step.into(),
-                activation.into(),
+                steps_of.into(),
             ],
         )?;
         let missing = || report(Code::ERRCODE_INTERNAL_ERROR, "a decision was not stored");
@@ -347,20 +347,21 @@ impl Writer<'_, '_> {
         })
     }
 
-    /// The latest activation of a version, 0 for none.
-    pub fn activation(&mut self, classifier: &str) -> SqlResult<i64> {
+    /// Whether a version was ever active.
+    pub fn was_trained(&mut self, classifier: &str) -> SqlResult<bool> {
         let rows = self.run(
-            "SELECT coalesce(max(activation_id), 0) FROM triage.activation WHERE classifier = $1",
+            "SELECT 1 FROM triage.activation WHERE classifier = $1 LIMIT 1",
             &[classifier.into()],
         )?;
-        Ok(rows.parsed(0, 1).unwrap_or(0))
+        Ok(rows.len() > 0)
     }
 
     /// The decision that taught a label's description, if it holds.
     pub fn described(&mut self, classifier: &str, label: &str) -> SqlResult<Option<Past>> {
         let rows = self.run(
             "SELECT d.decision_id FROM triage.decision d
-              WHERE d.classifier = $1 AND d.new_label = $2 AND d.door = 'description'
+              WHERE d.classifier = $1 AND triage.label_key(d.new_label) = triage.label_key($2)
+                AND d.door = 'description'
                 AND NOT EXISTS (SELECT FROM triage.decision r WHERE r.replaces = d.decision_id)
               ORDER BY d.decision_id DESC LIMIT 1",
             &[classifier.into(), label.into()],
@@ -419,9 +420,9 @@ impl Writer<'_, '_> {
         Err(unknown_label(given, classifier, &known))
     }
 
-    /// What decisions about a review have taught and none has taken back, for a base of this
-    /// activation.
-    pub fn taught_by(&mut self, review_id: i64, activation: i64) -> SqlResult<Vec<Taught>> {
+    /// What decisions about a review have taught and none has taken back, with steps against
+    /// this version.
+    pub fn taught_by(&mut self, review_id: i64, steps_of: i64) -> SqlResult<Vec<Taught>> {
         let rows = self.run(
             "SELECT d.decision_id FROM triage.decision d
               WHERE d.review_id = $1 AND d.features IS NOT NULL
@@ -429,7 +430,7 @@ impl Writer<'_, '_> {
             &[review_id.into()],
         )?;
         let ids: Vec<i64> = (0..rows.len()).filter_map(|r| rows.parsed(r, 1)).collect();
-        let lessons = self.lessons(&ids, activation)?;
+        let lessons = self.lessons(&ids, steps_of)?;
         Ok(lessons.into_iter().filter_map(|l| l.learned).collect())
     }
 }

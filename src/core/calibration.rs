@@ -258,6 +258,12 @@ impl Slope {
 }
 
 impl Judged {
+    /// Most bytes that so many of them take, and what is made of them to calibrate; with room
+    /// for one document's features.
+    pub(crate) fn memory(documents: usize, classes: usize) -> usize {
+        (1 << 20) + documents * (16 * classes + 256)
+    }
+
     fn max(&self) -> f64 {
         self.scores
             .iter()

@@ -68,6 +68,10 @@ const MAX_CELLS: usize = 100_000_000;
 /// Most classes that one step moves: the rest of the probability is spread thinly.
 const MAX_CLASSES: usize = 16;
 
+/// Most cells that one step moves: the labels of a long document are fewer, and those of a
+/// very long one none. Counts do without.
+const MAX_CELLS_MOVED: usize = 1 << 15;
+
 /// What a step of one does to the document's own logits: the factor between scores of
 /// features and logits, times the sum of the features' squared gains.
 fn lever(form: ScoreForm, scale: f64, inverse_temperature: f64, features: usize) -> f64 {
@@ -121,11 +125,12 @@ impl Step {
                 false => {}
             }
         }
-        if own < MIN_DIFFERENCE {
+        let most = MAX_CELLS_MOVED / features.max(1);
+        if own < MIN_DIFFERENCE || most < 2 {
             return Self::default();
         }
         differences.sort_by(|a, b| a.1.total_cmp(&b.1).then(a.0.cmp(b.0)));
-        differences.truncate(MAX_CLASSES - 1);
+        differences.truncate(most.min(MAX_CLASSES) - 1);
         differences.push((label, own));
         let amounts = differences
             .into_iter()
@@ -245,7 +250,7 @@ pub(crate) fn train(
     let most_judged = most_judged.min(n);
     // By number of passes.
     let mut outcomes: Vec<Vec<Judged>> = vec![Vec::new(); MAX_PASSES + 1];
-    probe(8 * corpus.classes * (most_judged + n / FOLDS + 1) * (outcomes.len() + 1))?;
+    probe((outcomes.len() + 1) * Judged::memory(most_judged + n / FOLDS + 1, corpus.classes))?;
     let (mut positions, mut losses) = (Vec::new(), vec![0.0; MAX_PASSES + 1]);
     let mut passes = MAX_PASSES;
     for fold in 0..FOLDS {
@@ -382,6 +387,8 @@ impl Corpus {
             of_document.clear();
             reserve(&mut corpus.rows, document.keys.len())?;
             reserve(&mut of_document, document.keys.len())?;
+            // What finding and scoring them takes.
+            probe((1 << 18) + 64 * document.keys.len() + 64 * classes)?;
             for (row, in_row) in rows.find(&document.keys) {
                 corpus.rows.push(row);
                 of_document.push(in_row);

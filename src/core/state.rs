@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::artifact::META_LIMIT;
 use crate::counts::{Cell, CountTable, unit_weight};
+use crate::error::probe;
 use crate::labels::{is_label, trimmed};
 use crate::residual::Step;
 use crate::sample::{Document, Sample, priority};
@@ -343,6 +344,7 @@ impl State {
             class_map.push(class);
         }
         self.counts.merge(&other.counts, &class_map, poll)?;
+        probe((1 << 20) + 2 * other.sample.bytes())?;
         self.sample.merge(&other.sample, &class_map);
         self.skipped = (self.skipped + other.skipped).min(MAX_SUM - 1);
         Ok(())

@@ -195,7 +195,7 @@ impl TrainerValidParams {
         let judged = self.most_judged(state);
         // Scores as long as they are kept, what one fit needs, and the copies that are made of
         // one document's.
-        probe(8 * state.labels().len() * (judged * (2 * forms.len() + 1) + 16))?;
+        probe((2 * forms.len() + 1) * Judged::memory(judged + 16, state.labels().len()))?;
         let mut judges: Vec<(NaiveBayes, Vec<Judged>)> = forms
             .iter()
             .map(|&form| (first.with_form(form), Vec::new()))

@@ -32,7 +32,7 @@ thread_local! {
 }
 
 /// The step with which the classifier learns that an email has this label, and the
-/// activation that it holds against; `None` without a model.
+/// version that it counts for; `None` without a model.
 pub fn step(classifier: &str, features: &Features, label: &str) -> SqlResult<Option<(Step, i64)>> {
     let Some(active) = cache::active_model(classifier)? else {
         return Ok(None);
@@ -40,12 +40,12 @@ pub fn step(classifier: &str, features: &Features, label: &str) -> SqlResult<Opt
     // Taken out: what follows can unwind.
     let known = TEACHER.take();
     let mut teacher = known
-        .filter(|teacher| Rc::ptr_eq(&teacher.snapshot, &active))
+        .filter(|teacher| teacher.is_about(&active))
         .unwrap_or_else(|| Teacher::new(active));
     let step = teacher.step(classifier, features, label)?;
-    let activation = teacher.snapshot.activation;
+    let steps_of = teacher.snapshot.steps_of();
     TEACHER.replace(Some(teacher));
-    Ok(Some((step, activation)))
+    Ok(Some((step, steps_of)))
 }
 
 impl Teacher {
@@ -55,6 +55,15 @@ impl Teacher {
             unseen: None,
             live: None,
         }
+    }
+
+    /// Whether it has learned from what this shows, and nothing else.
+    fn is_about(&self, active: &Active) -> bool {
+        let known = &self.snapshot;
+        known.installation == active.installation
+            && known.version == active.version
+            && known.live.base().identity() == active.live.base().identity()
+            && known.applied == active.applied
     }
 
     fn step(&mut self, classifier: &str, features: &Features, label: &str) -> SqlResult<Step> {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{LabelCounts, MAX_SUM, State};
 use crate::artifact::{Header, Kind, Writer, at_most, corrupt, items};
 use crate::counts::{Cell, CountTable, WEIGHT_ONE};
-use crate::error::reserve;
+use crate::error::{probe, reserve};
 use crate::sample::{Document, MAX_SAMPLED_FEATURES, SAMPLE_DOCUMENTS, Sample};
 use crate::tokenizer::TOKENIZER_VERSION;
 use crate::{Error, Features, MAX_LABELS, Poll, Result};
@@ -144,6 +144,8 @@ impl State {
             });
         let counts = CountTable::from_sorted(cells, poll)?
             .ok_or_else(|| corrupt(kind, "its counts are not in order"))?;
+        // Many small pieces: keys of each document, and nodes of a map.
+        probe((1 << 20) + 256 * meta.sample.len() + part(section::SAMPLE_KEYS)?.len())?;
         let sample = read_sample(&meta, items::<8>(part(section::SAMPLE_KEYS)?, kind)?, poll)
             .ok_or_else(|| corrupt(kind, "its sample is not in order"))?;
         if meta.skipped >= MAX_SUM || !labels_agree(&meta.labels, &counts, poll) {

@@ -110,7 +110,7 @@ UPDATE mail SET label = NULL WHERE id = 'select 2' RETURNING label;
 INSERT INTO mail (id, subject) VALUES ('copy 2', 'invoice') ON CONFLICT DO NOTHING \; UPDATE mail SET label = 'billing' WHERE id = 'copy 2';
 UPDATE mail SET label = NULL WHERE id = 'select 3' \; UPDATE mail SET label = 'support' WHERE id = 'select 3';
 DO $$ BEGIN
-    INSERT INTO mail (id, subject) VALUES ('block', 'invoice');
+    INSERT INTO mail (id, subject) VALUES ('block', 'charged twice');
     UPDATE mail SET label = 'support' WHERE id = 'block';
     UPDATE mail SET label = NULL WHERE id = 'block';
     UPDATE mail SET label = 'support' WHERE id = 'block';
