@@ -30,6 +30,15 @@ pub enum Verdict<'a> {
     Nothing,
 }
 
+/// What a decision teaches.
+enum Lesson<'a> {
+    Nothing,
+    /// An email with these features.
+    New(&'a Features),
+    /// What this decision has taught before.
+    Again(Past),
+}
+
 /// A verdict with what comes with it.
 #[derive(Debug, Clone, Copy)]
 pub struct Wish<'a> {
@@ -235,7 +244,7 @@ pub fn settle(
         after,
         (kind, undoes),
         wish.door,
-        features,
+        features.map_or(Lesson::Nothing, Lesson::New),
     )
     .map(|(decision, after)| (Some(decision), after))
 }
@@ -279,12 +288,19 @@ fn append(
     mut after: Review,
     (kind, undoes): (&'static str, Option<i64>),
     door: &'static str,
-    features: Option<&Features>,
+    lesson: Lesson,
 ) -> SqlResult<(i64, Review)> {
     let batch = session::batch(|| w.next_batch())?;
-    let step = match (features, &after.human_label) {
-        (Some(features), Some(label)) => teacher::step(&before.classifier, features, label)?,
+    let step = match (&lesson, &after.human_label) {
+        (Lesson::New(features), Some(label)) => teacher::step(&before.classifier, features, label)?,
+        // What was learned then, not what would be learned now: undone means undone.
+        (Lesson::Again(past), _) => past.step.clone(),
         _ => None,
+    };
+    let features = match &lesson {
+        Lesson::Nothing => None,
+        Lesson::New(features) => Some(*features),
+        Lesson::Again(past) => past.features.as_ref(),
     };
     let decision = Decision {
         review_id: Some(before.review_id),
@@ -337,7 +353,7 @@ pub fn undo(
     }
     // The email was learned again as it was then, whatever its text is by now.
     let restored = match (&first.old_label, first.replaces) {
-        (Some(_), Some(earlier)) => w.past(earlier)?.features,
+        (Some(_), Some(earlier)) => Some(w.past(earlier)?),
         _ => None,
     };
     let mut after = before.clone();
@@ -354,7 +370,7 @@ pub fn undo(
         after,
         kind,
         "function",
-        restored.as_ref(),
+        restored.map_or(Lesson::Nothing, Lesson::Again),
     )?;
     w.update_review(&after)?;
     write_back(w, source.as_ref(), email.as_ref(), &after)?;

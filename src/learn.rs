@@ -291,6 +291,12 @@ fn train_version(
         own = counts;
     }
     let (fit, metrics) = (model.meta().fit, model.meta().metrics.clone());
+    let serving = match from_ledger {
+        true => serving,
+        // Residuals of labels that only decisions have are not kept with the version, so they
+        // must not answer now either.
+        false => base.put_together(&own, &fit, &metrics)?,
+    };
     let own = own.pack(&fit, metrics, &check_for_interrupts);
     let own = storable(own.map_err(from_core)?, "email_model")?;
     let new = NewModel {
@@ -350,7 +356,12 @@ fn forget(source: Option<&str>, key: Option<&str>) -> SqlResult<i64> {
             // Before the sample is completed from what is left.
             erased += w.erase(review)?;
             if !taught.is_empty() {
-                w.purge_versions(&classifier, &taught)?;
+                let gone = taught
+                    .iter()
+                    .map(|t| base.learned().absent(&t.features, &check_for_interrupts))
+                    .collect::<Result<Vec<_>, _>>()
+                    .map_err(from_core)?;
+                w.purge_versions(&classifier, &gone)?;
             }
             if folded > 0 || !taught.is_empty() {
                 w.write_base(&classifier, base)?;

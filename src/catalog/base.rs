@@ -96,6 +96,21 @@ impl Base {
         Ok(())
     }
 
+    /// The model of a version's own counts and the decisions' together.
+    pub fn put_together(
+        &mut self,
+        own: &State,
+        fit: &Fit,
+        metrics: &Metrics,
+    ) -> SqlResult<Vec<u8>> {
+        probe(2 * own.bytes()).map_err(from_core)?;
+        let mut all = own.clone();
+        all.merge(self.learned(), &check_for_interrupts)
+            .map_err(from_core)?;
+        (self.serving, self.fit, self.metrics) = (all, *fit, metrics.clone());
+        self.packed()
+    }
+
     /// The model that these counts make.
     fn packed(&mut self) -> SqlResult<Vec<u8>> {
         let packed = self
@@ -461,9 +476,9 @@ impl Writer<'_, '_> {
         self.write_base(classifier, base)
     }
 
-    /// Takes what only an erased email had out of the steps that versions keep, also those
-    /// trained on a model from outside.
-    pub fn purge_versions(&mut self, classifier: &str, erased: &[Taught]) -> SqlResult<()> {
+    /// Takes features that no decision has taught any more out of the steps that versions
+    /// keep, where the version's own emails do not have them.
+    pub fn purge_versions(&mut self, classifier: &str, gone: &[Features]) -> SqlResult<()> {
         let rows = self.run(
             "SELECT version, model FROM triage.model WHERE classifier = $1 ORDER BY version",
             &[classifier.into()],
@@ -477,9 +492,9 @@ impl Writer<'_, '_> {
             let opened = model.read_model()?;
             let (fit, metrics) = (opened.meta().fit, opened.meta().metrics.clone());
             let mut state = state_of(model)?;
-            for taught in erased {
+            for features in gone {
                 state
-                    .purge(&taught.features, &check_for_interrupts)
+                    .purge(features, &check_for_interrupts)
                     .map_err(from_core)?;
             }
             let purged = state

@@ -41,6 +41,8 @@ pub struct Past {
     pub replaces: Option<i64>,
     /// What it taught.
     pub features: Option<Features>,
+    /// With which step, against which version.
+    pub step: Option<(Step, i64)>,
 }
 
 /// What one pending decision changes.
@@ -323,7 +325,7 @@ impl Writer<'_, '_> {
     /// A stored decision.
     pub fn past(&mut self, decision_id: i64) -> SqlResult<Past> {
         let rows = self.run(
-            "SELECT review_id, classifier, old_label, new_label, replaces, features
+            "SELECT review_id, classifier, old_label, new_label, replaces, features, step, step_version
                FROM triage.decision WHERE decision_id = $1",
             &[decision_id.into()],
         )?;
@@ -344,6 +346,10 @@ impl Writer<'_, '_> {
             new_label: rows.text(0, 4),
             replaces: rows.parsed(0, 5),
             features: rows.bytes(0, 6)?.map(decoded).transpose()?,
+            step: rows
+                .text(0, 7)
+                .and_then(|step| decoded_step(&step))
+                .zip(rows.parsed(0, 8)),
         })
     }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::artifact::META_LIMIT;
 use crate::counts::{Cell, CountTable, unit_weight};
-use crate::error::probe;
+use crate::error::{probe, reserve};
 use crate::labels::{is_label, trimmed};
 use crate::residual::Step;
 use crate::sample::{Document, Sample, priority};
@@ -221,6 +221,19 @@ impl State {
             }
         }
         Ok(())
+    }
+
+    /// Those of these features that no email has.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn absent(&mut self, features: &Features, poll: Poll) -> Result<Features> {
+        self.counts.settle(poll)?;
+        let is_absent = |key: &&u64| self.counts.row(**key).iter().all(|c| c.documents == 0);
+        let mut keys = Vec::new();
+        reserve(&mut keys, features.keys().len())?;
+        keys.extend(features.keys().iter().filter(is_absent));
+        Ok(Features::from_sorted(keys).unwrap_or_default())
     }
 
     /// Drops what steps have left of these features where no email has them any more.
