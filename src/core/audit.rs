@@ -126,7 +126,11 @@ mod tests {
             let words = [side << 60, (side << 60) + n % 5, 7 << 60, (8 << 60) + n];
             let mut keys = words.to_vec();
             keys.dedup();
-            let label = if (n % 2 == 0) != (n == 11) { "a" } else { "b" };
+            let label = if n.is_multiple_of(2) != (n == 11) {
+                "a"
+            } else {
+                "b"
+            };
             (features(keys), label)
         };
         (0..40).map(email).collect()
