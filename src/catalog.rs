@@ -88,6 +88,19 @@ pub enum Look {
     },
 }
 
+/// Where the model that classifier $1 answers with is: in the base, or in its active version.
+macro_rules! from_active {
+    () => {
+        " FROM triage.classifier c
+          LEFT JOIN LATERAL (SELECT a.version FROM triage.activation a
+                              WHERE a.classifier = c.name
+                              ORDER BY a.activation_id DESC LIMIT 1) a ON true
+          LEFT JOIN triage.model m ON m.classifier = c.name AND m.version = a.version
+          LEFT JOIN triage.base b ON b.classifier = c.name AND b.version IS NOT DISTINCT FROM a.version
+         WHERE c.name = $1"
+    };
+}
+
 /// The active model of a classifier and the decisions since, under the caller's snapshot;
 /// `known`'s parts are used again if they are still right.
 pub fn read_active(
@@ -100,16 +113,12 @@ pub fn read_active(
         Spi::connect(|client| {
             let row = pg::select(
                 client,
-                "SELECT coalesce(b.serving, m.model), a.version,
+                concat!(
+                    "SELECT coalesce(b.serving, m.model), a.version,
                          (SELECT max(version) FROM triage.model WHERE classifier = c.name),
-                         coalesce(a.version, 0), c.review_below
-                    FROM triage.classifier c
-                    LEFT JOIN LATERAL (SELECT a.version FROM triage.activation a
-                                        WHERE a.classifier = c.name
-                                        ORDER BY a.activation_id DESC LIMIT 1) a ON true
-                    LEFT JOIN triage.model m ON m.classifier = c.name AND m.version = a.version
-                    LEFT JOIN triage.base b ON b.classifier = c.name AND b.version IS NOT DISTINCT FROM a.version
-                   WHERE c.name = $1",
+                         c.review_below",
+                    from_active!()
+                ),
                 &[classifier],
             )?;
             if row.len() == 0 {
@@ -142,7 +151,8 @@ pub fn read_active(
                 Some(header) => header.identity(),
                 None => empty_base()?.identity(),
             };
-            let steps_of = row.parsed(0, 4).unwrap_or(0);
+            let version: Option<i32> = row.parsed(0, 2);
+            let steps_of = version.map_or(0, i64::from);
             let known = known.filter(|known| {
                 known.installation == signal
                     && known.steps_of() == steps_of
@@ -193,8 +203,8 @@ pub fn read_active(
             Ok(Look::Active(Active {
                 live,
                 labels,
-                version: row.parsed(0, 2),
-                review_below: row.number(0, 5).unwrap_or_default(),
+                version,
+                review_below: row.number(0, 4).unwrap_or_default(),
                 applied,
                 installation: signal,
             }))
@@ -211,14 +221,7 @@ pub fn read_counts(classifier: &str, live: &mut Live) -> SqlResult<()> {
         Spi::connect(|client| {
             let row = pg::select(
                 client,
-                "SELECT coalesce(b.serving, m.model)
-                    FROM triage.classifier c
-                    LEFT JOIN LATERAL (SELECT a.version FROM triage.activation a
-                                        WHERE a.classifier = c.name
-                                        ORDER BY a.activation_id DESC LIMIT 1) a ON true
-                    LEFT JOIN triage.model m ON m.classifier = c.name AND m.version = a.version
-                    LEFT JOIN triage.base b ON b.classifier = c.name AND b.version IS NOT DISTINCT FROM a.version
-                   WHERE c.name = $1",
+                concat!("SELECT coalesce(b.serving, m.model)", from_active!()),
                 &[classifier],
             )?;
             if row.len() > 0
