@@ -244,44 +244,45 @@ impl CountTable {
         class_map: &[u32],
         poll: Poll,
     ) -> Result<()> {
-        for (shard, from) in self.shards.iter_mut().zip(&other.shards) {
-            let before = shard.bytes();
-            reserve(&mut shard.pending, from.cells.len() + from.pending.len())?;
-            shard
-                .pending
-                .extend(from.cells.iter().chain(&from.pending).map(|c| Cell {
-                    class: class_map[c.class as usize],
-                    ..*c
-                }));
-            shard.merge_pending()?;
-            shard.pending = Vec::new();
-            self.bytes = self.bytes - before + shard.bytes();
-            poll();
-        }
-        Ok(())
+        self.absorb(other, poll, |cell| {
+            Some(Cell {
+                class: class_map[cell.class as usize],
+                ..*cell
+            })
+        })
     }
 
-    /// Adds the steps of `other`, a settled table, alone; those of a class that `class_map`
-    /// has as `u32::MAX` are left out.
+    /// Adds the steps of `other` alone; those of a class that `class_map` has as `u32::MAX`
+    /// are left out.
     pub(crate) fn merge_steps(
         &mut self,
         other: &CountTable,
         class_map: &[u32],
         poll: Poll,
     ) -> Result<()> {
+        self.absorb(other, poll, |cell| {
+            let class = class_map[cell.class as usize];
+            (cell.residual != 0 && class != u32::MAX).then_some(Cell {
+                weight: 0,
+                documents: 0,
+                class,
+                ..*cell
+            })
+        })
+    }
+
+    /// Adds what `taken` makes of the cells of `other`.
+    fn absorb(
+        &mut self,
+        other: &CountTable,
+        poll: Poll,
+        taken: impl Fn(&Cell) -> Option<Cell>,
+    ) -> Result<()> {
         for (shard, from) in self.shards.iter_mut().zip(&other.shards) {
             let before = shard.bytes();
-            let steps = from.cells.iter().filter_map(|cell| {
-                let class = class_map[cell.class as usize];
-                (cell.residual != 0 && class != u32::MAX).then_some(Cell {
-                    weight: 0,
-                    documents: 0,
-                    class,
-                    ..*cell
-                })
-            });
-            reserve(&mut shard.pending, steps.clone().count())?;
-            shard.pending.extend(steps);
+            reserve(&mut shard.pending, from.cells.len() + from.pending.len())?;
+            let cells = from.cells.iter().chain(&from.pending);
+            shard.pending.extend(cells.filter_map(&taken));
             shard.merge_pending()?;
             shard.pending = Vec::new();
             self.bytes = self.bytes - before + shard.bytes();
