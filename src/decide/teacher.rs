@@ -1,7 +1,7 @@
 //! Steps of the residual layer: computed once, by who decides, and stored with the decision.
 
 use std::cell::RefCell;
-use std::rc::Rc;
+use std::collections::HashSet;
 
 use pg_triage_core::{Features, Live, Step};
 
@@ -17,12 +17,18 @@ struct Unseen {
     step: Step,
 }
 
-/// The model that the decisions of one statement are about: that of its snapshot and what
-/// the statement itself has decided. Else a thousand equal emails that one statement corrects
+/// What the decisions of one statement are about: the model of its snapshot and what the
+/// statement itself has decided. Else a thousand equal emails that one statement corrects
 /// would each make up for the same mistake.
+///
+/// It holds no reference to the session's model, which could not be brought up to date in
+/// place then: every decision would begin with a copy.
 struct Teacher {
-    snapshot: Rc<Active>,
-    /// The first decision; its copy of the model is only made for a second.
+    installation: pgrx::pg_sys::Oid,
+    version: Option<i32>,
+    base: u128,
+    applied: HashSet<i64>,
+    /// The first decision; a copy of the model is only made for a second.
     unseen: Option<Unseen>,
     live: Option<Live>,
 }
@@ -41,17 +47,19 @@ pub fn step(classifier: &str, features: &Features, label: &str) -> SqlResult<Opt
     let known = TEACHER.take();
     let mut teacher = known
         .filter(|teacher| teacher.is_about(&active))
-        .unwrap_or_else(|| Teacher::new(active));
-    let step = teacher.step(classifier, features, label)?;
-    let steps_of = teacher.snapshot.steps_of();
+        .unwrap_or_else(|| Teacher::new(&active));
+    let step = teacher.step(&active.live, classifier, features, label)?;
     TEACHER.replace(Some(teacher));
-    Ok(Some((step, steps_of)))
+    Ok(Some((step, active.steps_of())))
 }
 
 impl Teacher {
-    fn new(snapshot: Rc<Active>) -> Self {
+    fn new(active: &Active) -> Self {
         Self {
-            snapshot,
+            installation: active.installation,
+            version: active.version,
+            base: active.live.base().identity(),
+            applied: active.applied.clone(),
             unseen: None,
             live: None,
         }
@@ -59,18 +67,23 @@ impl Teacher {
 
     /// Whether it has learned from what this shows, and nothing else.
     fn is_about(&self, active: &Active) -> bool {
-        let known = &self.snapshot;
-        known.installation == active.installation
-            && known.version == active.version
-            && known.live.base().identity() == active.live.base().identity()
-            && known.applied == active.applied
+        self.installation == active.installation
+            && self.version == active.version
+            && self.base == active.live.base().identity()
+            && self.applied == active.applied
     }
 
-    fn step(&mut self, classifier: &str, features: &Features, label: &str) -> SqlResult<Step> {
+    fn step(
+        &mut self,
+        snapshot: &Live,
+        classifier: &str,
+        features: &Features,
+        label: &str,
+    ) -> SqlResult<Step> {
         let poll = &pg::check_for_interrupts;
         if let Some(seen) = self.unseen.take() {
-            pg_triage_core::probe(2 * self.snapshot.live.memory()).map_err(from_core)?;
-            let live = self.live.insert(self.snapshot.live.clone());
+            pg_triage_core::probe(2 * snapshot.memory()).map_err(from_core)?;
+            let live = self.live.insert(snapshot.clone());
             catalog::read_counts(classifier, live)?;
             teach(live, &seen.features, &seen.label, &seen.step)?;
         }
@@ -83,8 +96,7 @@ impl Teacher {
                 step
             }
             None => {
-                let live = &self.snapshot.live;
-                let step = live
+                let step = snapshot
                     .step_towards(features, label, poll)
                     .map_err(from_core)?;
                 self.unseen = Some(Unseen {

@@ -57,6 +57,20 @@ mod tests {
         assert!(storable(vec![0; MAX_VALUE_BYTES + 1], "email_model").is_err());
     }
 
+    /// Who holds on to the session's model makes each decision begin with a copy of it.
+    #[pg_test]
+    fn a_decision_leaves_the_model_to_its_session() {
+        deploy(["billing", "support"]);
+        Spi::run("INSERT INTO triage.email (body) VALUES ('the invoice'), ('a login')").unwrap();
+        for label in ["support", "billing"] {
+            let correct = format!("SELECT triage.correct(review_id, '{label}') FROM triage.review");
+            Spi::run(&correct).unwrap();
+            let active = crate::cache::active_model("default").unwrap().unwrap();
+            // The cache's and this one.
+            assert_eq!(std::rc::Rc::strong_count(&active), 2);
+        }
+    }
+
     #[pg_test]
     fn no_usable_row_gives_no_model() {
         for rows in [
