@@ -134,6 +134,15 @@ fn read(classifier: &str) -> SqlResult<Option<Rc<Active>>> {
     Ok(active)
 }
 
+/// How many hold the model that the session has, the cache among them.
+#[cfg(any(test, feature = "pg_test"))]
+pub fn holders(classifier: &str) -> Option<usize> {
+    CACHE.with_borrow(|cache| {
+        let entry = cache.entries.get(classifier)?;
+        entry.active.as_ref().map(Rc::strong_count)
+    })
+}
+
 fn tell_how_to_start(classifier: &str, stored: Option<String>) {
     // Each parallel worker is a session of its own.
     if pg::is_parallel_worker()
