@@ -22,8 +22,9 @@ GRANT SELECT, INSERT, UPDATE ON triage.email TO triage_reviewer;
 GRANT EXECUTE ON FUNCTION triage.create_classifier(text, text),
     triage.add_label(text, text, text),
     triage.deploy(text, email_model, boolean, text),
-    triage.activate(text, integer),
-    triage.rollback(text),
+    triage.activate(text, integer, text),
+    triage.rollback(text, text),
+    triage.preview(text, integer, integer),
     triage.load_sample() TO triage_trainer;
 GRANT SELECT, UPDATE ON triage.review TO triage_reviewer;
 GRANT SELECT, INSERT, UPDATE ON triage.review_queue, triage.email_queue TO triage_reviewer;
