@@ -19,9 +19,13 @@ mod classify;
 mod decide;
 mod error;
 mod explain;
+mod gate;
 mod learn;
+mod maintain;
 mod models;
 mod pg;
+mod preview;
+mod retrain;
 mod review;
 mod rows;
 mod sample;
@@ -50,6 +54,11 @@ pgrx::extension_sql_file!(
     "../sql/suspects.sql",
     name = "suspects",
     requires = ["learn"]
+);
+pgrx::extension_sql_file!(
+    "../sql/maintain.sql",
+    name = "maintain",
+    requires = ["suspects"]
 );
 pgrx::extension_sql_file!("../sql/privileges.sql", name = "privileges", finalize);
 

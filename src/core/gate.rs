@@ -129,6 +129,14 @@ impl Contradicted {
         self.contradicted += u64::from(contradicted);
     }
 
+    /// What is left when these are taken out.
+    pub fn without(&self, part: &Contradicted) -> Self {
+        Self {
+            decisions: self.decisions.saturating_sub(part.decisions),
+            contradicted: self.contradicted.saturating_sub(part.contradicted),
+        }
+    }
+
     /// Share that is contradicted.
     pub fn share(&self) -> f64 {
         self.contradicted as f64 / self.decisions.max(1) as f64
