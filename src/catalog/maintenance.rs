@@ -149,18 +149,19 @@ impl Writer<'_, '_> {
             .unwrap_or(0))
     }
 
-    /// A fifth of the decisions in force after this one, chosen by their content: to judge
-    /// with, so not to learn from.
+    /// A fifth of the decisions in force after this one, at random: to judge with, so not to
+    /// learn from. Not by their content, which repeats: all copies of a mailing would be in it,
+    /// or none.
     pub fn to_judge_with(&mut self, classifier: &str, after: i64) -> SqlResult<Vec<i64>> {
         let rows = self.run(
             "WITH new AS MATERIALIZED (
-                 SELECT d.decision_id, d.sample_priority FROM triage.decision d
+                 SELECT d.decision_id FROM triage.decision d
                   WHERE d.classifier = $1 AND d.decision_id > $2 AND d.features IS NOT NULL
                     AND d.tokenizer_version = $3 AND d.door <> 'description'
                     AND NOT EXISTS (SELECT FROM triage.decision r WHERE r.replaces = d.decision_id)),
              size AS (SELECT count(*) AS n FROM new)
              SELECT decision_id FROM new
-              ORDER BY hashint8extended(sample_priority, 42), decision_id
+              ORDER BY hashint8extended(decision_id, 42), decision_id
               LIMIT (SELECT least($4, greatest(n / $5, least($6, n / 2))) FROM size)",
             &[
                 classifier.into(),
