@@ -79,21 +79,27 @@ CREATE FUNCTION triage.maintain(most integer DEFAULT NULL)
 COMMENT ON FUNCTION triage.maintain(integer) IS
     'does what is due, at most so many steps, and begins none after twenty seconds; returns what it did, and nothing while another session does it. Call it again until it returns no row. A background worker calls it by itself: see triage.status';
 
-CREATE FUNCTION triage.due_steps(fold_after integer, retrain_after integer, retrain_days integer)
+CREATE FUNCTION triage.due_steps()
     RETURNS TABLE (step text, classifier text, reason text)
     LANGUAGE sql STABLE PARALLEL RESTRICTED
     SET search_path = pg_catalog, pg_temp
 AS $$
-    WITH known AS (
-        SELECT c.name, a.version AS active, m.documents,
+    WITH setting AS (
+        SELECT current_setting('pg_triage.fold_after')::bigint AS fold_after,
+               current_setting('pg_triage.retrain_after')::bigint AS retrain_after,
+               current_setting('pg_triage.retrain_days')::integer AS retrain_days,
+               coalesce(nullif(current_setting('pg_triage.report_timezone'), ''), 'UTC') AS report_timezone
+    ), known AS (
+        SELECT s.*, c.name, a.version AS active, m.documents,
                coalesce(b.decisions, 0) AS decisions, b.folded_at,
                coalesce(t.last_decision, 0) AS last_decision, coalesce(t.trained_at, c.created_at) AS trained_at,
                (SELECT count(*) FROM (SELECT FROM triage.pending p WHERE p.classifier = c.name
-                 LIMIT greatest(fold_after / 2, 1)) x) AS pending,
+                 LIMIT greatest(s.fold_after / 2, 1)) x) AS pending,
                (SELECT count(*) FROM (SELECT FROM triage.decision d
                  WHERE d.classifier = c.name AND d.decision_id > coalesce(t.last_decision, 0) AND d.features IS NOT NULL
                  LIMIT 1000000) x) AS new_decisions
           FROM triage.classifier c
+         CROSS JOIN setting s
           LEFT JOIN LATERAL (SELECT a.version FROM triage.activation a WHERE a.classifier = c.name
                               ORDER BY a.activation_id DESC LIMIT 1) a ON true
           LEFT JOIN triage.model m ON m.classifier = c.name AND m.version = a.version
@@ -103,26 +109,26 @@ AS $$
                               ORDER BY t.last_decision DESC, t.version DESC LIMIT 1) t ON true
     ), due AS (
         SELECT 1 AS place, 'fold' AS step, k.name AS classifier,
-               CASE WHEN k.pending >= greatest(fold_after / 2, 1) THEN format('at least %s decisions are pending', k.pending)
+               CASE WHEN k.pending >= greatest(k.fold_after / 2, 1) THEN format('at least %s decisions are pending', k.pending)
                     ELSE format('%s decisions have been pending for ten minutes', k.pending) END AS reason
           FROM known k
-         WHERE fold_after > 0 AND k.pending >= greatest(fold_after / 2, 1)
+         WHERE k.fold_after > 0 AND k.pending >= greatest(k.fold_after / 2, 1)
             OR k.pending > 0 AND coalesce(k.folded_at, '-infinity') < now() - interval '10 minutes'
                AND NOT EXISTS (SELECT FROM triage.pending p JOIN triage.decision d ON d.decision_id = p.decision_id
                                 WHERE p.classifier = k.name AND d.decided_at > now() - interval '10 minutes')
         UNION ALL
         SELECT 2, 'train', k.name,
-               CASE WHEN k.new_decisions >= greatest(retrain_after, k.decisions / 10) THEN format('%s new decisions', k.new_decisions)
+               CASE WHEN k.new_decisions >= greatest(k.retrain_after, k.decisions / 10) THEN format('%s new decisions', k.new_decisions)
                     WHEN drift.subject IS NOT NULL THEN format('%s new decisions since %s changed', k.new_decisions, drift.subject)
-                    ELSE format('%s new decisions in %s days', k.new_decisions, retrain_days) END
+                    ELSE format('%s new decisions in %s days', k.new_decisions, k.retrain_days) END
           FROM known k
           LEFT JOIN LATERAL (SELECT a.subject FROM triage.alert a
                               WHERE a.classifier = k.name AND a.kind = 'drift' AND a.ended_at IS NULL AND a.since > k.trained_at
                               ORDER BY a.since LIMIT 1) drift ON true
-         WHERE retrain_after > 0
-           AND (k.new_decisions >= greatest(retrain_after, k.decisions / 10)
-                OR k.new_decisions >= least(20, retrain_after)
-                   AND (drift.subject IS NOT NULL OR k.trained_at < now() - make_interval(days => retrain_days)))
+         WHERE k.retrain_after > 0
+           AND (k.new_decisions >= greatest(k.retrain_after, k.decisions / 10)
+                OR k.new_decisions >= least(20, k.retrain_after)
+                   AND (drift.subject IS NOT NULL OR k.trained_at < now() - make_interval(days => k.retrain_days)))
         UNION ALL
         SELECT 4, 'classify', k.name, 'rows wait for a first prediction'
           FROM known k
@@ -133,6 +139,37 @@ AS $$
            AND NOT EXISTS (SELECT FROM triage.job j WHERE j.step = 'classify' AND j.classifier = k.name AND j.status = 'done'
                               AND j.result = '0 rows' AND j.started_at > coalesce((SELECT max(a.activated_at)
                                   FROM triage.activation a WHERE a.classifier = k.name), '-infinity'))
+        UNION ALL
+        -- What people found in the audit sample since the last time.
+        SELECT 3, 'calibrate', k.name, 'new decisions, once a day'
+          FROM known k
+          LEFT JOIN LATERAL (SELECT max(j.started_at) AS started_at FROM triage.job j
+                              WHERE j.step = 'calibrate' AND j.classifier = k.name AND j.status = 'done') j ON true
+         WHERE k.active IS NOT NULL
+           AND coalesce(j.started_at, '-infinity') < now() - interval '1 day'
+           AND (SELECT d.decided_at FROM triage.decision d WHERE d.classifier = k.name AND d.features IS NOT NULL
+                 ORDER BY d.decision_id DESC LIMIT 1) > coalesce(j.started_at, '-infinity')
+        UNION ALL
+        SELECT 5, 'tally', NULL,
+               CASE WHEN z.zone <> s.report_timezone THEN format('pg_triage.report_timezone is %s now', s.report_timezone)
+                    ELSE 'reviews have changed' END
+          FROM setting s CROSS JOIN triage.report_zone z
+         WHERE z.zone <> s.report_timezone
+            OR (SELECT count(*) FROM (SELECT FROM triage.tally_change LIMIT 2000) x) >= 2000
+            OR EXISTS (SELECT FROM triage.tally_change)
+               AND NOT EXISTS (SELECT FROM triage.job j WHERE j.step = 'tally' AND j.classifier IS NULL AND j.started_at > now() - interval '5 minutes')
+        UNION ALL
+        SELECT 6, 'audit', NULL, 'once a day'
+          FROM triage.report_zone z
+         WHERE NOT EXISTS (SELECT FROM triage.job j WHERE j.step = 'audit' AND j.classifier IS NULL AND j.status = 'done'
+                              AND j.started_at > now() - interval '2 days'
+                              AND timezone(z.zone, j.started_at)::date = timezone(z.zone, now())::date)
+        UNION ALL
+        SELECT 7, 'watch', NULL, CASE WHEN w.started_at > now() - interval '1 hour' THEN 'something has happened' ELSE 'once an hour' END
+          FROM (SELECT max(j.job_id) AS job_id, coalesce(max(j.started_at), '-infinity') AS started_at FROM triage.job j
+                 WHERE j.step = 'watch' AND j.classifier IS NULL) w
+         WHERE w.started_at < now() - interval '1 hour'
+            OR EXISTS (SELECT FROM triage.job j WHERE j.job_id > w.job_id AND (j.step IN ('train', 'calibrate') OR j.status = 'failed'))
         UNION ALL
         SELECT 9, 'retain', NULL, 'once a day'
          WHERE NOT EXISTS (SELECT FROM triage.job j WHERE j.step = 'retain' AND j.started_at > now() - interval '1 day')
@@ -152,7 +189,7 @@ AS $$
             - least(make_interval(secs => 5 * pow(2, failed.times)), interval '1 hour')
      ORDER BY d.place, d.classifier;
 $$;
-COMMENT ON FUNCTION triage.due_steps(integer, integer, integer) IS 'part of maintain(): which steps are due, and why';
+COMMENT ON FUNCTION triage.due_steps() IS 'part of maintain(): which steps are due, and why';
 
 CREATE VIEW triage.jobs WITH (security_barrier) AS
 SELECT j.job_id, j.step, j.classifier, j.reason, j.status,

@@ -18,6 +18,7 @@ use crate::pg::{self, Rows};
 pub mod base;
 pub mod ledger;
 pub mod maintenance;
+pub mod quality;
 pub mod review;
 pub mod source;
 

@@ -25,6 +25,7 @@ mod maintain;
 mod models;
 mod pg;
 mod preview;
+mod quality;
 mod retrain;
 mod review;
 mod rows;
@@ -55,10 +56,18 @@ pgrx::extension_sql_file!(
     name = "suspects",
     requires = ["learn"]
 );
+pgrx::extension_sql_file!("../sql/tally.sql", name = "tally", requires = ["suspects"]);
+pgrx::extension_sql_file!("../sql/quality.sql", name = "quality", requires = ["tally"]);
+pgrx::extension_sql_file!("../sql/drift.sql", name = "drift", requires = ["quality"]);
 pgrx::extension_sql_file!(
     "../sql/maintain.sql",
     name = "maintain",
-    requires = ["suspects"]
+    requires = ["drift"]
+);
+pgrx::extension_sql_file!(
+    "../sql/alerts.sql",
+    name = "alerts",
+    requires = ["maintain"]
 );
 pgrx::extension_sql_file!("../sql/privileges.sql", name = "privileges", finalize);
 

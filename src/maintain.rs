@@ -17,6 +17,9 @@ const TIME_FOR_STEPS: Duration = Duration::from_secs(20);
 /// Rows that one step classifies.
 const ROWS_AT_ONCE: i64 = 2000;
 
+/// Changes of reviews that one step counts.
+const CHANGES_AT_ONCE: i64 = 100_000;
+
 /// A step that has begun.
 pub struct Claim {
     job: i64,
@@ -60,6 +63,9 @@ fn step(due: &Due) -> SqlResult<String> {
         step => catalog::write(c"triage.maintain()", |w| match step {
             "fold" => fold(w, classifier),
             "classify" => classify(w, classifier),
+            "tally" => tally(w),
+            "audit" => Ok(format!("{} emails drawn", w.draw_missing_audits()?)),
+            "watch" => w.watch(),
             "retain" => retain(w),
             _ => Ok("unknown step".to_owned()),
         }),
@@ -83,6 +89,11 @@ fn classify(w: &mut Writer, classifier: &str) -> SqlResult<String> {
         }
     }
     Ok(format!("{labelled} rows"))
+}
+
+fn tally(w: &mut Writer) -> SqlResult<String> {
+    let counted = w.fold_tally(CHANGES_AT_ONCE)?;
+    Ok(format!("{counted} changes"))
 }
 
 fn retain(w: &mut Writer) -> SqlResult<String> {

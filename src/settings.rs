@@ -23,6 +23,9 @@ static RETRAIN_AFTER: GucSetting<i32> = GucSetting::<i32>::new(100);
 static RETRAIN_DAYS: GucSetting<i32> = GucSetting::<i32>::new(7);
 static KEEP_VERSIONS: GucSetting<i32> = GucSetting::<i32>::new(20);
 static KEEP_JOBS: GucSetting<i32> = GucSetting::<i32>::new(30);
+static AUDIT_RATE: GucSetting<f64> = GucSetting::<f64>::new(0.02);
+static REPORT_TIMEZONE: GucSetting<Option<CString>> =
+    GucSetting::<Option<CString>>::new(Some(c"UTC"));
 static ACTOR: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 
 /// Declares the settings to the server.
@@ -123,6 +126,28 @@ pub fn register() {
         GucContext::Userset,
         GucFlags::default(),
     );
+    // Not for who sends mail: accuracy is measured on what is drawn.
+    GucRegistry::define_float_guc(
+        c"pg_triage.audit_rate",
+        c"Share of new predictions that are drawn at random for people to check.",
+        c"They wait in the review queue as \"audit\", whatever the confidence; accuracy is \
+          measured on them. Of a day on which none was drawn, maintenance draws one. 0 \
+          draws none, and nothing is known about accuracy then.",
+        &AUDIT_RATE,
+        0.0,
+        1.0,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_string_guc(
+        c"pg_triage.report_timezone",
+        c"Time zone of the days in the views of quality.",
+        c"Set it for the whole database (ALTER DATABASE ... SET). Maintenance then counts \
+          all days anew; the views keep the zone from before until then.",
+        &REPORT_TIMEZONE,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
     crate::pg::reserve_setting_prefix(c"pg_triage");
 }
 
@@ -146,16 +171,6 @@ pub fn fold_after() -> i64 {
     FOLD_AFTER.get().into()
 }
 
-/// `pg_triage.retrain_after`
-pub fn retrain_after() -> i32 {
-    RETRAIN_AFTER.get()
-}
-
-/// `pg_triage.retrain_days`
-pub fn retrain_days() -> i32 {
-    RETRAIN_DAYS.get()
-}
-
 /// `pg_triage.keep_versions`
 pub fn keep_versions() -> i32 {
     KEEP_VERSIONS.get()
@@ -164,6 +179,11 @@ pub fn keep_versions() -> i32 {
 /// `pg_triage.keep_jobs`, in days
 pub fn keep_jobs() -> i32 {
     KEEP_JOBS.get()
+}
+
+/// `pg_triage.audit_rate`
+pub fn audit_rate() -> f64 {
+    AUDIT_RATE.get()
 }
 
 /// `pg_triage.actor`, if it is set.

@@ -6,7 +6,6 @@ use super::ledger::{InForce, Taught, decoded};
 use super::{LESSONS_AT_ONCE, Writer};
 use crate::error::{SqlResult, from_core};
 use crate::pg::Rows;
-use crate::settings;
 
 /// A step that is due.
 #[derive(Debug, Clone)]
@@ -45,12 +44,8 @@ impl Writer<'_, '_> {
     /// The next step that is due.
     pub fn next_due(&mut self) -> SqlResult<Option<Due>> {
         let rows = self.run(
-            "SELECT step, classifier, reason FROM triage.due_steps($1, $2, $3) LIMIT 1",
-            &[
-                (settings::fold_after() as i32).into(),
-                settings::retrain_after().into(),
-                settings::retrain_days().into(),
-            ],
+            "SELECT step, classifier, reason FROM triage.due_steps() LIMIT 1",
+            &[],
         )?;
         Ok((rows.len() > 0).then(|| Due {
             step: rows.text(0, 1).unwrap_or_default(),
@@ -178,9 +173,10 @@ impl Writer<'_, '_> {
     /// The latest decisions in force about the audit sample after this one.
     pub fn audited(&mut self, classifier: &str, after: i64) -> SqlResult<Vec<i64>> {
         let rows = self.run(
-            "SELECT d.decision_id FROM triage.review r JOIN triage.decision d ON d.decision_id = r.decision_id
-              WHERE r.classifier = $1 AND r.audit AND r.human_label IS NOT NULL AND r.predicted_label IS NOT NULL
-                AND d.decision_id > $2 AND d.features IS NOT NULL AND d.tokenizer_version = $3
+            "SELECT d.decision_id FROM triage.decision d
+               JOIN triage.review r ON r.review_id = d.review_id AND r.decision_id = d.decision_id
+              WHERE d.classifier = $1 AND d.decision_id > $2 AND d.features IS NOT NULL AND d.tokenizer_version = $3
+                AND r.audit AND r.human_label IS NOT NULL AND r.predicted_label IS NOT NULL
               ORDER BY d.decision_id DESC LIMIT $4",
             &[
                 classifier.into(),
@@ -245,6 +241,12 @@ impl Writer<'_, '_> {
             }
         }
         Ok(found)
+    }
+
+    /// Opens alerts that are new, and ends those that are no longer so; says how many are open.
+    pub fn watch(&mut self) -> SqlResult<String> {
+        let rows = self.run("SELECT triage.watch()", &[])?;
+        Ok(rows.text(0, 1).unwrap_or_default())
     }
 
     /// Deletes versions that maintenance made and nobody needs any more, old jobs, and alerts
