@@ -156,6 +156,7 @@ BEGIN
         DELETE FROM triage.activation;
         DELETE FROM triage.model;
         DELETE FROM triage.label;
+        DELETE FROM triage.cost;
     ELSIF TG_OP = 'DELETE' THEN
         IF EXISTS (SELECT FROM triage.decision WHERE classifier = OLD.name) THEN
             RAISE object_in_use USING MESSAGE = format(
@@ -166,6 +167,7 @@ BEGIN
         DELETE FROM triage.activation WHERE classifier = OLD.name;
         DELETE FROM triage.model WHERE classifier = OLD.name;
         DELETE FROM triage.label WHERE classifier = OLD.name;
+        DELETE FROM triage.cost WHERE classifier = OLD.name;
         -- The deletion of reviews has waited for decisions about them.
         IF EXISTS (SELECT FROM triage.decision WHERE classifier = OLD.name) THEN
             RAISE object_in_use USING MESSAGE = format(
@@ -186,6 +188,7 @@ BEGIN
         UPDATE triage.activation SET classifier = NEW.name WHERE classifier = OLD.name;
         UPDATE triage.model SET classifier = NEW.name WHERE classifier = OLD.name;
         UPDATE triage.label SET classifier = NEW.name WHERE classifier = OLD.name;
+        UPDATE triage.cost SET classifier = NEW.name WHERE classifier = OLD.name;
     END IF;
     RETURN NULL;
 END

@@ -50,12 +50,16 @@ CREATE TABLE triage.review (
     queue_reason      text,
     row_version       integer NOT NULL DEFAULT 1,
     decision_id       bigint,
-    given_label       text
+    given_label       text,
+    audit             boolean NOT NULL DEFAULT false,
+    unknown_share     float8
 );
 CREATE UNIQUE INDEX review_email ON triage.review (source, email_key, classifier);
 -- Not of confident ones: most mails are, and each would change a random page of the index.
 CREATE INDEX review_open ON triage.review (classifier, margin NULLS FIRST)
     WHERE queue_reason OPERATOR(pg_catalog.<>) 'confident';
+-- A few bytes per hundred pages: an insertion hardly ever touches it.
+CREATE INDEX review_received ON triage.review USING brin (received_at) WITH (autosummarize);
 COMMENT ON TABLE triage.review IS 'one row per email and classifier: what was predicted, how sure, what a person said. Set human_label or note; nothing else can be changed';
 COMMENT ON COLUMN triage.review.review_id IS 'key';
 COMMENT ON COLUMN triage.review.classifier IS 'the classifier';
@@ -72,13 +76,16 @@ COMMENT ON COLUMN triage.review.human_label IS 'what a person said; setting it t
 COMMENT ON COLUMN triage.review.note IS 'for people';
 COMMENT ON COLUMN triage.review.reviewed_by IS 'who decided';
 COMMENT ON COLUMN triage.review.reviewed_at IS 'when';
-COMMENT ON COLUMN triage.review.queue_reason IS 'why it is in the queue: unclassified, uncertain (confidence below the classifier''s review_below) or confident; NULL once it was decided or skipped. Work on queue_reason <> ''confident'', smallest margin first';
+COMMENT ON COLUMN triage.review.queue_reason IS 'why it is in the queue: unclassified, audit (drawn at random to measure accuracy), uncertain (confidence below the classifier''s review_below) or confident; NULL once it was decided or skipped. Work on queue_reason <> ''confident'', smallest margin first';
 COMMENT ON COLUMN triage.review.row_version IS 'counts changes; sending an old one makes the update fail instead of overwriting';
 COMMENT ON COLUMN triage.review.decision_id IS 'the latest decision about it';
 COMMENT ON COLUMN triage.review.given_label IS 'the label that the row had before anybody classified or decided: it comes back when decisions are taken back';
+COMMENT ON COLUMN triage.review.audit IS 'drawn at random for the audit sample, whatever the confidence: see pg_triage.audit_rate. Accuracy is measured on these';
+COMMENT ON COLUMN triage.review.unknown_share IS 'share of the email''s words and pairs that the classifier had never seen when it predicted, 0 to 1; NULL without prediction';
 COMMENT ON SEQUENCE triage.review_review_id_seq IS 'numbers reviews';
 COMMENT ON INDEX triage.review_email IS 'one review per email and classifier';
-COMMENT ON INDEX triage.review_open IS 'the queue of what is unclassified or uncertain, least certain first';
+COMMENT ON INDEX triage.review_received IS 'finds the reviews of a day';
+COMMENT ON INDEX triage.review_open IS 'the queue of what is unclassified, audit or uncertain, least certain first';
 
 CREATE TABLE triage.decision (
     decision_id       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

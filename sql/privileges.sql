@@ -33,6 +33,11 @@ GRANT EXECUTE ON FUNCTION triage.find_suspects(text) TO triage_reviewer;
 GRANT SELECT (decision_id, review_id, classifier, kind, old_label, new_label, predicted_label, confidence, model_version,
     note, actor, decided_at, batch_id, door, connected_as, acting_as, application_name, replaces, undoes) ON triage.decision
     TO triage_reviewer;
+GRANT SELECT ON triage.tally_now, triage.report_zone, triage.cost TO triage_reader;
+GRANT EXECUTE ON FUNCTION triage.tally_entry(triage.tally_change, text) TO triage_reader;
+GRANT INSERT, UPDATE, DELETE ON triage.cost TO triage_trainer;
+-- Called by a trigger on what reviewers may change.
+GRANT EXECUTE ON FUNCTION triage.is_restoring() TO triage_reviewer;
 GRANT SELECT ON triage.label_choices, triage.review_progress, triage.source TO triage_reader;
 GRANT EXECUTE ON FUNCTION triage.accept(bigint, text, text, integer),
     triage.correct(bigint, text, text, text, integer),

@@ -37,7 +37,7 @@ COMMENT ON COLUMN triage.review_queue.human_label IS 'what a person said';
 COMMENT ON COLUMN triage.review_queue.note IS 'for people';
 COMMENT ON COLUMN triage.review_queue.reviewed_by IS 'who decided';
 COMMENT ON COLUMN triage.review_queue.reviewed_at IS 'when';
-COMMENT ON COLUMN triage.review_queue.queue_reason IS 'unclassified, uncertain or confident; NULL once it was decided or skipped';
+COMMENT ON COLUMN triage.review_queue.queue_reason IS 'unclassified, audit (drawn at random to measure accuracy), uncertain or confident; NULL once it was decided or skipped';
 COMMENT ON COLUMN triage.review_queue.row_version IS 'counts changes';
 CREATE TRIGGER review_batch INSTEAD OF INSERT OR UPDATE ON triage.review_queue
     FOR EACH ROW EXECUTE FUNCTION triage.review_row();
@@ -126,7 +126,8 @@ SELECT r.classifier, r.source,
        pg_catalog.count(*) FILTER (WHERE r.human_label OPERATOR(pg_catalog.=) r.predicted_label) AS accepted,
        pg_catalog.count(*) FILTER (WHERE r.human_label OPERATOR(pg_catalog.<>) r.predicted_label) AS corrected,
        pg_catalog.count(*) FILTER (WHERE r.human_label IS NOT NULL AND r.predicted_label IS NULL) AS labelled,
-       pg_catalog.count(*) FILTER (WHERE r.queue_reason IS NULL AND r.human_label IS NULL) AS skipped
+       pg_catalog.count(*) FILTER (WHERE r.queue_reason IS NULL AND r.human_label IS NULL) AS skipped,
+       pg_catalog.count(*) FILTER (WHERE r.queue_reason OPERATOR(pg_catalog.=) 'audit') AS audit
   FROM triage.review r
  GROUP BY r.classifier, r.source;
 COMMENT ON VIEW triage.review_progress IS 'how many emails wait for a person, and what became of the others';
@@ -140,6 +141,7 @@ COMMENT ON COLUMN triage.review_progress.accepted IS 'a person agreed';
 COMMENT ON COLUMN triage.review_progress.corrected IS 'a person chose another label';
 COMMENT ON COLUMN triage.review_progress.labelled IS 'labelled by hand or by an import, without a prediction';
 COMMENT ON COLUMN triage.review_progress.skipped IS 'a person could not say';
+COMMENT ON COLUMN triage.review_progress.audit IS 'open, and drawn at random for the audit sample: accuracy is known as far as these are answered';
 
 CREATE FUNCTION triage.accept(review_id bigint, note text DEFAULT NULL, actor text DEFAULT NULL, row_version integer DEFAULT NULL)
     RETURNS bigint

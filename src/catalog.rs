@@ -16,6 +16,7 @@ use crate::pg::{self, Rows};
 
 pub mod base;
 pub mod ledger;
+pub mod quality;
 pub mod review;
 pub mod source;
 

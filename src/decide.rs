@@ -328,7 +328,7 @@ fn append(
     after.queue_reason = match open {
         true => {
             let review_below = w.review_below(&before.classifier)?;
-            Some(queue_reason(before.confidence, review_below).to_owned())
+            Some(queue_reason(before.confidence, review_below, before.audit).to_owned())
         }
         false => None,
     };

@@ -22,6 +22,7 @@ mod explain;
 mod learn;
 mod models;
 mod pg;
+mod quality;
 mod review;
 mod rows;
 mod sample;
@@ -51,6 +52,8 @@ pgrx::extension_sql_file!(
     name = "suspects",
     requires = ["learn"]
 );
+pgrx::extension_sql_file!("../sql/tally.sql", name = "tally", requires = ["suspects"]);
+pgrx::extension_sql_file!("../sql/quality.sql", name = "quality", requires = ["tally"]);
 pgrx::extension_sql_file!("../sql/privileges.sql", name = "privileges", finalize);
 
 /// Called by the server when it loads the library.

@@ -137,6 +137,13 @@ pub fn column_type(relation: pg_sys::Oid, column: &CStr) -> pg_sys::Oid {
     unsafe { pg_sys::get_atttype(relation, pg_sys::get_attnum(relation, column.as_ptr())) }
 }
 
+/// The next number of the session's own random(), from 0 to below 1: setseed() repeats it.
+pub fn random() -> f64 {
+    // SAFETY: the function takes no arguments and looks at none.
+    let datum = unsafe { pg_sys::drandom(std::ptr::null_mut()) };
+    f64::from_bits(datum.value() as u64)
+}
+
 /// Name of the user whose rights apply now.
 pub fn current_user() -> String {
     // SAFETY: with `noerr = false` the name is never null.

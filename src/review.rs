@@ -32,7 +32,7 @@ const PROTECTED: [&str; 13] = [
 ];
 
 /// Columns of `triage.review` alone.
-const PROTECTED_IN_TABLE: [&str; 2] = ["decision_id", "given_label"];
+const PROTECTED_IN_TABLE: [&str; 4] = ["decision_id", "given_label", "audit", "unknown_share"];
 
 #[pg_extern(sql = false)]
 fn review_row(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {

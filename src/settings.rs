@@ -19,6 +19,9 @@ static TRAINING_MEMORY: GucSetting<i32> = GucSetting::<i32>::new(1 << 20);
 static ON_ERROR: GucSetting<OnError> = GucSetting::<OnError>::new(OnError::Pending);
 static MAX_ROWS_PER_CORRECTION: GucSetting<i32> = GucSetting::<i32>::new(50);
 static FOLD_AFTER: GucSetting<i32> = GucSetting::<i32>::new(500);
+static AUDIT_RATE: GucSetting<f64> = GucSetting::<f64>::new(0.02);
+static REPORT_TIMEZONE: GucSetting<Option<CString>> =
+    GucSetting::<Option<CString>>::new(Some(c"UTC"));
 static ACTOR: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 
 /// Declares the settings to the server.
@@ -77,6 +80,28 @@ pub fn register() {
         GucContext::Userset,
         GucFlags::default(),
     );
+    // Not for who sends mail: accuracy is measured on what is drawn.
+    GucRegistry::define_float_guc(
+        c"pg_triage.audit_rate",
+        c"Share of new predictions that are drawn at random for people to check.",
+        c"They wait in the review queue as \"audit\", whatever the confidence; accuracy is \
+          measured on them. Of a day on which none was drawn, maintenance draws one. 0 \
+          draws none, and nothing is known about accuracy then.",
+        &AUDIT_RATE,
+        0.0,
+        1.0,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_string_guc(
+        c"pg_triage.report_timezone",
+        c"Time zone of the days in the views of quality.",
+        c"Set it for the whole database (ALTER DATABASE ... SET). Maintenance then counts \
+          all days anew; the views keep the zone from before until then.",
+        &REPORT_TIMEZONE,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
     crate::pg::reserve_setting_prefix(c"pg_triage");
 }
 
@@ -98,6 +123,11 @@ pub fn max_rows_per_correction() -> u64 {
 /// `pg_triage.fold_after`
 pub fn fold_after() -> i64 {
     FOLD_AFTER.get().into()
+}
+
+/// `pg_triage.audit_rate`
+pub fn audit_rate() -> f64 {
+    AUDIT_RATE.get()
 }
 
 /// `pg_triage.actor`, if it is set.

@@ -6,6 +6,7 @@ use super::Writer;
 use crate::error::{SqlResult, report};
 use crate::pg::{self, Rows};
 use crate::session::{self, Actor};
+use crate::settings;
 
 /// Between the key that an email had and what tells it from the one that has it now.
 const ASIDE: char = '\u{1}';
@@ -29,12 +30,14 @@ pub struct Review {
     pub decision_id: Option<i64>,
     /// The label that the row had before anybody classified or decided.
     pub given_label: Option<String>,
+    /// Drawn at random, to measure accuracy.
+    pub audit: bool,
 }
 
 const REVIEW_COLUMNS: &str = "review_id, classifier, source, email_key, predicted_label, confidence, model_version, \
      human_label, note, reviewed_by, \
      to_char(reviewed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') || '+00', \
-     queue_reason, row_version, decision_id, given_label";
+     queue_reason, row_version, decision_id, given_label, audit";
 
 fn review_in(rows: &Rows, row: usize) -> SqlResult<Review> {
     let missing = || report(Code::ERRCODE_INTERNAL_ERROR, "a review lacks a value");
@@ -54,6 +57,7 @@ fn review_in(rows: &Rows, row: usize) -> SqlResult<Review> {
         row_version: rows.parsed(row, 13).ok_or_else(missing)?,
         decision_id: rows.parsed(row, 14),
         given_label: rows.text(row, 15),
+        audit: rows.text(row, 16).as_deref() == Some("t"),
     })
 }
 
@@ -65,6 +69,8 @@ pub struct Prediction {
     pub second_label: Option<String>,
     pub second_confidence: Option<f64>,
     pub version: Option<i32>,
+    /// How much of the email the classifier had never seen.
+    pub unknown_share: Option<f64>,
     /// Below which confidence a person should see it.
     pub review_below: f64,
 }
@@ -74,16 +80,18 @@ impl Prediction {
         Some(self.confidence? - self.second_confidence.unwrap_or(0.0))
     }
 
-    /// Why a person should see it.
-    pub fn queue_reason(&self) -> &'static str {
-        queue_reason(self.confidence, self.review_below)
+    /// Draws whether it belongs to the audit sample: by chance alone.
+    fn is_drawn(&self) -> bool {
+        let rate = settings::audit_rate();
+        self.label.is_some() && rate > 0.0 && pg::random() < rate
     }
 }
 
 /// Why an email with a prediction of this confidence is in the queue of a classifier.
-pub fn queue_reason(confidence: Option<f64>, review_below: f64) -> &'static str {
+pub fn queue_reason(confidence: Option<f64>, review_below: f64, audit: bool) -> &'static str {
     match confidence {
         None => "unclassified",
+        Some(_) if audit => "audit",
         Some(confidence) if confidence < review_below => "uncertain",
         Some(_) => "confident",
     }
@@ -134,8 +142,8 @@ impl Writer<'_, '_> {
         self.write_prediction(
             (source, key, classifier),
             prediction,
-            "received_at = now(), queue_reason = excluded.queue_reason, human_label = NULL, note = NULL,
-             reviewed_by = NULL, reviewed_at = NULL, decision_id = NULL, given_label = NULL",
+            "received_at = now(), queue_reason = excluded.queue_reason, audit = excluded.audit, human_label = NULL,
+             note = NULL, reviewed_by = NULL, reviewed_at = NULL, decision_id = NULL, given_label = NULL",
             "true",
         )
     }
@@ -149,15 +157,18 @@ impl Writer<'_, '_> {
     ) -> SqlResult<()> {
         let query = format!(
             "INSERT INTO triage.review AS r (classifier, source, email_key, predicted_label, confidence,
-                    second_label, second_confidence, margin, model_version, queue_reason)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+                    second_label, second_confidence, margin, model_version, queue_reason, audit, unknown_share)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
              ON CONFLICT (source, email_key, classifier) DO UPDATE
                 SET predicted_label = excluded.predicted_label, confidence = excluded.confidence,
                     second_label = excluded.second_label, second_confidence = excluded.second_confidence,
                     margin = excluded.margin, model_version = excluded.model_version,
+                    unknown_share = excluded.unknown_share,
                     row_version = r.row_version + 1, {also_set}
               WHERE {where_known}"
         );
+        let audit = prediction.is_drawn();
+        let reason = queue_reason(prediction.confidence, prediction.review_below, audit);
         session::as_own_change(session::Change::Review, || {
             self.run(
                 &query,
@@ -171,7 +182,9 @@ impl Writer<'_, '_> {
                     prediction.second_confidence.into(),
                     prediction.margin().into(),
                     prediction.version.into(),
-                    prediction.queue_reason().into(),
+                    reason.into(),
+                    audit.into(),
+                    prediction.unknown_share.into(),
                 ],
             )
             .map(drop)
@@ -188,7 +201,7 @@ impl Writer<'_, '_> {
                     SET received_at = now(), predicted_label = NULL, confidence = NULL, second_label = NULL,
                         second_confidence = NULL, margin = NULL, model_version = NULL, queue_reason = NULL,
                         human_label = NULL, note = NULL, reviewed_by = NULL, reviewed_at = NULL, decision_id = NULL,
-                        given_label = $4, row_version = row_version + 1
+                        audit = false, unknown_share = NULL, given_label = $4, row_version = row_version + 1
                   WHERE source = $1 AND email_key = $2 AND classifier = $3",
                 &[source.into(), key.into(), classifier.into(), given_label.into()],
             )
@@ -229,7 +242,9 @@ impl Writer<'_, '_> {
         self.write_prediction(
             (source, key, classifier),
             prediction,
-            "queue_reason = CASE WHEN r.queue_reason IS NOT NULL THEN excluded.queue_reason END",
+            // What a person has labelled before may have taught what is predicted now.
+            "queue_reason = CASE WHEN r.queue_reason IS NOT NULL THEN excluded.queue_reason END,
+             audit = excluded.audit AND r.human_label IS NULL",
             "r.predicted_label IS NULL",
         )
     }

@@ -38,7 +38,7 @@ pub use evaluation::Metrics;
 pub use fit::Fit;
 pub use labels::{MAX_LABEL_BYTES, MAX_LABELS, fold_label};
 pub use linfa::ParamGuard;
-pub use live::{Explanation, Live, LiveLabel};
+pub use live::{Explanation, Judgement, Live, LiveLabel};
 pub use model::{CellCounts, Model, ModelMeta, Scored};
 pub use naive_bayes::{NaiveBayes, ScoreForm, Scores};
 pub use residual::Step;

@@ -32,6 +32,15 @@ pub struct LiveLabel {
     pub name: String,
 }
 
+/// What a model makes of an email.
+#[derive(Debug, Clone)]
+pub struct Judgement<'a> {
+    /// All labels, most probable first, equals in label order.
+    pub ranked: Vec<Scored<'a>>,
+    /// The share of its features that no email before had; nothing of an empty one.
+    pub unknown_share: f64,
+}
+
 /// A base model and an overlay of emails learned and un-learned since. The answers depend
 /// on the set of decisions, not on their order, nor on which of them the base holds.
 ///
@@ -190,6 +199,17 @@ impl Live {
     /// All labels, most probable first, equals in label order.
     pub fn rank(&self, features: &Features, poll: Poll) -> Vec<Scored<'_>> {
         ranked(&self.log_probabilities(features, poll), self.labels())
+    }
+
+    /// The same, and how much of the email is new. Scoring has looked the features up.
+    pub fn judge(&self, features: &Features, poll: Poll) -> Judgement<'_> {
+        let scores = self.scores(features, poll);
+        let n = features.keys().len();
+        let unknown = n.saturating_sub(scores.known);
+        Judgement {
+            ranked: ranked(&self.calibrated(scores, features), self.labels()),
+            unknown_share: unknown as f64 / n.max(1) as f64,
+        }
     }
 
     /// Log-probabilities in class order. A message without a known feature gets the shares
