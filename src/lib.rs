@@ -54,6 +54,7 @@ pgrx::extension_sql_file!(
 );
 pgrx::extension_sql_file!("../sql/tally.sql", name = "tally", requires = ["suspects"]);
 pgrx::extension_sql_file!("../sql/quality.sql", name = "quality", requires = ["tally"]);
+pgrx::extension_sql_file!("../sql/drift.sql", name = "drift", requires = ["quality"]);
 pgrx::extension_sql_file!("../sql/privileges.sql", name = "privileges", finalize);
 
 /// Called by the server when it loads the library.
