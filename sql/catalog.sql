@@ -71,6 +71,12 @@ CREATE TABLE triage.model (
     note              text,
     trained_at        timestamptz NOT NULL DEFAULT pg_catalog.now(),
     created_by        text        NOT NULL,
+    last_decision     bigint      NOT NULL DEFAULT 0,
+    champion          integer,
+    compared          integer,
+    compared_accuracy float8,
+    champion_accuracy float8,
+    refused           text,
     PRIMARY KEY (classifier, version)
 );
 COMMENT ON TABLE triage.model IS 'model versions, kept for good; people read triage.model_versions';
@@ -95,6 +101,12 @@ COMMENT ON COLUMN triage.model.baseline_accuracy IS 'accuracy of an independent 
 COMMENT ON COLUMN triage.model.note IS 'given to deploy()';
 COMMENT ON COLUMN triage.model.trained_at IS 'when it was stored';
 COMMENT ON COLUMN triage.model.created_by IS 'who stored it';
+COMMENT ON COLUMN triage.model.last_decision IS 'the latest decision that it may have learned from: later ones can judge it';
+COMMENT ON COLUMN triage.model.champion IS 'the version whose place it was to take when maintenance trained it, 0 for decisions alone; NULL for one that a person made';
+COMMENT ON COLUMN triage.model.compared IS 'decided emails that both were asked about, and neither had learned';
+COMMENT ON COLUMN triage.model.compared_accuracy IS 'share of them that it answered right';
+COMMENT ON COLUMN triage.model.champion_accuracy IS 'share of them that the other one answered right';
+COMMENT ON COLUMN triage.model.refused IS 'why it was not activated; NULL if it was, or a person made it';
 
 CREATE TABLE triage.activation (
     activation_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -103,7 +115,8 @@ CREATE TABLE triage.activation (
     kind          text    NOT NULL CHECK (kind OPERATOR(pg_catalog.=) ANY (ARRAY['activate'::text, 'rollback'::text])),
     returns_to    bigint,
     activated_at  timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
-    activated_by  text    NOT NULL
+    activated_by  text    NOT NULL,
+    why           text
 );
 CREATE INDEX activation_latest ON triage.activation (classifier, activation_id DESC);
 COMMENT ON TABLE triage.activation IS 'append-only: the latest row of a classifier names its active version';
@@ -114,6 +127,7 @@ COMMENT ON COLUMN triage.activation.kind IS 'activate or rollback';
 COMMENT ON COLUMN triage.activation.returns_to IS 'the activation that a rollback from here goes back to';
 COMMENT ON COLUMN triage.activation.activated_at IS 'when';
 COMMENT ON COLUMN triage.activation.activated_by IS 'who';
+COMMENT ON COLUMN triage.activation.why IS 'why, as given to activate() or rollback(), or as maintenance says';
 COMMENT ON SEQUENCE triage.activation_activation_id_seq IS 'numbers activations';
 COMMENT ON INDEX triage.activation_latest IS 'finds the active version';
 
@@ -255,7 +269,8 @@ SELECT a.activation_id,
        a.kind,
        pg_catalog.lag(a.version) OVER (PARTITION BY a.classifier ORDER BY a.activation_id) AS from_version,
        a.activated_at,
-       a.activated_by
+       a.activated_by,
+       a.why
   FROM triage.activation a;
 COMMENT ON VIEW triage.activations IS 'which version was active from when on, and who decided it';
 COMMENT ON COLUMN triage.activations.activation_id IS 'ascending';
@@ -265,6 +280,7 @@ COMMENT ON COLUMN triage.activations.kind IS 'activate or rollback';
 COMMENT ON COLUMN triage.activations.from_version IS 'the version that was active before';
 COMMENT ON COLUMN triage.activations.activated_at IS 'when';
 COMMENT ON COLUMN triage.activations.activated_by IS 'who';
+COMMENT ON COLUMN triage.activations.why IS 'why';
 
 CREATE VIEW triage.model_versions WITH (security_barrier) AS
 SELECT m.classifier,
@@ -273,6 +289,7 @@ SELECT m.classifier,
             WHEN EXISTS (SELECT FROM triage.activation a
                           WHERE a.classifier OPERATOR(pg_catalog.=) m.classifier
                             AND a.version OPERATOR(pg_catalog.=) m.version) THEN 'retired'
+            WHEN m.refused IS NOT NULL THEN 'refused'
             ELSE 'candidate'
        END AS status,
        m.trained_at,
@@ -292,7 +309,12 @@ SELECT m.classifier,
        m.bytes,
        m.checksum,
        m.note,
-       m.created_by
+       m.created_by,
+       m.champion,
+       m.compared,
+       m.compared_accuracy,
+       m.champion_accuracy,
+       m.refused
   FROM triage.model m
   LEFT JOIN LATERAL (
        SELECT a.version
@@ -303,7 +325,7 @@ SELECT m.classifier,
 COMMENT ON VIEW triage.model_versions IS 'every stored model with its metrics; the figures come from left-out training emails and are optimistic where emails repeat';
 COMMENT ON COLUMN triage.model_versions.classifier IS 'the classifier';
 COMMENT ON COLUMN triage.model_versions.version IS 'counts up from 1 within the classifier';
-COMMENT ON COLUMN triage.model_versions.status IS 'active; retired (was active); candidate (never was)';
+COMMENT ON COLUMN triage.model_versions.status IS 'active; retired (was active); refused (by maintenance, see refused); candidate (never active)';
 COMMENT ON COLUMN triage.model_versions.trained_at IS 'when it was stored';
 COMMENT ON COLUMN triage.model_versions.documents IS 'emails learned';
 COMMENT ON COLUMN triage.model_versions.labels IS 'number of labels';
@@ -322,6 +344,11 @@ COMMENT ON COLUMN triage.model_versions.bytes IS 'size of the model';
 COMMENT ON COLUMN triage.model_versions.checksum IS 'xxh3-128 over its content';
 COMMENT ON COLUMN triage.model_versions.note IS 'given to deploy()';
 COMMENT ON COLUMN triage.model_versions.created_by IS 'who stored it';
+COMMENT ON COLUMN triage.model_versions.champion IS 'the version whose place it was to take when maintenance trained it, 0 for decisions alone';
+COMMENT ON COLUMN triage.model_versions.compared IS 'decided emails that both were asked about, and neither had learned';
+COMMENT ON COLUMN triage.model_versions.compared_accuracy IS 'share of them that it answered right';
+COMMENT ON COLUMN triage.model_versions.champion_accuracy IS 'share of them that the other one answered right';
+COMMENT ON COLUMN triage.model_versions.refused IS 'why maintenance did not activate it; triage.activate() still does';
 
 -- User data: dumped with the database.
 SELECT pg_catalog.pg_extension_config_dump('triage.classifier', '');

@@ -22,8 +22,9 @@ GRANT SELECT, INSERT, UPDATE ON triage.email TO triage_reviewer;
 GRANT EXECUTE ON FUNCTION triage.create_classifier(text, text),
     triage.add_label(text, text, text),
     triage.deploy(text, email_model, boolean, text),
-    triage.activate(text, integer),
-    triage.rollback(text),
+    triage.activate(text, integer, text),
+    triage.rollback(text, text),
+    triage.preview(text, integer, integer),
     triage.load_sample() TO triage_trainer;
 GRANT SELECT, UPDATE ON triage.review TO triage_reviewer;
 GRANT SELECT, INSERT, UPDATE ON triage.review_queue, triage.email_queue TO triage_reviewer;
@@ -52,6 +53,8 @@ GRANT EXECUTE ON FUNCTION triage.attach(regclass, text[], text, text, text, bool
     triage.learn_from(text, regclass, text[], text),
     triage.retrain(text, text),
     triage.fold(text) TO triage_trainer;
+GRANT EXECUTE ON FUNCTION triage.maintain(integer) TO triage_trainer;
+GRANT SELECT ON triage.jobs, triage.alerts, triage.status, triage.drift TO triage_reader;
 GRANT EXECUTE ON FUNCTION triage.forget(text, text),
     triage.forget_classifier(text),
     triage.learned_state(text),

@@ -72,7 +72,8 @@ fn classify_pending(relation: Option<pg_sys::Oid>, most: Option<i32>) -> SqlResu
     })
 }
 
-fn classify_rows(w: &mut Writer, source: &Source, most: i64) -> SqlResult<i64> {
+/// Labels rows of one table, at most so many; returns how many.
+pub fn classify_rows(w: &mut Writer, source: &Source, most: i64) -> SqlResult<i64> {
     let Some(active) = cache::active_model(&source.classifier)? else {
         return Ok(0);
     };

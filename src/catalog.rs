@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::ffi::CStr;
 use std::rc::Rc;
 
+use pg_triage_core::gate::Paired;
 use pg_triage_core::{Fit, LabelCounts, Live, Model, fold_label};
 use pgrx::datum::DatumWithOid;
 use pgrx::spi::{SpiClient, SpiTupleTable};
@@ -16,6 +17,7 @@ use crate::pg::{self, Rows};
 
 pub mod base;
 pub mod ledger;
+pub mod maintenance;
 pub mod quality;
 pub mod review;
 pub mod source;
@@ -281,6 +283,21 @@ pub struct NewModel<'a> {
     pub from_ledger: bool,
     /// For people.
     pub note: Option<&'a str>,
+    /// What maintenance found out about it; `None` if a person makes it.
+    pub verdict: Option<Verdict>,
+}
+
+/// What a comparison with the active version has shown.
+#[derive(Debug, Clone)]
+pub struct Verdict {
+    /// The latest decision that training may have seen.
+    pub last_decision: i64,
+    /// The active version, 0 for decisions alone.
+    pub champion: i32,
+    /// Its answers and those of the new one.
+    pub compared: Paired,
+    /// Why the new one is not to be activated.
+    pub refused: Option<String>,
 }
 
 /// Statements that change the tables.
@@ -439,11 +456,17 @@ impl<'c> Writer<'_, 'c> {
         let m = &meta.metrics;
         // Figures without any judged email are unknown, not zero.
         let figure = |value: f64, n: u32| (n > 0).then_some(value);
+        let verdict = new.verdict.as_ref();
+        let compared = verdict.map(|v| v.compared).filter(|p| p.emails > 0);
+        let share = |right: u64, of: u64| right as f64 / of as f64;
         let versions: Vec<i32> = values(self.client.update(
             "INSERT INTO triage.model (classifier, version, model, checksum, bytes, documents, skipped, labels,
                     score_form, judged, accuracy, macro_f1, log_loss, calibration_error,
-                    held_out, held_out_accuracy, baseline_accuracy, note, created_by, from_ledger)
-             SELECT $1, 1 + greatest(max(version), (SELECT max(version) FROM triage.activation WHERE classifier = $1), 0), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19
+                    held_out, held_out_accuracy, baseline_accuracy, note, created_by, from_ledger,
+                    last_decision, champion, compared, compared_accuracy, champion_accuracy, refused)
+             SELECT $1, 1 + greatest(max(version), (SELECT max(version) FROM triage.activation WHERE classifier = $1), 0), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
+                    -- One that a person made may have seen them all.
+                    coalesce($20, (SELECT max(decision_id) FROM triage.decision), 0), $21, $22, $23, $24, $25
                FROM triage.model WHERE classifier = $1
              RETURNING version",
             None,
@@ -467,38 +490,45 @@ impl<'c> Writer<'_, 'c> {
                 new.note.into(),
                 self.actor.as_str().into(),
                 new.from_ledger.into(),
+                verdict.map(|v| v.last_decision).into(),
+                verdict.map(|v| v.champion).into(),
+                compared.map(|p| p.emails as i32).into(),
+                compared.map(|p| share(p.challenger, p.emails)).into(),
+                compared.map(|p| share(p.champion, p.emails)).into(),
+                verdict.and_then(|v| v.refused.as_deref()).into(),
             ],
         ))?;
         first(versions)
     }
 
-    /// Makes a version active. Returns false if it already was.
-    pub fn activate(&mut self, classifier: &str, version: i32) -> SqlResult<bool> {
-        let known: Vec<i32> = values(self.client.update(
-            "SELECT version FROM triage.model WHERE classifier = $1 ORDER BY version DESC",
-            None,
+    /// The active version, if there is one.
+    pub fn active_version(&mut self, classifier: &str) -> SqlResult<Option<i32>> {
+        let rows = self.run(
+            "SELECT version FROM triage.activation WHERE classifier = $1 ORDER BY activation_id DESC LIMIT 1",
             &[classifier.into()],
-        ))?;
-        if !known.contains(&version) {
-            let known: Vec<_> = known.iter().map(i32::to_string).collect();
-            return Err(report(
-                Code::ERRCODE_UNDEFINED_OBJECT,
-                format!(
-                    "version {version} of classifier \"{classifier}\" does not exist (known: {})",
-                    known.join(", ")
-                ),
-            ));
-        }
+        )?;
+        Ok((rows.len() > 0).then(|| rows.parsed(0, 1)).flatten())
+    }
+
+    /// Makes a version active. Returns false if it already was.
+    pub fn activate(
+        &mut self,
+        classifier: &str,
+        version: i32,
+        why: Option<&str>,
+    ) -> SqlResult<bool> {
+        self.check_version(classifier, version)?;
         let inserted = self.update(
             "WITH latest AS (SELECT activation_id, version FROM triage.activation
                               WHERE classifier = $1 ORDER BY activation_id DESC LIMIT 1)
-             INSERT INTO triage.activation (classifier, version, kind, returns_to, activated_by)
-             SELECT $1, $2, 'activate', (SELECT activation_id FROM latest), $3
+             INSERT INTO triage.activation (classifier, version, kind, returns_to, activated_by, why)
+             SELECT $1, $2, 'activate', (SELECT activation_id FROM latest), $3, $4
               WHERE NOT EXISTS (SELECT FROM latest WHERE version = $2)",
             &[
                 classifier.into(),
                 version.into(),
                 self.actor.as_str().into(),
+                why.into(),
             ],
         )?;
         Ok(inserted == 1)
@@ -506,7 +536,7 @@ impl<'c> Writer<'_, 'c> {
 
     /// Goes back to the latest activation of another version, past those whose version has
     /// been deleted since; returns the version.
-    pub fn roll_back(&mut self, classifier: &str) -> SqlResult<i32> {
+    pub fn roll_back(&mut self, classifier: &str, why: Option<&str>) -> SqlResult<i32> {
         let versions: Vec<i32> = values(self.client.update(
             "WITH RECURSIVE earlier AS (
                  (SELECT version AS active, false AS there, NULL::int AS version, returns_to
@@ -518,11 +548,11 @@ impl<'c> Writer<'_, 'c> {
                         a.version, a.returns_to
                    FROM earlier JOIN triage.activation a ON a.activation_id = earlier.returns_to
                   WHERE NOT there)
-             INSERT INTO triage.activation (classifier, version, kind, returns_to, activated_by)
-             SELECT $1, version, 'rollback', returns_to, $2 FROM earlier WHERE there
+             INSERT INTO triage.activation (classifier, version, kind, returns_to, activated_by, why)
+             SELECT $1, version, 'rollback', returns_to, $2, $3 FROM earlier WHERE there
              RETURNING version",
             None,
-            &[classifier.into(), self.actor.as_str().into()],
+            &[classifier.into(), self.actor.as_str().into(), why.into()],
         ))?;
         versions.into_iter().next().ok_or_else(|| {
             report(
@@ -567,6 +597,16 @@ impl<'c> Writer<'_, 'c> {
             .map(|t| t.len())
             .map_err(from_spi)
     }
+}
+
+fn unknown_version(classifier: &str, version: i32, known: &[String]) -> pg_sys::panic::ErrorReport {
+    report(
+        Code::ERRCODE_UNDEFINED_OBJECT,
+        format!(
+            "version {version} of classifier \"{classifier}\" does not exist (known: {})",
+            known.join(", ")
+        ),
+    )
 }
 
 fn unknown_classifier(name: &str, mut known: Vec<String>) -> pg_sys::panic::ErrorReport {

@@ -2,18 +2,17 @@
 
 use std::collections::HashMap;
 
-use pg_triage_core::Model;
 use pg_triage_core::tokenizer::MAX_TEXT_BYTES;
 use pgrx::{PgSqlErrorCode as Code, Spi, notice, pg_extern, pg_sys};
 
-use crate::artifact_types::storable;
 use crate::catalog::base::Base;
 use crate::catalog::ledger::Decision;
-use crate::catalog::{self, NewModel, Writer};
+use crate::catalog::{self, Writer};
 use crate::decide::{self, given_label};
 use crate::error::{SqlResult, from_core, report, unknown};
 use crate::models::{given, given_classifier};
-use crate::pg::{self, RawValue, check_for_interrupts};
+use crate::pg::{self, check_for_interrupts};
+use crate::retrain::train_version;
 use crate::session::{self, Actor};
 use crate::{classify, train};
 
@@ -246,72 +245,6 @@ impl Import<'_> {
 }
 
 #[pg_extern(sql = false)]
-fn retrain(classifier: Option<&str>, note: Option<&str>) -> SqlResult<i32> {
-    let classifier = given_classifier(classifier)?;
-    catalog::write(c"triage.retrain()", |w| {
-        w.lock_classifier(classifier)?;
-        w.lock_base(classifier)?;
-        let mut base = w.read_base(classifier)?;
-        w.take_pending(classifier, &mut base)?;
-        train_version(w, classifier, base, note)
-    })
-}
-
-/// Trains on all counts, those of a model from outside and what decisions have taught, and
-/// activates the result. The version keeps the counts that are not the decisions'.
-fn train_version(
-    w: &mut Writer,
-    classifier: &str,
-    mut base: Base,
-    note: Option<&str>,
-) -> SqlResult<i32> {
-    w.complete_sample(classifier, base.learned(), false)?;
-    let from_ledger = base.is_from_ledger();
-    let state = base.all();
-    if state.is_empty() {
-        return Err(report(
-            Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-            format!(
-                "classifier \"{classifier}\" has nothing to learn from: decide some emails, or import history with triage.learn_from()"
-            ),
-        ));
-    }
-    let serving = train::fit(state)?;
-    let model = Model::from_front(pg::copy(&serving)?, &check_for_interrupts).map_err(from_core)?;
-    // Residuals are the version's own, also where counts are not.
-    let mut own = state
-        .steps_alone(&check_for_interrupts)
-        .map_err(from_core)?;
-    if !from_ledger {
-        let mut counts = w.own_counts(classifier)?;
-        counts
-            .clear_steps(&check_for_interrupts)
-            .and_then(|()| counts.add_steps_of(&own, &check_for_interrupts))
-            .map_err(from_core)?;
-        own = counts;
-    }
-    let (fit, metrics) = (model.meta().fit, model.meta().metrics.clone());
-    let serving = match from_ledger {
-        true => serving,
-        // Residuals of labels that only decisions have are not kept with the version, so they
-        // must not answer now either.
-        false => base.put_together(&own, &fit, &metrics)?,
-    };
-    let own = own.pack(&fit, metrics, &check_for_interrupts);
-    let own = storable(own.map_err(from_core)?, "email_model")?;
-    let new = NewModel {
-        stored: RawValue::of_bytes(&own, c"email_model"),
-        about: &model,
-        from_ledger,
-        note,
-    };
-    let version = w.insert_model(classifier, new)?;
-    w.activate(classifier, version)?;
-    w.store_trained(classifier, version, &serving, base)?;
-    Ok(version)
-}
-
-#[pg_extern(sql = false)]
 fn fold(classifier: Option<&str>) -> SqlResult<Option<i64>> {
     let classifier = given_classifier(classifier)?;
     catalog::write(c"triage.fold()", |w| {
@@ -377,7 +310,9 @@ fn forget_classifier(classifier: Option<&str>) -> SqlResult<i64> {
     catalog::write(c"triage.forget_classifier()", |w| {
         w.lock_classifier(classifier)?;
         w.lock_base(classifier)?;
-        w.erase_all(classifier)
+        let erased = w.erase_all(classifier)?;
+        w.rebase(classifier)?;
+        Ok(erased)
     })
 }
 

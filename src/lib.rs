@@ -19,10 +19,14 @@ mod classify;
 mod decide;
 mod error;
 mod explain;
+mod gate;
 mod learn;
+mod maintain;
 mod models;
 mod pg;
+mod preview;
 mod quality;
+mod retrain;
 mod review;
 mod rows;
 mod sample;
@@ -55,6 +59,16 @@ pgrx::extension_sql_file!(
 pgrx::extension_sql_file!("../sql/tally.sql", name = "tally", requires = ["suspects"]);
 pgrx::extension_sql_file!("../sql/quality.sql", name = "quality", requires = ["tally"]);
 pgrx::extension_sql_file!("../sql/drift.sql", name = "drift", requires = ["quality"]);
+pgrx::extension_sql_file!(
+    "../sql/maintain.sql",
+    name = "maintain",
+    requires = ["drift"]
+);
+pgrx::extension_sql_file!(
+    "../sql/alerts.sql",
+    name = "alerts",
+    requires = ["maintain"]
+);
 pgrx::extension_sql_file!("../sql/privileges.sql", name = "privileges", finalize);
 
 /// Called by the server when it loads the library.

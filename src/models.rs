@@ -90,12 +90,7 @@ fn deploy(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<i32> {
     let activate = pg::optional_bool(fcinfo, 2).unwrap_or(true);
     let note = pg::text_argument(&fcinfo, 3);
     // A dump has it in one row with the model.
-    if note.is_some_and(|n| n.len() > MAX_NOTE_BYTES) {
-        return Err(report(
-            Code::ERRCODE_STRING_DATA_RIGHT_TRUNCATION,
-            format!("note is too long: the limit is {MAX_NOTE_BYTES} bytes"),
-        ));
-    }
+    check_length(note, "note")?;
     let opened = model.read_model()?;
     catalog::write(c"triage.deploy()", |w| {
         w.lock_classifier(classifier)?;
@@ -104,21 +99,33 @@ fn deploy(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<i32> {
             about: &opened,
             from_ledger: false,
             note,
+            verdict: None,
         };
         let version = w.insert_model(classifier, new)?;
-        if activate && w.activate(classifier, version)? {
+        if activate && w.activate(classifier, version, note)? {
             w.rebase(classifier)?;
         }
         Ok(version)
     })
 }
 
+fn check_length(text: Option<&str>, name: &str) -> SqlResult<()> {
+    if text.is_some_and(|text| text.len() > MAX_NOTE_BYTES) {
+        return Err(report(
+            Code::ERRCODE_STRING_DATA_RIGHT_TRUNCATION,
+            format!("{name} is too long: the limit is {MAX_NOTE_BYTES} bytes"),
+        ));
+    }
+    Ok(())
+}
+
 #[pg_extern(sql = false)]
-fn activate(classifier: Option<&str>, version: Option<i32>) -> SqlResult<i32> {
+fn activate(classifier: Option<&str>, version: Option<i32>, why: Option<&str>) -> SqlResult<i32> {
     let (classifier, version) = (given_classifier(classifier)?, given(version, "version")?);
+    check_length(why, "why")?;
     let changed = catalog::write(c"triage.activate()", |w| {
         w.lock_classifier(classifier)?;
-        let changed = w.activate(classifier, version)?;
+        let changed = w.activate(classifier, version, why)?;
         if changed {
             w.rebase(classifier)?;
         }
@@ -131,11 +138,12 @@ fn activate(classifier: Option<&str>, version: Option<i32>) -> SqlResult<i32> {
 }
 
 #[pg_extern(sql = false)]
-fn rollback(classifier: Option<&str>) -> SqlResult<i32> {
+fn rollback(classifier: Option<&str>, why: Option<&str>) -> SqlResult<i32> {
     let classifier = given_classifier(classifier)?;
+    check_length(why, "why")?;
     catalog::write(c"triage.rollback()", |w| {
         w.lock_classifier(classifier)?;
-        let version = w.roll_back(classifier)?;
+        let version = w.roll_back(classifier, why)?;
         w.rebase(classifier)?;
         Ok(version)
     })

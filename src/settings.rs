@@ -19,6 +19,10 @@ static TRAINING_MEMORY: GucSetting<i32> = GucSetting::<i32>::new(1 << 20);
 static ON_ERROR: GucSetting<OnError> = GucSetting::<OnError>::new(OnError::Pending);
 static MAX_ROWS_PER_CORRECTION: GucSetting<i32> = GucSetting::<i32>::new(50);
 static FOLD_AFTER: GucSetting<i32> = GucSetting::<i32>::new(500);
+static RETRAIN_AFTER: GucSetting<i32> = GucSetting::<i32>::new(100);
+static RETRAIN_DAYS: GucSetting<i32> = GucSetting::<i32>::new(7);
+static KEEP_VERSIONS: GucSetting<i32> = GucSetting::<i32>::new(20);
+static KEEP_JOBS: GucSetting<i32> = GucSetting::<i32>::new(30);
 static AUDIT_RATE: GucSetting<f64> = GucSetting::<f64>::new(0.02);
 static REPORT_TIMEZONE: GucSetting<Option<CString>> =
     GucSetting::<Option<CString>>::new(Some(c"UTC"));
@@ -69,6 +73,48 @@ pub fn register() {
         0,
         1_000_000,
         GucContext::Userset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"pg_triage.retrain_after",
+        c"New decisions after which maintenance trains a version.",
+        c"Or a tenth of all decisions, if that is more. The version is activated if it is not \
+          worse than the active one. 0 leaves training to triage.retrain().",
+        &RETRAIN_AFTER,
+        0,
+        1_000_000,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"pg_triage.retrain_days",
+        c"Days after which fewer new decisions are enough to train a version.",
+        c"Twenty are.",
+        &RETRAIN_DAYS,
+        1,
+        3650,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"pg_triage.keep_versions",
+        c"Versions that maintenance keeps of those that it trained itself.",
+        c"The active one is kept in any case, and so are the ones that people deployed or \
+          trained, and those that rollback() would go back to three times in a row.",
+        &KEEP_VERSIONS,
+        1,
+        1_000_000,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"pg_triage.keep_jobs",
+        c"Days for which triage.jobs and alerts that have ended are kept.",
+        c"Decisions, reviews and the daily figures are kept for good.",
+        &KEEP_JOBS,
+        1,
+        36_500,
+        GucContext::Suset,
         GucFlags::default(),
     );
     GucRegistry::define_string_guc(
@@ -123,6 +169,16 @@ pub fn max_rows_per_correction() -> u64 {
 /// `pg_triage.fold_after`
 pub fn fold_after() -> i64 {
     FOLD_AFTER.get().into()
+}
+
+/// `pg_triage.keep_versions`
+pub fn keep_versions() -> i32 {
+    KEEP_VERSIONS.get()
+}
+
+/// `pg_triage.keep_jobs`, in days
+pub fn keep_jobs() -> i32 {
+    KEEP_JOBS.get()
 }
 
 /// `pg_triage.audit_rate`

@@ -1,13 +1,15 @@
 //! The active model with decisions folded in.
 
 use pg_triage_core::artifact::{Header, Kind};
+use pg_triage_core::gate::Paired;
 use pg_triage_core::{Error, Features, Fit, Metrics, Model, State, probe};
 use pgrx::PgSqlErrorCode as Code;
 
 use super::ledger::{Lesson, Taught, decoded};
-use super::{LESSONS_AT_ONCE, Writer, checksum, ledger};
+use super::{LESSONS_AT_ONCE, NewModel, Verdict, Writer, checksum, ledger};
 use crate::error::{SqlResult, from_core, report};
 use crate::pg::{RawValue, check_for_interrupts};
+use crate::retrain::open;
 use crate::{artifact_types, session, train};
 
 /// Counts that decisions are folded into.
@@ -75,13 +77,18 @@ impl Base {
 
     /// Takes back what a decision taught, and leaves nothing of it.
     pub fn forget(&mut self, taught: &Taught) -> SqlResult<()> {
-        self.serving
-            .step(&taught.features, &taught.step, true)
-            .map_err(from_core)?;
-        self.unlearn(&taught.features, &taught.label)?;
+        self.leave_out(taught)?;
         self.serving
             .purge(&taught.features, &check_for_interrupts)
             .map_err(from_core)
+    }
+
+    /// The same, for a while: what is left of its features stays.
+    pub fn leave_out(&mut self, taught: &Taught) -> SqlResult<()> {
+        self.serving
+            .step(&taught.features, &taught.step, true)
+            .map_err(from_core)?;
+        self.unlearn(&taught.features, &taught.label)
     }
 
     /// Takes an email back.
@@ -112,7 +119,7 @@ impl Base {
     }
 
     /// The model that these counts make.
-    fn packed(&mut self) -> SqlResult<Vec<u8>> {
+    pub fn packed(&mut self) -> SqlResult<Vec<u8>> {
         let packed = self
             .serving
             .pack(&self.fit, self.metrics.clone(), &check_for_interrupts)
@@ -201,16 +208,21 @@ impl Writer<'_, '_> {
     /// The counts behind what sessions answer with, without pending decisions. Puts together
     /// those of another version if that has become the active one.
     pub fn read_base(&mut self, classifier: &str) -> SqlResult<Base> {
+        self.read_base_for(classifier, None)
+    }
+
+    /// The same as if another version were active.
+    pub fn read_base_for(&mut self, classifier: &str, version: Option<i32>) -> SqlResult<Base> {
         let rows = self.run(
             "SELECT a.version, m.from_ledger, m.model, b.version IS NOT DISTINCT FROM a.version, b.serving, b.learned,
                     coalesce(b.decisions, 0), coalesce(a.version, 0)
                FROM triage.classifier c
-               LEFT JOIN LATERAL (SELECT a.version FROM triage.activation a WHERE a.classifier = c.name
-                                   ORDER BY a.activation_id DESC LIMIT 1) a ON true
+               LEFT JOIN LATERAL (SELECT coalesce($2, (SELECT a.version FROM triage.activation a
+                                   WHERE a.classifier = c.name ORDER BY a.activation_id DESC LIMIT 1)) AS version) a ON true
                LEFT JOIN triage.model m ON m.classifier = c.name AND m.version = a.version
                LEFT JOIN triage.base b ON b.classifier = c.name
               WHERE c.name = $1",
-            &[classifier.into()],
+            &[classifier.into(), version.into()],
         )?;
         if rows.len() == 0 {
             return Err(report(
@@ -403,6 +415,33 @@ impl Writer<'_, '_> {
         }
     }
 
+    /// Stores a version once more with another fit; returns the new version.
+    pub fn store_refitted(&mut self, classifier: &str, version: i32, fit: &Fit) -> SqlResult<i32> {
+        let rows = self.run(
+            "SELECT model, from_ledger, last_decision FROM triage.model WHERE classifier = $1 AND version = $2",
+            &[classifier.into(), version.into()],
+        )?;
+        let stored = (rows.len() > 0).then(|| rows.raw(0, 1)).flatten();
+        let stored = stored.ok_or_else(|| super::unknown_version(classifier, version, &[]))?;
+        let metrics = stored.read_model()?.meta().metrics.clone();
+        let packed = state_of(stored)?.pack(fit, metrics, &check_for_interrupts);
+        let packed = artifact_types::storable(packed.map_err(from_core)?, "email_model")?;
+        let about = open(&packed)?;
+        let new = NewModel {
+            stored: RawValue::of_bytes(&packed, c"email_model"),
+            about: &about,
+            from_ledger: rows.text(0, 2).as_deref() == Some("t"),
+            note: Some("calibrated by maintenance"),
+            verdict: Some(Verdict {
+                last_decision: rows.parsed(0, 3).unwrap_or(0),
+                champion: version,
+                compared: Paired::default(),
+                refused: None,
+            }),
+        };
+        self.insert_model(classifier, new)
+    }
+
     /// Stores what training has made of these counts.
     pub fn store_trained(
         &mut self,
@@ -462,11 +501,16 @@ impl Writer<'_, '_> {
         Ok(())
     }
 
-    /// After another version has become active: its counts and the decisions' together.
+    /// After another version has become active: its counts and the decisions' together. A
+    /// version that decisions made has no counts of its own to answer with.
     pub fn rebase(&mut self, classifier: &str) -> SqlResult<()> {
         self.lock_base(classifier)?;
         let rows = self.run(
-            "SELECT 1 FROM triage.base WHERE classifier = $1",
+            "SELECT 1 FROM triage.base WHERE classifier = $1
+             UNION ALL SELECT 1 FROM triage.model m
+              WHERE m.classifier = $1 AND m.from_ledger
+                AND m.version = (SELECT a.version FROM triage.activation a WHERE a.classifier = $1
+                                  ORDER BY a.activation_id DESC LIMIT 1)",
             &[classifier.into()],
         )?;
         if rows.len() == 0 {

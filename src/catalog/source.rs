@@ -47,6 +47,8 @@ pub enum IfLocked {
     Wait,
     /// Fail, as a conflict.
     Fail,
+    /// Read it all the same, and do not lock it.
+    Read,
 }
 
 thread_local! {
@@ -173,7 +175,8 @@ impl Writer<'_, '_> {
         Ok(found)
     }
 
-    /// Reads an email and locks its row against changes; `None` if it is gone.
+    /// Reads an email and locks its row against changes; `None` if it is gone, or its table is
+    /// not attached.
     pub fn lock_email(
         &mut self,
         source: &Source,
@@ -191,13 +194,14 @@ impl Writer<'_, '_> {
             place.table, place.key, place.key_equals, place.key_type
         );
         let query = format!(
-            "SELECT left(concat_ws(E'\\n', {}), {}), {}::text {from} FOR NO KEY UPDATE {}",
+            "SELECT left(concat_ws(E'\\n', {}), {}), {}::text {from} {}",
             place.texts.join(", "),
             MAX_TEXT_BYTES + 1,
             place.label,
             match if_locked {
-                IfLocked::Wait => "",
-                IfLocked::Fail => "SKIP LOCKED",
+                IfLocked::Wait => "FOR NO KEY UPDATE",
+                IfLocked::Fail => "FOR NO KEY UPDATE SKIP LOCKED",
+                IfLocked::Read => "",
             }
         );
         pg::as_table_owner(source.relation, pg::OWN_PATH, || {

@@ -19,6 +19,7 @@ mod counts;
 mod error;
 mod evaluation;
 mod fit;
+pub mod gate;
 mod labels;
 mod live;
 mod math;

@@ -251,7 +251,7 @@ fn metrics(
 }
 
 impl Calibration {
-    fn outcomes(&self, judged: &[Judged]) -> Vec<Outcome> {
+    pub(crate) fn outcomes(&self, judged: &[Judged]) -> Vec<Outcome> {
         let outcome = |j: &Judged| {
             let mut log_p = j.scores.clone();
             self.log_probabilities(&mut log_p, j.features);

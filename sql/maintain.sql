@@ -1,0 +1,222 @@
+-- What happens by itself: folding, training, activation, retention, alerts. One transaction
+-- does one step; which are due is a query over the tables, so nothing is forgotten when a
+-- session ends in the middle, and nothing has to be remembered.
+
+CREATE TABLE triage.maintenance (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row)
+);
+INSERT INTO triage.maintenance VALUES (true);
+COMMENT ON TABLE triage.maintenance IS 'its row is locked by who maintains: one works, others return at once';
+COMMENT ON COLUMN triage.maintenance.only_row IS 'true';
+
+CREATE TABLE triage.job (
+    job_id     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    step       text        NOT NULL,
+    classifier text,
+    reason     text        NOT NULL,
+    status     text        NOT NULL DEFAULT 'running'
+        CHECK (status OPERATOR(pg_catalog.=) ANY (ARRAY['running'::text, 'done'::text, 'failed'::text, 'interrupted'::text])),
+    pid        integer     NOT NULL DEFAULT pg_catalog.pg_backend_pid(),
+    started_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    ended_at   timestamptz,
+    result     text,
+    error      text
+);
+CREATE INDEX job_latest ON triage.job (step, classifier, job_id DESC);
+CREATE INDEX job_running ON triage.job (job_id) WHERE status OPERATOR(pg_catalog.=) 'running';
+CREATE INDEX job_time ON triage.job (started_at);
+-- Sequences, because others see them change before the transaction commits.
+CREATE SEQUENCE triage.job_done MINVALUE 0 START 0;
+CREATE SEQUENCE triage.job_total MINVALUE 0 START 0;
+COMMENT ON TABLE triage.job IS 'each step of maintenance; people read triage.jobs';
+COMMENT ON COLUMN triage.job.job_id IS 'ascending';
+COMMENT ON COLUMN triage.job.step IS 'what was done: fold, train, calibrate, classify, tally, audit, watch or retain';
+COMMENT ON COLUMN triage.job.classifier IS 'for which classifier; NULL for all';
+COMMENT ON COLUMN triage.job.reason IS 'why it was due';
+COMMENT ON COLUMN triage.job.status IS 'running, done, failed, or interrupted: its session ended in the middle, and nothing of it is left';
+COMMENT ON COLUMN triage.job.pid IS 'the server process that did it';
+COMMENT ON COLUMN triage.job.started_at IS 'when it began';
+COMMENT ON COLUMN triage.job.ended_at IS 'when it ended';
+COMMENT ON COLUMN triage.job.result IS 'what came out';
+COMMENT ON COLUMN triage.job.error IS 'why it failed';
+COMMENT ON SEQUENCE triage.job_job_id_seq IS 'numbers jobs';
+COMMENT ON SEQUENCE triage.job_done IS 'how far the running job has come';
+COMMENT ON SEQUENCE triage.job_total IS 'how far it has to go';
+COMMENT ON INDEX triage.job_latest IS 'what became of a step the last times';
+COMMENT ON INDEX triage.job_running IS 'what runs';
+COMMENT ON INDEX triage.job_time IS 'what happened yesterday, and what is too old to keep';
+
+CREATE TABLE triage.alert (
+    alert_id   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    classifier text,
+    kind       text        NOT NULL,
+    subject    text        NOT NULL,
+    severity   text        NOT NULL
+        CHECK (severity OPERATOR(pg_catalog.=) ANY (ARRAY['notice'::text, 'warning'::text, 'critical'::text])),
+    message    text        NOT NULL,
+    what_to_do text        NOT NULL,
+    since      timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    ended_at   timestamptz
+);
+CREATE UNIQUE INDEX alert_open ON triage.alert (classifier, kind, subject) NULLS NOT DISTINCT WHERE ended_at IS NULL;
+COMMENT ON TABLE triage.alert IS 'what was noticed, also what has ended; people read triage.alerts';
+COMMENT ON COLUMN triage.alert.alert_id IS 'ascending';
+COMMENT ON COLUMN triage.alert.classifier IS 'the classifier; NULL for all';
+COMMENT ON COLUMN triage.alert.kind IS 'refused, reviewer, drift, accuracy, failing, unclassified or unanswered';
+COMMENT ON COLUMN triage.alert.subject IS 'the version, reviewer, measure or step';
+COMMENT ON COLUMN triage.alert.severity IS 'notice, warning or critical';
+COMMENT ON COLUMN triage.alert.message IS 'what it means';
+COMMENT ON COLUMN triage.alert.what_to_do IS 'what to do';
+COMMENT ON COLUMN triage.alert.since IS 'when it was noticed first';
+COMMENT ON COLUMN triage.alert.ended_at IS 'when it was no longer so';
+COMMENT ON SEQUENCE triage.alert_alert_id_seq IS 'numbers alerts';
+COMMENT ON INDEX triage.alert_open IS 'one open alert per subject';
+
+CREATE FUNCTION triage.maintain(most integer DEFAULT NULL)
+    RETURNS TABLE (job_id bigint, step text, classifier text, reason text, status text, result text, error text, seconds float8)
+    LANGUAGE c VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 10
+    AS 'MODULE_PATHNAME', 'maintain_wrapper';
+COMMENT ON FUNCTION triage.maintain(integer) IS
+    'does what is due, at most so many steps, and begins none after twenty seconds; returns what it did, and nothing while another session does it. Call it again until it returns no row. A background worker calls it by itself: see triage.status';
+
+CREATE FUNCTION triage.due_steps()
+    RETURNS TABLE (step text, classifier text, reason text)
+    LANGUAGE sql STABLE PARALLEL RESTRICTED
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH setting AS (
+        SELECT current_setting('pg_triage.fold_after')::bigint AS fold_after,
+               current_setting('pg_triage.retrain_after')::bigint AS retrain_after,
+               current_setting('pg_triage.retrain_days')::integer AS retrain_days,
+               coalesce(nullif(current_setting('pg_triage.report_timezone'), ''), 'UTC') AS report_timezone
+    ), known AS (
+        SELECT s.*, c.name, a.version AS active, m.documents,
+               coalesce(b.decisions, 0) AS decisions, b.folded_at,
+               coalesce(t.last_decision, 0) AS last_decision, coalesce(t.trained_at, c.created_at) AS trained_at,
+               (SELECT count(*) FROM (SELECT FROM triage.pending p WHERE p.classifier = c.name
+                 LIMIT greatest(s.fold_after / 2, 1)) x) AS pending,
+               (SELECT count(*) FROM (SELECT FROM triage.decision d
+                 WHERE d.classifier = c.name AND d.decision_id > coalesce(t.last_decision, 0) AND d.features IS NOT NULL
+                 LIMIT 1000000) x) AS new_decisions
+          FROM triage.classifier c
+         CROSS JOIN setting s
+          LEFT JOIN LATERAL (SELECT a.version FROM triage.activation a WHERE a.classifier = c.name
+                              ORDER BY a.activation_id DESC LIMIT 1) a ON true
+          LEFT JOIN triage.model m ON m.classifier = c.name AND m.version = a.version
+          LEFT JOIN triage.base b ON b.classifier = c.name
+          -- The last attempt, whether it was activated or not.
+          LEFT JOIN LATERAL (SELECT t.last_decision, t.trained_at FROM triage.model t WHERE t.classifier = c.name
+                              ORDER BY t.last_decision DESC, t.version DESC LIMIT 1) t ON true
+    ), due AS (
+        SELECT 1 AS place, 'fold' AS step, k.name AS classifier,
+               CASE WHEN k.pending >= greatest(k.fold_after / 2, 1) THEN format('at least %s decisions are pending', k.pending)
+                    ELSE format('%s decisions have been pending for ten minutes', k.pending) END AS reason
+          FROM known k
+         WHERE k.fold_after > 0 AND k.pending >= greatest(k.fold_after / 2, 1)
+            OR k.pending > 0 AND coalesce(k.folded_at, '-infinity') < now() - interval '10 minutes'
+               AND NOT EXISTS (SELECT FROM triage.pending p JOIN triage.decision d ON d.decision_id = p.decision_id
+                                WHERE p.classifier = k.name AND d.decided_at > now() - interval '10 minutes')
+        UNION ALL
+        SELECT 2, 'train', k.name,
+               CASE WHEN k.new_decisions >= greatest(k.retrain_after, k.decisions / 10) THEN format('%s new decisions', k.new_decisions)
+                    WHEN drift.subject IS NOT NULL THEN format('%s new decisions since %s changed', k.new_decisions, drift.subject)
+                    ELSE format('%s new decisions in %s days', k.new_decisions, k.retrain_days) END
+          FROM known k
+          LEFT JOIN LATERAL (SELECT a.subject FROM triage.alert a
+                              WHERE a.classifier = k.name AND a.kind = 'drift' AND a.ended_at IS NULL AND a.since > k.trained_at
+                              ORDER BY a.since LIMIT 1) drift ON true
+         WHERE k.retrain_after > 0
+           AND (k.new_decisions >= greatest(k.retrain_after, k.decisions / 10)
+                OR k.new_decisions >= least(20, k.retrain_after)
+                   AND (drift.subject IS NOT NULL OR k.trained_at < now() - make_interval(days => k.retrain_days)))
+        UNION ALL
+        SELECT 4, 'classify', k.name, 'rows wait for a first prediction'
+          FROM known k
+         WHERE k.active IS NOT NULL
+           AND EXISTS (SELECT FROM triage.review r WHERE r.classifier = k.name AND r.queue_reason = 'unclassified'
+                          AND r.predicted_label IS NULL AND r.given_label IS NULL AND r.human_label IS NULL)
+           -- Those that cannot be classified are tried again with the next version.
+           AND NOT EXISTS (SELECT FROM triage.job j WHERE j.step = 'classify' AND j.classifier = k.name AND j.status = 'done'
+                              AND j.result = '0 rows' AND j.started_at > coalesce((SELECT max(a.activated_at)
+                                  FROM triage.activation a WHERE a.classifier = k.name), '-infinity'))
+        UNION ALL
+        -- What people found in the audit sample since the last time.
+        SELECT 3, 'calibrate', k.name, 'new decisions, once a day'
+          FROM known k
+          LEFT JOIN LATERAL (SELECT max(j.started_at) AS started_at FROM triage.job j
+                              WHERE j.step = 'calibrate' AND j.classifier = k.name AND j.status = 'done') j ON true
+         WHERE k.active IS NOT NULL
+           AND coalesce(j.started_at, '-infinity') < now() - interval '1 day'
+           AND (SELECT d.decided_at FROM triage.decision d WHERE d.classifier = k.name AND d.features IS NOT NULL
+                 ORDER BY d.decision_id DESC LIMIT 1) > coalesce(j.started_at, '-infinity')
+        UNION ALL
+        SELECT 5, 'tally', NULL,
+               CASE WHEN z.zone <> s.report_timezone THEN format('pg_triage.report_timezone is %s now', s.report_timezone)
+                    ELSE 'reviews have changed' END
+          FROM setting s CROSS JOIN triage.report_zone z
+         WHERE z.zone <> s.report_timezone
+            OR (SELECT count(*) FROM (SELECT FROM triage.tally_change LIMIT 2000) x) >= 2000
+            OR EXISTS (SELECT FROM triage.tally_change)
+               AND NOT EXISTS (SELECT FROM triage.job j WHERE j.step = 'tally' AND j.classifier IS NULL AND j.started_at > now() - interval '5 minutes')
+        UNION ALL
+        SELECT 6, 'audit', NULL, 'once a day'
+          FROM triage.report_zone z
+         WHERE NOT EXISTS (SELECT FROM triage.job j WHERE j.step = 'audit' AND j.classifier IS NULL AND j.status = 'done'
+                              AND j.started_at > now() - interval '2 days'
+                              AND timezone(z.zone, j.started_at)::date = timezone(z.zone, now())::date)
+        UNION ALL
+        SELECT 7, 'watch', NULL, CASE WHEN w.started_at > now() - interval '1 hour' THEN 'something has happened' ELSE 'once an hour' END
+          FROM (SELECT max(j.job_id) AS job_id, coalesce(max(j.started_at), '-infinity') AS started_at FROM triage.job j
+                 WHERE j.step = 'watch' AND j.classifier IS NULL) w
+         WHERE w.started_at < now() - interval '1 hour'
+            OR EXISTS (SELECT FROM triage.job j WHERE j.job_id > w.job_id AND (j.step IN ('train', 'calibrate') OR j.status = 'failed'))
+        UNION ALL
+        SELECT 9, 'retain', NULL, 'once a day'
+         WHERE NOT EXISTS (SELECT FROM triage.job j WHERE j.step = 'retain' AND j.started_at > now() - interval '1 day')
+    )
+    SELECT d.step, d.classifier, d.reason
+      FROM due d
+      -- A step that fails waits: ten seconds, twenty, and so on up to an hour.
+      LEFT JOIN LATERAL (
+           SELECT count(*) AS times, max(j.ended_at) AS latest
+             FROM (SELECT j.* FROM triage.job j WHERE j.step = d.step AND j.classifier IS NOT DISTINCT FROM d.classifier
+                    ORDER BY j.job_id DESC LIMIT 10) j
+            WHERE j.status = 'failed'
+              AND j.job_id > coalesce((SELECT max(s.job_id) FROM triage.job s
+                    WHERE s.step = d.step AND s.classifier IS NOT DISTINCT FROM d.classifier AND s.status = 'done'), 0)) failed ON true
+     WHERE failed.times = 0
+        OR failed.latest < now()
+            - least(make_interval(secs => 5 * pow(2, failed.times)), interval '1 hour')
+     ORDER BY d.place, d.classifier;
+$$;
+COMMENT ON FUNCTION triage.due_steps() IS 'part of maintain(): which steps are due, and why';
+
+CREATE VIEW triage.jobs WITH (security_barrier) AS
+SELECT j.job_id, j.step, j.classifier, j.reason, j.status,
+       CASE WHEN j.status OPERATOR(pg_catalog.=) 'running' THEN d.last_value END AS done,
+       CASE WHEN j.status OPERATOR(pg_catalog.=) 'running' THEN t.last_value END AS total,
+       j.started_at, j.ended_at,
+       EXTRACT(epoch FROM COALESCE(j.ended_at, pg_catalog.clock_timestamp()) OPERATOR(pg_catalog.-) j.started_at)::float8 AS seconds,
+       j.result, j.error, j.pid
+  FROM triage.job j
+ CROSS JOIN triage.job_done d
+ CROSS JOIN triage.job_total t;
+COMMENT ON VIEW triage.jobs IS 'what maintenance did, and does: each step with its reason and what came out';
+COMMENT ON COLUMN triage.jobs.job_id IS 'ascending';
+COMMENT ON COLUMN triage.jobs.step IS 'fold (decisions into the base), train, calibrate, classify (rows without a label), tally (daily figures), audit (one email a day at least), watch (alerts), retain (delete what is old)';
+COMMENT ON COLUMN triage.jobs.classifier IS 'for which classifier; NULL for all';
+COMMENT ON COLUMN triage.jobs.reason IS 'why it was due';
+COMMENT ON COLUMN triage.jobs.status IS 'running, done, failed, or interrupted: its session ended in the middle, and nothing of it is left';
+COMMENT ON COLUMN triage.jobs.done IS 'while it runs: how far it is';
+COMMENT ON COLUMN triage.jobs.total IS 'while it runs: of how much; 0 where that is not known';
+COMMENT ON COLUMN triage.jobs.started_at IS 'when it began';
+COMMENT ON COLUMN triage.jobs.ended_at IS 'when it ended';
+COMMENT ON COLUMN triage.jobs.seconds IS 'how long it took, or has been taking';
+COMMENT ON COLUMN triage.jobs.result IS 'what came out';
+COMMENT ON COLUMN triage.jobs.error IS 'why it failed; it is tried again after ten seconds, twenty, and so on up to an hour';
+COMMENT ON COLUMN triage.jobs.pid IS 'the server process';
+
+SELECT pg_catalog.pg_extension_config_dump('triage.job', '');
+SELECT pg_catalog.pg_extension_config_dump('triage.job_job_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('triage.alert', '');
+SELECT pg_catalog.pg_extension_config_dump('triage.alert_alert_id_seq', '');

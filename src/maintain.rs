@@ -1,0 +1,139 @@
+//! What is due, done one step at a time: what `sql/maintain.sql` declares.
+
+use std::time::{Duration, Instant};
+
+use pgrx::iter::TableIterator;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::{name, pg_extern};
+
+use crate::catalog::maintenance::Due;
+use crate::catalog::{self, Writer};
+use crate::error::SqlResult;
+use crate::{attach, decide, gate, pg, settings};
+
+/// One call begins no step after this: its transaction should not be long.
+const TIME_FOR_STEPS: Duration = Duration::from_secs(20);
+
+/// Rows that one step classifies.
+const ROWS_AT_ONCE: i64 = 2000;
+
+/// Changes of reviews that one step counts.
+const CHANGES_AT_ONCE: i64 = 100_000;
+
+/// A step that has begun.
+pub struct Claim {
+    job: i64,
+    due: Due,
+}
+
+/// Finds the next step that is due, and writes down that it begins. `None` if nothing is, or
+/// another session is at it.
+pub fn claim() -> SqlResult<Option<Claim>> {
+    catalog::write(c"triage.maintain()", |w| {
+        if !w.try_lock_maintenance()? {
+            return Ok(None);
+        }
+        let Some(due) = w.next_due()? else {
+            return Ok(None);
+        };
+        let job = w.begin_job(&due)?;
+        Ok(job.map(|job| Claim { job, due }))
+    })
+}
+
+/// Does it, and writes down what came out: a step that fails is no error here. In the same
+/// transaction as [`claim`], or in the next.
+pub fn perform(claim: &Claim) -> SqlResult<()> {
+    let mine = catalog::write(c"triage.maintain()", |w| {
+        // Another session may have taken over in between.
+        Ok(w.try_lock_maintenance()? && w.is_running(claim.job)?)
+    })?;
+    if !mine {
+        return Ok(());
+    }
+    let outcome = pg::catching(|| step(&claim.due));
+    catalog::write(c"triage.maintain()", |w| w.end_job(claim.job, &outcome))
+}
+
+fn step(due: &Due) -> SqlResult<String> {
+    let classifier = due.classifier.as_deref().unwrap_or_default();
+    match due.step.as_str() {
+        "train" => gate::train(classifier, &due.reason),
+        "calibrate" => gate::calibrate(classifier),
+        step => catalog::write(c"triage.maintain()", |w| match step {
+            "fold" => fold(w, classifier),
+            "classify" => classify(w, classifier),
+            "tally" => tally(w),
+            "audit" => Ok(format!("{} emails drawn", w.draw_missing_audits()?)),
+            "watch" => w.watch(),
+            "retain" => retain(w),
+            _ => Ok("unknown step".to_owned()),
+        }),
+    }
+}
+
+fn fold(w: &mut Writer, classifier: &str) -> SqlResult<String> {
+    if !w.try_lock_base(classifier)? {
+        return Ok("another session does it".to_owned());
+    }
+    let folded = decide::fold(w, classifier)?;
+    Ok(format!("{folded} decisions"))
+}
+
+fn classify(w: &mut Writer, classifier: &str) -> SqlResult<String> {
+    let mut labelled = 0;
+    for source in w.attachments(None)? {
+        if source.classifier == classifier && labelled < ROWS_AT_ONCE {
+            labelled += attach::classify_rows(w, &source, ROWS_AT_ONCE - labelled)?;
+            w.progress(labelled, ROWS_AT_ONCE)?;
+        }
+    }
+    Ok(format!("{labelled} rows"))
+}
+
+fn tally(w: &mut Writer) -> SqlResult<String> {
+    let counted = w.fold_tally(CHANGES_AT_ONCE)?;
+    Ok(format!("{counted} changes"))
+}
+
+fn retain(w: &mut Writer) -> SqlResult<String> {
+    let [versions, jobs, alerts] = w.retain(settings::keep_versions(), settings::keep_jobs())?;
+    Ok(format!(
+        "deleted {versions} versions, {jobs} jobs, {alerts} alerts"
+    ))
+}
+
+// pgrx reads the columns off the type.
+#[allow(clippy::type_complexity)]
+#[pg_extern(sql = false)]
+fn maintain(
+    most: Option<i32>,
+) -> Result<
+    TableIterator<
+        'static,
+        (
+            name!(job_id, i64),
+            name!(step, Option<String>),
+            name!(classifier, Option<String>),
+            name!(reason, Option<String>),
+            name!(status, Option<String>),
+            name!(result, Option<String>),
+            name!(error, Option<String>),
+            name!(seconds, Option<f64>),
+        ),
+    >,
+    ErrorReport,
+> {
+    let most = most.map_or(usize::MAX, |most| most.max(0) as usize);
+    let begun = Instant::now();
+    let mut done = Vec::new();
+    while done.len() < most && begun.elapsed() < TIME_FOR_STEPS {
+        pg::check_for_interrupts();
+        let Some(claim) = claim()? else {
+            break;
+        };
+        perform(&claim)?;
+        done.push(catalog::as_owner(|w| w.job(claim.job))?);
+    }
+    Ok(TableIterator::new(done))
+}

@@ -1,0 +1,122 @@
+//! From counts to a version: training on all that was learned.
+
+use pg_triage_core::Model;
+use pgrx::{PgSqlErrorCode as Code, pg_extern};
+
+use crate::artifact_types::storable;
+use crate::catalog::base::Base;
+use crate::catalog::{self, NewModel, Verdict, Writer};
+use crate::error::{SqlResult, from_core, report};
+use crate::models::given_classifier;
+use crate::pg::{self, RawValue, check_for_interrupts};
+use crate::train;
+
+#[pg_extern(sql = false)]
+fn retrain(classifier: Option<&str>, note: Option<&str>) -> SqlResult<i32> {
+    let classifier = given_classifier(classifier)?;
+    catalog::write(c"triage.retrain()", |w| {
+        w.lock_classifier(classifier)?;
+        w.lock_base(classifier)?;
+        let mut base = w.read_base(classifier)?;
+        w.take_pending(classifier, &mut base)?;
+        train_version(w, classifier, base, note)
+    })
+}
+
+/// What training has made of counts.
+pub struct Trained {
+    /// What answers with these counts.
+    pub model: Model,
+    /// The same in full.
+    serving: Vec<u8>,
+    /// What the version keeps: counts that are not the decisions', and residuals.
+    own: Vec<u8>,
+    from_ledger: bool,
+}
+
+impl Trained {
+    /// Trains on all counts, those of a model from outside and what decisions have taught.
+    pub fn on(w: &mut Writer, classifier: &str, base: &mut Base) -> SqlResult<Self> {
+        let from_ledger = base.is_from_ledger();
+        let state = base.all();
+        if state.is_empty() {
+            return Err(report(
+                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                format!(
+                    "classifier \"{classifier}\" has nothing to learn from: decide some emails, or import history with triage.learn_from()"
+                ),
+            ));
+        }
+        let serving = train::fit(state)?;
+        let mut model = open(&serving)?;
+        // Residuals are the version's own, also where counts are not.
+        let mut own = state
+            .steps_alone(&check_for_interrupts)
+            .map_err(from_core)?;
+        if !from_ledger {
+            let mut counts = w.own_counts(classifier)?;
+            counts
+                .clear_steps(&check_for_interrupts)
+                .and_then(|()| counts.add_steps_of(&own, &check_for_interrupts))
+                .map_err(from_core)?;
+            own = counts;
+        }
+        let (fit, metrics) = (model.meta().fit, model.meta().metrics.clone());
+        let serving = match from_ledger {
+            true => serving,
+            // Residuals of labels that only decisions have are not kept with the version, so
+            // they must not answer now either.
+            false => {
+                let serving = base.put_together(&own, &fit, &metrics)?;
+                model = open(&serving)?;
+                serving
+            }
+        };
+        let own = own.pack(&fit, metrics, &check_for_interrupts);
+        let own = storable(own.map_err(from_core)?, "email_model")?;
+        Ok(Self {
+            model,
+            serving,
+            own,
+            from_ledger,
+        })
+    }
+
+    /// Stores the version.
+    pub fn store(
+        &self,
+        w: &mut Writer,
+        classifier: &str,
+        note: Option<&str>,
+        verdict: Option<Verdict>,
+    ) -> SqlResult<i32> {
+        let new = NewModel {
+            stored: RawValue::of_bytes(&self.own, c"email_model"),
+            about: &self.model,
+            from_ledger: self.from_ledger,
+            note,
+            verdict,
+        };
+        w.insert_model(classifier, new)
+    }
+}
+
+/// A model for classifying.
+pub fn open(bytes: &[u8]) -> SqlResult<Model> {
+    Model::from_front(pg::copy(bytes)?, &check_for_interrupts).map_err(from_core)
+}
+
+/// Trains on a base, and activates the result.
+pub fn train_version(
+    w: &mut Writer,
+    classifier: &str,
+    mut base: Base,
+    note: Option<&str>,
+) -> SqlResult<i32> {
+    w.complete_sample(classifier, base.learned(), false)?;
+    let trained = Trained::on(w, classifier, &mut base)?;
+    let version = trained.store(w, classifier, note, None)?;
+    w.activate(classifier, version, note)?;
+    w.store_trained(classifier, version, &trained.serving, base)?;
+    Ok(version)
+}
