@@ -14,7 +14,7 @@ GRANT EXECUTE ON FUNCTION classify_email_scores(text, text) TO triage_reader;
 GRANT EXECUTE ON FUNCTION explain_email(text, text, text, integer) TO triage_reader;
 
 -- Pure. The functions that an aggregate consists of need no grant to its callers.
-GRANT EXECUTE ON FUNCTION triage.label_key(text) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION triage.label_key(text), triage.wilson_low(bigint, bigint), triage.wilson_high(bigint, bigint) TO PUBLIC;
 
 GRANT SELECT ON triage.classifier, triage.label, triage.activations, triage.model_versions TO triage_reader;
 GRANT UPDATE (review_below) ON triage.classifier TO triage_trainer;
@@ -34,7 +34,10 @@ GRANT EXECUTE ON FUNCTION triage.find_suspects(text) TO triage_reviewer;
 GRANT SELECT (decision_id, review_id, classifier, kind, old_label, new_label, predicted_label, confidence, model_version,
     note, actor, decided_at, batch_id, door, connected_as, acting_as, application_name, replaces, undoes) ON triage.decision
     TO triage_reviewer;
-GRANT SELECT ON triage.tally_now, triage.report_zone, triage.cost TO triage_reader;
+-- Labels and numbers, no text.
+GRANT SELECT ON triage.tally_now, triage.report_zone, triage.cost,
+    triage.accuracy_daily, triage.confusion_matrix, triage.class_metrics, triage.calibration, triage.calibration_summary,
+    triage.override_rate_daily, triage.automation_rate_daily, triage.time_to_correction_daily, triage.error_cost_daily, triage.error_cost TO triage_reader;
 GRANT EXECUTE ON FUNCTION triage.tally_entry(triage.tally_change, text) TO triage_reader;
 GRANT INSERT, UPDATE, DELETE ON triage.cost TO triage_trainer;
 -- Called by a trigger on what reviewers may change.
