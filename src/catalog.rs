@@ -15,6 +15,8 @@ use crate::error::{SqlResult, from_core, report, unknown};
 use crate::pg::{self, Rows};
 
 pub mod base;
+pub mod installed;
+pub mod job;
 pub mod ledger;
 pub mod review;
 pub mod source;

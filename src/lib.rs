@@ -20,6 +20,7 @@ mod decide;
 mod error;
 mod explain;
 mod learn;
+mod maintain;
 mod models;
 mod pg;
 mod review;
@@ -29,6 +30,7 @@ mod session;
 mod settings;
 mod suspects;
 mod train;
+mod worker;
 
 pgrx::pg_module_magic!(name, version);
 
@@ -51,6 +53,16 @@ pgrx::extension_sql_file!(
     name = "suspects",
     requires = ["learn"]
 );
+pgrx::extension_sql_file!(
+    "../sql/maintain.sql",
+    name = "maintain",
+    requires = ["suspects"]
+);
+pgrx::extension_sql_file!(
+    "../sql/worker.sql",
+    name = "worker",
+    requires = ["maintain"]
+);
 pgrx::extension_sql_file!("../sql/privileges.sql", name = "privileges", finalize);
 
 /// Called by the server when it loads the library.
@@ -58,6 +70,7 @@ pgrx::extension_sql_file!("../sql/privileges.sql", name = "privileges", finalize
 pub extern "C-unwind" fn _PG_init() {
     settings::register();
     pg::watch_invalidations();
+    worker::register();
 }
 
 #[cfg(any(test, feature = "pg_test"))]

@@ -1,6 +1,7 @@
 //! Every setting of pg_triage.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
+use std::time::Duration;
 
 use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting, PostgresGucEnum};
 
@@ -19,7 +20,12 @@ static TRAINING_MEMORY: GucSetting<i32> = GucSetting::<i32>::new(1 << 20);
 static ON_ERROR: GucSetting<OnError> = GucSetting::<OnError>::new(OnError::Pending);
 static MAX_ROWS_PER_CORRECTION: GucSetting<i32> = GucSetting::<i32>::new(50);
 static FOLD_AFTER: GucSetting<i32> = GucSetting::<i32>::new(500);
+static WORKER_NAPTIME: GucSetting<i32> = GucSetting::<i32>::new(60);
+static WORKER_ROLE: GucSetting<Option<CString>> =
+    GucSetting::<Option<CString>>::new(Some(DEFAULT_WORKER_ROLE));
 static ACTOR: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
+
+const DEFAULT_WORKER_ROLE: &CStr = c"triage_worker";
 
 /// Declares the settings to the server.
 pub fn register() {
@@ -77,6 +83,26 @@ pub fn register() {
         GucContext::Userset,
         GucFlags::default(),
     );
+    GucRegistry::define_int_guc(
+        c"pg_triage.worker_naptime",
+        c"Longest time until the background worker looks at a database in which emails arrive.",
+        c"Decisions wake it at once. A database where nothing happened since it last looked, or \
+          without the extension, waits ten times as long.",
+        &WORKER_NAPTIME,
+        1,
+        86_400,
+        GucContext::Sighup,
+        GucFlags::UNIT_S,
+    );
+    GucRegistry::define_string_guc(
+        c"pg_triage.worker_role",
+        c"Role that the background worker connects as.",
+        c"It must be allowed to log in (PostgreSQL asks that of background workers, too; it \
+          needs no password), and to execute triage.maintain(). A superuser is refused.",
+        &WORKER_ROLE,
+        GucContext::Sighup,
+        GucFlags::default(),
+    );
     crate::pg::reserve_setting_prefix(c"pg_triage");
 }
 
@@ -98,6 +124,20 @@ pub fn max_rows_per_correction() -> u64 {
 /// `pg_triage.fold_after`
 pub fn fold_after() -> i64 {
     FOLD_AFTER.get().into()
+}
+
+/// `pg_triage.worker_naptime`
+pub fn worker_naptime() -> Duration {
+    Duration::from_secs(WORKER_NAPTIME.get().unsigned_abs().into())
+}
+
+/// `pg_triage.worker_role`
+pub fn worker_role() -> String {
+    let role = WORKER_ROLE.get();
+    role.as_deref()
+        .unwrap_or(DEFAULT_WORKER_ROLE)
+        .to_string_lossy()
+        .into_owned()
 }
 
 /// `pg_triage.actor`, if it is set.

@@ -158,6 +158,7 @@ impl Writer<'_, '_> {
                     row_version = r.row_version + 1, {also_set}
               WHERE {where_known}"
         );
+        session::note_received();
         session::as_own_change(session::Change::Review, || {
             self.run(
                 &query,
@@ -205,6 +206,7 @@ impl Writer<'_, '_> {
         classifier: &str,
         given_label: Option<&str>,
     ) -> SqlResult<()> {
+        session::note_received();
         self.run(
             "INSERT INTO triage.review (classifier, source, email_key, queue_reason, given_label)
              VALUES ($1, $2, $3, 'unclassified', $4) ON CONFLICT DO NOTHING",
