@@ -199,6 +199,8 @@ struct Launcher {
     role: Option<Oid>,
     complaint: Complaint,
     surveyed: Option<Instant>,
+    /// Somebody waits for what the last survey did not find.
+    is_missed: bool,
 }
 
 /// Runs until the process is ended, or the only database is gone.
@@ -223,14 +225,13 @@ pub fn run(only: Option<Oid>) {
         role: None,
         complaint: Complaint::default(),
         surveyed: None,
+        is_missed: false,
     };
     while launcher.serve() {
         let woken = process::sleep(launcher.pause());
         let reloaded = process::reload_settings();
         launcher.hear(woken && !reloaded);
-        if reloaded {
-            launcher.surveyed = None;
-        }
+        launcher.is_missed |= reloaded;
     }
 }
 
@@ -242,9 +243,10 @@ impl Launcher {
             match self.databases.get_mut(&place.database()) {
                 Some(database) => database.wish = database.wish.max(wish),
                 // It is new.
-                None if wish != Wish::None => self.surveyed = None,
-                None => {}
+                None => self.is_missed |= wish != Wish::None,
             }
+            // CREATE EXTENSION makes the role.
+            self.is_missed |= wish == Wish::Now && self.role.is_none();
         }
         // Without preload a session can only wake us.
         let wish = match (self.only, woken) {
@@ -277,6 +279,8 @@ impl Launcher {
             .problem
             .set(problem.as_deref().unwrap_or_default());
         match problem {
+            // Nothing is wrong before the first CREATE EXTENSION.
+            Some(_) if self.board.places().next().is_none() => {}
             Some(problem) => self.complaint.make(problem),
             None => self.complaint.settle("there is a role to work as again"),
         }
@@ -311,6 +315,7 @@ impl Launcher {
             }
         }
         self.surveyed = Some(Instant::now());
+        self.is_missed = false;
     }
 
     /// Starts what is due and looks after what runs; false if there is nothing left to serve.
@@ -318,10 +323,7 @@ impl Launcher {
         if self.board.is_stopped() {
             return false;
         }
-        if self
-            .surveyed
-            .is_none_or(|at| at.elapsed() >= settings::worker_naptime())
-        {
+        if self.until_survey().is_zero() {
             self.survey();
             if self.only.is_some() && self.databases.is_empty() {
                 return false;
@@ -372,13 +374,18 @@ impl Launcher {
             .count()
     }
 
+    fn until_survey(&self) -> Duration {
+        let pause = match self.is_missed {
+            true => PAUSE,
+            false => settings::worker_naptime(),
+        };
+        self.surveyed
+            .map_or(Duration::ZERO, |at| pause.saturating_sub(at.elapsed()))
+    }
+
     /// How long to sleep.
     fn pause(&self) -> Duration {
-        let now = Instant::now();
-        let naptime = settings::worker_naptime();
-        let survey = self.surveyed.map_or(Duration::ZERO, |at| {
-            (at + naptime).saturating_duration_since(now)
-        });
+        let survey = self.until_survey();
         if self.running() > 0 {
             return survey.min(WATCH);
         }
@@ -390,6 +397,8 @@ impl Launcher {
             .values()
             .filter_map(|database| self.due(database))
             .min();
-        due.map_or(survey, |due| survey.min(due.saturating_duration_since(now)))
+        due.map_or(survey, |due| {
+            survey.min(due.saturating_duration_since(Instant::now()))
+        })
     }
 }
