@@ -49,6 +49,10 @@ pub fn begin(claim: &Claim) -> SqlResult<Option<Making>> {
     if !is_mine(claim)? {
         return Ok(None);
     }
+    pg::report_activity(&match &claim.due.classifier {
+        Some(classifier) => format!("{} {classifier}: {}", claim.due.step, claim.due.reason),
+        None => format!("{}: {}", claim.due.step, claim.due.reason),
+    });
     let begun = pg::catching(|| step(&claim.due));
     let outcome = match begun {
         Ok(Outcome::Making(making)) => {
