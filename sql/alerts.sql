@@ -116,10 +116,11 @@ SELECT s.classifier,
        s.problem IS NULL AS ok,
        COALESCE(s.problem, 'all is well') AS state,
        CASE WHEN s.what_to_do IS NOT NULL THEN s.what_to_do ELSE 'nothing' END AS what_to_do,
-       s.active_version, s.trained_at, s.new_decisions, s.pending_decisions, s.open_alerts, s.last_maintenance
+       s.active_version, s.trained_at, s.new_decisions, s.pending_decisions, s.open_alerts, s.last_maintenance, s.worker
   FROM (
     SELECT c.name AS classifier, a.version AS active_version, m.trained_at, n.new_decisions, p.pending_decisions,
            COALESCE(l.open_alerts, 0::bigint) AS open_alerts, j.last_maintenance,
+           COALESCE(k.problem, k.last_error, 'serves this database') AS worker,
            CASE WHEN w.severity IS NOT NULL THEN w.message
                 WHEN a.version IS NULL AND n.new_decisions OPERATOR(pg_catalog.=) 0 THEN 'it has learned nothing yet'
                 WHEN j.last_maintenance IS NULL AND n.new_decisions OPERATOR(pg_catalog.>) 0 THEN 'maintenance has never run'
@@ -133,7 +134,7 @@ SELECT s.classifier,
                 WHEN (j.last_maintenance IS NULL
                       OR j.last_maintenance OPERATOR(pg_catalog.<) (pg_catalog.now() OPERATOR(pg_catalog.-) '1 day'::interval))
                  AND (n.new_decisions OPERATOR(pg_catalog.+) p.pending_decisions) OPERATOR(pg_catalog.>) 0
-                     THEN 'shared_preload_libraries = ''pg_triage'', or SELECT triage.start_worker(), or SELECT * FROM triage.maintain() now and then'
+                     THEN COALESCE(k.problem, k.last_error, 'look for pg_triage in the server''s log') OPERATOR(pg_catalog.||) '; or SELECT * FROM triage.maintain() now and then'
            END AS what_to_do
       FROM triage.classifier c
       LEFT JOIN LATERAL (SELECT a.version FROM triage.activation a WHERE a.classifier OPERATOR(pg_catalog.=) c.name
@@ -155,6 +156,7 @@ SELECT s.classifier,
                           ORDER BY w.severity, w.since LIMIT 1) w ON true
      CROSS JOIN (SELECT pg_catalog.max(j.ended_at) AS last_maintenance
                    FROM (SELECT j.ended_at FROM triage.job j ORDER BY j.job_id DESC LIMIT 10) j) j
+     CROSS JOIN triage.worker_status() k
   ) s;
 COMMENT ON VIEW triage.status IS 'one row per classifier: whether all is well, and what to do if not';
 COMMENT ON COLUMN triage.status.classifier IS 'the classifier';
@@ -167,3 +169,4 @@ COMMENT ON COLUMN triage.status.new_decisions IS 'decisions that it was not trai
 COMMENT ON COLUMN triage.status.pending_decisions IS 'decisions that each session adds to its model, until they are folded';
 COMMENT ON COLUMN triage.status.open_alerts IS 'see triage.alerts';
 COMMENT ON COLUMN triage.status.last_maintenance IS 'when a step ended last';
+COMMENT ON COLUMN triage.status.worker IS 'whether a background worker serves this database, or why not; what is due can also be done by SELECT * FROM triage.maintain()';

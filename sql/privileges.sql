@@ -62,7 +62,13 @@ GRANT EXECUTE ON FUNCTION triage.forget(text, text),
     triage.forget_classifier(text),
     triage.learned_state(text),
     triage.replayed_state(text) TO triage_admin;
-GRANT SELECT ON triage.decision, triage.pending TO triage_admin;
+GRANT SELECT ON triage.decision, triage.pending, triage.tally, triage.tally_change, triage.tally_zone TO triage_admin;
 -- Models hold hashes and counts of private mail: admins and the owner only.
 GRANT SELECT ON triage.model, triage.activation TO triage_admin;
 GRANT DELETE, TRUNCATE ON triage.email TO triage_admin;
+GRANT EXECUTE ON FUNCTION triage.start_worker(), triage.stop_worker(), triage.wake_worker(), triage.maintain(integer)
+    TO triage_trainer;
+GRANT EXECUTE ON FUNCTION triage.worker_status() TO triage_reader;
+GRANT SELECT ON triage.job TO triage_reader;
+GRANT USAGE ON SCHEMA triage TO triage_worker;
+GRANT EXECUTE ON FUNCTION triage.maintain(integer) TO triage_worker;

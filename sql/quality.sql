@@ -6,11 +6,11 @@
 CREATE FUNCTION triage.wilson_low(correct bigint, n bigint) RETURNS float8
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     BEGIN ATOMIC
-        -- 3.8414588 is the square of 1.9599640, between which and its negative a normal variable is 95 % of the time.
-        SELECT CASE WHEN n > 0::bigint THEN greatest(0::float8,
-            (correct::float8 + 1.9207294::float8
-             - 1.9599640::float8 * pg_catalog.sqrt(correct::float8 * (n - correct)::float8 / n::float8 + 0.9603647::float8))
-            / (n::float8 + 3.8414588::float8)) END;
+        -- 3.841458881296 is the square of 1.959964, between which and its negative a normal variable is 95 % of the time.
+        SELECT CASE WHEN n > 0::bigint AND correct IS NOT NULL THEN greatest(0::float8,
+            (correct::float8 + 1.920729440648::float8
+             - 1.959964::float8 * pg_catalog.sqrt(correct::float8 * (n - correct)::float8 / n::float8 + 0.960364720324::float8))
+            / (n::float8 + 3.841458881296::float8)) END;
     END;
 COMMENT ON FUNCTION triage.wilson_low(bigint, bigint) IS
     'lower end of the 95 % Wilson interval of a share of which correct of n were observed; NULL if n is 0';
@@ -262,7 +262,7 @@ SELECT e.classifier, nullif(e.model_version, 0) AS model_version, e.actual_label
   FROM (SELECT t.classifier, t.model_version, t.actual_label, t.predicted_label,
                pg_catalog.sum(t.n)::bigint AS known_errors,
                coalesce(pg_catalog.sum(t.n) FILTER (WHERE t.audit), 0)::bigint AS audit_errors,
-               (pg_catalog.sum(pg_catalog.sum(t.n) FILTER (WHERE t.audit AND t.actual_label OPERATOR(pg_catalog.<>) '')) OVER version)::bigint AS answered,
+               coalesce(pg_catalog.sum(pg_catalog.sum(t.n) FILTER (WHERE t.audit AND t.actual_label OPERATOR(pg_catalog.<>) '')) OVER version, 0)::bigint AS answered,
                (pg_catalog.sum(pg_catalog.sum(t.n)) OVER version)::bigint AS predictions
           FROM triage.tally_now t
          WHERE t.grain OPERATOR(pg_catalog.=) 'label'

@@ -20,6 +20,20 @@ BEGIN
     END LOOP;
 END
 $$;
+
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles r
+                    WHERE r.rolname OPERATOR(pg_catalog.=) 'triage_worker'::pg_catalog.name) THEN
+        -- PostgreSQL asks background workers, too, whether their role may log in. Without a
+        -- password nobody else can, unless pg_hba.conf says "trust".
+        CREATE ROLE triage_worker LOGIN;
+        COMMENT ON ROLE triage_worker IS
+            'pg_triage: what the background worker connects as; may do maintenance and nothing else';
+    END IF;
+END
+$$;
+
 GRANT triage_reader TO triage_reviewer;
 GRANT triage_reviewer TO triage_trainer;
 GRANT triage_trainer TO triage_admin;

@@ -16,6 +16,7 @@ use crate::error::{SqlResult, from_core, report, unknown};
 use crate::pg::{self, Rows};
 
 pub mod base;
+pub mod installed;
 pub mod ledger;
 pub mod maintenance;
 pub mod quality;

@@ -1,12 +1,16 @@
 //! Training by maintenance: a challenger is activated only if it is not worse than the
 //! champion on the same decided emails, which neither has learned.
+//!
+//! Training takes seconds, and a transaction holds vacuum back. So what it needs is read in
+//! one transaction, and what came out is written in another.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use pg_triage_core::gate::{self, Comparison, Contradicted, Refusal};
-use pg_triage_core::{Features, Model, Trainer, fold_label};
+use pg_triage_core::{Features, Fit, Model, State, Trainer, fold_label};
 
 use crate::catalog::base::Base;
+use crate::catalog::ledger::InForce;
 use crate::catalog::{self, Verdict, Writer};
 use crate::decide;
 use crate::error::{SqlResult, from_core};
@@ -17,172 +21,268 @@ use crate::retrain::{Trained, open};
 const NEW_DECISIONS: i64 = 2000;
 const OLD_DECISIONS: i64 = 1000;
 
-/// Log-odds against a label from which on it counts as contradicted: ten to one.
-const CONTRADICTED: f64 = std::f64::consts::LN_10;
+/// Log-odds against a label from which on it counts as contradicted: three to one. Wrong
+/// decisions about alike emails support each other, so it must not be much.
+const CONTRADICTED: f64 = 1.1;
 
-/// What a training job does: read, train, compare, look at reviewers, activate.
-const STAGES: i64 = 5;
-
-/// A challenger, and what is to become of it.
-struct Challenge {
-    trained: Trained,
-    verdict: Verdict,
-    summary: String,
+/// What is read to make a new version.
+struct Reading {
+    classifier: String,
+    /// The active version, 0 for decisions alone.
+    champion: i32,
+    last_decision: i64,
+    /// All that was learned, but for the emails to judge with.
+    base: Base,
+    /// Counts that are not the decisions', where there are any.
+    outside: Option<State>,
+    /// Decided emails and their labels, which nothing has learned.
+    judges: Vec<(Features, String)>,
 }
 
-/// Trains a challenger, and activates it if it may take the champion's place; says what
-/// happened. Nothing is locked while it trains: decisions go on.
-pub fn train(classifier: &str, reason: &str) -> SqlResult<String> {
-    let challenge = catalog::under_snapshot(|w| challenge(w, classifier))?;
-    catalog::write(c"triage.maintain()", |w| {
-        w.lock_classifier(classifier)?;
-        let champion = w.active_version(classifier)?.unwrap_or(0);
-        if champion != challenge.verdict.champion {
-            return Ok(format!(
-                "dropped: version {champion} was activated meanwhile"
-            ));
-        }
-        let Challenge {
-            trained,
-            verdict,
-            summary,
-        } = challenge;
-        let refused = verdict.refused.clone();
-        let note = format!("trained by maintenance: {reason}");
-        let version = trained.store(w, classifier, Some(&note), Some(verdict))?;
-        if let Some(refused) = refused {
-            return Ok(format!("version {version} refused: {refused}"));
-        }
-        activate(w, classifier, version, &format!("{reason}; {summary}"))?;
-        Ok(format!("version {version} activated: {summary}"))
-    })
+/// A version in the making.
+pub enum Making {
+    /// What training needs, with the latest decisions: whether each is newer than the
+    /// champion, who made it, and what it said.
+    Training(Box<Training>),
+    /// What calibration needs.
+    Calibrating(Box<Calibrating>),
 }
 
-/// Folds first: a version's residuals are about labels that the base has emails of.
-fn activate(w: &mut Writer, classifier: &str, version: i32, why: &str) -> SqlResult<()> {
-    w.lock_base(classifier)?;
-    decide::fold(w, classifier)?;
-    w.activate(classifier, version, Some(why))?;
-    w.rebase(classifier)
+/// See [`Making::Training`].
+pub struct Training {
+    reading: Reading,
+    reason: String,
+    latest: Vec<(bool, String, InForce)>,
+    made: Option<(Trained, Verdict, String)>,
 }
 
-fn challenge(w: &mut Writer, classifier: &str) -> SqlResult<Challenge> {
-    w.progress(0, STAGES)?;
-    let mut base = read(w, classifier)?;
-    let champion_version = w.active_version(classifier)?.unwrap_or(0);
-    let (learned, last_decision) = (w.last_learned(classifier)?, w.last_decision()?);
-    let held_out = w.to_judge_with(classifier, learned)?;
-    let emails = leave_out(w, &mut base, &held_out)?;
-    let champion = open(&base.packed()?)?;
-    w.progress(1, STAGES)?;
-    let trained = Trained::on(w, classifier, &mut base)?;
-    w.progress(2, STAGES)?;
-    let mut comparison = Comparison::default();
-    for (features, label) in &emails {
-        check_for_interrupts();
-        let truth = fold_label(label).map_err(from_core)?;
-        let is_right = |model: &Model| -> SqlResult<bool> {
-            match model.classify(features, &check_for_interrupts) {
-                Some(answer) => Ok(fold_label(answer.label).map_err(from_core)? == truth),
-                None => Ok(false),
+/// See [`Making::Calibrating`].
+pub struct Calibrating {
+    reading: Reading,
+    fit: Option<Fit>,
+}
+
+impl Making {
+    /// Reads what training needs. Nothing stays locked: decisions go on.
+    pub fn training(classifier: &str, reason: &str) -> SqlResult<Self> {
+        catalog::under_snapshot(|w| {
+            let learned = w.last_learned(classifier)?;
+            let judges = w.to_judge_with(classifier, learned)?;
+            let reading = Reading::new(w, classifier, &judges)?;
+            let mut latest = Vec::new();
+            for (is_new, range, most) in [
+                (true, (learned, reading.last_decision), NEW_DECISIONS),
+                (false, (0, learned), OLD_DECISIONS),
+            ] {
+                for (actor, decision) in w.latest_by_actor(classifier, range, most)? {
+                    if !judges.contains(&decision.decision_id) {
+                        latest.push((is_new, actor, decision));
+                    }
+                }
             }
-        };
-        comparison.add(label, is_right(&champion)?, is_right(&trained.model)?);
+            Ok(Self::Training(Box::new(Training {
+                reading,
+                reason: reason.to_owned(),
+                latest,
+                made: None,
+            })))
+        })
     }
-    w.progress(3, STAGES)?;
-    let new = (learned, last_decision);
-    let refused = match inconsistent_reviewer(w, classifier, &mut base, new, &held_out)? {
-        Some(reviewer) => Some(reviewer),
-        None => comparison.refusal().map(|refusal| worded(&refusal)),
-    };
-    w.progress(4, STAGES)?;
-    let compared = comparison.all;
-    Ok(Challenge {
-        trained,
-        summary: format!(
-            "{} of {} decided emails right, {} before",
-            compared.challenger, compared.emails, compared.champion
-        ),
-        verdict: Verdict {
+
+    /// Reads what calibration needs: the audit sample since the active version was trained.
+    pub fn calibrating(classifier: &str) -> SqlResult<Self> {
+        catalog::under_snapshot(|w| {
+            let learned = w.last_learned(classifier)?;
+            let audited = w.audited(classifier, learned)?;
+            let reading = Reading::new(w, classifier, &audited)?;
+            Ok(Self::Calibrating(Box::new(Calibrating {
+                reading,
+                fit: None,
+            })))
+        })
+    }
+
+    /// Makes the version. Needs no transaction.
+    pub fn make(&mut self) -> SqlResult<()> {
+        match self {
+            Self::Training(training) => training.make(),
+            Self::Calibrating(calibrating) => {
+                let reading = &mut calibrating.reading;
+                let model = open(&reading.base.packed()?)?;
+                calibrating.fit =
+                    gate::recalibrated(&model, &reading.judges, &check_for_interrupts)
+                        .map_err(from_core)?;
+                Ok(())
+            }
+        }
+    }
+
+    /// Stores it, and activates it if it may take the champion's place; says what happened.
+    pub fn settle(self) -> SqlResult<String> {
+        catalog::write(c"triage.maintain()", |w| match self {
+            Self::Training(training) => training.settle(w),
+            Self::Calibrating(calibrating) => calibrating.settle(w),
+        })
+    }
+}
+
+impl Reading {
+    /// Reads all counts, and takes these decisions out of them.
+    fn new(w: &mut Writer, classifier: &str, judges: &[i64]) -> SqlResult<Self> {
+        w.check_classifier(classifier)?;
+        let champion = w.active_version(classifier)?.unwrap_or(0);
+        let last_decision = w.last_decision()?;
+        let mut base = w.read_base(classifier)?;
+        w.add_pending(classifier, &mut base)?;
+        w.complete_sample(classifier, base.learned(), true)?;
+        let outside = w.outside_counts(classifier, &base)?;
+        let taught = w.taught(judges, base.steps_of())?;
+        for taught in &taught {
+            check_for_interrupts();
+            base.leave_out(taught)?;
+        }
+        let judges = taught.into_iter().map(|t| (t.features, t.label));
+        Ok(Self {
+            classifier: classifier.to_owned(),
+            champion,
             last_decision,
-            champion: champion_version,
+            base,
+            outside,
+            judges: judges.collect(),
+        })
+    }
+
+    /// Locks the classifier; false if another version has become active since.
+    fn is_current(&self, w: &mut Writer) -> SqlResult<bool> {
+        w.lock_classifier(&self.classifier)?;
+        Ok(w.active_version(&self.classifier)?.unwrap_or(0) == self.champion)
+    }
+
+    /// Activates a version. Folds first: its residuals are about labels that the base has
+    /// emails of.
+    fn activate(&self, w: &mut Writer, version: i32, why: &str) -> SqlResult<String> {
+        w.lock_base(&self.classifier)?;
+        decide::fold(w, &self.classifier)?;
+        w.activate(&self.classifier, version, Some(why))?;
+        w.rebase(&self.classifier)?;
+        Ok(format!("version {version} activated: {why}"))
+    }
+}
+
+const SUPERSEDED: &str = "dropped: another version was activated meanwhile";
+
+impl Training {
+    fn make(&mut self) -> SqlResult<()> {
+        let Reading {
+            classifier,
+            base,
+            outside,
+            judges,
+            ..
+        } = &mut self.reading;
+        let champion = open(&base.packed()?)?;
+        let trained = Trained::on(classifier, base, outside.take())?;
+        let mut comparison = Comparison::default();
+        for (features, label) in judges.iter() {
+            check_for_interrupts();
+            let truth = fold_label(label).map_err(from_core)?;
+            let is_right = |model: &Model| -> SqlResult<bool> {
+                match model.classify(features, &check_for_interrupts) {
+                    Some(answer) => Ok(fold_label(answer.label).map_err(from_core)? == truth),
+                    None => Ok(false),
+                }
+            };
+            comparison.add(label, is_right(&champion)?, is_right(&trained.model)?);
+        }
+        let refused = match self.inconsistent_reviewer()? {
+            Some(reviewer) => Some(reviewer),
+            None => comparison.refusal().map(|refusal| worded(&refusal)),
+        };
+        let compared = comparison.all;
+        let summary = format!(
+            "{}; {} of {} decided emails right, {} before",
+            self.reason, compared.challenger, compared.emails, compared.champion
+        );
+        let verdict = Verdict {
+            last_decision: self.reading.last_decision,
+            champion: self.reading.champion,
             compared,
             refused,
-        },
-    })
-}
-
-/// The base with all decisions.
-fn read(w: &mut Writer, classifier: &str) -> SqlResult<Base> {
-    w.check_classifier(classifier)?;
-    let mut base = w.read_base(classifier)?;
-    w.add_pending(classifier, &mut base)?;
-    w.complete_sample(classifier, base.learned(), true)?;
-    Ok(base)
-}
-
-/// Takes emails back that decisions have taught; returns them with their labels.
-fn leave_out(
-    w: &mut Writer,
-    base: &mut Base,
-    decisions: &[i64],
-) -> SqlResult<Vec<(Features, String)>> {
-    let taught = w.taught(decisions, base.steps_of())?;
-    for taught in &taught {
-        check_for_interrupts();
-        base.leave_out(taught)?;
+        };
+        self.made = Some((trained, verdict, summary));
+        Ok(())
     }
-    let emails = taught.into_iter().map(|t| (t.features, t.label));
-    Ok(emails.collect())
-}
 
-/// Whose decisions since the champion was trained all others contradict far more often than
-/// anybody else's: somebody who guesses, or does harm. When the words of the mails change, or
-/// labels overlap, it happens to all.
-fn inconsistent_reviewer(
-    w: &mut Writer,
-    classifier: &str,
-    base: &mut Base,
-    (learned, last): (i64, i64),
-    left_out: &[i64],
-) -> SqlResult<Option<String>> {
-    let auditor = Trainer::auditor(base.learned(), &check_for_interrupts).map_err(from_core)?;
-    let Some(auditor) = auditor else {
-        return Ok(None);
-    };
-    let left_out: HashSet<i64> = left_out.iter().copied().collect();
-    let mut all = Contradicted::default();
-    let mut by_actor: BTreeMap<String, Contradicted> = BTreeMap::new();
-    for (range, most) in [
-        ((learned, last), NEW_DECISIONS),
-        ((0, learned), OLD_DECISIONS),
-    ] {
-        for (actor, decision) in w.latest_by_actor(classifier, range, most)? {
+    /// Whose decisions since the champion was trained all others contradict far more often
+    /// than anybody else's: somebody who guesses, or does harm. When the words of the mails
+    /// change, or labels overlap, it happens to all.
+    fn inconsistent_reviewer(&mut self) -> SqlResult<Option<String>> {
+        let learned = self.reading.base.learned();
+        let auditor = Trainer::auditor(learned, &check_for_interrupts).map_err(from_core)?;
+        let Some(auditor) = auditor else {
+            return Ok(None);
+        };
+        let mut all = Contradicted::default();
+        let mut by_actor: BTreeMap<&str, Contradicted> = BTreeMap::new();
+        for (is_new, actor, decision) in &self.latest {
             check_for_interrupts();
-            if left_out.contains(&decision.decision_id) {
-                continue;
-            }
             let found = auditor
                 .contradiction(&decision.features, &decision.label)
                 .map_err(from_core)?;
             let contradicted = found.is_some_and(|found| found.margin >= CONTRADICTED);
             all.add(contradicted);
-            if range.0 == learned {
+            if *is_new {
                 by_actor.entry(actor).or_default().add(contradicted);
             }
         }
+        let worst = by_actor
+            .into_iter()
+            .filter(|(_, of)| of.stands_out_from(&all.without(of)))
+            .max_by(|(_, a), (_, b)| a.share().total_cmp(&b.share()));
+        Ok(worst.map(|(actor, of)| {
+            let others = all.without(&of);
+            format!(
+                "reviewer \"{actor}\": all other decisions contradict {} of {}, and {} of the {} others",
+                of.contradicted, of.decisions, others.contradicted, others.decisions
+            )
+        }))
     }
-    let worst = by_actor
-        .into_iter()
-        .filter(|(_, of)| of.stands_out_from(&all.without(of)))
-        .max_by(|(_, a), (_, b)| a.share().total_cmp(&b.share()));
-    Ok(worst.map(|(actor, of)| {
-        let others = all.without(&of);
-        format!(
-            "reviewer \"{actor}\": all other decisions contradict {} of {}, and {} of the {} others",
-            of.contradicted, of.decisions, others.contradicted, others.decisions
-        )
-    }))
+
+    fn settle(self, w: &mut Writer) -> SqlResult<String> {
+        let Some((trained, verdict, summary)) = self.made else {
+            return Ok("nothing was trained".to_owned());
+        };
+        if !self.reading.is_current(w)? {
+            return Ok(SUPERSEDED.to_owned());
+        }
+        let refused = verdict.refused.clone();
+        let note = format!("trained by maintenance: {}", self.reason);
+        let classifier = &self.reading.classifier;
+        let version = trained.store(w, classifier, Some(&note), Some(verdict))?;
+        match refused {
+            Some(refused) => Ok(format!("version {version} refused: {refused}")),
+            None => self.reading.activate(w, version, &summary),
+        }
+    }
+}
+
+impl Calibrating {
+    /// No label changes, only how sure the answers are.
+    fn settle(self, w: &mut Writer) -> SqlResult<String> {
+        let emails = self.reading.judges.len();
+        let Some(fit) = self.fit else {
+            return Ok(format!(
+                "as it is: {emails} audited emails suggest nothing clearly better"
+            ));
+        };
+        if !self.reading.is_current(w)? {
+            return Ok(SUPERSEDED.to_owned());
+        }
+        let (classifier, champion) = (&self.reading.classifier, self.reading.champion);
+        let version = w.store_refitted(classifier, champion, &fit)?;
+        let why = format!("calibrated on {emails} audited emails");
+        self.reading.activate(w, version, &why)
+    }
 }
 
 fn worded(refusal: &Refusal) -> String {
@@ -203,37 +303,4 @@ fn worded(refusal: &Refusal) -> String {
             of.challenger, of.emails, of.champion
         ),
     }
-}
-
-/// Fits the calibration of the active version to the audit sample since it was trained; says
-/// what happened. No label changes, only how sure the answers are.
-pub fn calibrate(classifier: &str) -> SqlResult<String> {
-    let found = catalog::under_snapshot(|w| {
-        let champion = w.active_version(classifier)?.unwrap_or(0);
-        let mut base = read(w, classifier)?;
-        let learned = w.last_learned(classifier)?;
-        let audited = w.audited(classifier, learned)?;
-        let emails = leave_out(w, &mut base, &audited)?;
-        let model = open(&base.packed()?)?;
-        let fit = gate::recalibrated(&model, &emails, &check_for_interrupts).map_err(from_core)?;
-        Ok((champion, emails.len(), fit))
-    })?;
-    let (champion, emails, fit) = found;
-    let Some(fit) = fit else {
-        return Ok(format!(
-            "as it is: {emails} audited emails suggest nothing clearly better"
-        ));
-    };
-    catalog::write(c"triage.maintain()", |w| {
-        w.lock_classifier(classifier)?;
-        if w.active_version(classifier)?.unwrap_or(0) != champion {
-            return Ok("dropped: another version was activated meanwhile".to_owned());
-        }
-        let version = w.store_refitted(classifier, champion, &fit)?;
-        let why = format!("calibrated on {emails} audited emails");
-        activate(w, classifier, version, &why)?;
-        Ok(format!(
-            "version {version} activated: calibrated on {emails} audited emails"
-        ))
-    })
 }

@@ -34,6 +34,7 @@ mod session;
 mod settings;
 mod suspects;
 mod train;
+mod worker;
 
 pgrx::pg_module_magic!(name, version);
 
@@ -65,10 +66,11 @@ pgrx::extension_sql_file!(
     requires = ["drift"]
 );
 pgrx::extension_sql_file!(
-    "../sql/alerts.sql",
-    name = "alerts",
+    "../sql/worker.sql",
+    name = "worker",
     requires = ["maintain"]
 );
+pgrx::extension_sql_file!("../sql/alerts.sql", name = "alerts", requires = ["worker"]);
 pgrx::extension_sql_file!("../sql/privileges.sql", name = "privileges", finalize);
 
 /// Called by the server when it loads the library.
@@ -76,6 +78,7 @@ pgrx::extension_sql_file!("../sql/privileges.sql", name = "privileges", finalize
 pub extern "C-unwind" fn _PG_init() {
     settings::register();
     pg::watch_invalidations();
+    worker::register();
 }
 
 #[cfg(any(test, feature = "pg_test"))]

@@ -9,7 +9,8 @@ use pgrx::{name, pg_extern};
 use crate::catalog::maintenance::Due;
 use crate::catalog::{self, Writer};
 use crate::error::SqlResult;
-use crate::{attach, decide, gate, pg, settings};
+use crate::gate::Making;
+use crate::{attach, decide, pg, settings};
 
 /// One call begins no step after this: its transaction should not be long.
 const TIME_FOR_STEPS: Duration = Duration::from_secs(20);
@@ -41,25 +42,69 @@ pub fn claim() -> SqlResult<Option<Claim>> {
     })
 }
 
-/// Does it, and writes down what came out: a step that fails is no error here. In the same
-/// transaction as [`claim`], or in the next.
-pub fn perform(claim: &Claim) -> SqlResult<()> {
-    let mine = catalog::write(c"triage.maintain()", |w| {
-        // Another session may have taken over in between.
-        Ok(w.try_lock_maintenance()? && w.is_running(claim.job)?)
-    })?;
-    if !mine {
-        return Ok(());
+/// Does the step, or reads what is needed for it if it takes long: then [`finish`] follows,
+/// in another transaction, after [`Making::make`] in none. A step that fails is no error here:
+/// it is written down.
+pub fn begin(claim: &Claim) -> SqlResult<Option<Making>> {
+    if !is_mine(claim)? {
+        return Ok(None);
     }
-    let outcome = pg::catching(|| step(&claim.due));
-    catalog::write(c"triage.maintain()", |w| w.end_job(claim.job, &outcome))
+    pg::report_activity(&match &claim.due.classifier {
+        Some(classifier) => format!("{} {classifier}: {}", claim.due.step, claim.due.reason),
+        None => format!("{}: {}", claim.due.step, claim.due.reason),
+    });
+    let begun = pg::catching(|| step(&claim.due));
+    let outcome = match begun {
+        Ok(Outcome::Making(making)) => {
+            progress(1)?;
+            return Ok(Some(making));
+        }
+        Ok(Outcome::Done(result)) => Ok(result),
+        Err(error) => Err(error),
+    };
+    end(claim, &outcome)?;
+    Ok(None)
 }
 
-fn step(due: &Due) -> SqlResult<String> {
+/// Writes what [`Making::make`] has made.
+pub fn finish(claim: &Claim, making: Making, made: SqlResult<()>) -> SqlResult<()> {
+    if !is_mine(claim)? {
+        return Ok(());
+    }
+    progress(2)?;
+    let outcome = match made {
+        Ok(()) => pg::catching(|| making.settle()),
+        Err(error) => Err(error.message().to_owned()),
+    };
+    end(claim, &outcome)
+}
+
+/// Whether no other session has taken over in between.
+fn is_mine(claim: &Claim) -> SqlResult<bool> {
+    catalog::write(c"triage.maintain()", |w| {
+        Ok(w.try_lock_maintenance()? && w.is_running(claim.job)?)
+    })
+}
+
+/// Of the three parts that a long step has.
+fn progress(done: i64) -> SqlResult<()> {
+    catalog::write(c"triage.maintain()", |w| w.progress(done, 3))
+}
+
+fn end(claim: &Claim, outcome: &Result<String, String>) -> SqlResult<()> {
+    catalog::write(c"triage.maintain()", |w| w.end_job(claim.job, outcome))
+}
+
+enum Outcome {
+    Done(String),
+    Making(Making),
+}
+
+fn step(due: &Due) -> SqlResult<Outcome> {
     let classifier = due.classifier.as_deref().unwrap_or_default();
     match due.step.as_str() {
-        "train" => gate::train(classifier, &due.reason),
-        "calibrate" => gate::calibrate(classifier),
+        "train" => Making::training(classifier, &due.reason).map(Outcome::Making),
+        "calibrate" => Making::calibrating(classifier).map(Outcome::Making),
         step => catalog::write(c"triage.maintain()", |w| match step {
             "fold" => fold(w, classifier),
             "classify" => classify(w, classifier),
@@ -68,7 +113,8 @@ fn step(due: &Due) -> SqlResult<String> {
             "watch" => w.watch(),
             "retain" => retain(w),
             _ => Ok("unknown step".to_owned()),
-        }),
+        })
+        .map(Outcome::Done),
     }
 }
 
@@ -132,7 +178,10 @@ fn maintain(
         let Some(claim) = claim()? else {
             break;
         };
-        perform(&claim)?;
+        if let Some(mut making) = begin(&claim)? {
+            let made = making.make();
+            finish(&claim, making, made)?;
+        }
         done.push(catalog::as_owner(|w| w.job(claim.job))?);
     }
     Ok(TableIterator::new(done))

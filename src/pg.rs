@@ -11,9 +11,11 @@ use pgrx::{FromDatum, PgMemoryContexts, PgSqlErrorCode as Code, PgTryBuilder, pg
 use crate::error::{SqlResult, from_core, report};
 
 mod artifact;
+pub mod board;
 mod snapshot;
 mod spi;
 mod trigger;
+pub mod worker;
 
 pub use artifact::{RawValue, buffer, copy, pinned_model, receive};
 pub use snapshot::{
@@ -22,6 +24,7 @@ pub use snapshot::{
 };
 pub use spi::{Rows, execute, execute_once, select};
 pub use trigger::{Attached, Event, Returned, Row, Trigger, place_of};
+pub use worker::report_activity;
 
 /// Lets a cancel request, a timeout or a shutdown take effect here.
 pub fn check_for_interrupts() {

@@ -1,6 +1,6 @@
 //! From counts to a version: training on all that was learned.
 
-use pg_triage_core::Model;
+use pg_triage_core::{Model, State};
 use pgrx::{PgSqlErrorCode as Code, pg_extern};
 
 use crate::artifact_types::storable;
@@ -35,9 +35,9 @@ pub struct Trained {
 }
 
 impl Trained {
-    /// Trains on all counts, those of a model from outside and what decisions have taught.
-    pub fn on(w: &mut Writer, classifier: &str, base: &mut Base) -> SqlResult<Self> {
-        let from_ledger = base.is_from_ledger();
+    /// Trains on all counts: those of a model from outside, given once more by themselves, and
+    /// what decisions have taught. Needs no transaction.
+    pub fn on(classifier: &str, base: &mut Base, outside: Option<State>) -> SqlResult<Self> {
         let state = base.all();
         if state.is_empty() {
             return Err(report(
@@ -53,8 +53,8 @@ impl Trained {
         let mut own = state
             .steps_alone(&check_for_interrupts)
             .map_err(from_core)?;
-        if !from_ledger {
-            let mut counts = w.own_counts(classifier)?;
+        let from_ledger = outside.is_none();
+        if let Some(mut counts) = outside {
             counts
                 .clear_steps(&check_for_interrupts)
                 .and_then(|()| counts.add_steps_of(&own, &check_for_interrupts))
@@ -114,7 +114,8 @@ pub fn train_version(
     note: Option<&str>,
 ) -> SqlResult<i32> {
     w.complete_sample(classifier, base.learned(), false)?;
-    let trained = Trained::on(w, classifier, &mut base)?;
+    let outside = w.outside_counts(classifier, &base)?;
+    let trained = Trained::on(classifier, &mut base, outside)?;
     let version = trained.store(w, classifier, note, None)?;
     w.activate(classifier, version, note)?;
     w.store_trained(classifier, version, &trained.serving, base)?;

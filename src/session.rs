@@ -202,12 +202,18 @@ pub fn count_changed_row() -> u64 {
 
 /// Notes a decision, for [`take_decided`].
 pub fn note_decided(classifier: &str) {
+    pg::board::wake_at_commit(pg::board::Wish::Now);
     DECIDED.with_borrow_mut(|decided| match decided.get_mut(classifier) {
         Some(n) => *n += 1,
         None => {
             decided.insert(classifier.to_owned(), 1);
         }
     });
+}
+
+/// Notes that an email has got a review.
+pub fn note_received() {
+    pg::board::wake_at_commit(pg::board::Wish::Look);
 }
 
 /// Classifiers decided about since the last call, with the number of decisions.

@@ -1,6 +1,7 @@
 //! Every setting of pg_triage.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
+use std::time::Duration;
 
 use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting, PostgresGucEnum};
 
@@ -26,7 +27,12 @@ static KEEP_JOBS: GucSetting<i32> = GucSetting::<i32>::new(30);
 static AUDIT_RATE: GucSetting<f64> = GucSetting::<f64>::new(0.02);
 static REPORT_TIMEZONE: GucSetting<Option<CString>> =
     GucSetting::<Option<CString>>::new(Some(c"UTC"));
+static WORKER_NAPTIME: GucSetting<i32> = GucSetting::<i32>::new(60);
+static WORKER_ROLE: GucSetting<Option<CString>> =
+    GucSetting::<Option<CString>>::new(Some(DEFAULT_WORKER_ROLE));
 static ACTOR: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
+
+const DEFAULT_WORKER_ROLE: &CStr = c"triage_worker";
 
 /// Declares the settings to the server.
 pub fn register() {
@@ -148,6 +154,26 @@ pub fn register() {
         GucContext::Suset,
         GucFlags::default(),
     );
+    GucRegistry::define_int_guc(
+        c"pg_triage.worker_naptime",
+        c"Longest time until the background worker looks at a database in which emails arrive.",
+        c"Decisions wake it at once. A database where nothing happened since it last looked, or \
+          without the extension, waits ten times as long.",
+        &WORKER_NAPTIME,
+        1,
+        86_400,
+        GucContext::Sighup,
+        GucFlags::UNIT_S,
+    );
+    GucRegistry::define_string_guc(
+        c"pg_triage.worker_role",
+        c"Role that the background worker connects as.",
+        c"It must be allowed to log in (PostgreSQL asks that of background workers, too; it \
+          needs no password), and to execute triage.maintain(). A superuser is refused.",
+        &WORKER_ROLE,
+        GucContext::Sighup,
+        GucFlags::default(),
+    );
     crate::pg::reserve_setting_prefix(c"pg_triage");
 }
 
@@ -184,6 +210,20 @@ pub fn keep_jobs() -> i32 {
 /// `pg_triage.audit_rate`
 pub fn audit_rate() -> f64 {
     AUDIT_RATE.get()
+}
+
+/// `pg_triage.worker_naptime`
+pub fn worker_naptime() -> Duration {
+    Duration::from_secs(WORKER_NAPTIME.get().unsigned_abs().into())
+}
+
+/// `pg_triage.worker_role`
+pub fn worker_role() -> String {
+    let role = WORKER_ROLE.get();
+    role.as_deref()
+        .unwrap_or(DEFAULT_WORKER_ROLE)
+        .to_string_lossy()
+        .into_owned()
 }
 
 /// `pg_triage.actor`, if it is set.

@@ -401,6 +401,12 @@ impl Writer<'_, '_> {
         }
     }
 
+    /// The counts that do not come from decisions, where there are any.
+    pub fn outside_counts(&mut self, classifier: &str, base: &Base) -> SqlResult<Option<State>> {
+        let counts = (!base.is_from_ledger()).then(|| self.own_counts(classifier));
+        counts.transpose()
+    }
+
     /// The counts of the active version alone, without those of decisions.
     pub fn own_counts(&mut self, classifier: &str) -> SqlResult<State> {
         let rows = self.run(

@@ -169,6 +169,7 @@ impl Writer<'_, '_> {
         );
         let audit = prediction.is_drawn();
         let reason = queue_reason(prediction.confidence, prediction.review_below, audit);
+        session::note_received();
         session::as_own_change(session::Change::Review, || {
             self.run(
                 &query,
@@ -218,6 +219,7 @@ impl Writer<'_, '_> {
         classifier: &str,
         given_label: Option<&str>,
     ) -> SqlResult<()> {
+        session::note_received();
         self.run(
             "INSERT INTO triage.review (classifier, source, email_key, queue_reason, given_label)
              VALUES ($1, $2, $3, 'unclassified', $4) ON CONFLICT DO NOTHING",

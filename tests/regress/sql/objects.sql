@@ -38,5 +38,5 @@ SELECT c.oid::regclass AS public_relation
   FROM pg_class c WHERE relnamespace = 'triage'::regnamespace AND has_table_privilege('public', c.oid, 'SELECT');
 -- Settings say what the user will see; the first call loads them.
 SELECT count(*) FROM email_tokens('word');
-SELECT name, setting, unit, min_val, context, short_desc FROM pg_settings WHERE name LIKE 'pg\_triage.%' ORDER BY 1;
+SELECT name, boot_val, unit, min_val, context, short_desc FROM pg_settings WHERE name LIKE 'pg\_triage.%' ORDER BY 1;
 DROP TABLE mail;
