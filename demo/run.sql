@@ -1,4 +1,4 @@
--- The demo, run by `make demo`: train, classify, label on insert, correct, learn at once.
+-- The demo, run by `make demo`: train, classify, label on insert, correct, learn at once, retrain by itself.
 \pset border 2
 \pset footer off
 \pset pager off
@@ -6,6 +6,13 @@
 \echo
 \echo '1. Install the extension and load the sample mails'
 \echo
+\set QUIET on
+-- A small demo: ordinary are a hundred decisions, and one in fifty mails to check.
+SELECT current_database() AS db \gset
+ALTER DATABASE :"db" SET pg_triage.retrain_after = 30;
+ALTER DATABASE :"db" SET pg_triage.audit_rate = 1;
+\c -
+\set QUIET off
 CREATE EXTENSION pg_triage;
 SELECT triage.load_sample() AS mails_loaded;
 
@@ -120,9 +127,43 @@ ORDER BY decision_id
 LIMIT 3;
 
 \echo
-\echo '12. The model is data: every version is kept. This one has learned the corrections for good'
+\echo '12. The team answers the rest of the queue. Each prediction was made before its answer was known'
 \echo
-SELECT triage.retrain('default', 'with mobility') AS version;
-SELECT classifier, version, status, documents, labels, note
+INSERT INTO triage.ticket_queue (review_id, human_label)
+SELECT r.review_id, a.truth
+FROM triage.review AS r
+JOIN arriving AS a ON a.n::text = r.email_key
+WHERE r.human_label IS NULL
+ORDER BY r.review_id;
+SELECT day, model_version, audited, answered, correct,
+       round(accuracy::numeric, 2) AS accuracy, round(accuracy_low::numeric, 2) AS low, round(accuracy_high::numeric, 2) AS high
+FROM triage.accuracy_daily;
+
+\echo
+\echo '13. Nobody has to retrain. A background worker trains a version, asks it and the active one about'
+\echo '    decided mails that neither has learned, and activates it if it is not worse'
+\echo
+\set QUIET on
+-- Without a worker, SELECT * FROM triage.maintain() does the same.
+DO $$
+BEGIN
+    FOR tenths IN 1..100 LOOP
+        EXIT WHEN NOT (SELECT served FROM triage.worker_status())
+            OR EXISTS (SELECT FROM triage.jobs WHERE step = 'train' AND status = 'done');
+        PERFORM pg_sleep(0.1);
+    END LOOP;
+    PERFORM triage.maintain();
+END
+$$;
+\set QUIET off
+SELECT step, status, result FROM triage.jobs WHERE step = 'train';
+
+SELECT classifier, version, status, documents, labels, compared, round(compared_accuracy::numeric, 2) AS accuracy,
+       round(champion_accuracy::numeric, 2) AS before
 FROM triage.model_versions
 ORDER BY classifier, version;
+
+\echo
+\echo '14. Is all well? One row per classifier. SELECT triage.rollback(''default'') would go back'
+\echo
+SELECT classifier, ok, state, active_version, open_alerts FROM triage.status;

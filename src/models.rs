@@ -21,6 +21,9 @@ fn signal_change(_fcinfo: pg_sys::FunctionCallInfo) {
     if let Some(signal) = pg::triage_relation(c"model_signal") {
         pg::invalidate_relation(signal);
     }
+    if pg::is_restoring() {
+        pg::worker::begin_restore();
+    }
 }
 
 #[pg_extern(sql = false)]

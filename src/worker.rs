@@ -14,7 +14,7 @@ use pgrx::{PgSqlErrorCode as Code, name, notice, pg_extern, pg_sys};
 
 use crate::error::report;
 use crate::pg::board::{self, Board, Outcome, OwnLauncher, Wish};
-use crate::pg::worker::{self as process, Only, Started};
+use crate::pg::worker::{self as process, Part, Started};
 use crate::{catalog, maintain, pg};
 
 mod launcher;
@@ -36,7 +36,7 @@ pub fn launch(only: Option<pg_sys::Oid>) {
     process::obey_signals();
     process::connect_to_none();
     if let Some(database) = only
-        && !process::become_only(Only::Launcher, database)
+        && !process::become_only(Part::Launcher, database)
     {
         return;
     }
@@ -60,9 +60,13 @@ pub fn serve(database: pg_sys::Oid) {
         place.set_worker(process::own_pid());
         place.set_outcome(Outcome::Working);
     }
-    let result = match process::become_only(Only::Worker, database) {
-        true => work(),
-        false => Ok(Outcome::Idle),
+    let result = if !process::become_only(Part::Worker, database) {
+        Ok(Outcome::Idle)
+    } else if process::is_being_restored(database) {
+        // To be looked at again soon.
+        Ok(Outcome::Worked)
+    } else {
+        work()
     };
     if let Some(place) = place {
         match result {

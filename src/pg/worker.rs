@@ -202,11 +202,27 @@ pub fn terminate_all() {
 // ---------------------------------------------------------------------------------------
 // Locks
 
-/// What only one process at a time may be.
+/// What a process can be for a database, until it ends.
 #[derive(Debug, Clone, Copy)]
-pub enum Only {
+pub enum Part {
     Launcher = 1,
     Worker = 2,
+    /// A session that restores a dump.
+    Restore = 3,
+}
+
+/// Of one kind of process in one database. SQL has no way to take such a lock.
+fn lock_of(part: Part, database: pg_sys::Oid) -> pg_sys::LOCKTAG {
+    pg_sys::LOCKTAG {
+        locktag_field1: database.into(),
+        locktag_field2: part as u32,
+        // "pgtr"
+        locktag_field3: 0x7067_7472,
+        locktag_field4: 0,
+        locktag_type: pg_sys::LockTagType::LOCKTAG_USERLOCK as u8,
+        // These are released when the session ends, however it does.
+        locktag_lockmethodid: pg_sys::USER_LOCKMETHOD as u8,
+    }
 }
 
 fn lock(tag: &pg_sys::LOCKTAG, mode: u32) -> bool {
@@ -215,19 +231,36 @@ fn lock(tag: &pg_sys::LOCKTAG, mode: u32) -> bool {
     result != pg_sys::LockAcquireResult::LOCKACQUIRE_NOT_AVAIL
 }
 
+/// Whether a lock could be had now.
+fn is_free(tag: &pg_sys::LOCKTAG, mode: u32) -> bool {
+    let free = lock(tag, mode);
+    if free {
+        // SAFETY: just taken.
+        unsafe { pg_sys::LockRelease(tag, mode as pg_sys::LOCKMODE, true) };
+    }
+    free
+}
+
 /// Makes this process the only one of its kind for a database, until it ends; false if another
 /// one is.
-pub fn become_only(kind: Only, database: pg_sys::Oid) -> bool {
-    let tag = pg_sys::LOCKTAG {
-        locktag_field1: database.into(),
-        locktag_field2: kind as u32,
-        // "pg_triage": SQL has no way to take such a lock.
-        locktag_field3: 0x7067_7472,
-        locktag_field4: 0,
-        locktag_type: pg_sys::LockTagType::LOCKTAG_USERLOCK as u8,
-        locktag_lockmethodid: pg_sys::USER_LOCKMETHOD as u8,
-    };
-    lock(&tag, pg_sys::ExclusiveLock)
+pub fn become_only(part: Part, database: pg_sys::Oid) -> bool {
+    lock(&lock_of(part, database), pg_sys::ExclusiveLock)
+}
+
+/// This session restores a dump, table by table: until it ends, no worker may take what is there
+/// for all there is.
+pub fn begin_restore() {
+    thread_local! {
+        static BEGUN: Cell<bool> = const { Cell::new(false) };
+    }
+    if !BEGUN.replace(true) {
+        lock(&lock_of(Part::Restore, own_database()), pg_sys::ShareLock);
+    }
+}
+
+/// Whether some session restores a dump into the database.
+pub fn is_being_restored(database: pg_sys::Oid) -> bool {
+    !is_free(&lock_of(Part::Restore, database), pg_sys::ExclusiveLock)
 }
 
 /// Whether somebody drops, renames or copies the database, or waits for it.
@@ -241,12 +274,7 @@ pub fn is_database_wanted(database: pg_sys::Oid) -> bool {
         locktag_lockmethodid: pg_sys::DEFAULT_LOCKMETHOD as u8,
     };
     // What a new connection takes.
-    let free = lock(&tag, pg_sys::RowExclusiveLock);
-    if free {
-        // SAFETY: just taken.
-        unsafe { pg_sys::LockRelease(&tag, pg_sys::RowExclusiveLock as pg_sys::LOCKMODE, true) };
-    }
-    !free
+    !is_free(&tag, pg_sys::RowExclusiveLock)
 }
 
 // ---------------------------------------------------------------------------------------

@@ -233,6 +233,7 @@ pub fn run(only: Option<Oid>) {
         launcher.hear(woken && !reloaded);
         launcher.is_missed |= reloaded;
     }
+    process::terminate_all();
 }
 
 impl Launcher {
@@ -284,6 +285,13 @@ impl Launcher {
             Some(problem) => self.complaint.make(problem),
             None => self.complaint.settle("there is a role to work as again"),
         }
+        if self.role != role.ok() {
+            // Failures may have been the other role's.
+            for database in self.databases.values_mut() {
+                database.last = Last::Never;
+                database.failures = 0;
+            }
+        }
         self.role = role.ok();
         let wanted = |oid| self.only.is_none_or(|only| only == oid);
         let mut before = std::mem::take(&mut self.databases);
@@ -332,19 +340,21 @@ impl Launcher {
         for (&oid, database) in &mut self.databases {
             database.watch(oid, self.board.place_of(oid));
         }
+        if self.role.is_none() {
+            return true;
+        }
+        let free = MOST_WORKERS.saturating_sub(self.running());
+        let mut due = self.all_due();
+        // What was found long ago may be gone, and a worker would fail at once.
+        if free > 0 && !due.is_empty() && self.surveyed.is_none_or(|at| at.elapsed() >= PAUSE) {
+            self.survey();
+            due = self.all_due();
+        }
         let Some(role) = self.role else {
             return true;
         };
         let now = Instant::now();
-        let mut due: Vec<(Instant, Oid)> = self
-            .databases
-            .iter()
-            .filter_map(|(&oid, database)| Some((self.due(database)?, oid)))
-            .filter(|(due, _)| *due <= now)
-            .collect();
-        due.sort_unstable_by_key(|&(due, _)| due);
-        let free = MOST_WORKERS.saturating_sub(self.running());
-        for (_, oid) in due.into_iter().take(free) {
+        for oid in due.into_iter().take(free) {
             let Some(database) = self.databases.get_mut(&oid) else {
                 continue;
             };
@@ -361,6 +371,16 @@ impl Launcher {
         };
         process::report_idle(&text);
         true
+    }
+
+    /// Databases whose time has come, the one that waits longest first.
+    fn all_due(&self) -> Vec<Oid> {
+        let now = Instant::now();
+        let due = |(&oid, database)| Some((self.due(database)?, oid));
+        let mut due: Vec<(Instant, Oid)> = self.databases.iter().filter_map(due).collect();
+        due.retain(|(due, _)| *due <= now);
+        due.sort_unstable_by_key(|&(due, _)| due);
+        due.into_iter().map(|(_, oid)| oid).collect()
     }
 
     fn due(&self, database: &Database) -> Option<Instant> {

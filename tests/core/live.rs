@@ -400,6 +400,31 @@ fn a_cold_start_learns_from_the_first_email() {
 }
 
 #[test]
+fn features_that_no_email_has_are_unknown() {
+    let mut live = live(pack(
+        &[(set(&[1, 2]), "billing"), (set(&[2, 3]), "spam")],
+        &Fit::default(),
+    ));
+    let share = |live: &Live, keys: &[u64]| {
+        let features = features(&set(keys));
+        let judgement = live.judge(&features, &never_cancelled);
+        assert_eq!(judgement.ranked, live.rank(&features, &never_cancelled));
+        judgement.unknown_share
+    };
+    let shares =
+        |live: &Live| [&[1, 2, 3][..], &[1, 2, 7, 8], &[7, 8], &[]].map(|k| share(live, k));
+    assert_eq!(shares(&live), [0.0, 0.5, 1.0, 0.0]);
+
+    let email = features(&set(&[2, 7]));
+    live.learn(&email, "spam").unwrap();
+    live.settle(&never_cancelled).unwrap();
+    assert_eq!(shares(&live), [0.0, 0.25, 0.5, 0.0]);
+    live.unlearn(&email, "spam").unwrap();
+    live.settle(&never_cancelled).unwrap();
+    assert_eq!(shares(&live), [0.0, 0.5, 1.0, 0.0]);
+}
+
+#[test]
 fn learning_needs_the_counts_of_its_own_base() {
     let [bytes, other] = [1, 2].map(|k| pack(&[(set(&[k]), "spam")], &Fit::default()));
     let model = Model::from_bytes(bytes.clone(), &never_cancelled).unwrap();

@@ -151,12 +151,13 @@ def as_server_user(*command):
 
 
 @contextmanager
-def server(name):
-    """A server of its own, removed afterwards; gives the variables to connect to it."""
+def server(name, *settings):
+    """A server of its own with these settings, removed afterwards; gives the variables to
+    connect to it."""
     cluster = [PROJECT / "scripts/cluster"]
     subprocess.run([*cluster, "remove", name], check=True)
     try:
-        subprocess.run([*cluster, "start", name, "fsync=off"], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([*cluster, "start", name, "fsync=off", *settings], check=True, stdout=subprocess.DEVNULL)
         exports = subprocess.run([*cluster, "env", name], check=True, capture_output=True, text=True).stdout
         yield dict(word.split("=", 1) for word in shlex.split(exports)[1:])
     finally:

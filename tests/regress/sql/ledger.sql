@@ -134,7 +134,7 @@ SELECT triage.fold('b') > 0 AS folded;
 SELECT digest(triage.learned_state('b')) = digest(triage.learned_state('empty')) AS empty;
 SELECT triage.forget_classifier('b') > 40 AS forgotten, triage.forget_classifier('b') AS again;
 SELECT (SELECT count(*) FROM triage.review WHERE classifier = 'b') AS reviews, (SELECT count(*) FROM triage.decision WHERE classifier = 'b') AS decisions,
-       (SELECT count(*) FROM triage.pending WHERE classifier = 'b') AS pending, (SELECT count(*) FROM triage.base WHERE classifier = 'b') AS base;
+       (SELECT count(*) FROM triage.pending WHERE classifier = 'b') AS pending, (SELECT decisions FROM triage.base WHERE classifier = 'b') AS in_base;
 SELECT triage.forget_classifier('nobody');
 -- "c" has a model of its own, which stays.
 SELECT triage.forget_classifier('c') AS forgotten;
