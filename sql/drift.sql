@@ -10,9 +10,7 @@
 CREATE VIEW triage.drift WITH (security_barrier) AS
 WITH mail AS MATERIALIZED (
     SELECT t.classifier, t.model_version, t.predicted_label AS label, t.day, t.day > d.today - 7 AS is_recent,
-           pg_catalog.sum(t.n)::float8 AS n, pg_catalog.sum(t.confidence)::float8 / 1e6::float8 AS confidence, pg_catalog.sum(t.unknown_share)::float8 / 1e6::float8 AS unknown,
-           coalesce(pg_catalog.sum(t.n) FILTER (WHERE t.audit AND t.actual_label <> ''), 0::numeric)::float8 AS audited,
-           coalesce(pg_catalog.sum(t.n - t.correct) FILTER (WHERE t.audit AND t.actual_label <> ''), 0::numeric)::float8 AS wrong
+           pg_catalog.sum(t.n)::float8 AS n, pg_catalog.sum(t.confidence)::float8 / 1e6::float8 AS confidence, pg_catalog.sum(t.unknown_share)::float8 / 1e6::float8 AS unknown
       FROM (SELECT pg_catalog.timezone(z.zone, pg_catalog.now())::date AS today FROM triage.report_zone z) d
       JOIN triage.tally_now t ON t.grain = 'label' AND t.day > d.today - 35 AND t.day <= d.today
      GROUP BY t.classifier, t.model_version, t.predicted_label, t.day, d.today
@@ -98,23 +96,7 @@ label_measure AS (
      CROSS JOIN LATERAL (SELECT greatest(t.labels - 1, 1::bigint)::float8 AS freedom) k
      ORDER BY t.classifier, t.term DESC, t.label),
 
--- Errors of the audit sample are too few for days: Newcombe's interval of two Wilson intervals, at 4 deviations.
-override AS (
-    SELECT m.classifier,
-           pg_catalog.sum(m.audited) FILTER (WHERE m.is_recent) AS recent_n, pg_catalog.sum(m.wrong) FILTER (WHERE m.is_recent) AS recent_wrong,
-           pg_catalog.sum(m.audited) FILTER (WHERE NOT m.is_recent) AS reference_n, pg_catalog.sum(m.wrong) FILTER (WHERE NOT m.is_recent) AS reference_wrong
-      FROM mail m GROUP BY m.classifier),
-override_measure AS (
-    SELECT o.classifier, o.recent_n, o.reference_n, r.p AS recent, f.p AS reference,
-           pg_catalog.sqrt(pg_catalog.power(r.p - (r.center - r.half), 2::float8) + pg_catalog.power(f.center + f.half - f.p, 2::float8)) AS chance
-      FROM override o
-     CROSS JOIN LATERAL (SELECT o.recent_wrong / o.recent_n AS p, (o.recent_wrong + 8::float8) / (o.recent_n + 16::float8) AS center,
-                                4::float8 / (o.recent_n + 16::float8) * pg_catalog.sqrt(o.recent_wrong * (o.recent_n - o.recent_wrong) / o.recent_n + 4::float8) AS half) r
-     CROSS JOIN LATERAL (SELECT o.reference_wrong / o.reference_n AS p, (o.reference_wrong + 8::float8) / (o.reference_n + 16::float8) AS center,
-                                4::float8 / (o.reference_n + 16::float8) * pg_catalog.sqrt(o.reference_wrong * (o.reference_n - o.reference_wrong) / o.reference_n + 4::float8) AS half) f
-     WHERE o.recent_n > 0::float8 AND o.reference_n > 0::float8),
-
--- Confidence only alarms when it falls, unknown words and overrides when they become more.
+-- Confidence only alarms when it falls, unknown words when they become more.
 measured AS (
     SELECT m.classifier, m.measure, m.label, m.recent, m.reference,
            CASE m.measure WHEN 'confidence' THEN m.reference - m.recent ELSE m.recent - m.reference END AS score,
@@ -125,11 +107,7 @@ measured AS (
     SELECT l.classifier, 'label mix', l.label, l.recent, l.reference, l.psi, greatest(0.1::float8, l.chance),
            m.recent_n, m.reference_n, m.recent_n >= 30::float8 AND m.reference_n >= 100::float8 AND m.freedom >= 13
       FROM label_measure l
-      JOIN mean_measure m ON m.classifier = l.classifier AND m.measure = 'confidence'
-    UNION ALL
-    SELECT o.classifier, 'override rate', NULL, o.recent, o.reference, o.recent - o.reference, greatest(0.02::float8, o.chance),
-           o.recent_n, o.reference_n, o.recent_n >= 5::float8 AND o.reference_n >= 20::float8
-      FROM override_measure o)
+      JOIN mean_measure m ON m.classifier = l.classifier AND m.measure = 'confidence')
 SELECT c.classifier, k.measure, m.label, m.recent, m.reference,
        CASE WHEN m.is_enough THEN m.score END AS score,
        CASE WHEN m.is_enough THEN m.threshold END AS threshold,
@@ -139,30 +117,28 @@ SELECT c.classifier, k.measure, m.label, m.recent, m.reference,
        CASE
            WHEN m.is_enough IS NOT TRUE THEN
                CASE k.measure
-                   WHEN 'override rate' THEN 'too few answered audits to tell: 5 in the last 7 days and 20 in the 28 before'
                    WHEN 'unknown words' THEN 'too few emails to tell: 30 in the last 7 days and 100, on 14 days, in the 28 before'
                    ELSE 'too few emails of the same model version to tell: 30 in the last 7 days and 100, on 14 days, in the 28 before' END
            WHEN m.score <= m.threshold THEN 'as before'
            ELSE pg_catalog.format(CASE k.measure
                WHEN 'label mix' THEN 'label "%3$s" is predicted for %1$s %% of the emails, and was for %2$s %%: more of one kind has come, or its wording is another one. Look at the latest emails with this label'
                WHEN 'confidence' THEN 'the classifier is sure to %1$s %% on average, and was to %2$s %%: mail has come that it does not know. Decide about the least certain emails'
-               WHEN 'unknown words' THEN '%1$s %% of what is in an email is new to the classifier, and %2$s %% was: the wording of some label is another one, or new kinds of mail have come. Decide about the latest uncertain emails'
-               ELSE 'people contradict %1$s %% of the audited predictions, and did %2$s %%: the classifier no longer knows what they mean. Decide about more emails, and look at triage.confusion_matrix' END,
+               ELSE '%1$s %% of what is in an email is new to the classifier, and %2$s %% was: the wording of some label is another one, or new kinds of mail have come. Decide about the latest uncertain emails' END,
                pg_catalog.round((100::float8 * m.recent)::numeric, 1), pg_catalog.round((100::float8 * m.reference)::numeric, 1), m.label)
        END AS meaning
   FROM (SELECT DISTINCT m.classifier FROM mail m) c
- CROSS JOIN (VALUES ('label mix'), ('confidence'), ('unknown words'), ('override rate')) k (measure)
+ CROSS JOIN (VALUES ('label mix'), ('confidence'), ('unknown words')) k (measure)
   LEFT JOIN measured m ON m.classifier = c.classifier AND m.measure = k.measure;
 COMMENT ON VIEW triage.drift IS
-    'whether the emails of the last 7 days, today included, differ from those of the 28 days before; four measures for each classifier that had mail. An alarm ends by itself when the new has become usual';
+    'whether the emails of the last 7 days, today included, differ from those of the 28 days before; three measures for each classifier that had mail. An alarm ends by itself when the new has become usual';
 COMMENT ON COLUMN triage.drift.classifier IS 'the classifier';
-COMMENT ON COLUMN triage.drift.measure IS 'label mix, confidence, unknown words, or override rate, which is of the audit sample';
+COMMENT ON COLUMN triage.drift.measure IS 'label mix, confidence or unknown words; for errors see triage.accuracy_daily and triage.alerts';
 COMMENT ON COLUMN triage.drift.label IS 'label mix: the label that adds most to the score';
-COMMENT ON COLUMN triage.drift.recent IS 'of the last 7 days: share of that label, mean confidence, mean share of unknown features, or share of predictions that people contradicted, 0 to 1';
+COMMENT ON COLUMN triage.drift.recent IS 'of the last 7 days: share of that label, mean confidence, or mean share of features that the classifier did not know, 0 to 1';
 COMMENT ON COLUMN triage.drift.reference IS 'the same of the 28 days before; of confidence and labels as far as the same model versions answered';
 COMMENT ON COLUMN triage.drift.score IS 'label mix: population stability index over all labels; else how much worse it has become';
 COMMENT ON COLUMN triage.drift.threshold IS 'the score above which it has drifted: what chance does not explain, and what matters (a stability index of 0.1, a difference of 0.02)';
 COMMENT ON COLUMN triage.drift.drifted IS 'whether the score is above the threshold';
-COMMENT ON COLUMN triage.drift.recent_mails IS 'what is compared: emails of the last 7 days, or answered audits';
+COMMENT ON COLUMN triage.drift.recent_mails IS 'what is compared: emails of the last 7 days';
 COMMENT ON COLUMN triage.drift.reference_mails IS 'with what';
 COMMENT ON COLUMN triage.drift.meaning IS 'what it means and what to do';

@@ -1,7 +1,7 @@
 /* Loaded into a server by simulation.py: adds what the file $SIMULATED_CLOCK says, in seconds,
-   to the time of day. Intervals (CLOCK_MONOTONIC) stay as they are. libfaketime is no
-   alternative: what PostgreSQL 15 starts from a signal handler, which are the background
-   workers, lives in real time under it. */
+   to the time of day and to the clocks that intervals are measured by; who sleeps is not
+   woken. libfaketime is no alternative: what PostgreSQL 15 starts from a signal handler, which
+   are the background workers, lives in real time under it. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdint.h>
@@ -29,7 +29,7 @@ __attribute__((constructor)) static void open_clock(void)
 int clock_gettime(clockid_t clock, struct timespec *now)
 {
     long failed = syscall(SYS_clock_gettime, clock, now);
-    if (!failed && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE))
+    if (!failed && clock != CLOCK_PROCESS_CPUTIME_ID && clock != CLOCK_THREAD_CPUTIME_ID)
         now->tv_sec += *offset;
     return (int) failed;
 }

@@ -1,8 +1,7 @@
 """Servers that live in simulated time, so that a test can let a year pass in minutes.
 
 simulated_clock.c is compiled and loaded into every process of the server: it adds what a file
-says to the time of day. The time that PostgreSQL waits by goes on as it is. Needs the path of
-lib/harness.py.
+says to the time. Needs the path of lib/harness.py.
 """
 
 import os
@@ -46,7 +45,9 @@ def simulated(name, start=NEW_YEAR, database="simulation", **settings):
     # Between two days much time passes in which nothing happens.
     settings = dict(checkpoint_timeout="1d", **settings)
     with server(name) as variables, connected_to(**variables, PGDATABASE=database):
-        ask("\n".join(f"ALTER SYSTEM SET {key} = '{value}';" for key, value in settings.items()), database="postgres")
+        # Not with ALTER SYSTEM, which does not know the extension's settings yet.
+        with open(folder / "data/postgresql.auto.conf", "a") as file:
+            file.writelines(f"{key} = '{value}'\n" for key, value in settings.items())
         output("cc", "-O2", "-shared", "-fPIC", "-o", folder / "clock.so", Path(__file__).with_name("simulated_clock.c"))
         clock = Clock(folder / "clock")
         clock.set(start)
@@ -79,4 +80,14 @@ def copy(session, into, mails):
     return session.ask(f"COPY {into} FROM STDIN;\n" + "\n".join(lines) + "\n\\.\nSELECT WHERE false")
 
 
-def wait_for_worker(): pass
+IDLE = """SELECT NOT EXISTS (SELECT FROM triage.due_steps())
+             AND NOT EXISTS (SELECT FROM triage.jobs WHERE status = 'running')"""
+
+
+def wait_for_worker(session, seconds=60):
+    """Until the background worker has nothing left to do."""
+    until = time.monotonic() + seconds
+    while session.ask(IDLE) != "t":
+        if time.monotonic() > until:
+            raise RuntimeError(f"after {seconds} s is still due: " + session.ask("SELECT * FROM triage.due_steps()"))
+        time.sleep(.01)
