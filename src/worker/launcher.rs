@@ -251,7 +251,8 @@ impl Launcher {
                 None => self.is_missed |= place.take_wish() != Wish::None,
             }
         }
-        // Without preload a session can only wake us.
+        // Without preload a session can only wake us, and so does DROP DATABASE.
+        self.is_missed |= woken && self.only.is_some();
         let wish = match (self.only, woken) {
             (Some(_), true) => Wish::Now,
             _ => self.board.take_wish_of_others(),
