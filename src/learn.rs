@@ -319,7 +319,7 @@ fn forget_classifier(classifier: Option<&str>) -> SqlResult<i64> {
 #[pg_extern(sql = false)]
 fn learned_state(classifier: Option<&str>) -> SqlResult<Vec<u8>> {
     let classifier = given_classifier(classifier)?;
-    catalog::as_owner(|w| {
+    catalog::under_snapshot(|w| {
         w.check_classifier(classifier)?;
         let mut base = w.read_base(classifier)?;
         w.add_pending(classifier, &mut base)?;
@@ -335,7 +335,7 @@ fn learned_state(classifier: Option<&str>) -> SqlResult<Vec<u8>> {
 #[pg_extern(sql = false)]
 fn replayed_state(classifier: Option<&str>) -> SqlResult<Vec<u8>> {
     let classifier = given_classifier(classifier)?;
-    catalog::as_owner(|w| {
+    catalog::under_snapshot(|w| {
         w.check_classifier(classifier)?;
         let mut state = w.replay(classifier)?;
         train::state_bytes(&mut state)
@@ -345,7 +345,7 @@ fn replayed_state(classifier: Option<&str>) -> SqlResult<Vec<u8>> {
 #[pg_extern(sql = false)]
 fn learned_model(classifier: Option<&str>) -> SqlResult<Vec<u8>> {
     let classifier = given_classifier(classifier)?;
-    catalog::as_owner(|w| {
+    catalog::under_snapshot(|w| {
         w.check_classifier(classifier)?;
         w.learned_model(classifier)
     })
@@ -354,7 +354,7 @@ fn learned_model(classifier: Option<&str>) -> SqlResult<Vec<u8>> {
 #[pg_extern(sql = false)]
 fn replayed_model(classifier: Option<&str>) -> SqlResult<Vec<u8>> {
     let classifier = given_classifier(classifier)?;
-    catalog::as_owner(|w| {
+    catalog::under_snapshot(|w| {
         w.check_classifier(classifier)?;
         w.replayed_model(classifier)
     })
