@@ -84,7 +84,7 @@ IDLE = """SELECT NOT EXISTS (SELECT FROM triage.due_steps())
              AND NOT EXISTS (SELECT FROM triage.jobs WHERE status = 'running')"""
 
 
-def wait_for_worker(session, seconds=60):
+def wait_for_worker(session, seconds=120):
     """Until the background worker has nothing left to do."""
     until = time.monotonic() + seconds
     while session.ask(IDLE) != "t":
