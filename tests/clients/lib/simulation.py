@@ -90,4 +90,4 @@ def wait_for_worker(session, seconds=120):
     while session.ask(IDLE) != "t":
         if time.monotonic() > until:
             raise RuntimeError(f"after {seconds} s is still due: " + session.ask("SELECT * FROM triage.due_steps()"))
-        time.sleep(.01)
+        time.sleep(.05)
