@@ -144,6 +144,8 @@ SELECT s.classifier,
                            FROM (SELECT FROM triage.decision d
                                   WHERE d.classifier OPERATOR(pg_catalog.=) c.name AND d.features IS NOT NULL
                                     AND d.decision_id OPERATOR(pg_catalog.>) COALESCE(m.last_decision, 0::bigint)
+                                    AND NOT EXISTS (SELECT FROM triage.decision r
+                                                     WHERE r.replaces OPERATOR(pg_catalog.=) d.decision_id)
                                   LIMIT 100000) x) n
      CROSS JOIN LATERAL (SELECT pg_catalog.count(*) AS pending_decisions FROM triage.pending p
                           WHERE p.classifier OPERATOR(pg_catalog.=) c.name) p

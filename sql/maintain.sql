@@ -92,19 +92,19 @@ AS $$
                current_setting('pg_triage.retrain_days')::integer AS retrain_days,
                coalesce(nullif(current_setting('pg_triage.report_timezone'), ''), 'UTC') AS report_timezone
     ), known AS (
-        SELECT s.*, c.name, a.version AS active, m.documents,
+        SELECT s.*, c.name, c.created_at, a.version AS active,
                coalesce(b.decisions, 0) AS decisions, b.folded_at,
                coalesce(t.last_decision, 0) AS last_decision, coalesce(t.trained_at, c.created_at) AS trained_at,
                (SELECT count(*) FROM (SELECT FROM triage.pending p WHERE p.classifier = c.name
                  LIMIT greatest(s.fold_after / 2, 1)) x) AS pending,
                (SELECT count(*) FROM (SELECT FROM triage.decision d
                  WHERE d.classifier = c.name AND d.decision_id > coalesce(t.last_decision, 0) AND d.features IS NOT NULL
-                 LIMIT 1000000) x) AS new_decisions
+                   AND NOT EXISTS (SELECT FROM triage.decision r WHERE r.replaces = d.decision_id)
+                 LIMIT 100000) x) AS new_decisions
           FROM triage.classifier c
          CROSS JOIN setting s
           LEFT JOIN LATERAL (SELECT a.version FROM triage.activation a WHERE a.classifier = c.name
                               ORDER BY a.activation_id DESC LIMIT 1) a ON true
-          LEFT JOIN triage.model m ON m.classifier = c.name AND m.version = a.version
           LEFT JOIN triage.base b ON b.classifier = c.name
           -- The last attempt, whether it was activated or not.
           LEFT JOIN LATERAL (SELECT t.last_decision, t.trained_at FROM triage.model t WHERE t.classifier = c.name
@@ -112,12 +112,11 @@ AS $$
     ), due AS (
         SELECT 1 AS place, 'fold' AS step, k.name AS classifier,
                CASE WHEN k.pending >= greatest(k.fold_after / 2, 1) THEN format('at least %s decisions are pending', k.pending)
-                    ELSE format('%s decisions have been pending for ten minutes', k.pending) END AS reason
+                    ELSE format('%s decisions have been pending for a day', k.pending) END AS reason
           FROM known k
          WHERE k.fold_after > 0 AND k.pending >= greatest(k.fold_after / 2, 1)
-            OR k.pending > 0 AND coalesce(k.folded_at, '-infinity') < now() - interval '10 minutes'
-               AND NOT EXISTS (SELECT FROM triage.pending p JOIN triage.decision d ON d.decision_id = p.decision_id
-                                WHERE p.classifier = k.name AND d.decided_at > now() - interval '10 minutes')
+            -- Each fold writes the whole base: not for a few decisions.
+            OR k.pending > 0 AND coalesce(k.folded_at, k.created_at) < now() - interval '1 day'
         UNION ALL
         SELECT 2, 'train', k.name,
                CASE WHEN k.new_decisions >= greatest(k.retrain_after, k.decisions / 10) THEN format('%s new decisions', k.new_decisions)

@@ -157,36 +157,48 @@ CREATE FUNCTION triage.is_restoring() RETURNS boolean
     LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'is_restoring_wrapper';
 COMMENT ON FUNCTION triage.is_restoring() IS 'whether a dump is being restored, which brings what it has counted';
 
--- With the rights of the owner, whoever changes a review. Everything is qualified instead of
--- SET search_path, which takes as long as the rest: this runs for every email.
-CREATE FUNCTION triage.tally_review() RETURNS trigger
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER PARALLEL UNSAFE
+-- For every email: qualified instead of SET search_path, which takes as long as the rest. Only
+-- the owner inserts reviews.
+CREATE FUNCTION triage.tally_insert() RETURNS trigger
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 AS $$
 BEGIN
-    IF TG_OP OPERATOR(pg_catalog.=) 'DELETE' THEN
+    INSERT INTO triage.tally_change (n, classifier, received_at, model_version, predicted_label, confidence, unknown_share, audit, automated, human_label, reviewed_at)
+    VALUES (1, NEW.classifier, NEW.received_at, NEW.model_version, NEW.predicted_label, NEW.confidence, NEW.unknown_share, NEW.audit,
+            coalesce(NEW.queue_reason OPERATOR(pg_catalog.=) 'confident', false), NEW.human_label, NEW.reviewed_at);
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION triage.tally_insert() IS 'notes what a new review adds to the counts';
+
+-- With the rights of the owner, whoever changes a review.
+CREATE FUNCTION triage.tally_review() RETURNS trigger
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF TG_OP = 'DELETE' THEN
         INSERT INTO triage.tally_change (n, classifier, received_at, model_version, predicted_label, confidence, unknown_share, audit, automated, human_label, reviewed_at)
         SELECT -1, r.classifier, r.received_at, r.model_version, r.predicted_label, r.confidence, r.unknown_share, r.audit,
-                coalesce(r.queue_reason OPERATOR(pg_catalog.=) 'confident', false), r.human_label, r.reviewed_at
+            r.queue_reason IS NOT DISTINCT FROM 'confident', r.human_label, r.reviewed_at
           FROM erased r WHERE r.predicted_label IS NOT NULL;
         RETURN NULL;
     END IF;
-    IF TG_OP OPERATOR(pg_catalog.=) 'UPDATE' AND OLD.predicted_label IS NOT NULL THEN
-        INSERT INTO triage.tally_change (n, classifier, received_at, model_version, predicted_label, confidence, unknown_share, audit, automated, human_label, reviewed_at)
-        VALUES (-1, OLD.classifier, OLD.received_at, OLD.model_version, OLD.predicted_label, OLD.confidence, OLD.unknown_share, OLD.audit,
-                coalesce(OLD.queue_reason OPERATOR(pg_catalog.=) 'confident', false), OLD.human_label, OLD.reviewed_at);
-    END IF;
-    IF NEW.predicted_label IS NOT NULL THEN
-        INSERT INTO triage.tally_change (n, classifier, received_at, model_version, predicted_label, confidence, unknown_share, audit, automated, human_label, reviewed_at)
-        VALUES (1, NEW.classifier, NEW.received_at, NEW.model_version, NEW.predicted_label, NEW.confidence, NEW.unknown_share, NEW.audit,
-                coalesce(NEW.queue_reason OPERATOR(pg_catalog.=) 'confident', false), NEW.human_label, NEW.reviewed_at);
-    END IF;
+    INSERT INTO triage.tally_change (n, classifier, received_at, model_version, predicted_label, confidence, unknown_share, audit, automated, human_label, reviewed_at)
+    SELECT -1, OLD.classifier, OLD.received_at, OLD.model_version, OLD.predicted_label, OLD.confidence, OLD.unknown_share, OLD.audit,
+            OLD.queue_reason IS NOT DISTINCT FROM 'confident', OLD.human_label, OLD.reviewed_at
+     WHERE OLD.predicted_label IS NOT NULL
+    UNION ALL
+    SELECT 1, NEW.classifier, NEW.received_at, NEW.model_version, NEW.predicted_label, NEW.confidence, NEW.unknown_share, NEW.audit,
+            NEW.queue_reason IS NOT DISTINCT FROM 'confident', NEW.human_label, NEW.reviewed_at
+     WHERE NEW.predicted_label IS NOT NULL;
     RETURN NULL;
 END
 $$;
 COMMENT ON FUNCTION triage.tally_review() IS 'notes what a change of a review changes in the counts';
 CREATE TRIGGER tally_insert AFTER INSERT ON triage.review
     FOR EACH ROW WHEN (NEW.predicted_label IS NOT NULL AND NOT triage.is_restoring())
-    EXECUTE FUNCTION triage.tally_review();
+    EXECUTE FUNCTION triage.tally_insert();
 CREATE TRIGGER tally_update AFTER UPDATE ON triage.review
     FOR EACH ROW WHEN (coalesce(OLD.predicted_label, NEW.predicted_label) IS NOT NULL
         AND (OLD.classifier, OLD.received_at, OLD.model_version, OLD.predicted_label, OLD.confidence, OLD.unknown_share, OLD.audit,

@@ -9,11 +9,13 @@ use std::collections::BTreeMap;
 use pg_triage_core::gate::{self, Comparison, Contradicted, Refusal};
 use pg_triage_core::{Features, Fit, Model, State, Trainer, fold_label};
 
+use pgrx::PgSqlErrorCode as Code;
+
 use crate::catalog::base::Base;
 use crate::catalog::ledger::InForce;
 use crate::catalog::{self, Verdict, Writer};
 use crate::decide;
-use crate::error::{SqlResult, from_core};
+use crate::error::{SqlResult, from_core, report};
 use crate::pg::check_for_interrupts;
 use crate::retrain::{Trained, open};
 
@@ -68,7 +70,23 @@ impl Making {
         catalog::under_snapshot(|w| {
             let learned = w.last_learned(classifier)?;
             let judges = w.to_judge_with(classifier, learned)?;
-            let reading = Reading::new(w, classifier, &judges)?;
+            let mut reading = Reading::new(w, classifier, &judges)?;
+            if reading
+                .base
+                .all()
+                .labels()
+                .iter()
+                .filter(|l| l.documents > 0)
+                .count()
+                < 2
+            {
+                return Err(report(
+                    Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                    format!(
+                        "classifier \"{classifier}\" knows emails of one label only: decide about some of another one"
+                    ),
+                ));
+            }
             let mut latest = Vec::new();
             for (is_new, range, most) in [
                 (true, (learned, reading.last_decision), NEW_DECISIONS),

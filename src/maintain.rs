@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use pgrx::iter::TableIterator;
 use pgrx::pg_sys::panic::ErrorReport;
-use pgrx::{name, pg_extern};
+use pgrx::{PgSqlErrorCode as Code, name, pg_extern};
 
 use crate::catalog::maintenance::Due;
 use crate::catalog::{self, Writer};
-use crate::error::SqlResult;
+use crate::error::{SqlResult, report};
 use crate::gate::Making;
 use crate::{attach, decide, pg, settings};
 
@@ -120,7 +120,11 @@ fn step(due: &Due) -> SqlResult<Outcome> {
 
 fn fold(w: &mut Writer, classifier: &str) -> SqlResult<String> {
     if !w.try_lock_base(classifier)? {
-        return Ok("another session does it".to_owned());
+        // A failure, so that it is not tried again at once.
+        return Err(report(
+            Code::ERRCODE_LOCK_NOT_AVAILABLE,
+            format!("classifier \"{classifier}\" is being changed by another session"),
+        ));
     }
     let folded = decide::fold(w, classifier)?;
     Ok(format!("{folded} decisions"))

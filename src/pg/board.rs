@@ -109,8 +109,13 @@ impl Place {
         pg_sys::Oid::from(self.database.load(Ordering::Relaxed))
     }
 
-    pub fn wish(&self, wish: Wish) {
-        self.wish.fetch_max(wish as u32, Ordering::AcqRel);
+    /// Adds a wish; returns what was wished before.
+    pub fn wish(&self, wish: Wish) -> Wish {
+        self.wish.fetch_max(wish as u32, Ordering::AcqRel).into()
+    }
+
+    pub fn wished(&self) -> Wish {
+        self.wish.load(Ordering::Acquire).into()
     }
 
     pub fn take_wish(&self) -> Wish {
@@ -126,8 +131,9 @@ impl Place {
         OUTCOMES.get(number).copied().unwrap_or(Outcome::Starting)
     }
 
-    /// A worker is being started.
+    /// A worker is being started: it will see what was committed before the wishes so far.
     pub fn begin(&self) {
+        self.take_wish();
         self.set_outcome(Outcome::Starting);
         self.started_at.store(now(), Ordering::Relaxed);
     }
@@ -477,15 +483,16 @@ fn send(wish: Wish) {
         return;
     };
     // SAFETY: reads a variable.
-    match board.place(unsafe { pg_sys::MyDatabaseId }) {
+    let before = match board.place(unsafe { pg_sys::MyDatabaseId }) {
         Some(place) => place.wish(wish),
         None => {
-            board
-                .wish_of_others
-                .fetch_max(wish as u32, Ordering::AcqRel);
+            let others = &board.wish_of_others;
+            others.fetch_max(wish as u32, Ordering::AcqRel).into()
         }
-    }
-    if wish == Wish::Now {
+    };
+    // The launcher leaves a wish where it is until it starts a worker, so that many commits
+    // wake it once.
+    if wish == Wish::Now && before < wish {
         board.wake_launcher();
     }
 }

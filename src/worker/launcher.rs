@@ -240,16 +240,19 @@ impl Launcher {
     /// Takes the wishes of sessions.
     fn hear(&mut self, woken: bool) {
         for place in self.board.places() {
-            let wish = place.take_wish();
             match self.databases.get_mut(&place.database()) {
-                Some(database) => database.wish = database.wish.max(wish),
+                Some(database) if place.wished() > database.wish => {
+                    database.wish = place.wished();
+                    // CREATE EXTENSION makes the role.
+                    self.is_missed |= database.wish == Wish::Now && self.role.is_none();
+                }
+                Some(_) => {}
                 // It is new.
-                None => self.is_missed |= wish != Wish::None,
+                None => self.is_missed |= place.take_wish() != Wish::None,
             }
-            // CREATE EXTENSION makes the role.
-            self.is_missed |= wish == Wish::Now && self.role.is_none();
         }
-        // Without preload a session can only wake us.
+        // Without preload a session can only wake us, and so does DROP DATABASE.
+        self.is_missed |= woken && self.only.is_some();
         let wish = match (self.only, woken) {
             (Some(_), true) => Wish::Now,
             _ => self.board.take_wish_of_others(),
@@ -308,6 +311,7 @@ impl Launcher {
                 );
                 // Only where somebody has used the extension.
                 if let Some(place) = place {
+                    place.take_wish();
                     place.error.set(&text);
                     served.complain(&text);
                 }
