@@ -121,9 +121,9 @@ SELECT c.classifier, k.measure, m.label, m.recent, m.reference,
                    ELSE 'too few emails of the same model version to tell: 30 in the last 7 days and 100, on 14 days, in the 28 before' END
            WHEN m.score <= m.threshold THEN 'as before'
            ELSE pg_catalog.format(CASE k.measure
-               WHEN 'label mix' THEN 'label "%3$s" is predicted for %1$s %% of the emails, and was for %2$s %%: more of one kind has come, or its wording is another one. Look at the latest emails with this label'
+               WHEN 'label mix' THEN 'label "%3$s" is predicted for %1$s %% of the emails, and was for %2$s %%: other kinds of mail come, or one is worded differently. Look at the latest emails with this label'
                WHEN 'confidence' THEN 'the classifier is sure to %1$s %% on average, and was to %2$s %%: mail has come that it does not know. Decide about the least certain emails'
-               ELSE '%1$s %% of what is in an email is new to the classifier, and %2$s %% was: the wording of some label is another one, or new kinds of mail have come. Decide about the latest uncertain emails' END,
+               ELSE '%1$s %% of what is in an email is new to the classifier, and %2$s %% was: some label is worded differently, or new kinds of mail have come. Decide about the latest uncertain emails' END,
                pg_catalog.round((100::float8 * m.recent)::numeric, 1), pg_catalog.round((100::float8 * m.reference)::numeric, 1), m.label)
        END AS meaning
   FROM (SELECT DISTINCT m.classifier FROM mail m) c

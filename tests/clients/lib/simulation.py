@@ -84,10 +84,10 @@ IDLE = """SELECT NOT EXISTS (SELECT FROM triage.due_steps())
              AND NOT EXISTS (SELECT FROM triage.jobs WHERE status = 'running')"""
 
 
-def wait_for_worker(session, seconds=60):
+def wait_for_worker(session, seconds=120):
     """Until the background worker has nothing left to do."""
     until = time.monotonic() + seconds
     while session.ask(IDLE) != "t":
         if time.monotonic() > until:
             raise RuntimeError(f"after {seconds} s is still due: " + session.ask("SELECT * FROM triage.due_steps()"))
-        time.sleep(.01)
+        time.sleep(.05)
