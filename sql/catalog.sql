@@ -77,6 +77,7 @@ CREATE TABLE triage.model (
     compared_accuracy float8,
     champion_accuracy float8,
     refused           text,
+    steps_of          integer,
     PRIMARY KEY (classifier, version)
 );
 COMMENT ON TABLE triage.model IS 'model versions, kept for good; people read triage.model_versions';
@@ -106,6 +107,7 @@ COMMENT ON COLUMN triage.model.champion IS 'the version whose place it was to ta
 COMMENT ON COLUMN triage.model.compared IS 'decided emails that both were asked about, and neither had learned';
 COMMENT ON COLUMN triage.model.compared_accuracy IS 'share of them that it answered right';
 COMMENT ON COLUMN triage.model.champion_accuracy IS 'share of them that the other one answered right';
+COMMENT ON COLUMN triage.model.steps_of IS 'the version whose steps count with this one; NULL for its own. A version that was only calibrated shares those of the other';
 COMMENT ON COLUMN triage.model.refused IS 'why it was not activated; NULL if it was, or a person made it';
 
 CREATE TABLE triage.activation (

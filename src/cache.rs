@@ -34,15 +34,10 @@ pub struct Active {
     pub review_below: f64,
     /// The decisions that `live` holds beyond its base.
     pub applied: HashSet<i64>,
+    /// The version whose steps count, 0 for none.
+    pub steps_of: i64,
     /// Which installation of the extension it was read from: numbers start again in the next.
     pub installation: pgrx::pg_sys::Oid,
-}
-
-impl Active {
-    /// The version whose steps count, 0 for none.
-    pub fn steps_of(&self) -> i64 {
-        self.version.map_or(0, i64::from)
-    }
 }
 
 /// When an entry was read, in terms that later snapshots can be compared with.

@@ -120,7 +120,7 @@ pub fn read_active(
                 concat!(
                     "SELECT coalesce(b.serving, m.model), a.version,
                          (SELECT max(version) FROM triage.model WHERE classifier = c.name),
-                         c.review_below",
+                         c.review_below, coalesce(m.steps_of, a.version, 0)",
                     from_active!()
                 ),
                 &[classifier],
@@ -156,10 +156,10 @@ pub fn read_active(
                 None => empty_base()?.identity(),
             };
             let version: Option<i32> = row.parsed(0, 2);
-            let steps_of = version.map_or(0, i64::from);
+            let steps_of: i64 = row.parsed(0, 5).unwrap_or(0);
             let known = known.filter(|known| {
                 known.installation == signal
-                    && known.steps_of() == steps_of
+                    && known.steps_of == steps_of
                     && known.live.base().identity() == identity
             });
             let (mut live, mut applied) = match known {
@@ -208,6 +208,7 @@ pub fn read_active(
                 live,
                 labels,
                 version,
+                steps_of,
                 review_below: row.number(0, 4).unwrap_or_default(),
                 applied,
                 installation: signal,
@@ -284,6 +285,8 @@ pub struct NewModel<'a> {
     pub from_ledger: bool,
     /// For people.
     pub note: Option<&'a str>,
+    /// The version whose steps count with it, if not its own do.
+    pub steps_of: Option<i32>,
     /// What maintenance found out about it; `None` if a person makes it.
     pub verdict: Option<Verdict>,
 }
@@ -464,10 +467,10 @@ impl<'c> Writer<'_, 'c> {
             "INSERT INTO triage.model (classifier, version, model, checksum, bytes, documents, skipped, labels,
                     score_form, judged, accuracy, macro_f1, log_loss, calibration_error,
                     held_out, held_out_accuracy, baseline_accuracy, note, created_by, from_ledger,
-                    last_decision, champion, compared, compared_accuracy, champion_accuracy, refused)
+                    last_decision, champion, compared, compared_accuracy, champion_accuracy, refused, steps_of)
              SELECT $1, 1 + greatest(max(version), (SELECT max(version) FROM triage.activation WHERE classifier = $1), 0), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
                     -- One that a person made may have seen them all.
-                    coalesce($20, (SELECT max(decision_id) FROM triage.decision), 0), $21, $22, $23, $24, $25
+                    coalesce($20, (SELECT max(decision_id) FROM triage.decision), 0), $21, $22, $23, $24, $25, $26
                FROM triage.model WHERE classifier = $1
              RETURNING version",
             None,
@@ -497,6 +500,7 @@ impl<'c> Writer<'_, 'c> {
                 compared.map(|p| share(p.challenger, p.emails)).into(),
                 compared.map(|p| share(p.champion, p.emails)).into(),
                 verdict.and_then(|v| v.refused.as_deref()).into(),
+                new.steps_of.into(),
             ],
         ))?;
         first(versions)

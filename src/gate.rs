@@ -69,7 +69,7 @@ impl Making {
     pub fn training(classifier: &str, reason: &str) -> SqlResult<Self> {
         catalog::under_snapshot(|w| {
             let learned = w.last_learned(classifier)?;
-            let judges = w.to_judge_with(classifier, learned)?;
+            let judges = w.judges(classifier, learned)?;
             let mut reading = Reading::new(w, classifier, &judges)?;
             if reading
                 .base

@@ -102,6 +102,7 @@ fn deploy(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<i32> {
             about: &opened,
             from_ledger: false,
             note,
+            steps_of: None,
             verdict: None,
         };
         let version = w.insert_model(classifier, new)?;

@@ -95,6 +95,7 @@ impl Trained {
             about: &self.model,
             from_ledger: self.from_ledger,
             note,
+            steps_of: None,
             verdict,
         };
         w.insert_model(classifier, new)

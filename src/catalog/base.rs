@@ -215,7 +215,7 @@ impl Writer<'_, '_> {
     pub fn read_base_for(&mut self, classifier: &str, version: Option<i32>) -> SqlResult<Base> {
         let rows = self.run(
             "SELECT a.version, m.from_ledger, m.model, b.version IS NOT DISTINCT FROM a.version, b.serving, b.learned,
-                    coalesce(b.decisions, 0), coalesce(a.version, 0)
+                    coalesce(b.decisions, 0), coalesce(m.steps_of, a.version, 0)
                FROM triage.classifier c
                LEFT JOIN LATERAL (SELECT coalesce($2, (SELECT a.version FROM triage.activation a
                                    WHERE a.classifier = c.name ORDER BY a.activation_id DESC LIMIT 1)) AS version) a ON true
@@ -424,7 +424,7 @@ impl Writer<'_, '_> {
     /// Stores a version once more with another fit; returns the new version.
     pub fn store_refitted(&mut self, classifier: &str, version: i32, fit: &Fit) -> SqlResult<i32> {
         let rows = self.run(
-            "SELECT model, from_ledger, last_decision FROM triage.model WHERE classifier = $1 AND version = $2",
+            "SELECT model, from_ledger, last_decision, coalesce(steps_of, version) FROM triage.model WHERE classifier = $1 AND version = $2",
             &[classifier.into(), version.into()],
         )?;
         let stored = (rows.len() > 0).then(|| rows.raw(0, 1)).flatten();
@@ -438,6 +438,7 @@ impl Writer<'_, '_> {
             about: &about,
             from_ledger: rows.text(0, 2).as_deref() == Some("t"),
             note: Some("calibrated by maintenance"),
+            steps_of: rows.parsed(0, 4),
             verdict: Some(Verdict {
                 last_decision: rows.parsed(0, 3).unwrap_or(0),
                 champion: version,

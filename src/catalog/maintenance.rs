@@ -147,7 +147,7 @@ impl Writer<'_, '_> {
     /// A fifth of the decisions in force after this one, at random: to judge with, so not to
     /// learn from. Not by their content, which repeats: all copies of a mailing would be in it,
     /// or none.
-    pub fn to_judge_with(&mut self, classifier: &str, after: i64) -> SqlResult<Vec<i64>> {
+    pub fn judges(&mut self, classifier: &str, after: i64) -> SqlResult<Vec<i64>> {
         let rows = self.run(
             "WITH new AS MATERIALIZED (
                  SELECT d.decision_id FROM triage.decision d

@@ -226,7 +226,7 @@ mod tests {
     fn interval_by_hand() {
         let mut paired = Paired::default();
         for i in 0..99 {
-            paired.add(i < 60, i < 50 || i >= 80);
+            paired.add(i < 60, !(50..80).contains(&i));
         }
         assert_eq!((paired.gained, paired.lost), (19, 10));
         let (difference, low, high) = paired.difference();
@@ -294,8 +294,10 @@ mod tests {
         for (features, label) in emails(400) {
             state.learn(&features, &label).unwrap();
         }
-        let mut fit = Fit::default();
-        fit.reference_documents = 400;
+        let mut fit = Fit {
+            reference_documents: 400,
+            ..Fit::default()
+        };
         fit.calibration.length_exponent = 0.0;
         fit.calibration.log_scale = log_scale;
         let bytes = state.pack(&fit, Default::default(), &never_cancelled);

@@ -50,7 +50,7 @@ pub fn step(classifier: &str, features: &Features, label: &str) -> SqlResult<Opt
         .unwrap_or_else(|| Teacher::new(&active));
     let step = teacher.step(&active.live, classifier, features, label)?;
     TEACHER.replace(Some(teacher));
-    Ok(Some((step, active.steps_of())))
+    Ok(Some((step, active.steps_of)))
 }
 
 impl Teacher {
