@@ -5,21 +5,24 @@ CREATE FUNCTION triage.find_alerts()
     LANGUAGE sql STABLE PARALLEL RESTRICTED
     SET search_path = pg_catalog, pg_temp
 AS $$
-    -- The latest version that maintenance trained, where it was refused and nobody has activated one since.
+    -- The latest version that maintenance trained, if it was refused, until a person activates it or makes another one.
     SELECT m.classifier,
-           CASE WHEN r.reviewer IS NULL THEN 'refused' ELSE 'reviewer' END,
-           coalesce(r.reviewer, 'new version'),
-           CASE WHEN r.reviewer IS NULL THEN 'notice' ELSE 'critical' END,
-           format('version %s was not activated: %s', m.version, m.refused),
-           CASE WHEN r.reviewer IS NULL
-                THEN format('nothing: training is tried again with more decisions. To see what would change: SELECT * FROM triage.preview(%L, %s); to activate it all the same: SELECT triage.activate(%L, %s)',
+           CASE WHEN m.reviewer IS NULL THEN 'refused' ELSE 'reviewer' END,
+           coalesce(m.reviewer, 'new version'),
+           CASE WHEN m.reviewer IS NOT NULL THEN 'critical' WHEN m.compared_accuracy < m.champion_accuracy - 0.05 THEN 'warning' ELSE 'notice' END,
+           format('version %s was not activated: %s%s', m.version, m.refused, ': ' || m.known_as),
+           CASE WHEN m.reviewer IS NULL
+                THEN format('if it is a little worse, nothing: training is tried again with more decisions. If it is much worse, somebody may have decided wrongly: see triage.suspect_labels and triage.batches; what is undone counts no more at once. SELECT * FROM triage.preview(%L, %s) says what would change, SELECT triage.activate(%L, %s) activates it all the same',
                      m.classifier, m.version, m.classifier, m.version)
-                ELSE format('look at SELECT * FROM triage.suspect_labels WHERE classifier = %L AND reviewed_by = %L. If they are wrong: SELECT triage.undo(decision_id) FROM triage.suspect_labels WHERE classifier = %L AND reviewed_by = %L. If they are right: SELECT triage.activate(%L, %s)',
-                     m.classifier, r.reviewer, m.classifier, r.reviewer, m.classifier, m.version) END
-      FROM (SELECT DISTINCT ON (m.classifier) m.* FROM triage.model m WHERE m.champion IS NOT NULL ORDER BY m.classifier, m.version DESC) m
-     CROSS JOIN LATERAL (SELECT substring(m.refused FROM '^reviewer "(.*)": all other decisions contradict') AS reviewer) r
+                ELSE format('look at SELECT s.* FROM triage.suspect_labels s JOIN triage.decision_history d USING (decision_id) WHERE s.classifier = %L AND %L IN (d.actor, d.connected_as). If they are wrong: SELECT triage.undo(s.decision_id) FROM triage.suspect_labels s JOIN triage.decision_history d USING (decision_id) WHERE s.classifier = %L AND %L IN (d.actor, d.connected_as). If they are right: SELECT triage.activate(%L, %s)',
+                     m.classifier, m.reviewer, m.classifier, m.reviewer, m.classifier, m.version) END
+      FROM (SELECT DISTINCT ON (m.classifier) m.classifier, m.version, m.refused, m.reviewer, m.known_as, m.compared_accuracy, m.champion_accuracy, m.trained_at
+              FROM triage.model m
+             WHERE m.champion IS NOT NULL AND m.steps_of IS NULL ORDER BY m.classifier, m.version DESC) m
      WHERE m.refused IS NOT NULL
-       AND NOT EXISTS (SELECT FROM triage.activation a WHERE a.classifier = m.classifier AND a.activated_at > m.trained_at)
+       AND NOT EXISTS (SELECT FROM triage.activation a JOIN triage.model v ON v.classifier = a.classifier AND v.version = a.version
+                        WHERE a.classifier = m.classifier AND a.activated_at > m.trained_at
+                          AND (v.version = m.version OR v.champion IS NULL AND v.version > m.version))
     UNION ALL
     SELECT d.classifier, 'drift', d.measure, 'warning',
            format('%s of the last seven days is unlike before: %s', d.measure, d.meaning),
@@ -48,23 +51,26 @@ AS $$
        AND p.before - p.recent > 4.5 * sqrt(p.pooled * (1 - p.pooled) * (1.0 / a.answered + 1.0 / a.answered_before))
     UNION ALL
     SELECT f.classifier, 'failing', f.step, 'warning',
-           format('%s has failed %s times in a row: %s', f.step, f.times, f.error),
+           format('%s has failed %s times in a row: %s', f.step, f.times, coalesce(f.error, 'its process was ended')),
            'the message says what to do; it is tried again at least every hour'
-      FROM (SELECT j.step, j.classifier, count(*) AS times, (array_agg(j.error ORDER BY j.job_id DESC))[1] AS error
+      FROM (SELECT j.step, j.classifier, count(*) AS times, (array_agg(j.error ORDER BY j.job_id DESC) FILTER (WHERE j.error IS NOT NULL))[1] AS error
               FROM triage.job j
-             WHERE j.status = 'failed'
+             WHERE j.status IN ('failed', 'interrupted')
+               AND (j.classifier IS NULL OR EXISTS (SELECT FROM triage.classifier c WHERE c.name = j.classifier))
+               AND j.started_at > now() - interval '1 day'
+               AND NOT EXISTS (SELECT FROM triage.activation a WHERE a.classifier = j.classifier AND a.activated_at > j.started_at)
                AND j.job_id > coalesce((SELECT max(s.job_id) FROM triage.job s
                      WHERE s.step = j.step AND s.classifier IS NOT DISTINCT FROM j.classifier AND s.status = 'done'), 0)
              GROUP BY j.step, j.classifier) f
      WHERE f.times >= 3
     UNION ALL
     SELECT c.name, 'unclassified', 'emails', 'notice',
-           'emails have waited for a prediction for more than a day, although there is a model',
-           'SELECT triage.classify_pending(), and look at the warnings'
+           'emails have waited for a prediction for more than a day, although there is a model, or they are gone',
+           format('SELECT triage.classify_pending() says why it cannot classify them. To take what is left out of the queue: SELECT triage.skip(review_id) FROM triage.review WHERE classifier = %L AND queue_reason = ''unclassified''', c.name)
       FROM triage.classifier c
      WHERE EXISTS (SELECT FROM triage.activation a WHERE a.classifier = c.name AND a.activated_at < now() - interval '1 day')
        AND EXISTS (SELECT FROM triage.review r WHERE r.classifier = c.name AND r.queue_reason = 'unclassified'
-                      AND r.predicted_label IS NULL AND r.human_label IS NULL AND r.given_label IS NULL
+                      AND r.margin IS NULL AND r.predicted_label IS NULL AND r.human_label IS NULL AND r.given_label IS NULL
                       AND r.received_at < now() - interval '1 day')
     UNION ALL
     SELECT a.classifier, 'unanswered', 'audit sample', 'notice',
@@ -102,8 +108,13 @@ $$;
 COMMENT ON FUNCTION triage.watch() IS 'part of maintain(): opens alerts that are new and ends those that are no longer so';
 
 CREATE VIEW triage.alerts WITH (security_barrier) AS
-SELECT a.alert_id, a.classifier, a.severity, a.kind, a.subject, a.since, a.message, a.what_to_do
+SELECT a.alert_id, a.classifier, a.severity, a.kind,
+       CASE WHEN s.sees THEN a.subject ELSE 'a reviewer' END AS subject, a.since,
+       CASE WHEN s.sees THEN a.message ELSE 'all other decisions contradict those of one reviewer; role triage_reviewer sees whose' END AS message,
+       CASE WHEN s.sees THEN a.what_to_do ELSE 'tell a reviewer' END AS what_to_do
   FROM triage.alert a
+ -- Who decided what is nothing for readers.
+ CROSS JOIN LATERAL (SELECT a.kind OPERATOR(pg_catalog.<>) 'reviewer' OR pg_catalog.pg_has_role('triage_reviewer'::name, 'USAGE') AS sees) s
  WHERE a.ended_at IS NULL;
 COMMENT ON VIEW triage.alerts IS 'what a person should know now; maintenance looks once an hour, and after each training';
 COMMENT ON COLUMN triage.alerts.alert_id IS 'ascending';
@@ -126,18 +137,24 @@ SELECT s.classifier,
            COALESCE(l.open_alerts, 0::bigint) AS open_alerts, j.last_maintenance,
            COALESCE(k.problem, k.last_error, 'serves this database') AS worker,
            CASE WHEN w.severity IS NOT NULL THEN w.message
+                WHEN k.preloaded AND COALESCE(k.problem, k.last_error) IS NOT NULL
+                 AND (n.new_decisions OPERATOR(pg_catalog.+) p.pending_decisions) OPERATOR(pg_catalog.>) 0
+                     THEN 'the background worker does not work: ' OPERATOR(pg_catalog.||) COALESCE(k.problem, k.last_error)
                 WHEN a.version IS NULL AND n.new_decisions OPERATOR(pg_catalog.=) 0 THEN 'it has learned nothing yet'
                 WHEN j.last_maintenance IS NULL AND n.new_decisions OPERATOR(pg_catalog.>) 0 THEN 'maintenance has never run'
                 WHEN j.last_maintenance OPERATOR(pg_catalog.<) (pg_catalog.now() OPERATOR(pg_catalog.-) '1 day'::interval)
-                 AND (n.new_decisions OPERATOR(pg_catalog.+) p.pending_decisions) OPERATOR(pg_catalog.>) 0
+                 AND ((n.new_decisions OPERATOR(pg_catalog.+) p.pending_decisions) OPERATOR(pg_catalog.>) 0 OR t.changes)
                      THEN 'maintenance has not run for more than a day'
            END AS problem,
            CASE WHEN w.severity IS NOT NULL THEN w.what_to_do
+                WHEN k.preloaded AND COALESCE(k.problem, k.last_error) IS NOT NULL
+                 AND (n.new_decisions OPERATOR(pg_catalog.+) p.pending_decisions) OPERATOR(pg_catalog.>) 0
+                     THEN 'what the message says; or SELECT * FROM triage.maintain() now and then'
                 WHEN a.version IS NULL AND n.new_decisions OPERATOR(pg_catalog.=) 0
                      THEN 'decide some emails, import history with triage.learn_from(), or deploy a model with triage.deploy()'
                 WHEN (j.last_maintenance IS NULL
                       OR j.last_maintenance OPERATOR(pg_catalog.<) (pg_catalog.now() OPERATOR(pg_catalog.-) '1 day'::interval))
-                 AND (n.new_decisions OPERATOR(pg_catalog.+) p.pending_decisions) OPERATOR(pg_catalog.>) 0
+                 AND ((n.new_decisions OPERATOR(pg_catalog.+) p.pending_decisions) OPERATOR(pg_catalog.>) 0 OR t.changes)
                      THEN COALESCE(k.problem, k.last_error, 'look for pg_triage in the server''s log') OPERATOR(pg_catalog.||) '; or SELECT * FROM triage.maintain() now and then'
            END AS what_to_do
       FROM triage.classifier c
@@ -150,18 +167,19 @@ SELECT s.classifier,
                                     AND d.decision_id OPERATOR(pg_catalog.>) COALESCE(m.last_decision, 0::bigint)
                                     AND NOT EXISTS (SELECT FROM triage.decision r
                                                      WHERE r.replaces OPERATOR(pg_catalog.=) d.decision_id)
-                                  LIMIT 100000) x) n
+                                  LIMIT 10000) x) n
      CROSS JOIN LATERAL (SELECT pg_catalog.count(*) AS pending_decisions FROM triage.pending p
                           WHERE p.classifier OPERATOR(pg_catalog.=) c.name) p
       LEFT JOIN LATERAL (SELECT pg_catalog.count(*) AS open_alerts FROM triage.alert l
                           WHERE (l.classifier OPERATOR(pg_catalog.=) c.name OR l.classifier IS NULL) AND l.ended_at IS NULL) l ON true
-      LEFT JOIN LATERAL (SELECT w.severity, w.message, w.what_to_do FROM triage.alert w
-                          WHERE (w.classifier OPERATOR(pg_catalog.=) c.name OR w.classifier IS NULL) AND w.ended_at IS NULL
+      LEFT JOIN LATERAL (SELECT w.severity, w.message, w.what_to_do FROM triage.alerts w
+                          WHERE (w.classifier OPERATOR(pg_catalog.=) c.name OR w.classifier IS NULL)
                             AND w.severity OPERATOR(pg_catalog.<>) 'notice'
                           -- Critical comes before warning.
                           ORDER BY w.severity, w.since LIMIT 1) w ON true
      CROSS JOIN (SELECT pg_catalog.max(j.ended_at) AS last_maintenance
                    FROM (SELECT j.ended_at FROM triage.job j ORDER BY j.job_id DESC LIMIT 10) j) j
+     CROSS JOIN (SELECT EXISTS (SELECT FROM triage.tally_change) AS changes) t
      CROSS JOIN triage.worker_status() k
   ) s;
 COMMENT ON VIEW triage.status IS 'one row per classifier: whether all is well, and what to do if not';
@@ -171,7 +189,7 @@ COMMENT ON COLUMN triage.status.state IS 'what is not, the worst of it';
 COMMENT ON COLUMN triage.status.what_to_do IS 'what to do about it';
 COMMENT ON COLUMN triage.status.active_version IS 'the version that answers; NULL for decisions alone';
 COMMENT ON COLUMN triage.status.trained_at IS 'when it was stored';
-COMMENT ON COLUMN triage.status.new_decisions IS 'decisions that it was not trained on; they count all the same, from the moment on when they were made';
+COMMENT ON COLUMN triage.status.new_decisions IS 'decisions that it was not trained on, 10,000 at most; they count all the same, from the moment on when they were made';
 COMMENT ON COLUMN triage.status.pending_decisions IS 'decisions that each session adds to its model, until they are folded';
 COMMENT ON COLUMN triage.status.open_alerts IS 'see triage.alerts';
 COMMENT ON COLUMN triage.status.last_maintenance IS 'when a step ended last';

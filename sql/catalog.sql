@@ -16,6 +16,7 @@ CREATE TABLE triage.classifier (
         CHECK (review_below OPERATOR(pg_catalog.>=) 0.0::float8 AND review_below OPERATOR(pg_catalog.<=) 1.0::float8),
     created_at  timestamptz NOT NULL DEFAULT pg_catalog.now(),
     created_by  text        NOT NULL DEFAULT CURRENT_USER,
+    erasures    bigint      NOT NULL DEFAULT 0,
     CONSTRAINT classifier_name_is_short
         CHECK (name OPERATOR(pg_catalog.=) pg_catalog.btrim(name)
                AND pg_catalog.length(name) OPERATOR(pg_catalog.>=) 1
@@ -28,6 +29,7 @@ COMMENT ON COLUMN triage.classifier.open_labels IS 'whether a decision may use a
 COMMENT ON COLUMN triage.classifier.review_below IS 'predictions with a lower confidence are queued as uncertain, 0 to 1; set it with UPDATE. It holds for emails that are classified, and decisions that are taken back, from then on: what is in the queue stays as it is';
 COMMENT ON COLUMN triage.classifier.created_at IS 'when it was created';
 COMMENT ON COLUMN triage.classifier.created_by IS 'who created it';
+COMMENT ON COLUMN triage.classifier.erasures IS 'how often forget() or forget_classifier() erased something: what was read before is not stored after';
 
 CREATE TABLE triage.label (
     classifier  text NOT NULL,
@@ -77,6 +79,8 @@ CREATE TABLE triage.model (
     compared_accuracy float8,
     champion_accuracy float8,
     refused           text,
+    reviewer          text,
+    known_as          text,
     steps_of          integer,
     PRIMARY KEY (classifier, version)
 );
@@ -107,6 +111,8 @@ COMMENT ON COLUMN triage.model.champion IS 'the version whose place it was to ta
 COMMENT ON COLUMN triage.model.compared IS 'decided emails that both were asked about, and neither had learned';
 COMMENT ON COLUMN triage.model.compared_accuracy IS 'share of them that it answered right';
 COMMENT ON COLUMN triage.model.champion_accuracy IS 'share of them that the other one answered right';
+COMMENT ON COLUMN triage.model.reviewer IS 'whose decisions all others contradict, if that is why it was refused';
+COMMENT ON COLUMN triage.model.known_as IS 'the same, with the roles or names that they connected as';
 COMMENT ON COLUMN triage.model.steps_of IS 'the version whose steps count with this one; NULL for its own. A version that was only calibrated shares those of the other';
 COMMENT ON COLUMN triage.model.refused IS 'why it was not activated; NULL if it was, or a person made it';
 
@@ -169,6 +175,8 @@ BEGIN
         -- Not TRUNCATE: the statement may have them open, too.
         DELETE FROM triage.review;
         DELETE FROM triage.base;
+        DELETE FROM triage.job WHERE classifier IS NOT NULL;
+        DELETE FROM triage.alert WHERE classifier IS NOT NULL;
         DELETE FROM triage.activation;
         DELETE FROM triage.model;
         DELETE FROM triage.label;
@@ -180,6 +188,8 @@ BEGIN
         END IF;
         DELETE FROM triage.review WHERE classifier = OLD.name;
         DELETE FROM triage.base WHERE classifier = OLD.name;
+        DELETE FROM triage.job WHERE classifier = OLD.name;
+        DELETE FROM triage.alert WHERE classifier = OLD.name;
         DELETE FROM triage.activation WHERE classifier = OLD.name;
         DELETE FROM triage.model WHERE classifier = OLD.name;
         DELETE FROM triage.label WHERE classifier = OLD.name;
@@ -201,6 +211,8 @@ BEGIN
         UPDATE triage.decision SET classifier = NEW.name WHERE classifier = OLD.name;
         UPDATE triage.pending SET classifier = NEW.name WHERE classifier = OLD.name;
         UPDATE triage.base SET classifier = NEW.name WHERE classifier = OLD.name;
+        UPDATE triage.job SET classifier = NEW.name WHERE classifier = OLD.name;
+        UPDATE triage.alert SET classifier = NEW.name WHERE classifier = OLD.name;
         UPDATE triage.activation SET classifier = NEW.name WHERE classifier = OLD.name;
         UPDATE triage.model SET classifier = NEW.name WHERE classifier = OLD.name;
         UPDATE triage.label SET classifier = NEW.name WHERE classifier = OLD.name;

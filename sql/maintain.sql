@@ -2,13 +2,6 @@
 -- does one step; which are due is a query over the tables, so nothing is forgotten when a
 -- session ends in the middle, and nothing has to be remembered.
 
-CREATE TABLE triage.maintenance (
-    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row)
-);
-INSERT INTO triage.maintenance VALUES (true);
-COMMENT ON TABLE triage.maintenance IS 'its row is locked by who maintains: one works, others return at once';
-COMMENT ON COLUMN triage.maintenance.only_row IS 'true';
-
 CREATE TABLE triage.job (
     job_id     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     step       text        NOT NULL,
@@ -95,31 +88,39 @@ AS $$
         SELECT s.*, c.name, c.created_at, a.version AS active,
                coalesce(b.decisions, 0) AS decisions, b.folded_at,
                coalesce(t.last_decision, 0) AS last_decision, coalesce(t.trained_at, c.created_at) AS trained_at,
+               -- The reviewer who made the last version be refused has been taken back.
+               t.reviewer IS NOT NULL AND EXISTS (SELECT FROM triage.decision d WHERE d.decision_id > t.last_decision
+                   AND d.classifier = c.name AND d.kind = 'undo') AS mended,
                (SELECT count(*) FROM (SELECT FROM triage.pending p WHERE p.classifier = c.name
                  LIMIT greatest(s.fold_after / 2, 1)) x) AS pending,
                (SELECT count(*) FROM (SELECT FROM triage.decision d
                  WHERE d.classifier = c.name AND d.decision_id > coalesce(t.last_decision, 0) AND d.features IS NOT NULL
                    AND NOT EXISTS (SELECT FROM triage.decision r WHERE r.replaces = d.decision_id)
-                 LIMIT 100000) x) AS new_decisions
+                 LIMIT greatest(s.retrain_after, coalesce(b.decisions, 0) / 10, 20)) x) AS new_decisions
           FROM triage.classifier c
          CROSS JOIN setting s
           LEFT JOIN LATERAL (SELECT a.version FROM triage.activation a WHERE a.classifier = c.name
                               ORDER BY a.activation_id DESC LIMIT 1) a ON true
           LEFT JOIN triage.base b ON b.classifier = c.name
-          -- The last attempt, whether it was activated or not.
-          LEFT JOIN LATERAL (SELECT t.last_decision, t.trained_at FROM triage.model t WHERE t.classifier = c.name
+          -- The last attempt, whether it was activated or not; calibration trains nothing.
+          LEFT JOIN LATERAL (SELECT t.last_decision, t.trained_at, t.reviewer FROM triage.model t
+                              WHERE t.classifier = c.name AND t.steps_of IS NULL
+                                AND (t.champion IS NOT NULL OR EXISTS (SELECT FROM triage.activation v
+                                      WHERE v.classifier = c.name AND v.version = t.version))
                               ORDER BY t.last_decision DESC, t.version DESC LIMIT 1) t ON true
     ), due AS (
         SELECT 1 AS place, 'fold' AS step, k.name AS classifier,
                CASE WHEN k.pending >= greatest(k.fold_after / 2, 1) THEN format('at least %s decisions are pending', k.pending)
                     ELSE format('%s decisions have been pending for a day', k.pending) END AS reason
           FROM known k
-         WHERE k.fold_after > 0 AND k.pending >= greatest(k.fold_after / 2, 1)
-            -- Each fold writes the whole base: not for a few decisions.
-            OR k.pending > 0 AND coalesce(k.folded_at, k.created_at) < now() - interval '1 day'
+         WHERE k.fold_after > 0
+           AND (k.pending >= greatest(k.fold_after / 2, 1)
+                -- Each fold writes the whole base: not for a few decisions.
+                OR k.pending > 0 AND coalesce(k.folded_at, k.created_at) < now() - interval '1 day')
         UNION ALL
         SELECT 2, 'train', k.name,
                CASE WHEN k.new_decisions >= greatest(k.retrain_after, k.decisions / 10) THEN format('%s new decisions', k.new_decisions)
+                    WHEN k.mended THEN 'decisions of the reviewer were taken back'
                     WHEN drift.subject IS NOT NULL THEN format('%s new decisions since %s changed', k.new_decisions, drift.subject)
                     ELSE format('%s new decisions in %s days', k.new_decisions, k.retrain_days) END
           FROM known k
@@ -127,7 +128,7 @@ AS $$
                               WHERE a.classifier = k.name AND a.kind = 'drift' AND a.ended_at IS NULL AND a.since > k.trained_at
                               ORDER BY a.since LIMIT 1) drift ON true
          WHERE k.retrain_after > 0
-           AND (k.new_decisions >= greatest(k.retrain_after, k.decisions / 10)
+           AND (k.mended OR k.new_decisions >= greatest(k.retrain_after, k.decisions / 10)
                 OR k.new_decisions >= least(20, k.retrain_after)
                    AND (drift.subject IS NOT NULL OR k.trained_at < now() - make_interval(days => k.retrain_days)))
         UNION ALL
@@ -135,10 +136,11 @@ AS $$
           FROM known k
          WHERE k.active IS NOT NULL
            AND EXISTS (SELECT FROM triage.review r WHERE r.classifier = k.name AND r.queue_reason = 'unclassified'
+                          AND r.margin IS NULL
                           AND r.predicted_label IS NULL AND r.given_label IS NULL AND r.human_label IS NULL)
-           -- Those that cannot be classified are tried again with the next version.
+           -- Those that cannot be classified, or are locked, are tried again after a while.
            AND NOT EXISTS (SELECT FROM triage.job j WHERE j.step = 'classify' AND j.classifier = k.name AND j.status = 'done'
-                              AND j.result = '0 rows' AND j.started_at > coalesce((SELECT max(a.activated_at)
+                              AND j.result = '0 rows' AND j.started_at > now() - interval '1 hour' AND j.started_at > coalesce((SELECT max(a.activated_at)
                                   FROM triage.activation a WHERE a.classifier = k.name), '-infinity'))
         UNION ALL
         -- What people found in the audit sample since the last time.
@@ -162,33 +164,38 @@ AS $$
         UNION ALL
         SELECT 6, 'audit', NULL, 'once a day'
           FROM triage.report_zone z
-         WHERE NOT EXISTS (SELECT FROM triage.job j WHERE j.step = 'audit' AND j.classifier IS NULL AND j.status = 'done'
+         WHERE EXISTS (SELECT FROM triage.review)
+           AND NOT EXISTS (SELECT FROM triage.job j WHERE j.step = 'audit' AND j.classifier IS NULL AND j.status = 'done'
                               AND j.started_at > now() - interval '2 days'
-                              AND timezone(z.zone, j.started_at)::date = timezone(z.zone, now())::date)
+                              AND timezone(z.zone, j.started_at)::date >= timezone(z.zone, now())::date)
         UNION ALL
         SELECT 7, 'watch', NULL, CASE WHEN w.started_at > now() - interval '1 hour' THEN 'something has happened' ELSE 'once an hour' END
           FROM (SELECT max(j.job_id) AS job_id, coalesce(max(j.started_at), '-infinity') AS started_at FROM triage.job j
                  WHERE j.step = 'watch' AND j.classifier IS NULL) w
-         WHERE w.started_at < now() - interval '1 hour'
-            OR EXISTS (SELECT FROM triage.job j WHERE j.job_id > w.job_id AND (j.step IN ('train', 'calibrate') OR j.status = 'failed'))
+         WHERE EXISTS (SELECT FROM triage.classifier)
+           AND (w.started_at < now() - interval '1 hour'
+                OR EXISTS (SELECT FROM triage.job j WHERE j.job_id > w.job_id AND (j.step IN ('train', 'calibrate') OR j.status = 'failed')))
         UNION ALL
         SELECT 9, 'retain', NULL, 'once a day'
-         WHERE NOT EXISTS (SELECT FROM triage.job j WHERE j.step = 'retain' AND j.started_at > now() - interval '1 day')
+         WHERE EXISTS (SELECT FROM triage.classifier)
+           AND NOT EXISTS (SELECT FROM triage.job j WHERE j.step = 'retain' AND j.started_at > now() - interval '1 day')
     )
     SELECT d.step, d.classifier, d.reason
       FROM due d
-      -- A step that fails waits: ten seconds, twenty, and so on up to an hour.
       LEFT JOIN LATERAL (
-           SELECT count(*) AS times, max(j.ended_at) AS latest
-             FROM (SELECT j.* FROM triage.job j WHERE j.step = d.step AND j.classifier IS NOT DISTINCT FROM d.classifier
-                    ORDER BY j.job_id DESC LIMIT 10) j
-            WHERE j.status = 'failed'
-              AND j.job_id > coalesce((SELECT max(s.job_id) FROM triage.job s
-                    WHERE s.step = d.step AND s.classifier IS NOT DISTINCT FROM d.classifier AND s.status = 'done'), 0)) failed ON true
-     WHERE failed.times = 0
-        OR failed.latest < now()
-            - least(make_interval(secs => 5 * pow(2, failed.times)), interval '1 hour')
-     ORDER BY d.place, d.classifier;
+           -- One that ended its process counts as failed: it may have ended the server's memory.
+           SELECT max(j.job_id) AS last_job,
+                  count(*) FILTER (WHERE j.status IN ('failed', 'interrupted') AND j.job_id > s.last_done) AS failures,
+                  max(j.ended_at) FILTER (WHERE j.status IN ('failed', 'interrupted') AND j.job_id > s.last_done) AS failed_at
+             FROM (SELECT j.job_id, j.status, j.ended_at FROM triage.job j
+                    WHERE j.step = d.step AND j.classifier IS NOT DISTINCT FROM d.classifier ORDER BY j.job_id DESC LIMIT 10) j
+            CROSS JOIN (SELECT coalesce(max(o.job_id), 0) AS last_done FROM triage.job o
+                         WHERE o.step = d.step AND o.classifier IS NOT DISTINCT FROM d.classifier AND o.status = 'done') s) past ON true
+     -- A step that fails waits: ten seconds, twenty, and so on up to an hour.
+     WHERE coalesce(past.failures, 0) = 0
+        OR past.failed_at < now() - least(make_interval(secs => 5 * pow(2, past.failures)), interval '1 hour')
+     -- What has waited longest comes first, so that nothing waits for ever.
+     ORDER BY coalesce(past.last_job, 0), d.place, d.classifier
 $$;
 COMMENT ON FUNCTION triage.due_steps() IS 'part of maintain(): which steps are due, and why';
 
@@ -217,7 +224,4 @@ COMMENT ON COLUMN triage.jobs.result IS 'what came out';
 COMMENT ON COLUMN triage.jobs.error IS 'why it failed; it is tried again after ten seconds, twenty, and so on up to an hour';
 COMMENT ON COLUMN triage.jobs.pid IS 'the server process';
 
-SELECT pg_catalog.pg_extension_config_dump('triage.job', '');
-SELECT pg_catalog.pg_extension_config_dump('triage.job_job_id_seq', '');
-SELECT pg_catalog.pg_extension_config_dump('triage.alert', '');
-SELECT pg_catalog.pg_extension_config_dump('triage.alert_alert_id_seq', '');
+-- Jobs and alerts are not dumped: they are about this server, and maintenance finds out anew.

@@ -56,7 +56,6 @@ GRANT EXECUTE ON FUNCTION triage.attach(regclass, text[], text, text, text, bool
     triage.learn_from(text, regclass, text[], text),
     triage.retrain(text, text),
     triage.fold(text) TO triage_trainer;
-GRANT EXECUTE ON FUNCTION triage.maintain(integer) TO triage_trainer;
 GRANT SELECT ON triage.jobs, triage.alerts, triage.status, triage.drift TO triage_reader;
 GRANT EXECUTE ON FUNCTION triage.forget(text, text),
     triage.forget_classifier(text),

@@ -39,7 +39,7 @@ SELECT g.classifier, nullif(g.model_version, 0) AS model_version, g.day, g.audit
          WHERE t.grain OPERATOR(pg_catalog.=) 'label'
          GROUP BY t.classifier, t.model_version, t.day) g
  WHERE g.n OPERATOR(pg_catalog.>) 0::bigint;
-COMMENT ON VIEW triage.accuracy_daily IS 'how often the classifier was right. accuracy is measured on the audit sample: with the interval, it holds for all email. biased_accuracy is the share of all reviewed email that a person agreed with: more email, but people look at what is uncertain. Each prediction was made before its answer was learned. For other periods, sum correct and answered and ask triage.wilson_low() and triage.wilson_high()';
+COMMENT ON VIEW triage.accuracy_daily IS 'how often the classifier was right. accuracy is measured on the audit sample: with the interval, it holds for all email, if nearly all of the sample is answered (compare answered with audited), and not only what was wrong. biased_accuracy is the share of all reviewed email that a person agreed with: more email, but people look at what is uncertain. Each prediction was made before its answer was learned. For other periods, sum correct and answered and ask triage.wilson_low() and triage.wilson_high()';
 COMMENT ON COLUMN triage.accuracy_daily.classifier IS 'the classifier';
 COMMENT ON COLUMN triage.accuracy_daily.model_version IS 'which model predicted; NULL for decisions alone';
 COMMENT ON COLUMN triage.accuracy_daily.day IS 'on which the emails were received, in the zone of triage.report_zone';

@@ -92,8 +92,11 @@ CREATE FUNCTION triage.tally_entry(change triage.tally_change, zone text)
                pg_catalog.timezone(zone, change.received_at)::date,
                coalesce(change.model_version, 0),
                change.audit,
-               change.predicted_label,
-               coalesce(change.human_label, ''),
+               -- Two long labels would not fit into an index.
+               CASE WHEN pg_catalog.octet_length(change.predicted_label) > 800
+                    THEN pg_catalog.left(change.predicted_label, 100) || ' ' || pg_catalog.md5(change.predicted_label) ELSE change.predicted_label END,
+               CASE WHEN pg_catalog.octet_length(change.human_label) > 800
+                    THEN pg_catalog.left(change.human_label, 100) || ' ' || pg_catalog.md5(change.human_label) ELSE coalesce(change.human_label, '') END,
                CASE WHEN change.human_label IS NOT NULL
                     THEN least(pg_catalog.floor(10::float8 * f.confidence)::integer, 9) + 1 ELSE 0 END,
                CASE WHEN change.human_label IS NOT NULL
@@ -302,14 +305,14 @@ CREATE TABLE triage.cost (
     classifier text   NOT NULL,
     actual     text   NOT NULL,
     predicted  text   NOT NULL,
-    cost       float8 NOT NULL CHECK (cost OPERATOR(pg_catalog.>=) 0::float8 AND cost OPERATOR(pg_catalog.<) 'infinity'::float8),
+    cost       float8 NOT NULL CHECK (cost OPERATOR(pg_catalog.>=) 0::float8 AND cost OPERATOR(pg_catalog.<=) 1e12::float8),
     PRIMARY KEY (classifier, actual, predicted)
 );
 COMMENT ON TABLE triage.cost IS 'what an error costs, in a unit of your choice; one that is not listed costs 1. Edit it as you like: triage.error_cost follows at once';
 COMMENT ON COLUMN triage.cost.classifier IS 'the classifier';
 COMMENT ON COLUMN triage.cost.actual IS 'the right label';
 COMMENT ON COLUMN triage.cost.predicted IS 'the label that was predicted';
-COMMENT ON COLUMN triage.cost.cost IS 'of one such email, 0 or more';
+COMMENT ON COLUMN triage.cost.cost IS 'of one such email, 0 to 1e12';
 
 SELECT pg_catalog.pg_extension_config_dump('triage.tally_change', '');
 SELECT pg_catalog.pg_extension_config_dump('triage.tally_change_change_id_seq', '');

@@ -302,6 +302,9 @@ pub struct Verdict {
     pub compared: Paired,
     /// Why the new one is not to be activated.
     pub refused: Option<String>,
+    /// Whose decisions all others contradict, if that is why: the name or role, and the same
+    /// with other names of theirs.
+    pub reviewer: Option<(String, String)>,
 }
 
 /// Statements that change the tables.
@@ -462,15 +465,16 @@ impl<'c> Writer<'_, 'c> {
         let figure = |value: f64, n: u32| (n > 0).then_some(value);
         let verdict = new.verdict.as_ref();
         let compared = verdict.map(|v| v.compared).filter(|p| p.emails > 0);
+        let reviewer = verdict.and_then(|v| v.reviewer.as_ref());
         let share = |right: u64, of: u64| right as f64 / of as f64;
         let versions: Vec<i32> = values(self.client.update(
             "INSERT INTO triage.model (classifier, version, model, checksum, bytes, documents, skipped, labels,
                     score_form, judged, accuracy, macro_f1, log_loss, calibration_error,
                     held_out, held_out_accuracy, baseline_accuracy, note, created_by, from_ledger,
-                    last_decision, champion, compared, compared_accuracy, champion_accuracy, refused, steps_of)
+                    last_decision, champion, compared, compared_accuracy, champion_accuracy, refused, steps_of, reviewer, known_as)
              SELECT $1, 1 + greatest(max(version), (SELECT max(version) FROM triage.activation WHERE classifier = $1), 0), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
                     -- One that a person made may have seen them all.
-                    coalesce($20, (SELECT max(decision_id) FROM triage.decision), 0), $21, $22, $23, $24, $25, $26
+                    coalesce($20, (SELECT max(decision_id) FROM triage.decision), 0), $21, $22, $23, $24, $25, $26, $27, $28
                FROM triage.model WHERE classifier = $1
              RETURNING version",
             None,
@@ -501,6 +505,8 @@ impl<'c> Writer<'_, 'c> {
                 compared.map(|p| share(p.champion, p.emails)).into(),
                 verdict.and_then(|v| v.refused.as_deref()).into(),
                 new.steps_of.into(),
+                reviewer.map(|(name, _)| name.as_str()).into(),
+                reviewer.map(|(_, known_as)| known_as.as_str()).into(),
             ],
         ))?;
         first(versions)

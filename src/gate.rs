@@ -4,7 +4,7 @@
 //! Training takes seconds, and a transaction holds vacuum back. So what it needs is read in
 //! one transaction, and what came out is written in another.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use pg_triage_core::gate::{self, Comparison, Contradicted, Refusal};
 use pg_triage_core::{Features, Fit, Model, State, Trainer, fold_label};
@@ -12,7 +12,7 @@ use pg_triage_core::{Features, Fit, Model, State, Trainer, fold_label};
 use pgrx::PgSqlErrorCode as Code;
 
 use crate::catalog::base::Base;
-use crate::catalog::ledger::InForce;
+use crate::catalog::maintenance::Reviewed;
 use crate::catalog::{self, Verdict, Writer};
 use crate::decide;
 use crate::error::{SqlResult, from_core, report};
@@ -20,8 +20,11 @@ use crate::pg::check_for_interrupts;
 use crate::retrain::{Trained, open};
 
 /// Decisions whose reviewers are looked at, since the champion was trained and before.
-const NEW_DECISIONS: i64 = 2000;
+const NEW_DECISIONS: i64 = 4000;
 const OLD_DECISIONS: i64 = 1000;
+
+/// Other names of a reviewer that are listed.
+const NAMES: usize = 5;
 
 /// Log-odds against a label from which on it counts as contradicted: three to one. Wrong
 /// decisions about alike emails support each other, so it must not be much.
@@ -33,6 +36,7 @@ struct Reading {
     /// The active version, 0 for decisions alone.
     champion: i32,
     last_decision: i64,
+    erasures: Option<i64>,
     /// All that was learned, but for the emails to judge with.
     base: Base,
     /// Counts that are not the decisions', where there are any.
@@ -54,7 +58,7 @@ pub enum Making {
 pub struct Training {
     reading: Reading,
     reason: String,
-    latest: Vec<(bool, String, InForce)>,
+    latest: Vec<(bool, Reviewed)>,
     made: Option<(Trained, Verdict, String)>,
 }
 
@@ -69,8 +73,9 @@ impl Making {
     pub fn training(classifier: &str, reason: &str) -> SqlResult<Self> {
         catalog::under_snapshot(|w| {
             let learned = w.last_learned(classifier)?;
-            let judges = w.judges(classifier, learned)?;
-            let mut reading = Reading::new(w, classifier, &judges)?;
+            let judges: HashSet<i64> = w.judges(classifier, learned)?.into_iter().collect();
+            let mut reading =
+                Reading::new(w, classifier, &judges.iter().copied().collect::<Vec<_>>())?;
             if reading
                 .base
                 .all()
@@ -92,11 +97,9 @@ impl Making {
                 (true, (learned, reading.last_decision), NEW_DECISIONS),
                 (false, (0, learned), OLD_DECISIONS),
             ] {
-                for (actor, decision) in w.latest_by_actor(classifier, range, most)? {
-                    if !judges.contains(&decision.decision_id) {
-                        latest.push((is_new, actor, decision));
-                    }
-                }
+                let reviewed = w.by_reviewer(classifier, range, most)?.into_iter();
+                let learned = reviewed.filter(|r| !judges.contains(&r.decision.decision_id));
+                latest.extend(learned.map(|reviewed| (is_new, reviewed)));
             }
             Ok(Self::Training(Box::new(Training {
                 reading,
@@ -107,16 +110,24 @@ impl Making {
         })
     }
 
-    /// Reads what calibration needs: the audit sample since the active version was trained.
-    pub fn calibrating(classifier: &str) -> SqlResult<Self> {
+    /// Reads what calibration needs: the audit sample since the active version was trained. Or
+    /// says that there is too little of it.
+    pub fn calibrating(classifier: &str) -> SqlResult<Result<Self, String>> {
         catalog::under_snapshot(|w| {
             let learned = w.last_learned(classifier)?;
             let audited = w.audited(classifier, learned)?;
+            if audited.len() < gate::EMAILS_TO_CALIBRATE {
+                return Ok(Err(format!(
+                    "as it is: {} emails of the audit sample are answered since it was trained, {} are needed",
+                    audited.len(),
+                    gate::EMAILS_TO_CALIBRATE
+                )));
+            }
             let reading = Reading::new(w, classifier, &audited)?;
-            Ok(Self::Calibrating(Box::new(Calibrating {
+            Ok(Ok(Self::Calibrating(Box::new(Calibrating {
                 reading,
                 fit: None,
-            })))
+            }))))
         })
     }
 
@@ -150,6 +161,7 @@ impl Reading {
         w.check_classifier(classifier)?;
         let champion = w.active_version(classifier)?.unwrap_or(0);
         let last_decision = w.last_decision()?;
+        let erasures = w.erasures(classifier)?;
         let mut base = w.read_base(classifier)?;
         w.add_pending(classifier, &mut base)?;
         w.complete_sample(classifier, base.learned(), true)?;
@@ -164,16 +176,21 @@ impl Reading {
             classifier: classifier.to_owned(),
             champion,
             last_decision,
+            erasures,
             base,
             outside,
             judges: judges.collect(),
         })
     }
 
-    /// Locks the classifier; false if another version has become active since.
+    /// Locks the classifier; false if another version has become active since, or something
+    /// that was read has been erased.
     fn is_current(&self, w: &mut Writer) -> SqlResult<bool> {
         w.lock_classifier(&self.classifier)?;
-        Ok(w.active_version(&self.classifier)?.unwrap_or(0) == self.champion)
+        Ok(
+            w.active_version(&self.classifier)?.unwrap_or(0) == self.champion
+                && w.erasures(&self.classifier)? == self.erasures,
+        )
     }
 
     /// Activates a version. Folds first: its residuals are about labels that the base has
@@ -187,7 +204,7 @@ impl Reading {
     }
 }
 
-const SUPERSEDED: &str = "dropped: another version was activated meanwhile";
+const SUPERSEDED: &str = "dropped: another version was activated, or something erased meanwhile";
 
 impl Training {
     fn make(&mut self) -> SqlResult<()> {
@@ -199,7 +216,7 @@ impl Training {
             ..
         } = &mut self.reading;
         let champion = open(&base.packed()?)?;
-        let trained = Trained::on(classifier, base, outside.take())?;
+        let mut trained = Trained::on(classifier, base, outside.take())?;
         let mut comparison = Comparison::default();
         for (features, label) in judges.iter() {
             check_for_interrupts();
@@ -212,10 +229,11 @@ impl Training {
             };
             comparison.add(label, is_right(&champion)?, is_right(&trained.model)?);
         }
-        let refused = match self.inconsistent_reviewer()? {
-            Some(reviewer) => Some(reviewer),
-            None => comparison.refusal().map(|refusal| worded(&refusal)),
+        let (reviewer, refused) = match self.inconsistent_reviewer()? {
+            Some((name, known_as, why)) => (Some((name, known_as)), Some(why)),
+            None => (None, comparison.refusal().map(|refusal| worded(&refusal))),
         };
+        trained.teach(&self.reading.judges)?;
         let compared = comparison.all;
         let summary = format!(
             "{}; {} of {} decided emails right, {} before",
@@ -226,6 +244,7 @@ impl Training {
             champion: self.reading.champion,
             compared,
             refused,
+            reviewer,
         };
         self.made = Some((trained, verdict, summary));
         Ok(())
@@ -234,40 +253,57 @@ impl Training {
     /// Whose decisions since the champion was trained all others contradict far more often
     /// than anybody else's: somebody who guesses, or does harm. When the words of the mails
     /// change, or labels overlap, it happens to all.
-    fn inconsistent_reviewer(&mut self) -> SqlResult<Option<String>> {
+    fn inconsistent_reviewer(&mut self) -> SqlResult<Option<(String, String, String)>> {
         let learned = self.reading.base.learned();
         let auditor = Trainer::auditor(learned, &check_for_interrupts).map_err(from_core)?;
         let Some(auditor) = auditor else {
             return Ok(None);
         };
         let mut all = Contradicted::default();
-        let mut by_actor: BTreeMap<&str, Contradicted> = BTreeMap::new();
-        for (is_new, actor, decision) in &self.latest {
+        // By name, and by role: names are what people say.
+        let mut by: BTreeMap<&str, Contradicted> = BTreeMap::new();
+        for (is_new, reviewed) in &self.latest {
             check_for_interrupts();
+            let decision = &reviewed.decision;
             let found = auditor
                 .contradiction(&decision.features, &decision.label)
                 .map_err(from_core)?;
             let contradicted = found.is_some_and(|found| found.margin >= CONTRADICTED);
             all.add(contradicted);
             if *is_new {
-                by_actor.entry(actor).or_default().add(contradicted);
+                by.entry(&reviewed.actor).or_default().add(contradicted);
+                if reviewed.role != reviewed.actor {
+                    by.entry(&reviewed.role).or_default().add(contradicted);
+                }
             }
         }
-        let worst = by_actor
+        let worst = by
             .into_iter()
             .filter(|(_, of)| of.stands_out_from(&all.without(of)))
             .max_by(|(_, a), (_, b)| a.share().total_cmp(&b.share()));
-        Ok(worst.map(|(actor, of)| {
+        Ok(worst.map(|(name, of)| {
             let others = all.without(&of);
-            format!(
-                "reviewer \"{actor}\": all other decisions contradict {} of {}, and {} of the {} others",
+            let also = |(is_new, r): &(bool, Reviewed)| match is_new {
+                true if r.actor == name && r.role != name => Some(r.role.clone()),
+                true if r.role == name && r.actor != name => Some(r.actor.clone()),
+                _ => None,
+            };
+            let also: BTreeSet<String> = self.latest.iter().filter_map(also).collect();
+            let also: Vec<_> = also.into_iter().take(NAMES).collect();
+            let reviewer = match also.as_slice() {
+                [] => name.to_owned(),
+                also => format!("{name} (also {})", also.join(", ")),
+            };
+            let why = format!(
+                "of the decisions of one reviewer all others contradict {} of {}, and {} of the {} of anybody else",
                 of.contradicted, of.decisions, others.contradicted, others.decisions
-            )
+            );
+            (name.to_owned(), reviewer, why)
         }))
     }
 
     fn settle(self, w: &mut Writer) -> SqlResult<String> {
-        let Some((trained, verdict, summary)) = self.made else {
+        let Some((mut trained, verdict, summary)) = self.made else {
             return Ok("nothing was trained".to_owned());
         };
         if !self.reading.is_current(w)? {
@@ -305,6 +341,7 @@ impl Calibrating {
 
 fn worded(refusal: &Refusal) -> String {
     match refusal {
+        Refusal::TooFew(of) => format!("only {} decided emails to compare with", of.emails),
         Refusal::Worse(of) => {
             let (_, low, high) = of.difference();
             format!(

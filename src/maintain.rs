@@ -30,10 +30,12 @@ pub struct Claim {
 /// Finds the next step that is due, and writes down that it begins. `None` if nothing is, or
 /// another session is at it.
 pub fn claim() -> SqlResult<Option<Claim>> {
+    if !pg::worker::maintain_alone() {
+        return Ok(None);
+    }
     catalog::write(c"triage.maintain()", |w| {
-        if !w.try_lock_maintenance()? {
-            return Ok(None);
-        }
+        w.check_not_replicated()?;
+        w.end_stale_jobs()?;
         let Some(due) = w.next_due()? else {
             return Ok(None);
         };
@@ -79,11 +81,9 @@ pub fn finish(claim: &Claim, making: Making, made: SqlResult<()>) -> SqlResult<(
     end(claim, &outcome)
 }
 
-/// Whether no other session has taken over in between.
+/// Whether it has not been taken over: the lock is gone if the process has ended.
 fn is_mine(claim: &Claim) -> SqlResult<bool> {
-    catalog::write(c"triage.maintain()", |w| {
-        Ok(w.try_lock_maintenance()? && w.is_running(claim.job)?)
-    })
+    catalog::write(c"triage.maintain()", |w| w.is_running(claim.job))
 }
 
 /// Of the three parts that a long step has.
@@ -104,11 +104,15 @@ fn step(due: &Due) -> SqlResult<Outcome> {
     let classifier = due.classifier.as_deref().unwrap_or_default();
     match due.step.as_str() {
         "train" => Making::training(classifier, &due.reason).map(Outcome::Making),
-        "calibrate" => Making::calibrating(classifier).map(Outcome::Making),
+        "calibrate" => Ok(match Making::calibrating(classifier)? {
+            Ok(making) => Outcome::Making(making),
+            Err(reason) => Outcome::Done(reason),
+        }),
         step => catalog::write(c"triage.maintain()", |w| match step {
             "fold" => fold(w, classifier),
             "classify" => classify(w, classifier),
             "tally" => tally(w),
+            "audit" if settings::audit_rate() == 0.0 => Ok("pg_triage.audit_rate is 0".to_owned()),
             "audit" => Ok(format!("{} emails drawn", w.draw_missing_audits()?)),
             "watch" => w.watch(),
             "retain" => retain(w),

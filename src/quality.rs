@@ -9,7 +9,11 @@ use crate::{pg, settings};
 /// Of triage.review's triggers: rows that a dump brings have been counted.
 #[pg_extern(sql = false)]
 fn is_restoring() -> bool {
-    pg::is_restoring()
+    let restoring = pg::is_restoring();
+    if restoring {
+        pg::worker::begin_restore();
+    }
+    restoring
 }
 
 #[pg_extern(sql = false)]

@@ -1,6 +1,8 @@
 //! From counts to a version: training on all that was learned.
 
-use pg_triage_core::{Model, State};
+use std::rc::Rc;
+
+use pg_triage_core::{CellCounts, Error, Features, Live, Model, State};
 use pgrx::{PgSqlErrorCode as Code, pg_extern};
 
 use crate::artifact_types::storable;
@@ -30,7 +32,7 @@ pub struct Trained {
     /// The same in full.
     serving: Vec<u8>,
     /// What the version keeps: counts that are not the decisions', and residuals.
-    own: Vec<u8>,
+    own: State,
     from_ledger: bool,
 }
 
@@ -72,8 +74,6 @@ impl Trained {
                 serving
             }
         };
-        let own = own.pack(&fit, metrics, &check_for_interrupts);
-        let own = storable(own.map_err(from_core)?, "email_model")?;
         Ok(Self {
             model,
             serving,
@@ -82,16 +82,45 @@ impl Trained {
         })
     }
 
+    /// Teaches the version emails that it was judged with, one step for each as if they were
+    /// decided now: what people have corrected must not come back.
+    pub fn teach(&mut self, emails: &[(Features, String)]) -> SqlResult<()> {
+        let poll = &check_for_interrupts;
+        let mut read = |range: std::ops::Range<usize>| {
+            pg::copy(self.serving.get(range).unwrap_or_default()).map_err(|_| Error::OutOfMemory {
+                bytes: self.serving.len(),
+            })
+        };
+        let counts = CellCounts::read(self.model.header(), &mut read, poll).map_err(from_core)?;
+        let mut live = Live::new(Rc::new(self.model.clone()));
+        live.set_counts(Rc::new(counts));
+        for (features, label) in emails {
+            check_for_interrupts();
+            let step = live
+                .step_towards(features, label, poll)
+                .map_err(from_core)?;
+            live.learn(features, label)
+                .and_then(|()| live.step(features, &step, false))
+                .and_then(|()| live.settle(poll))
+                .and_then(|()| self.own.step(features, &step, false))
+                .map_err(from_core)?;
+        }
+        Ok(())
+    }
+
     /// Stores the version.
     pub fn store(
-        &self,
+        &mut self,
         w: &mut Writer,
         classifier: &str,
         note: Option<&str>,
         verdict: Option<Verdict>,
     ) -> SqlResult<i32> {
+        let (fit, metrics) = (self.model.meta().fit, self.model.meta().metrics.clone());
+        let own = self.own.pack(&fit, metrics, &check_for_interrupts);
+        let own = storable(own.map_err(from_core)?, "email_model")?;
         let new = NewModel {
-            stored: RawValue::of_bytes(&self.own, c"email_model"),
+            stored: RawValue::of_bytes(&own, c"email_model"),
             about: &self.model,
             from_ledger: self.from_ledger,
             note,
@@ -116,7 +145,7 @@ pub fn train_version(
 ) -> SqlResult<i32> {
     w.complete_sample(classifier, base.learned(), false)?;
     let outside = w.outside_counts(classifier, &base)?;
-    let trained = Trained::on(classifier, &mut base, outside)?;
+    let mut trained = Trained::on(classifier, &mut base, outside)?;
     let version = trained.store(w, classifier, note, None)?;
     w.activate(classifier, version, note)?;
     w.store_trained(classifier, version, &trained.serving, base)?;

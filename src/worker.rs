@@ -88,6 +88,9 @@ fn work() -> Result<Outcome, String> {
         return Ok(Outcome::NotInstalled);
     };
     installed.check()?;
+    if installed.replicated {
+        return Ok(Outcome::NotInstalled);
+    }
     let mut outcome = Outcome::Idle;
     loop {
         process::reload_settings();

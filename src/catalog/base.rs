@@ -444,6 +444,7 @@ impl Writer<'_, '_> {
                 champion: version,
                 compared: Paired::default(),
                 refused: None,
+                reviewer: None,
             }),
         };
         self.insert_model(classifier, new)
@@ -530,6 +531,18 @@ impl Writer<'_, '_> {
     /// Takes features that no decision has taught any more out of the steps that versions
     /// keep, where the version's own emails do not have them.
     pub fn purge_versions(&mut self, classifier: &str, gone: &[Features]) -> SqlResult<()> {
+        self.change_versions(classifier, |state| {
+            gone.iter()
+                .try_for_each(|features| state.purge(features, &check_for_interrupts))
+        })
+    }
+
+    /// Changes what versions keep.
+    fn change_versions(
+        &mut self,
+        classifier: &str,
+        change: impl Fn(&mut State) -> pg_triage_core::Result<()>,
+    ) -> SqlResult<()> {
         let rows = self.run(
             "SELECT version, model FROM triage.model WHERE classifier = $1 ORDER BY version",
             &[classifier.into()],
@@ -543,11 +556,7 @@ impl Writer<'_, '_> {
             let opened = model.read_model()?;
             let (fit, metrics) = (opened.meta().fit, opened.meta().metrics.clone());
             let mut state = state_of(model)?;
-            for features in gone {
-                state
-                    .purge(features, &check_for_interrupts)
-                    .map_err(from_core)?;
-            }
+            change(&mut state).map_err(from_core)?;
             let purged = state
                 .pack(&fit, metrics, &check_for_interrupts)
                 .map_err(from_core)?;
@@ -638,6 +647,11 @@ impl Writer<'_, '_> {
 
     /// Deletes a review and its decisions; returns how many decisions.
     pub fn erase(&mut self, review_id: i64) -> SqlResult<usize> {
+        self.run(
+            "UPDATE triage.classifier SET erasures = erasures + 1
+              WHERE name = (SELECT classifier FROM triage.review WHERE review_id = $1)",
+            &[review_id.into()],
+        )?;
         session::as_erasure(|| {
             let erased = self.run(
                 "DELETE FROM triage.decision WHERE review_id = $1",
@@ -653,6 +667,12 @@ impl Writer<'_, '_> {
 
     /// Deletes all reviews and decisions of a classifier; returns how many decisions.
     pub fn erase_all(&mut self, classifier: &str) -> SqlResult<i64> {
+        self.run(
+            "UPDATE triage.classifier SET erasures = erasures + 1 WHERE name = $1",
+            &[classifier.into()],
+        )?;
+        // What training made of the emails goes, too.
+        self.change_versions(classifier, |state| state.clear_steps(&check_for_interrupts))?;
         session::as_erasure(|| {
             let erased = self.run(
                 "DELETE FROM triage.decision WHERE classifier = $1",

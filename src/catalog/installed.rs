@@ -11,6 +11,8 @@ pub struct Installed {
     /// Whether the current role may do maintenance.
     permitted: bool,
     role: String,
+    /// Whether another server maintains its tables.
+    pub replicated: bool,
 }
 
 /// Looks for the extension, with the rights of the current role.
@@ -28,7 +30,9 @@ pub fn installed() -> SqlResult<Option<Installed>> {
                FROM pg_catalog.pg_extension e WHERE e.extname = 'pg_triage'",
             &[],
         )?;
+        let replicated = pg::select(client, super::maintenance::REPLICATED, &[])?.len() > 0;
         Ok((rows.len() > 0).then(|| Installed {
+            replicated,
             version: rows.text(0, 1).unwrap_or_default(),
             permitted: rows.text(0, 2).is_some_and(|permitted| permitted == "t"),
             role: rows.text(0, 3).unwrap_or_default(),

@@ -1,10 +1,11 @@
 //! What maintenance reads and writes: due steps, jobs, the decisions that judge a version.
 
 use pg_triage_core::tokenizer::TOKENIZER_VERSION;
+use pgrx::PgSqlErrorCode as Code;
 
 use super::ledger::{InForce, Taught, decoded};
 use super::{LESSONS_AT_ONCE, Writer};
-use crate::error::{SqlResult, from_core};
+use crate::error::{SqlResult, from_core, report};
 use crate::pg::Rows;
 
 /// A step that is due.
@@ -27,6 +28,21 @@ pub type JobRow = (
     Option<f64>,
 );
 
+/// Whether tables of ours are another server's.
+pub const REPLICATED: &str = "SELECT 1 FROM pg_catalog.pg_subscription_rel r
+   JOIN pg_catalog.pg_class c ON c.oid = r.srrelid
+   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  WHERE n.nspname = 'triage' LIMIT 1";
+
+/// A decision with its reviewer.
+pub struct Reviewed {
+    pub decision: InForce,
+    /// As they say.
+    pub actor: String,
+    /// As they connected.
+    pub role: String,
+}
+
 /// Most decided emails that a comparison asks about.
 const MOST_COMPARED: i64 = 2000;
 /// One decision in so many is left out of training, to judge with.
@@ -35,12 +51,6 @@ const ONE_IN: i64 = 5;
 const FEW: i64 = 20;
 
 impl Writer<'_, '_> {
-    /// Whether this transaction may maintain: another one may be at it.
-    pub fn try_lock_maintenance(&mut self) -> SqlResult<bool> {
-        let query = "SELECT 1 FROM triage.maintenance FOR UPDATE SKIP LOCKED";
-        Ok(self.run(query, &[])?.len() > 0)
-    }
-
     /// The next step that is due.
     pub fn next_due(&mut self) -> SqlResult<Option<Due>> {
         let rows = self.run(
@@ -54,13 +64,38 @@ impl Writer<'_, '_> {
         }))
     }
 
-    /// Writes down that a step begins; returns its job. Who holds the lock knows that no other
-    /// runs.
-    pub fn begin_job(&mut self, due: &Due) -> SqlResult<Option<i64>> {
+    /// Notes that steps which seem to run do not: who may maintain knows that no other runs.
+    pub fn end_stale_jobs(&mut self) -> SqlResult<()> {
         self.run(
             "UPDATE triage.job SET status = 'interrupted', ended_at = clock_timestamp() WHERE status = 'running'",
             &[],
         )?;
+        Ok(())
+    }
+
+    /// Refuses to work on tables that another server maintains.
+    pub fn check_not_replicated(&mut self) -> SqlResult<()> {
+        let rows = self.run(REPLICATED, &[])?;
+        if rows.len() == 0 {
+            return Ok(());
+        }
+        Err(report(
+            Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            "tables of schema triage arrive by logical replication: maintenance is done on the server that publishes them",
+        ))
+    }
+
+    /// How often something was erased.
+    pub fn erasures(&mut self, classifier: &str) -> SqlResult<Option<i64>> {
+        let rows = self.run(
+            "SELECT erasures FROM triage.classifier WHERE name = $1",
+            &[classifier.into()],
+        )?;
+        Ok((rows.len() > 0).then(|| rows.parsed(0, 1)).flatten())
+    }
+
+    /// Writes down that a step begins; returns its job.
+    pub fn begin_job(&mut self, due: &Due) -> SqlResult<Option<i64>> {
         self.progress(0, 0)?;
         let rows = self.run(
             "INSERT INTO triage.job (step, classifier, reason) VALUES ($1, $2, $3) RETURNING job_id",
@@ -199,20 +234,26 @@ impl Writer<'_, '_> {
         Ok(taught)
     }
 
-    /// The latest decisions in force up to one, or after it, with who made them; without
-    /// descriptions.
-    pub fn latest_by_actor(
+    /// Decisions in force after one, up to another, by whom: a sample of each reviewer's, so
+    /// that nobody hides behind those who decide more. Without descriptions, and what was
+    /// taken back: that says who took it back.
+    pub fn by_reviewer(
         &mut self,
         classifier: &str,
         (after, to): (i64, i64),
         most: i64,
-    ) -> SqlResult<Vec<(String, InForce)>> {
+    ) -> SqlResult<Vec<Reviewed>> {
         let rows = self.run(
-            "SELECT d.decision_id, d.features, d.new_label, d.actor FROM triage.decision d
-              WHERE d.classifier = $1 AND d.decision_id > $2 AND d.decision_id <= $3 AND d.features IS NOT NULL
-                AND d.tokenizer_version = $4 AND d.door <> 'description'
-                AND NOT EXISTS (SELECT FROM triage.decision r WHERE r.replaces = d.decision_id)
-              ORDER BY d.decision_id DESC LIMIT $5",
+            "WITH sampled AS (
+                 SELECT d.decision_id,
+                        row_number() OVER (PARTITION BY d.connected_as, d.actor ORDER BY hashint8extended(d.decision_id, 43)) AS place
+                   FROM triage.decision d
+                  WHERE d.classifier = $1 AND d.decision_id > $2 AND d.decision_id <= $3 AND d.features IS NOT NULL
+                    AND d.tokenizer_version = $4 AND d.door <> 'description' AND d.kind <> 'undo'
+                    AND NOT EXISTS (SELECT FROM triage.decision r WHERE r.replaces = d.decision_id)
+                  ORDER BY place, hashint8extended(d.decision_id, 43) LIMIT $5)
+             SELECT d.decision_id, d.features, d.new_label, d.actor, d.connected_as
+               FROM sampled JOIN triage.decision d ON d.decision_id = sampled.decision_id ORDER BY d.decision_id",
             &[
                 classifier.into(),
                 after.into(),
@@ -226,18 +267,23 @@ impl Writer<'_, '_> {
         let mut found = Vec::new();
         for row in 0..rows.len() {
             let features = rows.bytes(row, 2)?.map(decoded).transpose()?;
-            if let (Some(decision_id), Some(features), Some(label), Some(actor)) = (
+            if let (Some(decision_id), Some(features), Some(label), Some(actor), Some(role)) = (
                 rows.parsed(row, 1),
                 features,
                 rows.text(row, 3),
                 rows.text(row, 4),
+                rows.text(row, 5),
             ) {
                 let decision = InForce {
                     decision_id,
                     features,
                     label,
                 };
-                found.push((actor, decision));
+                found.push(Reviewed {
+                    decision,
+                    actor,
+                    role,
+                });
             }
         }
         Ok(found)
@@ -257,8 +303,15 @@ impl Writer<'_, '_> {
               WHERE m.champion IS NOT NULL
                 AND m.version <= (SELECT n.version FROM triage.model n WHERE n.classifier = m.classifier AND n.champion IS NOT NULL
                                    ORDER BY n.version DESC OFFSET $1 LIMIT 1)
-                AND m.version NOT IN (SELECT a.version FROM triage.activation a WHERE a.classifier = m.classifier
-                                       ORDER BY a.activation_id DESC LIMIT 4)",
+                -- The active one, and what rollback() would go back to three times in a row.
+                AND m.version NOT IN (
+                    WITH RECURSIVE stack AS (
+                        (SELECT a.version, a.returns_to, 0 AS back FROM triage.activation a
+                          WHERE a.classifier = m.classifier ORDER BY a.activation_id DESC LIMIT 1)
+                        UNION ALL
+                        SELECT a.version, a.returns_to, back + 1 FROM stack
+                          JOIN triage.activation a ON a.activation_id = stack.returns_to WHERE back < 3)
+                    SELECT version FROM stack)",
             &[versions.into()],
         )?;
         let jobs = self.run(

@@ -9,6 +9,9 @@ use crate::{Calibration, Features, Fit, Model, Poll, Result, fold_label, probe};
 /// more than this, with 95 % confidence.
 pub const TOLERANCE: f64 = 0.01;
 
+/// With fewer emails there is nothing to say.
+const EMAILS: u64 = 5;
+
 /// A label's recall may not fall by more than this, beyond chance.
 const LABEL_TOLERANCE: f64 = 0.1;
 /// Labels with fewer emails are not looked at one by one.
@@ -50,13 +53,14 @@ impl Paired {
     }
 
     /// Difference of the accuracies, challenger minus champion, with the ends of its 95 %
-    /// interval: Wald's, with half an email added to gains and losses (Agresti and Min 2005).
+    /// interval: Wald's, with half an email added to each of the four ways in which two answers
+    /// can be right or wrong (Agresti and Min 2005).
     pub fn difference(&self) -> (f64, f64, f64) {
         if self.emails == 0 {
             return (0.0, -1.0, 1.0);
         }
         let (gained, lost) = (self.gained as f64 + 0.5, self.lost as f64 + 0.5);
-        let n = self.emails as f64 + 1.0;
+        let n = self.emails as f64 + 2.0;
         let middle = (gained - lost) / n;
         let error = (gained + lost - (gained - lost) * (gained - lost) / n)
             .max(0.0)
@@ -78,6 +82,8 @@ pub struct Comparison {
 /// Why a challenger is refused.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Refusal {
+    /// There are hardly any emails to ask about.
+    TooFew(Paired),
     /// It answers fewer emails right, by more than what is tolerated or can be told.
     Worse(Paired),
     /// One label's recall falls.
@@ -100,6 +106,9 @@ impl Comparison {
 
     /// Why the challenger may not take the champion's place; `None` if it may.
     pub fn refusal(&self) -> Option<Refusal> {
+        if self.all.emails < EMAILS {
+            return Some(Refusal::TooFew(self.all));
+        }
         let (difference, low, _) = self.all.difference();
         if difference < 0.0 && low < -TOLERANCE {
             return Some(Refusal::Worse(self.all));
@@ -231,9 +240,10 @@ mod tests {
         assert_eq!((paired.gained, paired.lost), (19, 10));
         let (difference, low, high) = paired.difference();
         assert!((difference - 9.0 / 99.0).abs() < 1e-12);
-        // (19.5 - 10.5) / 100, sqrt(30 - 81 / 100) / 100
-        assert!((low - (0.09 - 1.96 * 0.054_027_8)).abs() < 1e-6, "{low}");
-        assert!((high - (0.09 + 1.96 * 0.054_027_8)).abs() < 1e-6, "{high}");
+        // (19.5 - 10.5) / 101, sqrt(30 - 81 / 101) / 101
+        let (middle, error) = (0.089_108_9, 0.053_500_2);
+        assert!((low - (middle - 1.96 * error)).abs() < 1e-6, "{low}");
+        assert!((high - (middle + 1.96 * error)).abs() < 1e-6, "{high}");
     }
 
     #[test]
@@ -245,7 +255,10 @@ mod tests {
         ));
         assert_eq!(comparison(&[("a", 1990, 4, 6, 0)]).refusal(), None);
         assert!(comparison(&[("a", 1900, 20, 60, 20)]).refusal().is_some());
-        assert_eq!(Comparison::default().refusal(), None);
+        assert!(matches!(
+            Comparison::default().refusal(),
+            Some(Refusal::TooFew(_))
+        ));
     }
 
     #[test]

@@ -247,14 +247,27 @@ pub fn become_only(part: Part, database: pg_sys::Oid) -> bool {
     lock(&lock_of(part, database), pg_sys::ExclusiveLock)
 }
 
+/// Whether this transaction may do maintenance, until it ends: no worker of the database is at
+/// it, nor another session. A worker has the lock for as long as it is there.
+pub fn maintain_alone() -> bool {
+    let tag = lock_of(Part::Worker, own_database());
+    let mode = pg_sys::ExclusiveLock as pg_sys::LOCKMODE;
+    // SAFETY: a lock of the transaction; it does not wait.
+    let result = unsafe { pg_sys::LockAcquire(&tag, mode, false, true) };
+    result != pg_sys::LockAcquireResult::LOCKACQUIRE_NOT_AVAIL
+}
+
 /// This session restores a dump, table by table: until it ends, no worker may take what is there
 /// for all there is.
 pub fn begin_restore() {
     thread_local! {
         static BEGUN: Cell<bool> = const { Cell::new(false) };
     }
-    if !BEGUN.replace(true) {
-        lock(&lock_of(Part::Restore, own_database()), pg_sys::ShareLock);
+    if !BEGUN.get() {
+        let tag = lock_of(Part::Restore, own_database());
+        // SAFETY: a lock of the session. It waits for no longer than a worker needs to look.
+        unsafe { pg_sys::LockAcquire(&tag, pg_sys::ShareLock as pg_sys::LOCKMODE, true, false) };
+        BEGUN.set(true);
     }
 }
 
@@ -396,7 +409,8 @@ pub fn connect(database: pg_sys::Oid, role: pg_sys::Oid) {
             (c"default_transaction_read_only", c"off"),
             (c"default_transaction_deferrable", c"off"),
             (c"statement_timeout", c"0"),
-            (c"lock_timeout", c"0"),
+            // What a step waits for, vacuum waits for, too: it is tried again.
+            (c"lock_timeout", c"5s"),
             (c"idle_in_transaction_session_timeout", c"0"),
         ] {
             pg_sys::SetConfigOption(

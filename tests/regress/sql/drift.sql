@@ -5,11 +5,13 @@ SET client_min_messages = warning;
 DROP EXTENSION IF EXISTS pg_triage CASCADE;
 CREATE EXTENSION pg_triage;
 SET extra_float_digits = 0;
+-- Days of 24 hours, as in triage.report_zone; at noon.
+SET timezone = 'UTC';
 
 -- 20 emails on each of the 28 days before the last week, half of them "a": in turn .9 and .8 sure, .15 and .25 unknown.
 CREATE PROCEDURE mails(classifier text, days_ago int, label text, version int, mails int, confidence float8, unknown float8) LANGUAGE sql AS $$
     INSERT INTO triage.review (classifier, source, email_key, received_at, model_version, predicted_label, confidence, queue_reason, unknown_share)
-    SELECT classifier, 'mails', gen_random_uuid(), now() - days_ago * interval '1 day', version, label, confidence, 'confident', unknown
+    SELECT classifier, 'mails', gen_random_uuid(), date_trunc('day', now()) + interval '12 hours' - days_ago * interval '1 day', version, label, confidence, 'confident', unknown
       FROM generate_series(1, mails) $$;
 CREATE PROCEDURE history(classifier text) LANGUAGE plpgsql AS $$
 BEGIN
