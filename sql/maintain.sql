@@ -96,7 +96,7 @@ AS $$
                (SELECT count(*) FROM (SELECT FROM triage.decision d
                  WHERE d.classifier = c.name AND d.decision_id > coalesce(t.last_decision, 0) AND d.features IS NOT NULL
                    AND NOT EXISTS (SELECT FROM triage.decision r WHERE r.replaces = d.decision_id)
-                 LIMIT greatest(s.retrain_after, coalesce(b.decisions, 0) / 10, 20)) x) AS new_decisions
+                 LIMIT greatest(s.retrain_after, coalesce(b.decisions, 0) / 10, 10000)) x) AS new_decisions
           FROM triage.classifier c
          CROSS JOIN setting s
           LEFT JOIN LATERAL (SELECT a.version FROM triage.activation a WHERE a.classifier = c.name

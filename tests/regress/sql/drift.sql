@@ -1,8 +1,10 @@
 -- Drift, with figures that can be checked by hand.
+SET client_min_messages = warning;
+CREATE DATABASE regression_drift;
+\c regression_drift
 \set SHOW_CONTEXT never
 \set VERBOSITY terse
 SET client_min_messages = warning;
-DROP EXTENSION IF EXISTS pg_triage CASCADE;
 CREATE EXTENSION pg_triage;
 SET extra_float_digits = 0;
 -- Days of 24 hours, as in triage.report_zone; at noon.
@@ -78,4 +80,5 @@ SELECT DISTINCT measure, meaning FROM triage.drift WHERE classifier IN ('new_ver
 SET ROLE triage_reader;
 SELECT count(*) FROM triage.drift;
 RESET ROLE;
-DROP EXTENSION pg_triage CASCADE;
+\c regression
+DROP DATABASE regression_drift;
