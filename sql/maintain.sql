@@ -183,9 +183,10 @@ AS $$
     SELECT d.step, d.classifier, d.reason
       FROM due d
       LEFT JOIN LATERAL (
-           -- One that ended its process counts as failed: it may have ended the server's memory.
+           -- One that ends its process again and again counts as failed: it may be what uses up the server's memory.
            SELECT max(j.job_id) AS last_job,
-                  count(*) FILTER (WHERE j.status IN ('failed', 'interrupted') AND j.job_id > s.last_done) AS failures,
+                  count(*) FILTER (WHERE j.status = 'failed' AND j.job_id > s.last_done)
+                  + greatest(count(*) FILTER (WHERE j.status = 'interrupted' AND j.job_id > s.last_done) - 2, 0) AS failures,
                   max(j.ended_at) FILTER (WHERE j.status IN ('failed', 'interrupted') AND j.job_id > s.last_done) AS failed_at
              FROM (SELECT j.job_id, j.status, j.ended_at FROM triage.job j
                     WHERE j.step = d.step AND j.classifier IS NOT DISTINCT FROM d.classifier ORDER BY j.job_id DESC LIMIT 10) j

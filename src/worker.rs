@@ -60,13 +60,9 @@ pub fn serve(database: pg_sys::Oid) {
         place.set_worker(process::own_pid());
         place.set_outcome(Outcome::Working);
     }
-    let result = if !process::become_only(Part::Worker, database) {
-        Ok(Outcome::Idle)
-    } else if process::is_being_restored(database) {
-        // To be looked at again soon.
-        Ok(Outcome::Worked)
-    } else {
-        work()
+    let result = match process::become_only(Part::Worker, database) {
+        true => work(),
+        false => Ok(Outcome::Idle),
     };
     if let Some(place) = place {
         match result {
@@ -94,6 +90,10 @@ fn work() -> Result<Outcome, String> {
     let mut outcome = Outcome::Idle;
     loop {
         process::reload_settings();
+        if process::is_being_restored(process::own_database()) {
+            // To be looked at again soon.
+            return Ok(Outcome::Worked);
+        }
         let Some(claim) = process::transaction(maintain::claim)? else {
             return Ok(outcome);
         };
