@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use pg_triage_core::gate::{self, Comparison, Contradicted, Refusal};
 use pg_triage_core::{Features, Fit, Model, State, Trainer, fold_label};
-
 use pgrx::PgSqlErrorCode as Code;
 
 use crate::catalog::base::Base;
@@ -73,18 +72,9 @@ impl Making {
     pub fn training(classifier: &str, reason: &str) -> SqlResult<Self> {
         catalog::under_snapshot(|w| {
             let learned = w.last_learned(classifier)?;
-            let judges: HashSet<i64> = w.judges(classifier, learned)?.into_iter().collect();
-            let mut reading =
-                Reading::new(w, classifier, &judges.iter().copied().collect::<Vec<_>>())?;
-            if reading
-                .base
-                .all()
-                .labels()
-                .iter()
-                .filter(|l| l.documents > 0)
-                .count()
-                < 2
-            {
+            let judges = w.judges(classifier, learned)?;
+            let reading = Reading::new(w, classifier, &judges)?;
+            if reading.base.labels() < 2 {
                 return Err(report(
                     Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                     format!(
@@ -92,6 +82,7 @@ impl Making {
                     ),
                 ));
             }
+            let judges: HashSet<i64> = judges.into_iter().collect();
             let mut latest = Vec::new();
             for (is_new, range, most) in [
                 (true, (learned, reading.last_decision), NEW_DECISIONS),

@@ -47,6 +47,12 @@ impl Base {
         &mut self.serving
     }
 
+    /// How many labels have emails.
+    pub fn labels(&self) -> usize {
+        let labels = self.serving.labels().iter();
+        labels.filter(|label| label.documents > 0).count()
+    }
+
     fn states(&mut self) -> impl Iterator<Item = &mut State> {
         [Some(&mut self.serving), self.learned.as_mut()]
             .into_iter()

@@ -321,8 +321,9 @@ impl Launcher {
             }
             self.databases.insert(database.oid, served);
         }
-        for (gone, _) in before {
-            if let Some(place) = self.board.place_of(gone) {
+        // Also of databases that came and went between two looks.
+        for place in self.board.places() {
+            if !self.databases.contains_key(&place.database()) {
                 place.free();
             }
         }
