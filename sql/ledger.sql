@@ -148,7 +148,7 @@ COMMENT ON COLUMN triage.decision.tokenizer_version IS 'which tokenizer made the
 COMMENT ON COLUMN triage.decision.sample_priority IS 'order in which emails enter a state''s sample';
 COMMENT ON COLUMN triage.decision.features IS 'hashes of the email''s tokens, ascending, 8 bytes each, little-endian; NULL if nothing was learned';
 COMMENT ON COLUMN triage.decision.step IS 'what the residual layer added for each of these features, per label in folded form, in 1/1048576; NULL if the classifier was sure already';
-COMMENT ON COLUMN triage.decision.step_version IS 'the model version that the step was computed against, 0 for none; it counts while that one is active';
+COMMENT ON COLUMN triage.decision.step_version IS 'the model version that the step was computed against, 0 for none; it counts while that one is active, or one that was only calibrated from it';
 COMMENT ON SEQUENCE triage.decision_decision_id_seq IS 'numbers decisions';
 COMMENT ON SEQUENCE triage.batch_id_seq IS 'numbers statements that decided';
 COMMENT ON INDEX triage.decision_review IS 'the history of one email';

@@ -46,22 +46,22 @@ struct Reading {
 
 /// A version in the making.
 pub enum Making {
-    /// What training needs, with the latest decisions: whether each is newer than the
-    /// champion, who made it, and what it said.
+    /// Of new counts.
     Training(Box<Training>),
-    /// What calibration needs.
+    /// Of the active version, with another calibration.
     Calibrating(Box<Calibrating>),
 }
 
-/// See [`Making::Training`].
+/// A version that is being trained.
 pub struct Training {
     reading: Reading,
     reason: String,
+    /// Decisions with their reviewers, and whether they are newer than the champion.
     latest: Vec<(bool, Reviewed)>,
     made: Option<(Trained, Verdict, String)>,
 }
 
-/// See [`Making::Calibrating`].
+/// A version that is being calibrated.
 pub struct Calibrating {
     reading: Reading,
     fit: Option<Fit>,
