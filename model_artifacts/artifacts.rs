@@ -10,7 +10,11 @@ use std::path::{Path, PathBuf};
 
 use pg_triage_core::artifact::FORMAT_VERSION;
 use pg_triage_core::tokenizer::TOKENIZER_VERSION;
-use pg_triage_core::{Model, ParamGuard, State, Tokenizer, Trainer, message, never_cancelled};
+use pg_triage_core::{
+    Model, ParamGuard, State, Tokenizer, Trainer,
+    message::{self, Limits},
+    never_cancelled,
+};
 use sha2::{Digest, Sha256};
 
 type AnyResult<T> = Result<T, Box<dyn std::error::Error>>;
@@ -41,7 +45,7 @@ pub fn sample_mails(split: &str) -> AnyResult<Vec<(String, String)>> {
     let mut mails = Vec::new();
     for label in sorted(&root().join("demo/mail").join(split))? {
         for file in sorted(&label)? {
-            let m = message::parse(&fs::read(&file)?)?;
+            let m = message::parse(&fs::read(&file)?, &Limits::default(), &never_cancelled);
             let text = m
                 .subject
                 .map_or(m.body.clone(), |s| format!("{s}\n{}", m.body));

@@ -41,7 +41,6 @@ pub fn from_core(error: Error) -> ErrorReport {
         Error::NoDocuments | Error::NotLearned { .. } | Error::InvalidParameter { .. } => {
             Code::ERRCODE_INVALID_PARAMETER_VALUE
         }
-        Error::NotAMessage => Code::ERRCODE_INVALID_TEXT_REPRESENTATION,
         Error::Linfa(_) => Code::ERRCODE_INTERNAL_ERROR,
     };
     report(code, error.to_string())

@@ -1,10 +1,10 @@
 //! The sample mails of `demo/mail`, built into the library.
 
 use include_dir::{Dir, File, include_dir};
-use pg_triage_core::message;
+use pg_triage_core::message::{self, Limits};
 use pgrx::{PgSqlErrorCode as Code, pg_extern};
 
-use crate::error::{SqlResult, from_core, report};
+use crate::error::{SqlResult, report};
 use crate::{catalog, pg};
 
 /// `<train|new>/<label>/<name>.eml`
@@ -26,7 +26,11 @@ fn load_sample() -> SqlResult<i64> {
                     "a sample mail is misplaced",
                 ));
             };
-            let message = message::parse(file.contents()).map_err(from_core)?;
+            let message = message::parse(
+                file.contents(),
+                &Limits::default(),
+                &pg::check_for_interrupts,
+            );
             loaded += i64::from(w.insert_email(&format!("sample/{split}"), &message, &label)?);
         }
         Ok(loaded)

@@ -94,9 +94,6 @@ pub enum Error {
         /// The value given.
         value: String,
     },
-    /// A message that is not RFC 5322 at all.
-    #[error("not an email message: no header could be read")]
-    NotAMessage,
     /// From linfa (metrics and the baseline).
     #[error(transparent)]
     Linfa(#[from] linfa::Error),
