@@ -223,9 +223,9 @@ BEGIN
         ON CONFLICT (source_id) DO UPDATE
             SET classifier = excluded.classifier, attached = true, record_given_labels = excluded.record_given_labels,
                 attached_at = now(), attached_by = excluded.attached_by;
-        IF text_columns <> ARRAY['subject', 'body'] OR label_column <> 'label' OR key_column <> 'email_id' THEN
+        IF text_columns NOT IN (ARRAY['header', 'subject', 'body'], ARRAY['subject', 'body']) OR label_column <> 'label' OR key_column <> 'email_id' THEN
             RAISE feature_not_supported USING MESSAGE =
-                'triage.email has fixed columns: triage.attach(''triage.email'', ARRAY[''subject'', ''body''], ''label'')';
+                'triage.email has fixed columns: triage.attach(''triage.email'', ARRAY[''header'', ''subject'', ''body''], ''label'')';
         END IF;
         RETURN 0;
     END IF;

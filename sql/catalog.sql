@@ -147,20 +147,44 @@ CREATE TABLE triage.email (
     sender      text,
     subject     text,
     body        text,
-    label       text
+    label       text,
+    header      text,
+    sent_at     timestamptz,
+    recipients  text,
+    in_reply_to text,
+    thread_id   bigint,
+    language    text,
+    attachments text,
+    truncated   boolean     NOT NULL DEFAULT false,
+    content_hash text,
+    raw         bytea
 );
-CREATE INDEX email_message_id ON triage.email (mailbox, message_id);
+CREATE INDEX email_message_id ON triage.email (message_id, mailbox);
+CREATE INDEX email_thread ON triage.email (thread_id);
+CREATE UNIQUE INDEX email_content ON triage.email (content_hash, mailbox);
 COMMENT ON TABLE triage.email IS 'the built-in inbox, for people who start without a table of their own';
 COMMENT ON COLUMN triage.email.email_id IS 'ascending';
 COMMENT ON COLUMN triage.email.mailbox IS 'a name of your choice; load_sample() uses sample/train and sample/new';
-COMMENT ON COLUMN triage.email.received_at IS 'when it was sent or arrived';
+COMMENT ON COLUMN triage.email.received_at IS 'when it came into the table; of sample mails when they were sent';
 COMMENT ON COLUMN triage.email.message_id IS 'Message-ID header without angle brackets';
 COMMENT ON COLUMN triage.email.sender IS 'first From address with its name';
 COMMENT ON COLUMN triage.email.subject IS 'decoded subject';
 COMMENT ON COLUMN triage.email.body IS 'best text of the message';
 COMMENT ON COLUMN triage.email.label IS 'its label';
+COMMENT ON COLUMN triage.email.header IS 'header fields that say something about the label, one a line (From, List-Id, X-Mailer, Attached); part of the text that is classified';
+COMMENT ON COLUMN triage.email.sent_at IS 'Date header; a claim of the sender';
+COMMENT ON COLUMN triage.email.recipients IS 'To and Cc addresses with their names';
+COMMENT ON COLUMN triage.email.in_reply_to IS 'Message-ID of the message that it answers, without angle brackets';
+COMMENT ON COLUMN triage.email.thread_id IS 'the same for all messages of one conversation; NULL for rows that did not come through triage.ingest()';
+COMMENT ON COLUMN triage.email.language IS 'of the body, guessed: a BCP 47 tag such as en';
+COMMENT ON COLUMN triage.email.attachments IS 'what is attached, one a line: name (type, size)';
+COMMENT ON COLUMN triage.email.truncated IS 'the message was larger than the settings pg_triage.max_* allow: something was left out';
+COMMENT ON COLUMN triage.email.content_hash IS 'tells the same message that comes twice: SHA-256 of what the sender wrote';
+COMMENT ON COLUMN triage.email.raw IS 'the message as it came, if pg_triage.keep_raw is on';
 COMMENT ON SEQUENCE triage.email_email_id_seq IS 'numbers emails';
-COMMENT ON INDEX triage.email_message_id IS 'finds a message again';
+COMMENT ON INDEX triage.email_message_id IS 'finds the messages that one refers to';
+COMMENT ON INDEX triage.email_thread IS 'finds a conversation';
+COMMENT ON INDEX triage.email_content IS 'a message is in a mailbox once';
 
 CREATE FUNCTION triage.cascade_classifier() RETURNS trigger
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE

@@ -9,7 +9,9 @@ REVOKE ALL ON ALL FUNCTIONS IN SCHEMA triage FROM PUBLIC;
 REVOKE ALL ON FUNCTION classify_email(text, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION classify_email_scores(text, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION explain_email(text, text, text, integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION classify_email(bytea, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION classify_email(text, text) TO triage_reader;
+GRANT EXECUTE ON FUNCTION classify_email(bytea, text) TO triage_reader;
 GRANT EXECUTE ON FUNCTION classify_email_scores(text, text) TO triage_reader;
 GRANT EXECUTE ON FUNCTION explain_email(text, text, text, integer) TO triage_reader;
 
@@ -71,3 +73,7 @@ GRANT EXECUTE ON FUNCTION triage.worker_status() TO triage_reader;
 GRANT SELECT ON triage.job TO triage_reader;
 GRANT USAGE ON SCHEMA triage TO triage_worker;
 GRANT EXECUTE ON FUNCTION triage.maintain(integer) TO triage_worker;
+GRANT USAGE ON SCHEMA triage TO triage_writer;
+-- Reviewers write triage.email in any case.
+GRANT EXECUTE ON FUNCTION triage.ingest(bytea, text) TO triage_writer, triage_reviewer;
+GRANT SELECT ON triage.labelled_email TO triage_reviewer;

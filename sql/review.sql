@@ -50,8 +50,8 @@ COMMENT ON TRIGGER review_begin ON triage.review_queue IS 'one batch per stateme
 COMMENT ON TRIGGER review_end ON triage.review_queue IS 'folds many decisions';
 
 -- The built-in inbox is an attached table whose triggers and view come with the extension.
-SELECT triage.create_triggers('triage.email', 0, 'label', 'email_id', ARRAY['subject', 'body']);
-SELECT triage.create_queue_view(0, 'email_queue', 'triage.email', 'default', 'triage.email', 'label', 'email_id', ARRAY['subject', 'body']);
+SELECT triage.create_triggers('triage.email', 0, 'label', 'email_id', ARRAY['header', 'subject', 'body']);
+SELECT triage.create_queue_view(0, 'email_queue', 'triage.email', 'default', 'triage.email', 'label', 'email_id', ARRAY['header', 'subject', 'body']);
 
 CREATE VIEW triage.decision_history AS
 SELECT d.decision_id, d.review_id, d.classifier, r.source, r.email_key, d.kind, d.old_label, d.new_label,

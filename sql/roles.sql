@@ -1,4 +1,5 @@
--- Roles: each has all rights of the one before it. PUBLIC may call pure functions only.
+-- Roles: each has all rights of the one before it; triage_worker and triage_writer stand aside.
+-- PUBLIC may call pure functions only.
 
 DO $$
 DECLARE
@@ -30,6 +31,17 @@ BEGIN
         CREATE ROLE triage_worker LOGIN;
         COMMENT ON ROLE triage_worker IS
             'pg_triage: what the background worker connects as; may do maintenance and nothing else';
+    END IF;
+END
+$$;
+
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles r
+                    WHERE r.rolname OPERATOR(pg_catalog.=) 'triage_writer'::pg_catalog.name) THEN
+        CREATE ROLE triage_writer NOLOGIN;
+        COMMENT ON ROLE triage_writer IS
+            'pg_triage: may hand in mail and nothing else; for mail servers and web hooks';
     END IF;
 END
 $$;

@@ -16,6 +16,7 @@ use crate::error::{SqlResult, from_core, report, unknown};
 use crate::pg::{self, Rows};
 
 pub mod base;
+pub mod inbox;
 pub mod installed;
 pub mod ledger;
 pub mod maintenance;
@@ -571,30 +572,6 @@ impl<'c> Writer<'_, 'c> {
                 format!("classifier \"{classifier}\" has no earlier activation to go back to (see triage.activations)"),
             )
         })
-    }
-
-    /// Puts a message into the inbox unless its mailbox already has it.
-    pub fn insert_email(
-        &mut self,
-        mailbox: &str,
-        message: &pg_triage_core::message::Message,
-        label: &str,
-    ) -> SqlResult<bool> {
-        let inserted = self.update(
-            "INSERT INTO triage.email (mailbox, received_at, message_id, sender, subject, body, label)
-             SELECT $1, coalesce(to_timestamp($2), now()), $3, $4, $5, $6, $7
-              WHERE NOT EXISTS (SELECT FROM triage.email WHERE mailbox = $1 AND message_id = $3)",
-            &[
-                mailbox.into(),
-                message.sent_at.map(|s| s as f64).into(),
-                message.message_id.as_deref().into(),
-                message.sender.as_deref().into(),
-                message.subject.as_deref().into(),
-                message.body.as_str().into(),
-                label.into(),
-            ],
-        )?;
-        Ok(inserted == 1)
     }
 
     /// Runs a statement that is used often: its plan is kept.

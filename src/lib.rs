@@ -21,6 +21,7 @@ mod error;
 mod explain;
 mod gate;
 mod learn;
+mod mail;
 mod maintain;
 mod models;
 mod pg;
@@ -71,6 +72,7 @@ pgrx::extension_sql_file!(
     requires = ["maintain"]
 );
 pgrx::extension_sql_file!("../sql/alerts.sql", name = "alerts", requires = ["worker"]);
+pgrx::extension_sql_file!("../sql/mail.sql", name = "mail", requires = ["alerts"]);
 pgrx::extension_sql_file!("../sql/privileges.sql", name = "privileges", finalize);
 
 /// Called by the server when it loads the library.

@@ -4,6 +4,7 @@ use include_dir::{Dir, File, include_dir};
 use pg_triage_core::message::{self, Limits};
 use pgrx::{PgSqlErrorCode as Code, pg_extern};
 
+use crate::catalog::inbox::Incoming;
 use crate::error::{SqlResult, report};
 use crate::{catalog, pg};
 
@@ -31,7 +32,15 @@ fn load_sample() -> SqlResult<i64> {
                 &Limits::default(),
                 &pg::check_for_interrupts,
             );
-            loaded += i64::from(w.insert_email(&format!("sample/{split}"), &message, &label)?);
+            let incoming = Incoming {
+                mailbox: &format!("sample/{split}"),
+                message: &message,
+                content_hash: &message::content_hash(file.contents(), &pg::check_for_interrupts),
+                raw: None,
+                received_at: message.sent_at,
+                label: Some(&label),
+            };
+            loaded += i64::from(w.insert_email(&incoming)?.is_some());
         }
         Ok(loaded)
     })

@@ -3,6 +3,7 @@
 use std::ffi::{CStr, CString};
 use std::time::Duration;
 
+use pg_triage_core::message::Limits;
 use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting, PostgresGucEnum};
 
 /// `pg_triage.on_error`
@@ -27,6 +28,13 @@ static KEEP_JOBS: GucSetting<i32> = GucSetting::<i32>::new(30);
 static AUDIT_RATE: GucSetting<f64> = GucSetting::<f64>::new(0.02);
 static REPORT_TIMEZONE: GucSetting<Option<CString>> =
     GucSetting::<Option<CString>>::new(Some(c"UTC"));
+static MAX_MESSAGE_BYTES: GucSetting<i32> = GucSetting::<i32>::new(64 << 10);
+static MAX_HEADER_BYTES: GucSetting<i32> = GucSetting::<i32>::new(256);
+static MAX_MIME_PARTS: GucSetting<i32> = GucSetting::<i32>::new(1000);
+static MAX_MIME_DEPTH: GucSetting<i32> = GucSetting::<i32>::new(32);
+static MAX_TEXT_BYTES: GucSetting<i32> = GucSetting::<i32>::new(4 << 10);
+static KEEP_RAW: GucSetting<bool> = GucSetting::<bool>::new(false);
+static NOTIFY: GucSetting<bool> = GucSetting::<bool>::new(false);
 static WORKER_NAPTIME: GucSetting<i32> = GucSetting::<i32>::new(60);
 static WORKER_ROLE: GucSetting<Option<CString>> =
     GucSetting::<Option<CString>>::new(Some(DEFAULT_WORKER_ROLE));
@@ -154,6 +162,7 @@ pub fn register() {
         GucContext::Suset,
         GucFlags::default(),
     );
+    register_mail();
     GucRegistry::define_int_guc(
         c"pg_triage.worker_naptime",
         c"Longest time until the background worker looks at a database in which emails arrive.",
@@ -175,6 +184,95 @@ pub fn register() {
         GucFlags::default(),
     );
     crate::pg::reserve_setting_prefix(c"pg_triage");
+}
+
+/// How raw mail is read. Not for who sends it: these bound the work on a message.
+fn register_mail() {
+    GucRegistry::define_int_guc(
+        c"pg_triage.max_message_bytes",
+        c"Most of a raw message that is read.",
+        c"What is beyond is left out, and the result says that it is truncated.",
+        &MAX_MESSAGE_BYTES,
+        1,
+        1 << 20,
+        GucContext::Suset,
+        GucFlags::UNIT_KB,
+    );
+    GucRegistry::define_int_guc(
+        c"pg_triage.max_header_bytes",
+        c"Most of the header of a raw message, or of one of its parts, that is read.",
+        c"What is beyond is left out, and the result says that it is truncated.",
+        &MAX_HEADER_BYTES,
+        1,
+        16 << 10,
+        GucContext::Suset,
+        GucFlags::UNIT_KB,
+    );
+    GucRegistry::define_int_guc(
+        c"pg_triage.max_mime_parts",
+        c"Most parts of a raw message that are looked at.",
+        c"What is beyond is left out, and the result says that it is truncated.",
+        &MAX_MIME_PARTS,
+        1,
+        100_000,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"pg_triage.max_mime_depth",
+        c"How deep parts of a raw message may be in others to be looked at.",
+        c"What is beyond is left out, and the result says that it is truncated.",
+        &MAX_MIME_DEPTH,
+        1,
+        100,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"pg_triage.max_text_bytes",
+        c"Most of the decoded text of a raw message that is kept as its body.",
+        c"What is beyond is left out, and the result says that it is truncated. Classifiers \
+          read the first megabyte of a text.",
+        &MAX_TEXT_BYTES,
+        1,
+        64 << 10,
+        GucContext::Suset,
+        GucFlags::UNIT_KB,
+    );
+    GucRegistry::define_bool_guc(
+        c"pg_triage.keep_raw",
+        c"Whether triage.ingest() keeps messages as they came.",
+        c"In triage.email.raw, beside what was read of them.",
+        &KEEP_RAW,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_bool_guc(
+        c"pg_triage.notify",
+        c"Whether new labels are announced with NOTIFY.",
+        c"On channel pg_triage, as JSON, for predictions and decisions alike. Transactions that \
+          announce something commit one after another.",
+        &NOTIFY,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
+}
+
+/// How much of a raw message is read: `pg_triage.max_*`.
+pub fn message_limits() -> Limits {
+    let count = |setting: &GucSetting<i32>| usize::try_from(setting.get()).unwrap_or(0);
+    Limits {
+        message_bytes: count(&MAX_MESSAGE_BYTES) << 10,
+        header_bytes: count(&MAX_HEADER_BYTES) << 10,
+        parts: count(&MAX_MIME_PARTS),
+        depth: count(&MAX_MIME_DEPTH),
+        text_bytes: count(&MAX_TEXT_BYTES) << 10,
+    }
+}
+
+/// `pg_triage.keep_raw`
+pub fn keep_raw() -> bool {
+    KEEP_RAW.get()
 }
 
 /// `pg_triage.training_memory` in bytes.

@@ -29,6 +29,7 @@ mod naive_bayes;
 mod residual;
 mod sample;
 mod state;
+mod thread;
 pub mod tokenizer;
 mod train;
 
@@ -45,6 +46,7 @@ pub use naive_bayes::{NaiveBayes, ScoreForm, Scores};
 pub use residual::Step;
 pub use sample::sample_priority;
 pub use state::{LabelCounts, State};
+pub use thread::thread_id;
 pub use tokenizer::{Features, Tokenizer};
 pub use train::{JUDGED_DOCUMENTS, Messages, Trainer, TrainerParams, TrainerValidParams};
 
