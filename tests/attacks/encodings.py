@@ -17,6 +17,7 @@ repeated("base64 that is text", encoded(b"base64"), b"This, however, was never e
 repeated("base64 of NULs", encoded(b"base64"), b"AAAA")
 repeated("quoted-printable with soft breaks", encoded(b"quoted-printable"), b"=\r\n")
 repeated("quoted-printable of equals signs", encoded(b"quoted-printable"), b"=")
+repeated("quoted-printable in one line", encoded(b"quoted-printable"), b"=C3=BC ")
 repeated("quoted-printable with foreign letters", encoded(b"quoted-printable"), b"=ZZ=4=\xff=\0= =3d\r\n")
 repeated("quoted-printable with blanks at the end", encoded(b"quoted-printable"), b"a" + b" \t" * 40 + b"\r\n")
 repeated("quoted-printable of blanks", encoded(b"quoted-printable") + b"a", b" ", b"\r\n")

@@ -39,6 +39,19 @@ def deep_and_then_long(size, _):
 
 
 @shape
+def messages_in_messages_and_then_long(size, _):
+    """The size of each message is that of all in it."""
+    return HEAD + b"Content-Type: message/rfc822\r\n\r\n" * 30 + b"\r\n" + fill(BODY, size)
+
+
+@shape
+def encoded_messages_of_many_parts(size, _):
+    """Whoever counts the parts of each message by itself counts too few."""
+    inner = base64.encodebytes(MIXED + fill(b"--b\nContent-Type: a/b\n\n", min(size, 20_000)))
+    return MIXED + fill(b"--b\r\nContent-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\n" + inner, size) + b"--b--\r\n"
+
+
+@shape
 def nested_messages_in_base64(size, _):
     """Each level makes the message a third larger."""
     raw = HEAD + b"\r\n" + BODY
@@ -127,6 +140,7 @@ def attachment_without_line_breaks(size, chance):
     return MIXED + PART + ATTACHED + base64.b64encode(chance.randbytes(size * 3 // 4))
 
 
+repeated("attached line", MIXED + b"--b\r\nContent-Type: a/b\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n", b"=41=")
 repeated("uuencoded", typed(b"text/plain") + b"begin 644 a.bin\r\n", b"M" + b"#0V%T" * 12 + b"\r\n", b"`\r\nend\r\n")
 repeated("uuencoded again and again", typed(b"text/plain"), b"begin 644 a.bin\r\n#0V%T\r\n`\r\nend\r\n")
 repeated("yEnc", typed(b"text/plain") + b"=ybegin line=128 size=123456 name=a.bin\r\n", b"=}" + bytes(range(128, 250)) + b"\r\n")
