@@ -160,3 +160,4 @@ SELECT triage.attach('triage.email', ARRAY['body'], 'label', 'email_id');
 DROP TABLE mail;
 DROP FUNCTION raw;
 DROP EXTENSION pg_triage CASCADE;
+CREATE EXTENSION pg_triage;
