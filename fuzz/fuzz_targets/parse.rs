@@ -35,7 +35,12 @@ fn keeps_promises(message: &Message, raw: &[u8], limits: &Limits) {
         &message.mailer,
     ];
     let names = message.attachments.iter().filter_map(|a| a.name.as_ref());
-    for text in fields.into_iter().flatten().chain(&message.references).chain(names) {
+    for text in fields
+        .into_iter()
+        .flatten()
+        .chain(&message.references)
+        .chain(names)
+    {
         assert!(!text.contains(char::is_control), "{text:?}");
     }
     assert!(!message.body.contains(['\0', '\r']), "{:?}", message.body);
@@ -53,7 +58,11 @@ fn same_on_other_systems(raw: &[u8]) {
     let unix: Vec<u8> = raw.iter().copied().filter(|&b| b != b'\r').collect();
     let mut windows = Vec::new();
     for &byte in &unix {
-        windows.extend_from_slice(if byte == b'\n' { b"\r\n" } else { std::slice::from_ref(&byte) });
+        windows.extend_from_slice(if byte == b'\n' {
+            b"\r\n"
+        } else {
+            std::slice::from_ref(&byte)
+        });
     }
     assert_eq!(
         message::content_hash(&unix, &never_cancelled),

@@ -9,7 +9,9 @@ fuzz_target!(|text: &str| {
     let mut bytes = 0;
     for token in tokenizer.tokens(text) {
         assert!(token.written.start <= token.written.end && token.written.end <= text.len());
-        assert!(text.is_char_boundary(token.written.start) && text.is_char_boundary(token.written.end));
+        assert!(
+            text.is_char_boundary(token.written.start) && text.is_char_boundary(token.written.end)
+        );
         bytes += token.text.len();
     }
     assert!(bytes <= Tokenizer::memory(text), "{bytes} bytes of tokens");
