@@ -173,7 +173,7 @@ pub fn parse(raw: &[u8], limits: &Limits, poll: Poll) -> Message {
     let mut message = structure
         .parts
         .first()
-        .map_or_else(Message::default, |part| header(&part.fields));
+        .map_or_else(Message::default, |part| header(&part.fields, poll));
     let mut body = Body::new(limits, poll);
     body.read(&structure, true);
     message.truncated |= body.truncated || kept.len() < raw.len();
@@ -184,9 +184,12 @@ pub fn parse(raw: &[u8], limits: &Limits, poll: Poll) -> Message {
 }
 
 /// A message without a body.
-fn header(fields: &[(Name, &[u8])]) -> Message {
+fn header(fields: &[(Name, &[u8])], poll: Poll) -> Message {
     let mut reader = Reader::default();
-    let all = |name| fields.iter().filter(move |f| f.0 == name).map(|f| f.1);
+    let all = |name| {
+        let named = fields.iter().filter(move |f| f.0 == name);
+        named.inspect(move |_| poll()).map(|f| f.1)
+    };
     let first = |name| all(name).next();
     let message = Message {
         message_id: first(Name::MessageId).and_then(|v| reader.ids(v).into_iter().next()),
@@ -279,5 +282,29 @@ mod tests {
         assert_eq!(m.message_id.as_deref(), Some("1@example.org"));
         assert_eq!(m.sent_at, Some(1_772_528_400));
         assert_eq!(m.body, "Grüße");
+    }
+
+    #[test]
+    fn parts_of_encoded_messages_count() {
+        let inner = format!(
+            "Content-Type: multipart/mixed; boundary=c\n\n{}",
+            "--c\nContent-Type: a/b\n\n".repeat(8)
+        );
+        let encoded: String = inner.bytes().map(|b| format!("={b:02X}")).collect();
+        let part = format!(
+            "--b\nContent-Type: message/rfc822\nContent-Transfer-Encoding: quoted-printable\n\n{encoded}\n"
+        );
+        let raw = format!(
+            "Content-Type: multipart/mixed; boundary=b\n\n{}",
+            part.repeat(3)
+        );
+        let limits = Limits {
+            parts: 12,
+            ..Limits::default()
+        };
+        let m = parse(raw.as_bytes(), &limits, &|| ());
+        assert!(m.truncated && m.attachments.len() <= limits.parts);
+        let all = parse(raw.as_bytes(), &Limits::default(), &|| ());
+        assert!(!all.truncated && all.attachments.len() == 3 * (1 + 8));
     }
 }

@@ -21,6 +21,8 @@ pub(super) struct Body<'p> {
     pub text: String,
     pub attachments: Vec<Attachment>,
     pub truncated: bool,
+    /// Parts that may still be looked at.
+    parts: usize,
     limits: &'p Limits,
     poll: Poll<'p>,
 }
@@ -31,6 +33,7 @@ impl<'p> Body<'p> {
             text: String::new(),
             attachments: Vec::new(),
             truncated: false,
+            parts: limits.parts,
             limits,
             poll,
         }
@@ -41,6 +44,7 @@ impl<'p> Body<'p> {
     /// that.
     pub(super) fn read(&mut self, message: &Structure, unpacks: bool) {
         self.truncated |= message.truncated;
+        self.parts = self.parts.saturating_sub(message.parts.len());
         self.attach(&message.parts);
         let mut text = std::mem::take(&mut self.text);
         let mut reading = Reading {
@@ -60,7 +64,11 @@ impl<'p> Body<'p> {
                 }
             } else if unpacks {
                 let decoded = self.decoded(part);
-                let inner = structure(&decoded, self.limits, self.poll);
+                let limits = Limits {
+                    parts: self.parts,
+                    ..*self.limits
+                };
+                let inner = structure(&decoded, &limits, self.poll);
                 if let Some(first) = inner.parts.first() {
                     self.heading(first, &mut text);
                 }

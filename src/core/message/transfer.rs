@@ -93,10 +93,15 @@ impl Encoding {
             Self::QuotedPrintable => {
                 for line in Lines::new(bytes, 0).polled(poll) {
                     let text = line.text(bytes).trim_ascii_end();
-                    let escapes = text
-                        .windows(3)
-                        .filter(|w| w[0] == b'=' && hex(w[1], w[2]).is_some())
-                        .count();
+                    let mut escapes = 0;
+                    for start in (0..text.len()).step_by(POLL_BYTES) {
+                        poll();
+                        let piece = &text[start..text.len().min(start + POLL_BYTES + 2)];
+                        escapes += piece
+                            .windows(3)
+                            .filter(|w| w[0] == b'=' && hex(w[1], w[2]).is_some())
+                            .count();
+                    }
                     let soft = text.last() == Some(&b'=');
                     let breaks = ends_in_break(bytes, line.next) && !soft;
                     size +=
@@ -182,13 +187,27 @@ fn quoted_printable(bytes: &[u8], limit: usize, poll: Poll) -> Vec<u8> {
             text = text.trim_ascii_end();
         }
         let soft = text.last() == Some(&b'=');
-        let text = &text[..text.len() - usize::from(soft)];
-        unescape(text, b'=', &mut out);
+        let mut rest = &text[..text.len() - usize::from(soft)];
+        while !rest.is_empty() && out.len() < limit {
+            poll();
+            let (piece, behind) = rest.split_at(whole_escapes(rest));
+            unescape(piece, b'=', &mut out);
+            rest = behind;
+        }
         if !soft && ends_in_break(bytes, line.next) {
             out.push(b'\n');
         }
     }
     out
+}
+
+/// How much of a line is decoded between two polls: no escape is cut.
+fn whole_escapes(line: &[u8]) -> usize {
+    if line.len() <= POLL_BYTES {
+        return line.len();
+    }
+    let last = POLL_BYTES - 2;
+    memchr::memrchr(b'=', &line[last..POLL_BYTES]).map_or(POLL_BYTES, |n| last + n)
 }
 
 /// Appends `text` with its two-digit escapes undone.
@@ -302,6 +321,19 @@ mod tests {
         assert_eq!(quoted("one =\r\nline  \r\nnext"), "one line\nnext");
         assert_eq!(quoted("soft= \nbreak"), "softbreak");
         assert_eq!(quoted("50 = 50 =XX ="), "50 = 50 =XX ");
+    }
+
+    #[test]
+    fn a_line_longer_than_what_is_read_between_two_polls() {
+        for before in 0..4 {
+            let written = format!("{}{}", "a".repeat(before), "=C3=BC".repeat(POLL_BYTES / 4));
+            let text = format!("{}{}", "a".repeat(before), "ü".repeat(POLL_BYTES / 4));
+            assert!(decoded(Encoding::QuotedPrintable, written.as_bytes()) == text);
+            let polls = std::cell::Cell::new(0);
+            let count = || polls.set(polls.get() + 1);
+            Encoding::QuotedPrintable.decode(written.as_bytes(), usize::MAX, &count);
+            assert!(polls.get() > 1);
+        }
     }
 
     #[test]
