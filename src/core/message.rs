@@ -4,6 +4,7 @@
 //! of the message ([`field`]) and the parts that are its text ([`body`]) are decoded, and
 //! nothing else.
 
+mod address;
 mod body;
 mod charset;
 mod date;
@@ -15,6 +16,7 @@ mod lines;
 mod section;
 mod structure;
 mod transfer;
+mod words;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

@@ -102,7 +102,7 @@ impl<'p> Body<'p> {
             Kind::Leaf if is_root_text(part, parts) => self.leaf(part, out),
             Kind::Leaf if is_text(part) && !part.attached => self.leaf(part, out),
             Kind::Leaf => {}
-            // No delimiter line, so no parts: what stands there is all there is.
+            // No boundary, or no line with it: what stands there is all there is.
             _ if part.children.is_empty() => self.leaf(part, out),
             Kind::Alternative => self.alternative(reading, part, out),
             Kind::Related => {

@@ -6,8 +6,8 @@ use std::string::FromUtf8Error;
 
 use html5gum::{Emitter, Error, State, Tokenizer, naive_next_state};
 
-use super::guarded;
 use super::lines::POLL_BYTES;
+use super::{guarded, transfer};
 use crate::Poll;
 
 /// Longest tag or attribute name that means something.
@@ -407,8 +407,13 @@ impl Link {
         let authority = rest.split(['/', '\\', '?', '#']).next()?;
         // What stands before an @ only looks like a host.
         let host = authority.rsplit('@').next()?;
-        let host = host.split(':').next()?.trim_end_matches('.').to_lowercase();
-        let possible = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | '%');
+        let mut plain = Vec::new();
+        transfer::unescape(host.split(':').next()?.as_bytes(), b'%', &mut plain);
+        let host = String::from_utf8(plain)
+            .ok()?
+            .trim_end_matches('.')
+            .to_lowercase();
+        let possible = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_');
         if host.is_empty() || host.len() > MAX_HOST_BYTES || !host.chars().all(possible) {
             return None;
         }

@@ -117,7 +117,8 @@ fn ends_in_break(bytes: &[u8], next: usize) -> bool {
     next > 0 && bytes[next - 1] == b'\n'
 }
 
-/// Whether the beginning is no plain text under a wrong label: that has spaces and dots.
+/// Whether the beginning is no plain text under a wrong label: that has spaces and dots. A few
+/// wrong characters are damage.
 fn looks_like_base64(bytes: &[u8]) -> bool {
     let sample = &bytes[..bytes.len().min(1 << 10)];
     let letters = sample
@@ -125,7 +126,7 @@ fn looks_like_base64(bytes: &[u8]) -> bool {
         .filter(|&&b| BASE64[b as usize] != NONE || b == b'=');
     let breaks = sample.iter().filter(|b| matches!(b, b'\r' | b'\n'));
     let foreign = sample.len() - letters.count() - breaks.count();
-    foreign * 20 <= sample.len()
+    foreign <= 2.max(sample.len() / 20)
 }
 
 /// Other characters are skipped (RFC 2045 section 6.8); padding ends it.
