@@ -160,6 +160,7 @@ CREATE TABLE triage.email (
     raw         bytea
 );
 CREATE INDEX email_message_id ON triage.email (message_id, mailbox);
+CREATE INDEX email_mailbox ON triage.email (mailbox, email_id);
 CREATE INDEX email_thread ON triage.email (thread_id);
 CREATE UNIQUE INDEX email_content ON triage.email (content_hash, mailbox);
 COMMENT ON TABLE triage.email IS 'the built-in inbox, for people who start without a table of their own';
@@ -183,6 +184,7 @@ COMMENT ON COLUMN triage.email.content_hash IS 'tells the same message that come
 COMMENT ON COLUMN triage.email.raw IS 'the message as it came, if pg_triage.keep_raw is on';
 COMMENT ON SEQUENCE triage.email_email_id_seq IS 'numbers emails';
 COMMENT ON INDEX triage.email_message_id IS 'finds the messages that one refers to';
+COMMENT ON INDEX triage.email_mailbox IS 'shows the latest mail of a mailbox';
 COMMENT ON INDEX triage.email_thread IS 'finds a conversation';
 COMMENT ON INDEX triage.email_content IS 'a message is in a mailbox once';
 

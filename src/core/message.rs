@@ -1,8 +1,32 @@
 //! Raw RFC 5322 messages: headers, the best text, and what is attached.
+//!
+//! One pass over the lines finds the parts ([`structure`]), within [`Limits`]; then the fields
+//! of the message ([`field`]) and the parts that are its text ([`body`]) are decoded, and
+//! nothing else.
 
-use mail_parser::{Address, MessageParser};
+mod body;
+mod charset;
+mod date;
+mod field;
+mod flowed;
+mod html;
+mod identity;
+mod lines;
+mod section;
+mod structure;
+mod transfer;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::Poll;
+use body::Body;
+use field::Reader;
+use section::Name;
+
+/// Letters of a body of which a language can be told.
+const LANGUAGE_LETTERS: usize = 40;
+/// How much of a body, in bytes, is looked at for that.
+const LANGUAGE_BYTES: usize = 4 << 10;
 
 /// How much of a message is read. What is beyond is left out, and [`Message::truncated`] says
 /// so.
@@ -125,43 +149,113 @@ pub fn memory(raw: usize, limits: &Limits) -> usize {
     3 * raw + 4 * raw.min(limits.text_bytes)
 }
 
-/// Tells whether two messages are the same one, however they came: SHA-256, in hexadecimal,
-/// of what the sender wrote. Header fields that mail servers add on the way do not count, nor
-/// do line endings.
+/// Tells whether two messages are the same one, however they came: SHA-256, in hexadecimal, of
+/// Message-ID, From, Subject, Date, and the body as it stands there, all of it. Header fields
+/// that mail servers add on the way do not count, nor do line ends. docs/format.md says what
+/// is hashed.
 pub fn content_hash(raw: &[u8], poll: Poll) -> String {
-    use sha2::{Digest, Sha256};
-    let mut hasher = Sha256::new();
-    for piece in raw.chunks(1 << 20) {
-        poll();
-        hasher.update(piece);
-    }
-    format!("{:x}", hasher.finalize())
+    identity::hash(raw, poll)
 }
 
 /// Reads one message. Whatever the bytes are, it returns what could be read.
 pub fn parse(raw: &[u8], limits: &Limits, poll: Poll) -> Message {
-    poll();
-    let raw = &raw[..raw.len().min(limits.message_bytes)];
-    let Some(message) = MessageParser::default().parse(raw) else {
-        return Message::default();
+    let kept = &raw[..raw.len().min(limits.message_bytes)];
+    let converted;
+    let text = if has_cr_only(kept) {
+        converted = with_lf(kept, poll);
+        &converted
+    } else {
+        kept
     };
-    let text = |s: &str| s.replace('\0', "\u{fffd}");
-    Message {
-        message_id: message.message_id().map(text),
-        sent_at: message.date().map(|d| d.to_timestamp()),
-        sender: message
-            .from()
-            .and_then(Address::first)
-            .map(|a| match (a.name(), a.address()) {
-                (Some(name), Some(address)) => text(&format!("{name} <{address}>")),
-                (name, address) => text(address.or(name).unwrap_or_default()),
-            }),
-        subject: message.subject().map(text),
-        body: message
-            .body_text(0)
-            .map_or_else(String::new, |b| text(&b.replace("\r\n", "\n"))),
+    let structure = structure::structure(text, limits, poll);
+    let mut message = structure
+        .parts
+        .first()
+        .map_or_else(Message::default, |part| header(&part.fields));
+    let mut body = Body::new(limits, poll);
+    body.read(&structure, true);
+    message.truncated |= body.truncated || kept.len() < raw.len();
+    message.language = language(&body.text);
+    message.body = body.text;
+    message.attachments = body.attachments;
+    message
+}
+
+/// A message without a body.
+fn header(fields: &[(Name, &[u8])]) -> Message {
+    let mut reader = Reader::default();
+    let all = |name| fields.iter().filter(move |f| f.0 == name).map(|f| f.1);
+    let first = |name| all(name).next();
+    let message = Message {
+        message_id: first(Name::MessageId).and_then(|v| reader.ids(v).into_iter().next()),
+        in_reply_to: first(Name::InReplyTo).and_then(|v| reader.ids(v).into_iter().next()),
+        references: first(Name::References).map_or_else(Vec::new, |v| reader.ids(v)),
+        sent_at: all(Name::Date)
+            .chain(all(Name::Received))
+            .find_map(field::date),
+        sender: all(Name::From)
+            .chain(all(Name::Sender))
+            .find_map(|v| reader.address(v)),
+        recipients: reader.recipients(all(Name::To).chain(all(Name::Cc))),
+        subject: first(Name::Subject).and_then(|v| reader.text(v)),
+        list_id: first(Name::ListId).and_then(|v| reader.list_id(v)),
+        mailer: all(Name::XMailer)
+            .chain(all(Name::UserAgent))
+            .find_map(|v| reader.text(v)),
         ..Message::default()
+    };
+    Message {
+        truncated: reader.cut,
+        ..message
     }
+}
+
+/// BCP 47 tag of the language of a text, if it is long enough to tell.
+fn language(text: &str) -> Option<&'static str> {
+    use whichlang::Lang;
+    let start = &text[..text.floor_char_boundary(LANGUAGE_BYTES)];
+    start
+        .chars()
+        .filter(|c| c.is_alphabetic())
+        .nth(LANGUAGE_LETTERS - 1)?;
+    Some(match guarded(|| whichlang::detect_language(start))? {
+        Lang::Ara => "ar",
+        Lang::Cmn => "zh",
+        Lang::Deu => "de",
+        Lang::Eng => "en",
+        Lang::Fra => "fr",
+        Lang::Hin => "hi",
+        Lang::Ita => "it",
+        Lang::Jpn => "ja",
+        Lang::Kor => "ko",
+        Lang::Nld => "nl",
+        Lang::Por => "pt",
+        Lang::Rus => "ru",
+        Lang::Spa => "es",
+        Lang::Swe => "sv",
+        Lang::Tur => "tr",
+        Lang::Vie => "vi",
+    })
+}
+
+/// Whether CR alone ends the lines, as on old Macintoshes.
+fn has_cr_only(raw: &[u8]) -> bool {
+    memchr::memchr(b'\n', raw).is_none() && raw.contains(&b'\r')
+}
+
+fn with_lf(raw: &[u8], poll: Poll) -> Vec<u8> {
+    let mut converted = Vec::with_capacity(raw.len());
+    for piece in raw.chunks(lines::POLL_BYTES) {
+        poll();
+        converted.extend(piece.iter().map(|&b| if b == b'\r' { b'\n' } else { b }));
+    }
+    converted
+}
+
+/// Calls into a library with what a mail says. None of them is known to panic; if one does,
+/// its part of the mail is not read, instead of no mail.
+fn guarded<T>(call: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(call)).ok()
 }
 
 #[cfg(test)]
@@ -182,6 +276,6 @@ mod tests {
         assert_eq!(m.subject.as_deref(), Some("Rückfrage"));
         assert_eq!(m.message_id.as_deref(), Some("1@example.org"));
         assert_eq!(m.sent_at, Some(1_772_528_400));
-        assert_eq!(m.body, "Grüße\n");
+        assert_eq!(m.body, "Grüße");
     }
 }

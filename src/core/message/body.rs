@@ -1,0 +1,316 @@
+//! The text of a message: which parts of it are text, in which order, and what is attached.
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+
+use super::field::Reader;
+use super::section::Name;
+use super::structure::{Kind, Part, Structure, structure};
+use super::{Attachment, Limits, charset, flowed, html};
+use crate::Poll;
+
+/// A plain part that is shorter, in characters, may say no more than that there is HTML.
+const SHORT_PLAIN: usize = 100;
+/// And it does if the text of the HTML is so many times as long.
+const MUCH_LONGER: usize = 20;
+/// Where a document says its charset (WHATWG HTML, section 13.2.3.2).
+const META_BYTES: usize = 1024;
+
+/// What was read.
+pub(super) struct Body<'p> {
+    pub text: String,
+    pub attachments: Vec<Attachment>,
+    pub truncated: bool,
+    limits: &'p Limits,
+    poll: Poll<'p>,
+}
+
+impl<'p> Body<'p> {
+    pub(super) fn new(limits: &'p Limits, poll: Poll<'p>) -> Self {
+        Self {
+            text: String::new(),
+            attachments: Vec::new(),
+            truncated: false,
+            limits,
+            poll,
+        }
+    }
+
+    /// Reads a message: its own text, then that of the messages in it. One that is encoded as
+    /// a whole (which RFC 2046 section 5.2.1 forbids) is read if `unpacks`; not one within
+    /// that.
+    pub(super) fn read(&mut self, message: &Structure, unpacks: bool) {
+        self.truncated |= message.truncated;
+        self.attach(&message.parts);
+        let mut text = std::mem::take(&mut self.text);
+        let mut reading = Reading {
+            parts: &message.parts,
+            messages: VecDeque::new(),
+        };
+        self.part(&mut reading, 0, &mut text);
+        while let Some(index) = reading.messages.pop_front() {
+            if text.len() >= self.limits.text_bytes {
+                break;
+            }
+            let part = &message.parts[index];
+            if part.kind == Kind::Message {
+                if let Some(&inner) = part.children.first() {
+                    self.heading(&message.parts[inner], &mut text);
+                    self.part(&mut reading, inner, &mut text);
+                }
+            } else if unpacks {
+                let decoded = self.decoded(part);
+                let inner = structure(&decoded, self.limits, self.poll);
+                if let Some(first) = inner.parts.first() {
+                    self.heading(first, &mut text);
+                }
+                self.text = std::mem::take(&mut text);
+                self.read(&inner, false);
+                text = std::mem::take(&mut self.text);
+            }
+        }
+        self.text = text;
+    }
+
+    /// Everything that is no text of the message, and text that has a name.
+    fn attach(&mut self, parts: &[Part]) {
+        for part in parts {
+            let container = part.kind != Kind::Message
+                && (part.kind != Kind::Leaf
+                    || part.content_type.media_type.starts_with("multipart/"));
+            let text = part.kind == Kind::Leaf && (is_text(part) || is_root_text(part, parts));
+            if container || (text && !part.attached && part.name.is_none()) {
+                continue;
+            }
+            self.attachments.push(Attachment {
+                name: part.name.clone(),
+                media_type: part.content_type.media_type.clone(),
+                bytes: part.encoding.decoded_bytes(part.body, self.poll),
+            });
+        }
+    }
+
+    /// Appends the text of a part to `out`.
+    fn part(&mut self, reading: &mut Reading, index: usize, out: &mut String) {
+        let parts = reading.parts;
+        let Some(part) = parts.get(index) else {
+            return;
+        };
+        match part.kind {
+            Kind::Message => reading.messages.push_back(index),
+            Kind::Leaf if part.content_type.is_message() => reading.messages.push_back(index),
+            Kind::Leaf if is_root_text(part, parts) => self.leaf(part, out),
+            Kind::Leaf if is_text(part) && !part.attached => self.leaf(part, out),
+            Kind::Leaf => {}
+            // No delimiter line, so no parts: what stands there is all there is.
+            _ if part.children.is_empty() => self.leaf(part, out),
+            Kind::Alternative => self.alternative(reading, part, out),
+            Kind::Related => {
+                for (i, &child) in part.children.iter().enumerate() {
+                    if i == 0 || !(parts[child].referable || parts[child].name.is_some()) {
+                        self.part(reading, child, out);
+                    }
+                }
+            }
+            Kind::Mixed => {
+                for &child in &part.children {
+                    self.part(reading, child, out);
+                }
+            }
+        }
+    }
+
+    /// Plain text, unless it only stands in for the HTML; else the last that has text, which
+    /// is the richest (RFC 2046 section 5.1.4).
+    fn alternative(&mut self, reading: &mut Reading, part: &Part, out: &mut String) {
+        let plain = part
+            .children
+            .iter()
+            .copied()
+            .find(|&c| is_plain(reading.parts, c));
+        let start = out.len();
+        let mut plain_text = String::new();
+        let before = reading.messages.len();
+        if let Some(plain) = plain {
+            self.part(reading, plain, out);
+            let written = out[start..].trim();
+            if written.chars().nth(SHORT_PLAIN).is_some() {
+                return;
+            }
+            plain_text = out.split_off(start);
+        }
+        let least = MUCH_LONGER * plain_text.trim().len();
+        let messages = reading.messages.split_off(before);
+        for &other in part.children.iter().rev().filter(|&&c| Some(c) != plain) {
+            self.part(reading, other, out);
+            if out.len() - start > least {
+                return;
+            }
+            out.truncate(start);
+            reading.messages.truncate(before);
+        }
+        out.push_str(&plain_text);
+        reading.messages.extend(messages);
+    }
+
+    /// Appends the text of a part that has no parts.
+    fn leaf(&mut self, part: &Part, out: &mut String) {
+        let limit = self.limits.text_bytes;
+        let bytes = self.decoded(part);
+        let is_html = is_markup(part);
+        let label = match &part.content_type.charset {
+            None if is_html => meta_charset(&bytes),
+            label => label.as_deref().map(Cow::Borrowed),
+        };
+        let text = charset::decode(&bytes, label.as_deref(), limit, self.poll);
+        self.truncated |= text.len() > limit;
+        let text = &text[..text.floor_char_boundary(limit)];
+        let text = match is_html
+            .then(|| html::to_text(text, limit, self.poll))
+            .flatten()
+        {
+            Some(text) => tidy(&text, self.poll),
+            None => {
+                let text = tidy(text, self.poll);
+                if part.content_type.flowed {
+                    flowed::unwrap(&text, part.content_type.delsp)
+                } else {
+                    text
+                }
+            }
+        };
+        self.append(&text, out);
+    }
+
+    /// Appends a paragraph, as far as there is room.
+    fn append(&mut self, text: &str, out: &mut String) {
+        let text = trim_blank(text);
+        if text.is_empty() {
+            return;
+        }
+        let gap = if out.is_empty() { "" } else { "\n\n" };
+        let room = self.limits.text_bytes.saturating_sub(out.len() + gap.len());
+        let kept = &text[..text.floor_char_boundary(room)];
+        self.truncated |= kept.len() < text.len();
+        if !kept.is_empty() {
+            out.push_str(gap);
+            out.push_str(kept);
+        }
+    }
+
+    /// What a reader sees above a message in a message.
+    fn heading(&mut self, message: &Part, out: &mut String) {
+        let value = |name| message.fields.iter().find(|f| f.0 == name).map(|f| f.1);
+        let mut reader = Reader::default();
+        let subject = value(Name::Subject).and_then(|v| reader.text(v));
+        let sender = value(Name::From).and_then(|v| reader.address(v));
+        let lines: Vec<_> = [("Subject", subject), ("From", sender)]
+            .into_iter()
+            .filter_map(|(name, value)| Some(format!("{name}: {}", value?)))
+            .collect();
+        self.truncated |= reader.cut;
+        self.append(&lines.join("\n"), out);
+    }
+
+    /// The part's bytes, as many as can become text.
+    fn decoded<'a>(&mut self, part: &Part<'a>) -> Cow<'a, [u8]> {
+        let limit = self.limits.text_bytes;
+        let mut bytes = part.encoding.decode(part.body, limit, self.poll);
+        if bytes.len() > limit {
+            self.truncated = true;
+            match &mut bytes {
+                Cow::Borrowed(bytes) => *bytes = &bytes[..limit],
+                Cow::Owned(bytes) => bytes.truncate(limit),
+            }
+        }
+        bytes
+    }
+}
+
+/// The parts, and which of them are messages whose text comes later.
+struct Reading<'s, 'a> {
+    parts: &'s [Part<'a>],
+    messages: VecDeque<usize>,
+}
+
+/// Text that mail programs show. Of others (calendars, tables) they show a name.
+fn is_text(part: &Part) -> bool {
+    matches!(
+        part.content_type.media_type.as_str(),
+        "text/plain" | "text/html" | "text/enriched" | "text/richtext"
+    )
+}
+
+fn is_markup(part: &Part) -> bool {
+    is_text(part) && part.content_type.media_type != "text/plain"
+}
+
+/// A message that is nothing but one text shows it, whatever the header calls it: there is
+/// nothing that it could be attached to.
+fn is_root_text(part: &Part, parts: &[Part]) -> bool {
+    part.kind == Kind::Leaf
+        && part.content_type.media_type.starts_with("text/")
+        && part.parent.is_none_or(|p| parts[p].kind == Kind::Message)
+}
+
+/// Whether this is plain text, or begins with it.
+fn is_plain(parts: &[Part], mut index: usize) -> bool {
+    while let Some(&first) = parts[index].children.first() {
+        index = first;
+    }
+    let part = &parts[index];
+    part.content_type.media_type == "text/plain" && part.kind == Kind::Leaf && !part.attached
+}
+
+/// The charset that an HTML document says it has.
+fn meta_charset(html: &[u8]) -> Option<Cow<'_, str>> {
+    let start = html[..html.len().min(META_BYTES)].to_ascii_lowercase();
+    let at = memchr::memmem::find(&start, b"charset")? + "charset".len();
+    let rest = start[at..]
+        .trim_ascii_start()
+        .strip_prefix(b"=")?
+        .trim_ascii_start();
+    let rest = rest
+        .strip_prefix(b"\"")
+        .or(rest.strip_prefix(b"'"))
+        .unwrap_or(rest);
+    let end = rest
+        .iter()
+        .position(|b| !(b.is_ascii_alphanumeric() || b"-_:".contains(b)))?;
+    Some(String::from_utf8_lossy(&rest[..end]).into_owned().into())
+}
+
+/// Line breaks are LF; no control characters but tabs.
+fn tidy(text: &str, poll: Poll) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while !rest.is_empty() {
+        poll();
+        let (piece, behind) = rest.split_at(rest.floor_char_boundary(super::lines::POLL_BYTES));
+        rest = behind;
+        let mut start = 0;
+        for (at, b) in piece.bytes().enumerate() {
+            if b >= b' ' && b != b'\x7f' || matches!(b, b'\n' | b'\t') {
+                continue;
+            }
+            out.push_str(&piece[start..at]);
+            start = at + 1;
+            let next = piece.as_bytes().get(start).or(rest.as_bytes().first());
+            if matches!(b, b'\x0b' | b'\x0c') || b == b'\r' && !matches!(next, Some(b'\r' | b'\n'))
+            {
+                out.push('\n');
+            }
+        }
+        out.push_str(&piece[start..]);
+    }
+    out
+}
+
+/// Without a byte order mark, empty lines at the beginning, and white space at the end.
+fn trim_blank(text: &str) -> &str {
+    let text = text.trim_start_matches('\u{feff}').trim_end();
+    let indented = text.trim_start();
+    let blank = &text[..text.len() - indented.len()];
+    let line = blank.rfind('\n').map_or(0, |n| n + 1);
+    &text[line..]
+}

@@ -1,0 +1,260 @@
+//! The structure of a message (RFC 2046): which parts it has, and where each stands. One pass
+//! over the lines; nothing is decoded or copied but boundaries.
+
+use super::Limits;
+use super::field::{self, ContentType};
+use super::lines::{Line, Lines};
+use super::section::{self, Name};
+use super::transfer::Encoding;
+use crate::Poll;
+
+/// What a part is, as far as its text is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Parts one of which is enough.
+    Alternative,
+    /// A document and what it is made of.
+    Related,
+    /// Parts in a row.
+    Mixed,
+    /// A message, whose header and body are the only child.
+    Message,
+    /// What has no parts, or none that are read.
+    Leaf,
+}
+
+/// One part.
+#[derive(Debug)]
+pub(super) struct Part<'a> {
+    pub kind: Kind,
+    pub parent: Option<usize>,
+    pub children: Vec<usize>,
+    pub content_type: ContentType,
+    pub encoding: Encoding,
+    /// Content-Disposition is `attachment`.
+    pub attached: bool,
+    /// File name.
+    pub name: Option<String>,
+    /// Has an id or address by which another part can refer to it.
+    pub referable: bool,
+    /// The fields of the message that begins here; empty for a part that is none.
+    pub fields: Vec<(Name, &'a [u8])>,
+    /// Without the header section.
+    pub body: &'a [u8],
+}
+
+/// The parts of a message, each behind the one that it belongs to. The first is the message's
+/// own body.
+pub(super) struct Structure<'a> {
+    pub parts: Vec<Part<'a>>,
+    pub truncated: bool,
+}
+
+/// A part whose end has not been found.
+struct Open {
+    part: usize,
+    start: usize,
+    /// Of a multipart.
+    boundary: Option<Vec<u8>>,
+}
+
+/// A delimiter line (RFC 2046 section 5.1.1).
+struct Delimiter {
+    /// The open multipart that it belongs to.
+    level: usize,
+    closes: bool,
+}
+
+struct Walk<'a, 'p> {
+    raw: &'a [u8],
+    limits: &'p Limits,
+    poll: Poll<'p>,
+    open: Vec<Open>,
+    found: Structure<'a>,
+}
+
+/// Where a new part begins, and what it is if it does not say.
+struct Begin {
+    at: usize,
+    /// A whole message, not a part.
+    message: bool,
+}
+
+/// Finds the parts of `raw`, which begins with the header section of a message.
+pub(super) fn structure<'a>(raw: &'a [u8], limits: &Limits, poll: Poll) -> Structure<'a> {
+    let mut walk = Walk {
+        raw,
+        limits,
+        poll,
+        open: Vec::new(),
+        found: Structure {
+            parts: Vec::new(),
+            truncated: false,
+        },
+    };
+    walk.run();
+    walk.found
+}
+
+impl<'a> Walk<'a, '_> {
+    fn run(&mut self) {
+        let mut begin = Some(Begin {
+            at: section::start(self.raw),
+            message: true,
+        });
+        while let Some(Begin { at, message }) = begin {
+            if self.found.parts.len() >= self.limits.parts {
+                self.found.truncated = true;
+                self.close(0, at);
+                return;
+            }
+            let body = self.part(at, message);
+            begin = if self.last_kind() == Kind::Message {
+                Some(Begin {
+                    at: body,
+                    message: true,
+                })
+            } else {
+                self.next_part(body)
+            };
+        }
+        self.close(0, self.raw.len());
+    }
+
+    fn last_kind(&self) -> Kind {
+        self.found.parts.last().map_or(Kind::Leaf, |p| p.kind)
+    }
+
+    /// Reads the header section of a part and opens the part. Returns where its body begins.
+    fn part(&mut self, at: usize, message: bool) -> usize {
+        let raw = self.raw;
+        let parent = self.open.last().map(|o| o.part);
+        let mut fields = Vec::new();
+        let (mut content_type, mut encoding) = (None, None);
+        let (mut disposition, mut referable) = (None, false);
+        let open = &self.open;
+        let stops = |line: &[u8]| delimiter(open, line).is_some();
+        let limit = self.limits.header_bytes;
+        let end = section::read(
+            raw,
+            at,
+            limit,
+            self.poll,
+            &stops,
+            |name, value| match name {
+                // The first counts, as in mail programs.
+                Name::ContentType => content_type = content_type.or(Some(value)),
+                Name::ContentTransferEncoding => encoding = encoding.or(Some(value)),
+                Name::ContentDisposition => disposition = disposition.or(Some(value)),
+                Name::ContentId | Name::ContentLocation => referable = true,
+                _ if message => fields.push((name, value)),
+                _ => {}
+            },
+        );
+        self.found.truncated |= end.cut;
+
+        let in_digest = parent.is_some_and(|p| {
+            !message && self.found.parts[p].content_type.media_type == "multipart/digest"
+        });
+        let content_type = match content_type.and_then(ContentType::parse) {
+            Some(content_type) => content_type,
+            None if in_digest => ContentType::of("message/rfc822"),
+            None => ContentType::of("text/plain"),
+        };
+        let encoding = encoding.map_or_else(Encoding::default, Encoding::of);
+        let (attached, name) = disposition.map_or((false, None), field::disposition);
+        let index = self.found.parts.len();
+        let (kind, boundary) = self.kind(&content_type, encoding);
+        self.found.parts.push(Part {
+            kind,
+            parent,
+            children: Vec::new(),
+            name: name.or_else(|| content_type.name.clone()),
+            content_type,
+            encoding,
+            attached,
+            referable,
+            fields,
+            body: &raw[end.body..],
+        });
+        if let Some(parent) = parent {
+            self.found.parts[parent].children.push(index);
+        }
+        self.open.push(Open {
+            part: index,
+            start: end.body,
+            boundary,
+        });
+        end.body
+    }
+
+    /// A container that is nested too deep is a leaf.
+    fn kind(&mut self, content_type: &ContentType, encoding: Encoding) -> (Kind, Option<Vec<u8>>) {
+        let kind = match content_type.media_type.as_str() {
+            "multipart/alternative" => Kind::Alternative,
+            "multipart/related" => Kind::Related,
+            t if t.starts_with("multipart/") => Kind::Mixed,
+            _ if content_type.is_message() && encoding == Encoding::Identity => Kind::Message,
+            _ => return (Kind::Leaf, None),
+        };
+        let boundary = content_type.boundary.clone();
+        if kind != Kind::Message && boundary.is_none() {
+            return (Kind::Leaf, None);
+        }
+        if self.open.len() >= self.limits.depth {
+            self.found.truncated = true;
+            return (Kind::Leaf, None);
+        }
+        (
+            kind,
+            boundary
+                .map(String::into_bytes)
+                .filter(|_| kind != Kind::Message),
+        )
+    }
+
+    /// Looks for the next delimiter line, closes what it ends, and returns where the part that
+    /// it begins stands.
+    fn next_part(&mut self, body: usize) -> Option<Begin> {
+        let mut lines = Lines::new(self.raw, body).polled(self.poll);
+        while self.open.iter().any(|o| o.boundary.is_some()) {
+            let (line, found) =
+                lines.find_map(|line| Some((line, delimiter(&self.open, line.text(self.raw))?)))?;
+            self.close(found.level + 1, before(self.raw, &line));
+            if !found.closes {
+                return Some(Begin {
+                    at: line.next,
+                    message: false,
+                });
+            }
+            self.close(found.level, line.next);
+        }
+        None
+    }
+
+    /// Ends the parts from this level on at this position.
+    fn close(&mut self, level: usize, end: usize) {
+        for open in self.open.drain(level.min(self.open.len())..) {
+            self.found.parts[open.part].body = &self.raw[open.start..end.max(open.start)];
+        }
+    }
+}
+
+/// Whose delimiter line this is: of the innermost multipart that has this boundary.
+fn delimiter(open: &[Open], line: &[u8]) -> Option<Delimiter> {
+    let line = line.strip_prefix(b"--")?.trim_ascii_end();
+    open.iter().enumerate().rev().find_map(|(level, o)| {
+        let rest = line.strip_prefix(o.boundary.as_deref()?)?;
+        let closes = rest == b"--";
+        (closes || rest.is_empty()).then_some(Delimiter { level, closes })
+    })
+}
+
+/// Where the part before a delimiter line ends: the line break before it is the delimiter's.
+fn before(raw: &[u8], line: &Line) -> usize {
+    let text = &raw[..line.start];
+    match text.strip_suffix(b"\n") {
+        Some(text) => text.len() - text.iter().rev().take_while(|&&b| b == b'\r').count(),
+        None => text.len(),
+    }
+}

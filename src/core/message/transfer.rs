@@ -1,0 +1,321 @@
+//! Transfer encodings (RFC 2045 section 6), as lenient as mail programs are: mail-parser's
+//! decoders give up at the first wrong character.
+
+use std::borrow::Cow;
+
+use super::lines::{Lines, POLL_BYTES};
+use crate::Poll;
+
+/// How a part's bytes are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Encoding {
+    /// 7bit, 8bit, binary, and what is unknown.
+    #[default]
+    Identity,
+    Base64,
+    QuotedPrintable,
+    /// x-uuencode: older than MIME, never standardised.
+    Uuencode,
+}
+
+/// Letters of Base64 (RFC 4648 section 4) by their value.
+const BASE64: [u8; 256] = {
+    let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut table = [NONE; 256];
+    let mut i = 0;
+    while i < letters.len() {
+        table[letters[i] as usize] = i as u8;
+        i += 1;
+    }
+    table
+};
+const NONE: u8 = 0xff;
+
+impl Encoding {
+    /// From the value of Content-Transfer-Encoding.
+    pub(super) fn of(value: &[u8]) -> Self {
+        let name = value.trim_ascii();
+        let end = name
+            .iter()
+            .position(|b| b.is_ascii_whitespace() || matches!(b, b';' | b'('));
+        let name = &name[..end.unwrap_or(name.len())];
+        let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
+        if is(b"base64") {
+            Self::Base64
+        } else if is(b"quoted-printable") {
+            Self::QuotedPrintable
+        } else if is(b"x-uuencode") || is(b"x-uue") || is(b"uuencode") {
+            Self::Uuencode
+        } else {
+            Self::Identity
+        }
+    }
+
+    /// The bytes that are written as `bytes`, at least `limit` of them if there are so many;
+    /// one poll's piece more at most.
+    pub(super) fn decode<'a>(self, bytes: &'a [u8], limit: usize, poll: Poll) -> Cow<'a, [u8]> {
+        match self {
+            Self::Identity => Cow::Borrowed(bytes),
+            Self::Base64 if !looks_like_base64(bytes) => Cow::Borrowed(bytes),
+            Self::Base64 => Cow::Owned(base64(bytes, limit, poll)),
+            Self::QuotedPrintable => Cow::Owned(quoted_printable(bytes, limit, poll)),
+            Self::Uuencode => Cow::Owned(uuencode(bytes, limit, poll)),
+        }
+    }
+
+    /// How many bytes are written as `bytes`: line breaks, where they are not encoded, count
+    /// one.
+    pub(super) fn decoded_bytes(self, bytes: &[u8], poll: Poll) -> u64 {
+        let mut size = 0_u64;
+        match self {
+            Self::Identity => {
+                for line in Lines::new(bytes, 0).polled(poll) {
+                    size +=
+                        (line.end - line.start) as u64 + u64::from(ends_in_break(bytes, line.next));
+                }
+            }
+            Self::Base64 => {
+                let mut letters = 0_u64;
+                for chunk in bytes.chunks(POLL_BYTES) {
+                    poll();
+                    let end = memchr::memchr(b'=', chunk);
+                    let chunk = &chunk[..end.unwrap_or(chunk.len())];
+                    letters += chunk
+                        .iter()
+                        .filter(|&&b| BASE64[b as usize] != NONE)
+                        .count() as u64;
+                    if end.is_some() {
+                        break;
+                    }
+                }
+                size = letters * 3 / 4;
+            }
+            Self::QuotedPrintable => {
+                for line in Lines::new(bytes, 0).polled(poll) {
+                    let text = line.text(bytes).trim_ascii_end();
+                    let escapes = text
+                        .windows(3)
+                        .filter(|w| w[0] == b'=' && hex(w[1], w[2]).is_some())
+                        .count();
+                    let soft = text.last() == Some(&b'=');
+                    let breaks = ends_in_break(bytes, line.next) && !soft;
+                    size +=
+                        (text.len() - 2 * escapes - usize::from(soft) + usize::from(breaks)) as u64;
+                }
+            }
+            Self::Uuencode => {
+                for line in Lines::new(bytes, 0).polled(poll) {
+                    size += uu_length(line.text(bytes)) as u64;
+                }
+            }
+        }
+        size
+    }
+}
+
+fn ends_in_break(bytes: &[u8], next: usize) -> bool {
+    next > 0 && bytes[next - 1] == b'\n'
+}
+
+/// Whether the beginning is no plain text under a wrong label: that has spaces and dots.
+fn looks_like_base64(bytes: &[u8]) -> bool {
+    let sample = &bytes[..bytes.len().min(1 << 10)];
+    let letters = sample
+        .iter()
+        .filter(|&&b| BASE64[b as usize] != NONE || b == b'=');
+    let breaks = sample.iter().filter(|b| matches!(b, b'\r' | b'\n'));
+    let foreign = sample.len() - letters.count() - breaks.count();
+    foreign * 20 <= sample.len()
+}
+
+/// Other characters are skipped (RFC 2045 section 6.8); padding ends it.
+fn base64(bytes: &[u8], limit: usize, poll: Poll) -> Vec<u8> {
+    let mut out = Vec::with_capacity((bytes.len() / 4 * 3).min(limit));
+    let (mut group, mut letters) = (0_u32, 0_u32);
+    for chunk in bytes.chunks(POLL_BYTES) {
+        poll();
+        if out.len() >= limit {
+            return out;
+        }
+        for &b in chunk {
+            let value = BASE64[b as usize];
+            if value != NONE {
+                group = group << 6 | u32::from(value);
+                letters += 1;
+                if letters == 4 {
+                    out.extend_from_slice(&group.to_be_bytes()[1..]);
+                    (group, letters) = (0, 0);
+                }
+            } else if b == b'=' {
+                return base64_end(out, group, letters);
+            }
+        }
+    }
+    base64_end(out, group, letters)
+}
+
+/// A last group of two or three letters has one or two bytes.
+fn base64_end(mut out: Vec<u8>, group: u32, letters: u32) -> Vec<u8> {
+    if letters >= 2 {
+        let whole = (group << (6 * (4 - letters))).to_be_bytes();
+        out.extend_from_slice(&whole[1..letters as usize]);
+    }
+    out
+}
+
+fn hex(high: u8, low: u8) -> Option<u8> {
+    let digit = |b: u8| (b as char).to_digit(16);
+    Some((digit(high)? << 4 | digit(low)?) as u8)
+}
+
+/// A `=` that begins no escape stays; white space at the end of lines is no text (RFC 2045
+/// section 6.7).
+fn quoted_printable(bytes: &[u8], limit: usize, poll: Poll) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len().min(limit));
+    for line in Lines::new(bytes, 0).polled(poll) {
+        if out.len() >= limit {
+            break;
+        }
+        let mut text = line.text(bytes);
+        if ends_in_break(bytes, line.next) {
+            text = text.trim_ascii_end();
+        }
+        let soft = text.last() == Some(&b'=');
+        let text = &text[..text.len() - usize::from(soft)];
+        unescape(text, b'=', &mut out);
+        if !soft && ends_in_break(bytes, line.next) {
+            out.push(b'\n');
+        }
+    }
+    out
+}
+
+/// Appends `text` with its two-digit escapes undone.
+pub(super) fn unescape(text: &[u8], sign: u8, out: &mut Vec<u8>) {
+    let mut rest = text;
+    while let Some(n) = memchr::memchr(sign, rest) {
+        out.extend_from_slice(&rest[..n]);
+        match rest
+            .get(n + 1)
+            .zip(rest.get(n + 2))
+            .and_then(|(&a, &b)| hex(a, b))
+        {
+            Some(byte) => {
+                out.push(byte);
+                rest = &rest[n + 3..];
+            }
+            None => {
+                out.push(sign);
+                rest = &rest[n + 1..];
+            }
+        }
+    }
+    out.extend_from_slice(rest);
+}
+
+/// Bytes that a line of uuencoded text has: its first letter says it; `begin` and `end` have
+/// none.
+fn uu_length(line: &[u8]) -> usize {
+    match line.first() {
+        Some(&n @ b'!'..=b'M') if line.len() > usize::from(n - b' ') => usize::from(n - b' '),
+        _ => 0,
+    }
+}
+
+fn uuencode(bytes: &[u8], limit: usize, poll: Poll) -> Vec<u8> {
+    let mut out = Vec::new();
+    for line in Lines::new(bytes, 0).polled(poll) {
+        if out.len() >= limit {
+            break;
+        }
+        let text = line.text(bytes);
+        let end = out.len() + uu_length(text);
+        for group in text[1.min(text.len())..].chunks(4) {
+            let value = group.iter().fold(0_u32, |v, b| {
+                v << 6 | u32::from(b.wrapping_sub(b' ') & 0x3f)
+            });
+            let value = value << (6 * (4 - group.len()));
+            let room = (end - out.len()).min(3);
+            out.extend_from_slice(&value.to_be_bytes()[1..=room]);
+        }
+    }
+    out
+}
+
+/// Decodes the text of an encoded word (RFC 2047 section 4) or `None` if there is no such
+/// encoding.
+pub(super) fn word(encoding: u8, text: &[u8]) -> Option<Vec<u8>> {
+    match encoding {
+        b'b' | b'B' => Some(base64(text, usize::MAX, &|| ())),
+        b'q' | b'Q' => {
+            let spaced: Vec<u8> = text
+                .iter()
+                .map(|&b| if b == b'_' { b' ' } else { b })
+                .collect();
+            let mut out = Vec::with_capacity(spaced.len());
+            unescape(&spaced, b'=', &mut out);
+            Some(out)
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The decoded bytes, which have to be as many as was foretold.
+    fn decoded(encoding: Encoding, bytes: &[u8]) -> String {
+        let out = encoding.decode(bytes, usize::MAX, &|| ());
+        assert_eq!(encoding.decoded_bytes(bytes, &|| ()), out.len() as u64);
+        String::from_utf8_lossy(&out).into_owned()
+    }
+
+    #[test]
+    fn base64_with_and_without_padding() {
+        for written in ["SGVsbG8h", "SGVs\r\nbG8h\r\n", "SGVsbG8h\n=\nrest"] {
+            assert_eq!(decoded(Encoding::Base64, written.as_bytes()), "Hello!");
+        }
+        assert_eq!(decoded(Encoding::Base64, b"SGVsbG8="), "Hello");
+        assert_eq!(decoded(Encoding::Base64, b"SGVsbG8"), "Hello");
+        assert_eq!(decoded(Encoding::Base64, b"SGVsbA=="), "Hell");
+        assert_eq!(decoded(Encoding::Base64, b"S"), "");
+        let damaged = format!("{}*{}", "SGVs".repeat(10), "bG8h".repeat(10));
+        assert!(
+            decoded(Encoding::Base64, damaged.as_bytes())
+                .ends_with("Hello!lo!lo!lo!lo!lo!lo!lo!lo!lo!")
+        );
+    }
+
+    #[test]
+    fn plain_text_under_a_wrong_label_stays() {
+        let text = "This was never encoded, whatever the header says.";
+        let out = Encoding::Base64.decode(text.as_bytes(), usize::MAX, &|| ());
+        assert_eq!(&*out, text.as_bytes());
+    }
+
+    #[test]
+    fn quoted_printable_and_its_errors() {
+        let quoted = |s: &str| decoded(Encoding::QuotedPrintable, s.as_bytes());
+        assert_eq!(quoted("a=3Db=c3=bc"), "a=bü");
+        assert_eq!(quoted("one =\r\nline  \r\nnext"), "one line\nnext");
+        assert_eq!(quoted("soft= \nbreak"), "softbreak");
+        assert_eq!(quoted("50 = 50 =XX ="), "50 = 50 =XX ");
+    }
+
+    #[test]
+    fn uuencoded_text() {
+        let written = b"begin 644 a.txt\n&2&5L;&\\A\n`\nend\n";
+        assert_eq!(decoded(Encoding::Uuencode, written), "Hello!");
+    }
+
+    #[test]
+    fn names_of_encodings() {
+        assert_eq!(Encoding::of(b" BASE64 \r\n"), Encoding::Base64);
+        assert_eq!(
+            Encoding::of(b"quoted-printable (why)"),
+            Encoding::QuotedPrintable
+        );
+        assert_eq!(Encoding::of(b"8bit"), Encoding::Identity);
+    }
+}
