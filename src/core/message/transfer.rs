@@ -63,15 +63,14 @@ impl Encoding {
         }
     }
 
-    /// How many bytes are written as `bytes`: line breaks, where they are not encoded, count
-    /// one.
+    /// How many bytes are written as `bytes`: line breaks that are not encoded count one.
     pub(super) fn decoded_bytes(self, bytes: &[u8], poll: Poll) -> u64 {
         let mut size = 0_u64;
         match self {
             Self::Identity => {
-                for line in Lines::new(bytes, 0).polled(poll) {
-                    size +=
-                        (line.end - line.start) as u64 + u64::from(ends_in_break(bytes, line.next));
+                for chunk in bytes.chunks(POLL_BYTES) {
+                    poll();
+                    size += chunk.iter().filter(|&&b| b != b'\r').count() as u64;
                 }
             }
             Self::Base64 => {
@@ -183,7 +182,7 @@ fn quoted_printable(bytes: &[u8], limit: usize, poll: Poll) -> Vec<u8> {
         }
         let soft = text.last() == Some(&b'=');
         let text = &text[..text.len() - usize::from(soft)];
-        unescape(text, b'=', &mut out);
+        unescape(text, b'=', &mut out, poll);
         if !soft && ends_in_break(bytes, line.next) {
             out.push(b'\n');
         }
@@ -192,9 +191,14 @@ fn quoted_printable(bytes: &[u8], limit: usize, poll: Poll) -> Vec<u8> {
 }
 
 /// Appends `text` with its two-digit escapes undone.
-pub(super) fn unescape(text: &[u8], sign: u8, out: &mut Vec<u8>) {
+pub(super) fn unescape(text: &[u8], sign: u8, out: &mut Vec<u8>, poll: Poll) {
     let mut rest = text;
+    let mut polled = text.len();
     while let Some(n) = memchr::memchr(sign, rest) {
+        if polled - rest.len() >= POLL_BYTES {
+            polled = rest.len();
+            poll();
+        }
         out.extend_from_slice(&rest[..n]);
         match rest
             .get(n + 1)
@@ -254,7 +258,7 @@ pub(super) fn word(encoding: u8, text: &[u8]) -> Option<Vec<u8>> {
                 .map(|&b| if b == b'_' { b' ' } else { b })
                 .collect();
             let mut out = Vec::with_capacity(spaced.len());
-            unescape(&spaced, b'=', &mut out);
+            unescape(&spaced, b'=', &mut out, &|| ());
             Some(out)
         }
         _ => None,
