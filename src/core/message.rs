@@ -152,11 +152,13 @@ impl Message {
     }
 }
 
-/// Most memory, in bytes, that reading a message of this many bytes takes.
+/// Most memory, in bytes, that reading a message of this many bytes takes: a copy if CR alone
+/// ends its lines, then what its text is on the way from bytes to body.
 pub fn memory(raw: usize, limits: &Limits) -> usize {
     let raw = raw.min(limits.message_bytes);
     let parts = (raw / SMALLEST_PART).min(limits.parts);
-    3 * raw + 6 * raw.min(limits.text_bytes) + PART_MEMORY * parts + FIELDS_MEMORY
+    let text = raw.saturating_mul(3).min(limits.text_bytes);
+    raw + 6 * text + PART_MEMORY * parts + FIELDS_MEMORY
 }
 
 /// Tells whether two messages are the same one, however they came: SHA-256, in hexadecimal, of

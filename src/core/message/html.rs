@@ -4,12 +4,13 @@
 mod link;
 mod writer;
 
+use std::cell::Cell;
 use std::convert::Infallible;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::string::FromUtf8Error;
 
 use html5gum::{Readable, Reader, Tokenizer};
 
-use super::guarded;
 use super::lines::POLL_BYTES;
 use crate::Poll;
 use writer::Writer;
@@ -23,29 +24,51 @@ use writer::Writer;
 ///
 /// `None` if it cannot be read at all.
 pub(super) fn to_text(html: &str, limit: usize, poll: Poll) -> Option<String> {
-    let mut tokenizer = Tokenizer::new_with_emitter(Input(html.as_bytes()), Writer::new(limit));
-    // The library runs guarded, the poll does not.
-    while let Some(Ok(pause)) = guarded(|| tokenizer.next())? {
-        poll();
-        if let Pause::End(text) = pause {
-            let lossy = |e: FromUtf8Error| String::from_utf8_lossy(e.as_bytes()).into_owned();
-            return Some(String::from_utf8(text).unwrap_or_else(lossy));
-        }
-    }
-    None
+    let polling = Cell::new(false);
+    let input = Input {
+        rest: html.as_bytes(),
+        poll_at: html.len().saturating_sub(POLL_BYTES),
+        polling: &polling,
+        poll,
+    };
+    let mut tokenizer = Tokenizer::new_with_emitter(input, Writer::new(limit));
+    // The library does not come back often enough for a poll outside.
+    let text = match catch_unwind(AssertUnwindSafe(|| tokenizer.next())) {
+        Err(stopped) if polling.get() => resume_unwind(stopped),
+        found => found.ok()??.ok()?,
+    };
+    let lossy = |e: FromUtf8Error| String::from_utf8_lossy(e.as_bytes()).into_owned();
+    Some(String::from_utf8(text).unwrap_or_else(lossy))
 }
 
-/// A document that is read piece by piece, so that there can be a poll after each.
-struct Input<'a>(&'a [u8]);
+/// A document that is read piece by piece, with a poll between.
+struct Input<'a> {
+    rest: &'a [u8],
+    /// When so many bytes are left.
+    poll_at: usize,
+    /// Whether it is the poll that unwinds.
+    polling: &'a Cell<bool>,
+    poll: Poll<'a>,
+}
 
 impl Input<'_> {
+    fn advance(&mut self, bytes: usize) {
+        self.rest = &self.rest[bytes..];
+        if self.rest.len() < self.poll_at {
+            self.poll_at = self.rest.len().saturating_sub(POLL_BYTES);
+            self.polling.set(true);
+            (self.poll)();
+            self.polling.set(false);
+        }
+    }
+
     /// Up to the end of a character.
     fn piece(&self) -> &[u8] {
-        let mut end = self.0.len().min(POLL_BYTES);
-        while self.0.get(end).is_some_and(|b| b & 0xc0 == 0x80) {
+        let mut end = self.rest.len().min(POLL_BYTES);
+        while self.rest.get(end).is_some_and(|b| b & 0xc0 == 0x80) {
             end += 1;
         }
-        &self.0[..end]
+        &self.rest[..end]
     }
 }
 
@@ -53,19 +76,19 @@ impl Reader for Input<'_> {
     type Error = Infallible;
 
     fn read_byte(&mut self) -> Result<Option<u8>, Infallible> {
-        let Some((&first, rest)) = self.0.split_first() else {
-            return Ok(None);
-        };
-        self.0 = rest;
-        Ok(Some(first))
+        let first = self.rest.first().copied();
+        if first.is_some() {
+            self.advance(1);
+        }
+        Ok(first)
     }
 
     fn try_read_string(&mut self, text: &[u8], case_sensitive: bool) -> Result<bool, Infallible> {
-        let found = self.0.get(..text.len()).is_some_and(|start| {
+        let found = self.rest.get(..text.len()).is_some_and(|start| {
             start == text || !case_sensitive && start.eq_ignore_ascii_case(text)
         });
         if found {
-            self.0 = &self.0[text.len()..];
+            self.advance(text.len());
         }
         Ok(found)
     }
@@ -75,22 +98,14 @@ impl Reader for Input<'_> {
         needle: &[u8],
         buffer: &'b mut [u8; 4],
     ) -> Result<Option<&'b [u8]>, Infallible> {
-        let read = self
-            .piece()
-            .to_reader()
-            .read_until(needle, buffer)?
-            .map(<[u8]>::len);
-        let (text, rest) = self.0.split_at(read.unwrap_or(0));
-        self.0 = rest;
-        Ok(read.map(|_| text))
+        let mut piece = self.piece().to_reader();
+        let Some(length) = piece.read_until(needle, buffer)?.map(<[u8]>::len) else {
+            return Ok(None);
+        };
+        let text = &self.rest[..length];
+        self.advance(length);
+        Ok(Some(text))
     }
-}
-
-/// Why the tokenizer comes back.
-enum Pause {
-    Poll,
-    /// With the text.
-    End(Vec<u8>),
 }
 
 #[cfg(test)]
@@ -230,6 +245,9 @@ mod tests {
         assert!((1000..1100).contains(&text.len()));
         to_text(&html, html.len(), &|| polls.set(polls.get() + 1)).unwrap();
         assert!(polls.get() >= html.len() / POLL_BYTES);
+        let stopped =
+            catch_unwind(|| to_text(&html, html.len(), &|| resume_unwind(Box::new("stop"))));
+        assert_eq!(stopped.unwrap_err().downcast_ref(), Some(&"stop"));
         let one_word = "é".repeat(200_000);
         assert!(to_text(&one_word, 1000, &|| ()).unwrap().len() < 1000 + 2 * POLL_BYTES);
         assert_eq!(

@@ -70,7 +70,7 @@ impl Encoding {
             Self::Identity => {
                 for chunk in bytes.chunks(POLL_BYTES) {
                     poll();
-                    size += chunk.iter().filter(|&&b| b != b'\r').count() as u64;
+                    size += (chunk.len() - memchr::memchr_iter(b'\r', chunk).count()) as u64;
                 }
             }
             Self::Base64 => {
@@ -180,6 +180,9 @@ fn quoted_printable(bytes: &[u8], limit: usize, poll: Poll) -> Vec<u8> {
         if ends_in_break(bytes, line.next) {
             text = text.trim_ascii_end();
         }
+        // Three bytes give at least one.
+        let room = (limit - out.len()).saturating_mul(3).saturating_add(3);
+        text = &text[..text.len().min(room)];
         let soft = text.last() == Some(&b'=');
         let text = &text[..text.len() - usize::from(soft)];
         unescape(text, b'=', &mut out, poll);
@@ -218,6 +221,9 @@ pub(super) fn unescape(text: &[u8], sign: u8, out: &mut Vec<u8>, poll: Poll) {
     out.extend_from_slice(rest);
 }
 
+/// Groups of four letters in a line of uuencoded text.
+const MAX_UU_GROUPS: usize = 15;
+
 /// Bytes that a line of uuencoded text has: its first letter says it; `begin` and `end` have
 /// none.
 fn uu_length(line: &[u8]) -> usize {
@@ -235,7 +241,7 @@ fn uuencode(bytes: &[u8], limit: usize, poll: Poll) -> Vec<u8> {
         }
         let text = line.text(bytes);
         let end = out.len() + uu_length(text);
-        for group in text[1.min(text.len())..].chunks(4) {
+        for group in text[1.min(text.len())..].chunks(4).take(MAX_UU_GROUPS) {
             let value = group.iter().fold(0_u32, |v, b| {
                 v << 6 | u32::from(b.wrapping_sub(b' ') & 0x3f)
             });

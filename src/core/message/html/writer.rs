@@ -4,8 +4,6 @@ use std::collections::HashSet;
 
 use html5gum::{Emitter, Error, State, naive_next_state};
 
-use super::super::lines::POLL_BYTES;
-use super::Pause;
 use super::link::Link;
 
 /// Longest tag or attribute name that means something.
@@ -59,8 +57,6 @@ enum Gap {
 pub(super) struct Writer {
     out: Vec<u8>,
     limit: usize,
-    /// Bytes read since the last poll.
-    read: usize,
     ended: bool,
     gap: Gap,
     /// Open `pre` elements.
@@ -85,7 +81,6 @@ impl Writer {
         Self {
             out: Vec::new(),
             limit,
-            read: 0,
             ended: false,
             gap: Gap::None,
             preformatted: 0,
@@ -347,22 +342,15 @@ fn style_hides(style: &[u8]) -> bool {
 }
 
 impl Emitter for Writer {
-    type Token = Pause;
+    /// All of the text.
+    type Token = Vec<u8>;
 
-    fn pop_token(&mut self) -> Option<Pause> {
+    fn pop_token(&mut self) -> Option<Vec<u8>> {
         if self.ended || self.out.len() >= self.limit {
             self.end_link();
-            return Some(Pause::End(std::mem::take(&mut self.out)));
-        }
-        if self.read >= POLL_BYTES {
-            self.read = 0;
-            return Some(Pause::Poll);
+            return Some(std::mem::take(&mut self.out));
         }
         None
-    }
-
-    fn move_position(&mut self, offset: isize) {
-        self.read += offset.unsigned_abs();
     }
 
     fn emit_eof(&mut self) {
