@@ -1,7 +1,7 @@
 # The front door: every target is one script, `make help` lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo stop test install bench bench-quality bench-features artifacts
+.PHONY: help setup demo stop test fuzz install bench bench-quality bench-features artifacts
 
 help:       ## list the targets
 	@scripts/help
@@ -17,6 +17,9 @@ stop:       ## stop the demo server; its data stays
 
 test:       ## run every test; the last line is "N passed, M failed, K skipped"
 	@scripts/test
+
+fuzz:       ## feed the parser and the tokenizer with inputs at random, for an hour or until stopped
+	@scripts/fuzz
 
 install:    ## build the release and install it into PostgreSQL
 	@scripts/install

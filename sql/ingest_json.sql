@@ -7,7 +7,8 @@ CREATE FUNCTION triage.json_or_null(value text) RETURNS jsonb
 AS $$
 BEGIN
     RETURN CASE WHEN ltrim(left(value, 100), E' \t\r\n') ~ '^[[{]' THEN value::jsonb END;
-EXCEPTION WHEN data_exception THEN
+-- Nesting that is too deep is a limit (54001).
+EXCEPTION WHEN data_exception OR program_limit_exceeded THEN
     RETURN NULL;
 END
 $$;

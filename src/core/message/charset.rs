@@ -13,9 +13,8 @@ use crate::Poll;
 /// (WHATWG Encoding: `iso-8859-1` is windows-1252); and they are not believed against the
 /// bytes:
 ///
-/// - What is UTF-8 with more than ASCII in it is UTF-8, if the label says so, says nothing, or
-///   says one of the charsets for western languages: text in these is not valid UTF-8 by
-///   accident.
+/// - What is valid UTF-8 is UTF-8 under any label of a charset with one byte for a character,
+///   and under others if it is not valid there: text in these is not valid UTF-8 by accident.
 /// - What should be UTF-8 or ASCII and is not, is windows-1252, unless most of it is UTF-8:
 ///   then it is damaged.
 /// - UTF-16 without a byte order mark has its zeros where ASCII is, or is no UTF-16.
@@ -41,8 +40,12 @@ pub(super) fn decode<'a>(
             },
         },
     };
-    if encoding != UTF_8 && encoding != WINDOWS_1252 {
-        return convert(encoding, bytes, limit, poll);
+    if !(encoding == UTF_8 || encoding.is_single_byte()) {
+        let text = convert(encoding, bytes, limit, poll);
+        return match std::str::from_utf8(bytes) {
+            Ok(utf8) if text.contains(char::REPLACEMENT_CHARACTER) => utf8.into(),
+            _ => text,
+        };
     }
     match std::str::from_utf8(bytes) {
         Ok(text) => Cow::Borrowed(text),
@@ -51,7 +54,8 @@ pub(super) fn decode<'a>(
             convert(UTF_8, &bytes[..e.valid_up_to()], limit, poll)
         }
         Err(_) if encoding == UTF_8 && is_mostly_utf8(bytes) => convert(UTF_8, bytes, limit, poll),
-        Err(_) => convert(WINDOWS_1252, bytes, limit, poll),
+        Err(_) if encoding == UTF_8 => convert(WINDOWS_1252, bytes, limit, poll),
+        Err(_) => convert(encoding, bytes, limit, poll),
     }
 }
 
@@ -155,6 +159,8 @@ mod tests {
         assert_eq!(text("Grüße".as_bytes(), "iso-8859-1"), "Grüße");
         assert_eq!(text("Grüße".as_bytes(), "us-ascii"), "Grüße");
         assert_eq!(text("Grüße".as_bytes(), "x-unknown"), "Grüße");
+        assert_eq!(text("Grüße".as_bytes(), "koi8-r"), "Grüße");
+        assert_eq!(text("你好吗".as_bytes(), "gb2312"), "你好吗");
         assert_eq!(text(b"Gr\xfc\xdfe", "utf-8"), "Grüße");
         assert_eq!(text(b"Gr\xfc\xdfe", "x-unknown"), "Grüße");
         assert_eq!(text(b"\xc3\xbc\xc3\xbc\xff", "utf-8"), "üü\u{fffd}");

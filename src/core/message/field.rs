@@ -2,15 +2,16 @@
 
 use std::borrow::Cow;
 
+use mail_parser::HeaderValue;
 use mail_parser::parsers::MessageStream;
-use mail_parser::{Addr, Address, HeaderValue};
 
-use super::{charset, guarded, transfer};
+use super::address::mailboxes;
+use super::{charset, guarded, words};
 
 /// Longest value that is read of one field, in bytes as it stands in the message.
 const MAX_FIELD_BYTES: usize = 32 << 10;
 /// The same for Content-* fields: mail-parser takes quadratic time for their parameters.
-const MAX_CONTENT_BYTES: usize = 8 << 10;
+const MAX_CONTENT_BYTES: usize = 4 << 10;
 /// Longest subject, sender, name of a list, a program, or a file, in bytes.
 pub(super) const MAX_LINE_BYTES: usize = 4 << 10;
 /// Longest list of recipients, in bytes.
@@ -30,13 +31,14 @@ impl Reader {
     /// Encoded words decoded, in one line: a subject.
     pub(super) fn text(&mut self, raw: &[u8]) -> Option<String> {
         let value = self.value(raw);
-        self.line(&decode_words(&value, false), MAX_LINE_BYTES)
+        self.line(&words::decode(&value), MAX_LINE_BYTES)
     }
 
     /// The first address: `Name <address>`, or the one of both that is there.
     pub(super) fn address(&mut self, raw: &[u8]) -> Option<String> {
-        let address = self.addresses(raw).into_iter().next()?;
-        self.line(&address, MAX_LINE_BYTES)
+        let value = self.value(raw);
+        let first = mailboxes(&value).into_iter().next()?;
+        self.line(&first.to_string(), MAX_LINE_BYTES)
     }
 
     /// All addresses of several fields, separated by comma and space.
@@ -45,14 +47,14 @@ impl Reader {
         fields: impl Iterator<Item = &'a [u8]>,
     ) -> Option<String> {
         let mut all = String::new();
-        for address in fields.flat_map(|raw| self.addresses(raw)) {
+        for raw in fields {
+            for mailbox in mailboxes(&self.value(raw)) {
+                let gap = if all.is_empty() { "" } else { ", " };
+                all += &format!("{gap}{mailbox}");
+            }
             if all.len() > MAX_RECIPIENTS_BYTES {
                 break;
             }
-            if !all.is_empty() {
-                all += ", ";
-            }
-            all += &address;
         }
         self.line(&all, MAX_RECIPIENTS_BYTES)
     }
@@ -89,19 +91,6 @@ impl Reader {
         }
     }
 
-    /// `Name <address>` of each address, as one line.
-    fn addresses(&mut self, raw: &[u8]) -> Vec<String> {
-        let value = self.value(raw);
-        let value = decode_words(&value, true);
-        let parsed = guarded(
-            || match MessageStream::new(value.as_bytes()).parse_address() {
-                HeaderValue::Address(address) => written(&address),
-                _ => Vec::new(),
-            },
-        );
-        parsed.unwrap_or_default()
-    }
-
     /// The unfolded value as text, with a line break at its end, which mail-parser waits for.
     fn value(&mut self, raw: &[u8]) -> String {
         self.cut |= raw.len() > MAX_FIELD_BYTES;
@@ -116,15 +105,6 @@ impl Reader {
         let kept = kept.trim_end();
         (!kept.is_empty()).then(|| kept.to_owned())
     }
-}
-
-fn written(address: &Address) -> Vec<String> {
-    let one = |a: &Addr| match (a.name(), a.address()) {
-        (Some(name), Some(address)) => format!("{name} <{address}>"),
-        (name, address) => address.or(name).unwrap_or_default().to_owned(),
-    };
-    let all: Vec<_> = address.iter().map(one).collect();
-    all.into_iter().filter(|a| !a.trim().is_empty()).collect()
 }
 
 /// White space collapsed, without control characters.
@@ -158,116 +138,6 @@ fn unfold(raw: &[u8], limit: usize) -> String {
     text
 }
 
-/// An encoded word (RFC 2047 section 2).
-struct Word<'a> {
-    charset: &'a str,
-    encoding: u8,
-    text: &'a str,
-    /// Where what follows begins.
-    end: usize,
-}
-
-/// The encoded word that `text` begins with. Spaces in it are wrong, and met.
-fn encoded_word(text: &str) -> Option<Word<'_>> {
-    let rest = text.strip_prefix("=?")?;
-    let (charset, rest) = rest.split_once('?')?;
-    let (encoding, rest) = rest.split_once('?')?;
-    let (charset, &[encoding]) = (charset, encoding.as_bytes()) else {
-        return None;
-    };
-    if charset.len() > 60 || charset.contains(char::is_whitespace) {
-        return None;
-    }
-    let length = rest.find("?=")?;
-    Some(Word {
-        // A language may follow (RFC 2231 section 5).
-        charset: charset.split('*').next().unwrap_or(charset),
-        encoding,
-        text: &rest[..length],
-        end: text.len() - rest.len() + length + 2,
-    })
-}
-
-/// Decodes the encoded words of a value: white space between two of them is none, and
-/// characters may begin in one and end in the next. `rewritten` gives them as encoded words
-/// in UTF-8 instead, for a parser that has to know where they begin and end.
-fn decode_words(value: &str, rewritten: bool) -> Cow<'_, str> {
-    if !value.contains("=?") {
-        return value.into();
-    }
-    let mut out = String::with_capacity(value.len());
-    let mut rest = value;
-    while let Some(start) = rest.find("=?") {
-        let Some((text, end)) = decode_run(&rest[start..]) else {
-            out += &rest[..start + 2];
-            rest = &rest[start + 2..];
-            continue;
-        };
-        out += &rest[..start];
-        if rewritten {
-            encode_word(&one_line_kept(&text), &mut out);
-        } else {
-            out += &text;
-        }
-        rest = &rest[start + end..];
-    }
-    out += rest;
-    out.into()
-}
-
-/// Spaces at its ends belong to the text.
-fn one_line_kept(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_whitespace() { ' ' } else { c })
-        .filter(|c| !c.is_control())
-        .collect()
-}
-
-/// Decodes the encoded words that `text` begins with, and returns where they end.
-fn decode_run(text: &str) -> Option<(String, usize)> {
-    let mut out = String::new();
-    let mut end = 0;
-    // Bytes of words in the same charset.
-    let mut pending: Option<(&str, Vec<u8>)> = None;
-    let mut flush = |pending: Option<(&str, Vec<u8>)>| {
-        if let Some((charset, bytes)) = pending {
-            out += &charset::decode(&bytes, Some(charset), usize::MAX, &|| ());
-        }
-    };
-    loop {
-        let gap = text[end..].len() - text[end..].trim_start_matches([' ', '\t']).len();
-        let next = encoded_word(&text[end + gap..])
-            .and_then(|w| Some((transfer::word(w.encoding, w.text.as_bytes())?, w)));
-        let Some((bytes, word)) = next else {
-            break;
-        };
-        match &mut pending {
-            Some((charset, before)) if charset.eq_ignore_ascii_case(word.charset) => {
-                before.extend_from_slice(&bytes);
-            }
-            _ => flush(pending.replace((word.charset, bytes))),
-        }
-        end += gap + word.end;
-    }
-    flush(pending);
-    (end > 0).then_some((out, end))
-}
-
-fn encode_word(text: &str, out: &mut String) {
-    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-    *out += "=?utf-8?q?";
-    for b in text.bytes() {
-        if b.is_ascii_alphanumeric() {
-            out.push(b as char);
-        } else {
-            out.push('=');
-            out.push(DIGITS[usize::from(b >> 4)] as char);
-            out.push(DIGITS[usize::from(b & 15)] as char);
-        }
-    }
-    *out += "?=";
-}
-
 /// Seconds since 1970-01-01 UTC of a date (RFC 5322 section 3.3), or of what follows the last
 /// semicolon, as in Received.
 pub(super) fn date(raw: &[u8]) -> Option<i64> {
@@ -279,6 +149,8 @@ pub(super) fn date(raw: &[u8]) -> Option<i64> {
 pub(super) struct ContentType {
     /// `text/plain`, in small letters.
     pub media_type: String,
+    /// Whether the part says so.
+    pub declared: bool,
     pub charset: Option<String>,
     pub boundary: Option<String>,
     pub name: Option<String>,
@@ -307,6 +179,7 @@ impl ContentType {
                     .is_some_and(|v| v.trim().eq_ignore_ascii_case(value))
             };
             Some(Self {
+                declared: true,
                 media_type: one_line(&format!("{}/{subtype}", parsed.ctype())),
                 charset: get("charset"),
                 boundary: get("boundary")
@@ -343,7 +216,6 @@ fn file_name(name: &str) -> Option<String> {
 
 fn content<T>(raw: &[u8], read: impl FnOnce(&mail_parser::ContentType) -> T) -> Option<T> {
     let value = unfold(raw, MAX_CONTENT_BYTES);
-    let value = decode_words(&value, true);
     guarded(
         || match MessageStream::new(value.as_bytes()).parse_content_type() {
             HeaderValue::ContentType(parsed) => Some(read(&parsed)),

@@ -99,7 +99,7 @@ pub(super) fn structure<'a>(raw: &'a [u8], limits: &Limits, poll: Poll) -> Struc
 impl<'a> Walk<'a, '_> {
     fn run(&mut self) {
         let mut begin = Some(Begin {
-            at: section::start(self.raw),
+            at: 0,
             message: true,
         });
         while let Some(Begin { at, message }) = begin {
@@ -127,7 +127,13 @@ impl<'a> Walk<'a, '_> {
 
     /// Reads the header section of a part and opens the part. Returns where its body begins.
     fn part(&mut self, at: usize, message: bool) -> usize {
+        (self.poll)();
         let raw = self.raw;
+        let at = if message {
+            section::start(raw, at, self.poll)
+        } else {
+            at
+        };
         let parent = self.open.last().map(|o| o.part);
         let mut fields = Vec::new();
         let (mut content_type, mut encoding) = (None, None);
@@ -197,20 +203,15 @@ impl<'a> Walk<'a, '_> {
             _ if content_type.is_message() && encoding == Encoding::Identity => Kind::Message,
             _ => return (Kind::Leaf, None),
         };
-        let boundary = content_type.boundary.clone();
-        if kind != Kind::Message && boundary.is_none() {
-            return (Kind::Leaf, None);
-        }
         if self.open.len() >= self.limits.depth {
             self.found.truncated = true;
             return (Kind::Leaf, None);
         }
-        (
-            kind,
-            boundary
-                .map(String::into_bytes)
-                .filter(|_| kind != Kind::Message),
-        )
+        let boundary = content_type
+            .boundary
+            .as_ref()
+            .filter(|_| kind != Kind::Message);
+        (kind, boundary.map(|b| b.clone().into_bytes()))
     }
 
     /// Looks for the next delimiter line, closes what it ends, and returns where the part that

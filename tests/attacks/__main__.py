@@ -1,0 +1,35 @@
+"""Prints one hostile message, so that a failure can be looked at. For libFuzzer:
+
+    --messages FOLDER BYTES     writes one of each shape
+    --bodies FOLDER BYTES       the same without their headers
+    --dictionary                prints what has a meaning somewhere
+"""
+
+import sys
+from pathlib import Path
+
+from . import SHAPES, make
+from .build import TOKENS
+
+
+def write(folder, size, bodies):
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, name in enumerate(SHAPES):
+        raw = make(name, size)[:2 * size]
+        (folder / f"shape_{number:03}").write_bytes(raw.partition(b"\r\n\r\n")[2] if bodies else raw)
+
+
+def quoted(token):
+    return '"{}"'.format("".join(f"\\x{byte:02x}" for byte in token))
+
+
+match sys.argv[1:]:
+    case []:
+        print(*SHAPES, sep="\n")
+    case ["--messages" | "--bodies" as what, folder, size]:
+        write(folder, int(size), what == "--bodies")
+    case ["--dictionary"]:
+        print(*map(quoted, TOKENS), sep="\n")
+    case [name, *numbers]:
+        sys.stdout.buffer.write(make(name, *map(int, numbers)))
