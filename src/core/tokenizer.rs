@@ -473,6 +473,10 @@ mod tests {
         assert_eq!(of(Field::Host, &many).len(), 1 + address::MAX_DOMAINS);
         assert_eq!(of(Field::Host, "请访问http://例え.jp/x。"), ["例え.jp"]);
         assert!(of(Field::Host, &"www.".repeat(300)).is_empty());
+        // Folded, one character is longer and one is shorter, by as much.
+        let text = "http://www.ำ..𝓅";
+        assert_eq!(written(text, ".p"), ["www.ำ..𝓅"]);
+        assert!(of(Field::Host, "http://\u{ad}").is_empty());
         // Cut in the middle of a character.
         let long = format!("http://{}", "ä".repeat(3000));
         assert!(of(Field::Host, &long).is_empty());

@@ -320,12 +320,12 @@ impl<'a> Scan<'a> {
         if host.ends_with(|c: char| c.is_ascii_digit()) {
             return;
         }
-        // A host that folding changed in length is not looked for part by part.
-        let same_length = host.len() == to - from;
+        // Where a part of any other stands in the text, its folded form does not tell.
+        let is_ascii = self.text[from..to].is_ascii();
         let mut dots = host.rmatch_indices('.').map(|(i, _)| i + 1);
         dots.next();
         for domain in dots.take(address::MAX_DOMAINS) {
-            let written = if same_length { from + domain } else { from };
+            let written = if is_ascii { from + domain } else { from };
             self.found
                 .push(Found::new(start + domain, end, written, to, Field::Host));
         }
@@ -338,6 +338,10 @@ impl<'a> Scan<'a> {
         }
         let start = self.others.len();
         UNICODE.fold(&self.text[from..to], self.others);
+        // Nothing is left of characters that nobody sees.
+        if start == self.others.len() {
+            return None;
+        }
         self.push(start, self.others.len(), from, to, field);
         Some(start)
     }
