@@ -25,10 +25,17 @@ use body::Body;
 use field::Reader;
 use section::Name;
 
+/// Bytes that a part has at least: its delimiter line.
+const SMALLEST_PART: usize = 4;
+/// Memory, in bytes, for what is known of a part.
+const PART_MEMORY: usize = 1 << 10;
+/// Memory, in bytes, for the fields of a message.
+const FIELDS_MEMORY: usize = 1 << 20;
+
 /// Letters of a body of which a language can be told.
 const LANGUAGE_LETTERS: usize = 40;
 /// How much of a body, in bytes, is looked at for that.
-const LANGUAGE_BYTES: usize = 4 << 10;
+const LANGUAGE_BYTES: usize = 1 << 10;
 
 /// How much of a message is read. What is beyond is left out, and [`Message::truncated`] says
 /// so.
@@ -145,10 +152,13 @@ impl Message {
     }
 }
 
-/// Most memory, in bytes, that reading a message of this many bytes takes.
+/// Most memory, in bytes, that reading a message of this many bytes takes: a copy if CR alone
+/// ends its lines, then what its text is on the way from bytes to body.
 pub fn memory(raw: usize, limits: &Limits) -> usize {
     let raw = raw.min(limits.message_bytes);
-    3 * raw + 4 * raw.min(limits.text_bytes)
+    let parts = (raw / SMALLEST_PART).min(limits.parts);
+    let text = raw.saturating_mul(3).min(limits.text_bytes);
+    raw + 6 * text + PART_MEMORY * parts + FIELDS_MEMORY
 }
 
 /// Tells whether two messages are the same one, however they came: SHA-256, in hexadecimal, of

@@ -4,7 +4,7 @@
 
 use super::words::{decode, encoded_word};
 
-/// Longest address of a host in square brackets.
+/// Longest host name (RFC 1035 section 2.3.4).
 const MAX_HOST_BYTES: usize = 255;
 
 /// One mailbox. One of both is not empty.
@@ -148,8 +148,9 @@ fn word(text: &str) -> (&str, &str) {
             '=' if let Some(word) = encoded_word(&text[end..]) => word.end,
             // The address of a host (RFC 5321 section 4.1.3) may have colons.
             '[' => {
-                let near = text.floor_char_boundary(end + MAX_HOST_BYTES);
-                text[end..near].find(']').map_or(1, |n| n + 1)
+                let literal = text.as_bytes()[end..].iter().take(MAX_HOST_BYTES);
+                let close = literal.copied().position(|b| b == b']');
+                close.map_or(1, |n| n + 1)
             }
             ',' | ';' | ':' | '<' | '>' | '(' | ')' | '"' => break,
             c if c.is_whitespace() => break,

@@ -165,7 +165,7 @@ impl<'p> Body<'p> {
     fn leaf(&mut self, part: &Part, out: &mut String) {
         let limit = self.limits.text_bytes;
         let bytes = self.decoded(part);
-        let is_html = is_markup(part);
+        let is_html = is_markup(part) || (!part.content_type.declared && begins_as_html(&bytes));
         let label = match &part.content_type.charset {
             None if is_html => meta_charset(&bytes),
             label => label.as_deref().map(Cow::Borrowed),
@@ -181,7 +181,7 @@ impl<'p> Body<'p> {
             None => {
                 let text = tidy(text, self.poll);
                 if part.content_type.flowed {
-                    flowed::unwrap(&text, part.content_type.delsp)
+                    flowed::unwrap(&text, part.content_type.delsp, self.poll)
                 } else {
                     text
                 }
@@ -251,6 +251,15 @@ fn is_text(part: &Part) -> bool {
 
 fn is_markup(part: &Part) -> bool {
     is_text(part) && part.content_type.media_type != "text/plain"
+}
+
+/// Whether a text that does not say what it is begins as HTML documents do.
+fn begins_as_html(text: &[u8]) -> bool {
+    let text = text.trim_ascii_start();
+    [&b"<html"[..], b"<!doctype html"].iter().any(|start| {
+        text.get(..start.len())
+            .is_some_and(|t| t.eq_ignore_ascii_case(start))
+    })
 }
 
 /// A message that is nothing but one text shows it, whatever the header calls it: there is

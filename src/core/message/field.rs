@@ -11,7 +11,7 @@ use super::{charset, guarded, words};
 /// Longest value that is read of one field, in bytes as it stands in the message.
 const MAX_FIELD_BYTES: usize = 32 << 10;
 /// The same for Content-* fields: mail-parser takes quadratic time for their parameters.
-const MAX_CONTENT_BYTES: usize = 8 << 10;
+const MAX_CONTENT_BYTES: usize = 4 << 10;
 /// Longest subject, sender, name of a list, a program, or a file, in bytes.
 pub(super) const MAX_LINE_BYTES: usize = 4 << 10;
 /// Longest list of recipients, in bytes.
@@ -149,6 +149,8 @@ pub(super) fn date(raw: &[u8]) -> Option<i64> {
 pub(super) struct ContentType {
     /// `text/plain`, in small letters.
     pub media_type: String,
+    /// Whether the part says so.
+    pub declared: bool,
     pub charset: Option<String>,
     pub boundary: Option<String>,
     pub name: Option<String>,
@@ -177,6 +179,7 @@ impl ContentType {
                     .is_some_and(|v| v.trim().eq_ignore_ascii_case(value))
             };
             Some(Self {
+                declared: true,
                 media_type: one_line(&format!("{}/{subtype}", parsed.ctype())),
                 charset: get("charset"),
                 boundary: get("boundary")
