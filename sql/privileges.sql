@@ -76,4 +76,9 @@ GRANT EXECUTE ON FUNCTION triage.maintain(integer) TO triage_worker;
 GRANT USAGE ON SCHEMA triage TO triage_writer;
 -- Reviewers write triage.email in any case.
 GRANT EXECUTE ON FUNCTION triage.ingest(bytea, text) TO triage_writer, triage_reviewer;
+GRANT EXECUTE ON FUNCTION triage.ingest_json(jsonb) TO triage_writer, triage_reviewer;
+-- It runs with the rights of its caller, and these read nothing.
+GRANT EXECUTE ON FUNCTION triage.json_or_null(text), triage.json_fields(jsonb), triage.json_bytes(text),
+    triage.json_header_value(text), triage.json_addresses(jsonb), triage.json_date(text), triage.json_headers(jsonb),
+    triage.json_attachments(jsonb), triage.json_message(jsonb) TO triage_writer, triage_reviewer;
 GRANT SELECT ON triage.labelled_email TO triage_reviewer;

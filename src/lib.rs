@@ -73,6 +73,11 @@ pgrx::extension_sql_file!(
 );
 pgrx::extension_sql_file!("../sql/alerts.sql", name = "alerts", requires = ["worker"]);
 pgrx::extension_sql_file!("../sql/mail.sql", name = "mail", requires = ["alerts"]);
+pgrx::extension_sql_file!(
+    "../sql/ingest_json.sql",
+    name = "ingest_json",
+    requires = ["mail"]
+);
 pgrx::extension_sql_file!("../sql/privileges.sql", name = "privileges", finalize);
 
 /// Called by the server when it loads the library.

@@ -25,10 +25,17 @@ use body::Body;
 use field::Reader;
 use section::Name;
 
+/// Bytes that a part has at least: its delimiter line.
+const SMALLEST_PART: usize = 4;
+/// Memory, in bytes, for what is known of a part.
+const PART_MEMORY: usize = 1 << 10;
+/// Memory, in bytes, for the fields of a message.
+const FIELDS_MEMORY: usize = 1 << 20;
+
 /// Letters of a body of which a language can be told.
 const LANGUAGE_LETTERS: usize = 40;
 /// How much of a body, in bytes, is looked at for that.
-const LANGUAGE_BYTES: usize = 4 << 10;
+const LANGUAGE_BYTES: usize = 1 << 10;
 
 /// How much of a message is read. What is beyond is left out, and [`Message::truncated`] says
 /// so.
@@ -125,7 +132,9 @@ impl Message {
                 None => a.media_type.clone(),
             })
             .collect();
-        let attached = (!names.is_empty()).then(|| names.join(", "));
+        let mut attached = names.join(", ");
+        attached.truncate(attached.floor_char_boundary(field::MAX_LINE_BYTES));
+        let attached = (!attached.is_empty()).then_some(attached);
         let lines: Vec<_> = [
             ("From", &self.sender),
             ("List-Id", &self.list_id),
@@ -145,10 +154,13 @@ impl Message {
     }
 }
 
-/// Most memory, in bytes, that reading a message of this many bytes takes.
+/// Most memory, in bytes, that reading a message of this many bytes takes: a copy if CR alone
+/// ends its lines, then what its text is on the way from bytes to body.
 pub fn memory(raw: usize, limits: &Limits) -> usize {
     let raw = raw.min(limits.message_bytes);
-    3 * raw + 4 * raw.min(limits.text_bytes)
+    let parts = (raw / SMALLEST_PART).min(limits.parts);
+    let text = raw.saturating_mul(3).min(limits.text_bytes);
+    raw + 6 * text + PART_MEMORY * parts + FIELDS_MEMORY
 }
 
 /// Tells whether two messages are the same one, however they came: SHA-256, in hexadecimal, of
@@ -173,7 +185,7 @@ pub fn parse(raw: &[u8], limits: &Limits, poll: Poll) -> Message {
     let mut message = structure
         .parts
         .first()
-        .map_or_else(Message::default, |part| header(&part.fields));
+        .map_or_else(Message::default, |part| header(&part.fields, poll));
     let mut body = Body::new(limits, poll);
     body.read(&structure, true);
     message.truncated |= body.truncated || kept.len() < raw.len();
@@ -184,9 +196,12 @@ pub fn parse(raw: &[u8], limits: &Limits, poll: Poll) -> Message {
 }
 
 /// A message without a body.
-fn header(fields: &[(Name, &[u8])]) -> Message {
+fn header(fields: &[(Name, &[u8])], poll: Poll) -> Message {
     let mut reader = Reader::default();
-    let all = |name| fields.iter().filter(move |f| f.0 == name).map(|f| f.1);
+    let all = |name| {
+        let named = fields.iter().filter(move |f| f.0 == name);
+        named.inspect(move |_| poll()).map(|f| f.1)
+    };
     let first = |name| all(name).next();
     let message = Message {
         message_id: first(Name::MessageId).and_then(|v| reader.ids(v).into_iter().next()),
@@ -279,5 +294,29 @@ mod tests {
         assert_eq!(m.message_id.as_deref(), Some("1@example.org"));
         assert_eq!(m.sent_at, Some(1_772_528_400));
         assert_eq!(m.body, "Grüße");
+    }
+
+    #[test]
+    fn parts_of_encoded_messages_count() {
+        let inner = format!(
+            "Content-Type: multipart/mixed; boundary=c\n\n{}",
+            "--c\nContent-Type: a/b\n\n".repeat(8)
+        );
+        let encoded: String = inner.bytes().map(|b| format!("={b:02X}")).collect();
+        let part = format!(
+            "--b\nContent-Type: message/rfc822\nContent-Transfer-Encoding: quoted-printable\n\n{encoded}\n"
+        );
+        let raw = format!(
+            "Content-Type: multipart/mixed; boundary=b\n\n{}",
+            part.repeat(3)
+        );
+        let limits = Limits {
+            parts: 12,
+            ..Limits::default()
+        };
+        let m = parse(raw.as_bytes(), &limits, &|| ());
+        assert!(m.truncated && m.attachments.len() <= limits.parts);
+        let all = parse(raw.as_bytes(), &Limits::default(), &|| ());
+        assert!(!all.truncated && all.attachments.len() == 3 * (1 + 8));
     }
 }

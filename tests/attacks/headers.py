@@ -85,6 +85,8 @@ field("angle brackets closed", FROM, b"<>")
 field("routes", FROM + b"<", b"@example{n}.org,", b":a@example.org>")
 field("at signs", FROM, b"@")
 field("dots", FROM, b"a.", b"@example.org")
+field("square brackets", FROM, b"[")
+field("many fields of nothing but brackets", b"", b"To: " + b"[" * 32_000 + b":\r\n")
 field("long address", FROM, b"a", b"@example.org")
 
 # ---- ids and dates -----------------------------------------------------------

@@ -4,6 +4,9 @@
 
 use super::words::{decode, encoded_word};
 
+/// Longest host name (RFC 1035 section 2.3.4).
+const MAX_HOST_BYTES: usize = 255;
+
 /// One mailbox. One of both is not empty.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Mailbox {
@@ -144,7 +147,11 @@ fn word(text: &str) -> (&str, &str) {
         end += match c {
             '=' if let Some(word) = encoded_word(&text[end..]) => word.end,
             // The address of a host (RFC 5321 section 4.1.3) may have colons.
-            '[' => text[end..].find(']').map_or(1, |n| n + 1),
+            '[' => {
+                let literal = text.as_bytes()[end..].iter().take(MAX_HOST_BYTES);
+                let close = literal.copied().position(|b| b == b']');
+                close.map_or(1, |n| n + 1)
+            }
             ',' | ';' | ':' | '<' | '>' | '(' | ')' | '"' => break,
             c if c.is_whitespace() => break,
             c => c.len_utf8(),

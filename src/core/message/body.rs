@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use super::field::Reader;
 use super::section::Name;
 use super::structure::{Kind, Part, Structure, structure};
+use super::transfer::Encoding;
 use super::{Attachment, Limits, charset, flowed, html};
 use crate::Poll;
 
@@ -21,6 +22,8 @@ pub(super) struct Body<'p> {
     pub text: String,
     pub attachments: Vec<Attachment>,
     pub truncated: bool,
+    /// Parts so far.
+    parts: usize,
     limits: &'p Limits,
     poll: Poll<'p>,
 }
@@ -31,6 +34,7 @@ impl<'p> Body<'p> {
             text: String::new(),
             attachments: Vec::new(),
             truncated: false,
+            parts: 0,
             limits,
             poll,
         }
@@ -41,6 +45,7 @@ impl<'p> Body<'p> {
     /// that.
     pub(super) fn read(&mut self, message: &Structure, unpacks: bool) {
         self.truncated |= message.truncated;
+        self.parts += message.parts.len();
         self.attach(&message.parts);
         let mut text = std::mem::take(&mut self.text);
         let mut reading = Reading {
@@ -60,7 +65,11 @@ impl<'p> Body<'p> {
                 }
             } else if unpacks {
                 let decoded = self.decoded(part);
-                let inner = structure(&decoded, self.limits, self.poll);
+                let limits = Limits {
+                    parts: self.limits.parts.saturating_sub(self.parts),
+                    ..*self.limits
+                };
+                let inner = structure(&decoded, &limits, self.poll);
                 if let Some(first) = inner.parts.first() {
                     self.heading(first, &mut text);
                 }
@@ -98,7 +107,7 @@ impl<'p> Body<'p> {
         };
         match part.kind {
             Kind::Message => reading.messages.push_back(index),
-            Kind::Leaf if part.content_type.is_message() => reading.messages.push_back(index),
+            Kind::Leaf if is_encoded_message(part) => reading.messages.push_back(index),
             Kind::Leaf if is_root_text(part, parts) => self.leaf(part, out),
             Kind::Leaf if is_text(part) && !part.attached => self.leaf(part, out),
             Kind::Leaf => {}
@@ -157,7 +166,7 @@ impl<'p> Body<'p> {
     fn leaf(&mut self, part: &Part, out: &mut String) {
         let limit = self.limits.text_bytes;
         let bytes = self.decoded(part);
-        let is_html = is_markup(part);
+        let is_html = is_markup(part) || (!part.content_type.declared && begins_as_html(&bytes));
         let label = match &part.content_type.charset {
             None if is_html => meta_charset(&bytes),
             label => label.as_deref().map(Cow::Borrowed),
@@ -173,7 +182,7 @@ impl<'p> Body<'p> {
             None => {
                 let text = tidy(text, self.poll);
                 if part.content_type.flowed {
-                    flowed::unwrap(&text, part.content_type.delsp)
+                    flowed::unwrap(&text, part.content_type.delsp, self.poll)
                 } else {
                     text
                 }
@@ -241,8 +250,21 @@ fn is_text(part: &Part) -> bool {
     )
 }
 
+fn is_encoded_message(part: &Part) -> bool {
+    part.content_type.is_message() && part.encoding != Encoding::Identity
+}
+
 fn is_markup(part: &Part) -> bool {
     is_text(part) && part.content_type.media_type != "text/plain"
+}
+
+/// Whether a text that does not say what it is begins as HTML documents do.
+fn begins_as_html(text: &[u8]) -> bool {
+    let text = text.trim_ascii_start();
+    [&b"<html"[..], b"<!doctype html"].iter().any(|start| {
+        text.get(..start.len())
+            .is_some_and(|t| t.eq_ignore_ascii_case(start))
+    })
 }
 
 /// A message that is nothing but one text shows it, whatever the header calls it: there is

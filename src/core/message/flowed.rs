@@ -1,12 +1,20 @@
 //! `format=flowed` (RFC 3676): paragraphs whose lines were broken for transport.
 
+use super::lines::POLL_BYTES;
+use crate::Poll;
+
 /// Puts lines together that are one paragraph. `delsp`: the space before such a line break is
 /// none.
-pub(super) fn unwrap(text: &str, delsp: bool) -> String {
+pub(super) fn unwrap(text: &str, delsp: bool, poll: Poll) -> String {
     let mut out = String::with_capacity(text.len());
     // Depth of quotation of the line before, if it goes on.
     let mut going_on: Option<usize> = None;
+    let mut polled = 0;
     for line in text.split_inclusive('\n') {
+        if out.len() - polled >= POLL_BYTES {
+            polled = out.len();
+            poll();
+        }
         let (line, broken) = match line.strip_suffix('\n') {
             Some(line) => (line, true),
             None => (line, false),
@@ -44,7 +52,9 @@ pub(super) fn unwrap(text: &str, delsp: bool) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::unwrap;
+    fn unwrap(text: &str, delsp: bool) -> String {
+        super::unwrap(text, delsp, &|| ())
+    }
 
     #[test]
     fn lines_that_end_with_a_space_go_on() {

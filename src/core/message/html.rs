@@ -1,23 +1,19 @@
 //! HTML as a reader sees it, as text. html5gum tells tags from text as browsers do (WHATWG
 //! HTML, section 13.2.5); here is what becomes of them.
 
-use std::collections::HashSet;
+mod link;
+mod writer;
+
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::string::FromUtf8Error;
 
-use html5gum::{Emitter, Error, State, Tokenizer, naive_next_state};
+use html5gum::{Readable, Reader, Tokenizer};
 
 use super::lines::POLL_BYTES;
-use super::{guarded, transfer};
 use crate::Poll;
-
-/// Longest tag or attribute name that means something.
-const MAX_NAME_BYTES: usize = 16;
-/// How much of an attribute is read.
-const MAX_VALUE_BYTES: usize = 2048;
-/// Longest host name (RFC 1035 section 2.3.4).
-const MAX_HOST_BYTES: usize = 255;
-/// Hosts of links that are told.
-const MAX_HOSTS: usize = 1000;
+use writer::Writer;
 
 /// The text of a document, at most about `limit` bytes of it:
 ///
@@ -28,495 +24,281 @@ const MAX_HOSTS: usize = 1000;
 ///
 /// `None` if it cannot be read at all.
 pub(super) fn to_text(html: &str, limit: usize, poll: Poll) -> Option<String> {
-    let mut tokenizer = Tokenizer::new_with_emitter(html, Writer::new(limit));
-    // The library runs guarded, the poll does not.
-    while let Some(Ok(pause)) = guarded(|| tokenizer.next())? {
-        poll();
-        if let Pause::End(text) = pause {
-            let lossy = |e: FromUtf8Error| String::from_utf8_lossy(e.as_bytes()).into_owned();
-            return Some(String::from_utf8(text).unwrap_or_else(lossy));
+    let (polling, attributes) = (Cell::new(false), Cell::new(0));
+    let input = Input {
+        rest: html.as_bytes(),
+        poll_at: html.len().saturating_sub(POLL_BYTES),
+        polling: &polling,
+        poll,
+        attributes: &attributes,
+    };
+    let mut tokenizer = Tokenizer::new_with_emitter(input, Writer::new(limit, &attributes));
+    // The library does not come back often enough for a poll outside.
+    let text = match catch_unwind(AssertUnwindSafe(|| tokenizer.next())) {
+        Err(stopped) if polling.get() => resume_unwind(stopped),
+        found => found.ok()??.ok()?,
+    };
+    let lossy = |e: FromUtf8Error| String::from_utf8_lossy(e.as_bytes()).into_owned();
+    Some(String::from_utf8(text).unwrap_or_else(lossy))
+}
+
+/// Attributes of one tag after which it ends, wherever it does. html5gum 0.9.0 calls itself
+/// for each, and some ten thousand would overflow the stack, which nothing catches.
+const MAX_ATTRIBUTES: usize = 256;
+
+/// A document that is read piece by piece, with a poll between.
+struct Input<'a> {
+    rest: &'a [u8],
+    /// When so many bytes are left.
+    poll_at: usize,
+    /// Whether it is the poll that unwinds.
+    polling: &'a Cell<bool>,
+    poll: Poll<'a>,
+    /// Attributes of the tag that is being read.
+    attributes: &'a Cell<usize>,
+}
+
+impl Input<'_> {
+    /// Whether a sign that ends the tag is to be read next. The library has just begun an
+    /// attribute then.
+    fn ends_tag(&self) -> bool {
+        let ends = self.attributes.get() > MAX_ATTRIBUTES;
+        if ends {
+            self.attributes.set(0);
         }
-    }
-    None
-}
-
-/// Why the tokenizer comes back.
-enum Pause {
-    Poll,
-    /// With the text.
-    End(Vec<u8>),
-}
-
-/// Bytes of a name or value, of which only the first count.
-struct Start<const N: usize> {
-    bytes: Vec<u8>,
-}
-
-impl<const N: usize> Start<N> {
-    fn push(&mut self, more: &[u8]) {
-        let room = N - self.bytes.len();
-        self.bytes.extend_from_slice(&more[..more.len().min(room)]);
+        ends
     }
 
-    fn clear(&mut self) {
-        self.bytes.clear();
-    }
-}
-
-impl<const N: usize> Default for Start<N> {
-    fn default() -> Self {
-        Self { bytes: Vec::new() }
-    }
-}
-
-/// Attributes that are read.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Attribute {
-    Alt,
-    Hidden,
-    Href,
-    Style,
-}
-
-/// White space that is written before the next text.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Gap {
-    None,
-    Space,
-    Line,
-    Paragraph,
-}
-
-struct Link {
-    /// `https://host`.
-    address: String,
-    host: String,
-    /// Where its text begins.
-    from: usize,
-}
-
-struct Writer {
-    out: Vec<u8>,
-    limit: usize,
-    /// Bytes read since the last poll.
-    read: usize,
-    ended: bool,
-    gap: Gap,
-    /// Open `pre` elements.
-    preformatted: usize,
-    /// The hidden element that we are in, and how many of its name are open.
-    hidden: Option<(Vec<u8>, usize)>,
-    link: Option<Link>,
-    hosts: HashSet<String>,
-
-    tag: Start<MAX_NAME_BYTES>,
-    tag_is_end: bool,
-    last_start_tag: Vec<u8>,
-    attribute: Start<MAX_NAME_BYTES>,
-    value: Start<MAX_VALUE_BYTES>,
-    alt: Option<Vec<u8>>,
-    href: Option<Vec<u8>>,
-    hides: bool,
-}
-
-impl Writer {
-    fn new(limit: usize) -> Self {
-        Self {
-            out: Vec::new(),
-            limit,
-            read: 0,
-            ended: false,
-            gap: Gap::None,
-            preformatted: 0,
-            hidden: None,
-            link: None,
-            hosts: HashSet::new(),
-            tag: Start::default(),
-            tag_is_end: false,
-            last_start_tag: Vec::new(),
-            attribute: Start::default(),
-            value: Start::default(),
-            alt: None,
-            href: None,
-            hides: false,
+    fn advance(&mut self, bytes: usize) {
+        self.rest = &self.rest[bytes..];
+        if self.rest.len() < self.poll_at {
+            self.poll_at = self.rest.len().saturating_sub(POLL_BYTES);
+            self.polling.set(true);
+            (self.poll)();
+            self.polling.set(false);
         }
     }
 
-    fn gap(&mut self, gap: Gap) {
-        self.gap = self.gap.max(gap);
+    /// Up to the end of a character.
+    fn piece(&self) -> &[u8] {
+        let mut end = self.rest.len().min(POLL_BYTES);
+        while self.rest.get(end).is_some_and(|b| b & 0xc0 == 0x80) {
+            end += 1;
+        }
+        &self.rest[..end]
+    }
+}
+
+impl Reader for Input<'_> {
+    type Error = Infallible;
+
+    fn read_byte(&mut self) -> Result<Option<u8>, Infallible> {
+        if self.ends_tag() {
+            return Ok(Some(b'>'));
+        }
+        let first = self.rest.first().copied();
+        if first.is_some() {
+            self.advance(1);
+        }
+        Ok(first)
     }
 
-    /// Text without white space in it.
-    fn write(&mut self, text: &[u8]) {
-        if !self.out.is_empty() {
-            let gap: &[u8] = match self.gap {
-                Gap::None => b"",
-                Gap::Space => b" ",
-                Gap::Line => b"\n",
-                Gap::Paragraph => b"\n\n",
-            };
-            self.out.extend_from_slice(gap);
+    fn try_read_string(&mut self, text: &[u8], case_sensitive: bool) -> Result<bool, Infallible> {
+        let found = self.rest.get(..text.len()).is_some_and(|start| {
+            start == text || !case_sensitive && start.eq_ignore_ascii_case(text)
+        });
+        if found {
+            self.advance(text.len());
         }
-        self.gap = Gap::None;
-        self.out.extend_from_slice(text);
+        Ok(found)
     }
 
-    fn text(&mut self, text: &[u8]) {
-        if self.hidden.is_some() || self.out.len() >= self.limit {
-            return;
+    fn read_until<'b>(
+        &'b mut self,
+        needle: &[u8],
+        buffer: &'b mut [u8; 4],
+    ) -> Result<Option<&'b [u8]>, Infallible> {
+        if self.ends_tag() {
+            return Ok(Some(b">"));
         }
-        if self.preformatted > 0 {
-            return self.preformatted_text(text);
-        }
-        let mut rest = text;
-        while !rest.is_empty() && self.out.len() < self.limit {
-            let word = rest
-                .iter()
-                .position(|&b| is_space(b) || b == NO_BREAK_SPACE[0])
-                .unwrap_or(rest.len());
-            if word > 0 {
-                self.write(&rest[..word]);
-            }
-            rest = &rest[word..];
-            if let Some(behind) = rest.strip_prefix(NO_BREAK_SPACE) {
-                self.gap(Gap::Space);
-                rest = behind;
-            } else if let Some(&b) = rest.first() {
-                if is_space(b) {
-                    self.gap(Gap::Space);
-                } else {
-                    self.write(&[b]);
-                }
-                rest = &rest[1..];
+        let mut piece = self.piece().to_reader();
+        let Some(length) = piece.read_until(needle, buffer)?.map(<[u8]>::len) else {
+            return Ok(None);
+        };
+        let text = &self.rest[..length];
+        self.advance(length);
+        Ok(Some(text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(html: &str) -> String {
+        to_text(html, 1 << 20, &|| ()).unwrap()
+    }
+
+    #[test]
+    fn any_number_of_attributes() {
+        for attribute in [
+            " a=\"b\"",
+            "\na=\"\"",
+            " a='b'",
+            " a=b",
+            " a",
+            " =",
+            "/",
+            " style=\"",
+            "\"=\"\"",
+        ] {
+            for tag in ["<p", "</p", "<a href=\"http://example.org\""] {
+                let html = format!("one{tag}{}>two", attribute.repeat(200_000));
+                let text = text(&html);
+                assert!(text.starts_with("one"), "{attribute}");
             }
         }
+        let many = format!("one<p{} hidden>two", " a=\"b\"".repeat(MAX_ATTRIBUTES - 2));
+        assert_eq!(text(&many), "one");
     }
 
-    /// As it stands: its lines, and the spaces at their beginning.
-    fn preformatted_text(&mut self, text: &[u8]) {
-        for line in text.split_inclusive(|&b| b == b'\n') {
-            let (content, broken) = match line.strip_suffix(b"\n") {
-                Some(content) => (content, true),
-                None => (line, false),
-            };
-            if !content.is_empty() {
-                self.write(content);
-            }
-            if broken {
-                self.gap = if self.gap < Gap::Line {
-                    Gap::Line
-                } else {
-                    Gap::Paragraph
-                };
-            }
-        }
+    #[test]
+    fn blocks_stand_on_lines_of_their_own() {
+        assert_eq!(text("<div>one</div><div>two</div>three"), "one\ntwo\nthree");
+        assert_eq!(text("<p>one<p>two</p> three"), "one\n\ntwo\n\nthree");
+        assert_eq!(
+            text("one<br>two<br><br>three<br><br><br>four"),
+            "one\ntwo\n\nthree\n\nfour"
+        );
+        assert_eq!(text("<ul><li>one<li>two</ul>"), "one\ntwo");
+        assert_eq!(
+            text("<table><tr><td>a</td><td>b</td></tr><tr><td>c</table>"),
+            "a b\nc"
+        );
     }
 
-    fn start_tag(&mut self, name: &[u8]) {
-        if let Some((hidden, open)) = &mut self.hidden {
-            // A paragraph ends where the next block begins.
-            if hidden != b"p" || gap_around(name) < Gap::Line {
-                *open += usize::from(hidden == name);
-                return;
-            }
-            self.hidden = None;
-        }
-        let hides = self.hides
-            || matches!(
-                name,
-                b"script"
-                    | b"style"
-                    | b"title"
-                    | b"template"
-                    | b"iframe"
-                    | b"noembed"
-                    | b"noframes"
+    #[test]
+    fn white_space_as_browsers_collapse_it() {
+        assert_eq!(text(" a \n\t b&nbsp;&nbsp;c "), "a b c");
+        assert_eq!(text("V<b>ia</b>gra <i> x</i>"), "Viagra x");
+        assert_eq!(text("<pre>a\n  b\n\nc</pre>d"), "a\n  b\n\nc\n\nd");
+    }
+
+    #[test]
+    fn entities() {
+        assert_eq!(
+            text("&lt;b&gt; &auml;&#228;&#xe4; &amp;amp; &unknown; AT&T"),
+            "<b> äää &amp; &unknown; AT&T"
+        );
+        assert_eq!(text("1 < 2, a<3"), "1 < 2, a<3");
+    }
+
+    #[test]
+    fn what_nobody_sees_is_left_out() {
+        for hidden in [
+            "<script>if (a < b) document.write('<p>')</script>",
+            "<style>p { color: red }</style>",
+            "<title>a</title>",
+            "<!-- a > b -->",
+            "<!--[if mso]><p>a</p><![endif]-->",
+            "<div style='color:red; DISPLAY : None'>a<div>b</div>c</div>",
+            "<span hidden>a</span>",
+            "<img alt=a style=display:none>",
+            "<a href='http://example.org' style='visibility:hidden'>a</a>",
+        ] {
+            assert_eq!(
+                text(&format!("x{hidden}y")).replace('\n', ""),
+                "xy",
+                "{hidden}"
             );
-        if hides && !is_void(name) {
-            self.hidden = Some((name.to_vec(), 1));
-            return;
         }
-        self.gap(gap_around(name));
-        match name {
-            b"br" => {
-                // Two of them leave a line empty.
-                self.gap = if self.gap < Gap::Line {
-                    Gap::Line
-                } else {
-                    Gap::Paragraph
-                };
-            }
-            b"pre" | b"listing" | b"xmp" | b"plaintext" => self.preformatted += 1,
-            b"img" | b"area" if !self.hides => {
-                if let Some(alt) = self.alt.take() {
-                    self.gap(Gap::Space);
-                    self.text(&alt);
-                    self.gap(Gap::Space);
-                }
-            }
-            b"a" => {
-                self.end_link();
-                self.link = self
-                    .href
-                    .take()
-                    .and_then(|href| Link::to(&href, self.out.len()));
-            }
-            _ => {}
+        assert_eq!(text("<p style='display:none'>a<p>b"), "b");
+        assert_eq!(text("<noscript>shown</noscript>"), "shown");
+        // A container that marketing mails write, in which all has a size of its own.
+        assert_eq!(
+            text("<td style='font-size:0px'><p style='font-size:12px'>a</td>"),
+            "a"
+        );
+    }
+
+    #[test]
+    fn alternative_texts_of_images() {
+        assert_eq!(
+            text("a<img src=x alt='Sale &amp; more'>b"),
+            "a Sale & more b"
+        );
+        assert_eq!(text("<img src=x alt=''>a"), "a");
+    }
+
+    #[test]
+    fn hosts_of_links_once() {
+        assert_eq!(
+            text(
+                "<a href='HTTPS://Pay.Example.org:8080/x?y'>Click</a>, <a href=https://pay.example.org>here</a>."
+            ),
+            "Click (https://pay.example.org), here."
+        );
+        assert_eq!(
+            text("<a href=http://example.org/a>www.Example.org</a>"),
+            "www.Example.org"
+        );
+        assert_eq!(
+            text("<a href='http://bank.example@evil.example/'>bank</a>"),
+            "bank (http://evil.example)"
+        );
+        assert_eq!(
+            text("<a href='http://%65vil.example'>a</a>"),
+            "a (http://evil.example)"
+        );
+        assert_eq!(
+            text("<a href='//evil.example:80/a'>a</a>"),
+            "a (http://evil.example)"
+        );
+        assert_eq!(
+            text("<a href=http://a.example><img src=x></a><p>b"),
+            "(http://a.example)\n\nb"
+        );
+        for nowhere in [
+            "mailto:a@example.org",
+            "#top",
+            "javascript:a()",
+            "http:///",
+            "/a",
+            "http://a b/",
+        ] {
+            assert_eq!(text(&format!("<a href='{nowhere}'>a</a>")), "a");
         }
+        assert_eq!(
+            text("<a href=http://a.example>open"),
+            "open (http://a.example)"
+        );
     }
 
-    fn end_tag(&mut self, name: &[u8]) {
-        if let Some((hidden, open)) = &mut self.hidden {
-            if hidden == name {
-                *open -= 1;
-            }
-            if *open == 0 {
-                self.hidden = None;
-            }
-            return;
-        }
-        match name {
-            b"a" => self.end_link(),
-            b"pre" | b"listing" | b"xmp" => self.preformatted = self.preformatted.saturating_sub(1),
-            // Browsers take it for a new paragraph.
-            b"br" => self.gap(Gap::Line),
-            _ => {}
-        }
-        self.gap(gap_around(name));
+    #[test]
+    fn broken_markup() {
+        assert_eq!(text("a<b"), "a");
+        assert_eq!(text("a<!-- open"), "a");
+        assert_eq!(text("a</p></div></x>b"), "a\n\nb");
+        assert_eq!(text("a<script>open"), "a");
+        assert_eq!(text("<a href='open>b"), "");
     }
 
-    fn end_link(&mut self) {
-        let Some(link) = self.link.take() else {
-            return;
-        };
-        let told = self.hosts.contains(&link.host);
-        if told || self.hosts.len() >= MAX_HOSTS || self.out.len() >= self.limit {
-            return;
-        }
-        let shown = self.out[link.from.min(self.out.len())..].to_ascii_lowercase();
-        if memchr::memmem::find(&shown, link.host.as_bytes()).is_none() {
-            if self.gap == Gap::None {
-                self.gap = Gap::Space;
-            }
-            let gap = self.gap;
-            self.gap = Gap::Space;
-            self.write(format!("({})", link.address).as_bytes());
-            self.gap = gap;
-        }
-        self.hosts.insert(link.host);
+    #[test]
+    fn a_document_is_cut_and_polled() {
+        let html = "<p>word ".repeat(100_000);
+        let polls = std::cell::Cell::new(0);
+        let text = to_text(&html, 1000, &|| ()).unwrap();
+        assert!((1000..1100).contains(&text.len()));
+        to_text(&html, html.len(), &|| polls.set(polls.get() + 1)).unwrap();
+        assert!(polls.get() >= html.len() / POLL_BYTES);
+        let stopped =
+            catch_unwind(|| to_text(&html, html.len(), &|| resume_unwind(Box::new("stop"))));
+        assert_eq!(stopped.unwrap_err().downcast_ref(), Some(&"stop"));
+        let one_word = "é".repeat(200_000);
+        assert!(to_text(&one_word, 1000, &|| ()).unwrap().len() < 1000 + 2 * POLL_BYTES);
+        assert_eq!(
+            to_text(&one_word, one_word.len(), &|| ()).unwrap(),
+            one_word
+        );
     }
-
-    fn end_attribute(&mut self) {
-        let attribute = match self.attribute.bytes.as_slice() {
-            b"alt" => Attribute::Alt,
-            b"hidden" => Attribute::Hidden,
-            b"href" => Attribute::Href,
-            b"style" => Attribute::Style,
-            _ => return,
-        };
-        let value = std::mem::take(&mut self.value.bytes);
-        match attribute {
-            Attribute::Alt => self.alt = Some(value),
-            Attribute::Hidden => self.hides = true,
-            Attribute::Href => self.href = Some(value),
-            Attribute::Style => self.hides |= style_hides(&value),
-        }
-        self.attribute.clear();
-    }
-
-    fn begin_tag(&mut self, is_end: bool) {
-        self.tag_is_end = is_end;
-        self.tag.clear();
-        self.attribute.clear();
-        self.value.clear();
-        (self.alt, self.href, self.hides) = (None, None, false);
-    }
-}
-
-const NO_BREAK_SPACE: &[u8] = "\u{a0}".as_bytes();
-
-fn is_space(b: u8) -> bool {
-    matches!(b, b' ' | b'\t' | b'\n' | b'\r' | b'\x0c')
-}
-
-/// Elements that have no content, so no end tag either.
-fn is_void(name: &[u8]) -> bool {
-    matches!(
-        name,
-        b"area"
-            | b"base"
-            | b"br"
-            | b"col"
-            | b"embed"
-            | b"hr"
-            | b"img"
-            | b"input"
-            | b"link"
-            | b"meta"
-            | b"param"
-            | b"source"
-            | b"track"
-            | b"wbr"
-    )
-}
-
-/// How far an element stands from what is before and after it.
-fn gap_around(name: &[u8]) -> Gap {
-    match name {
-        b"blockquote" | b"dl" | b"fieldset" | b"figure" | b"h1" | b"h2" | b"h3" | b"h4" | b"h5"
-        | b"h6" | b"hr" | b"listing" | b"menu" | b"ol" | b"p" | b"pre" | b"table" | b"ul"
-        | b"xmp" | b"plaintext" => Gap::Paragraph,
-        b"address" | b"article" | b"aside" | b"body" | b"caption" | b"center" | b"dd"
-        | b"details" | b"dir" | b"div" | b"dt" | b"figcaption" | b"footer" | b"form"
-        | b"header" | b"html" | b"legend" | b"li" | b"main" | b"nav" | b"option" | b"section"
-        | b"select" | b"summary" | b"tbody" | b"textarea" | b"tfoot" | b"thead" | b"tr" => {
-            Gap::Line
-        }
-        b"td" | b"th" | b"input" | b"button" => Gap::Space,
-        _ => Gap::None,
-    }
-}
-
-/// Whether a `style` hides its element.
-fn style_hides(style: &[u8]) -> bool {
-    let style: Vec<u8> = style
-        .iter()
-        .filter(|b| !b.is_ascii_whitespace())
-        .map(u8::to_ascii_lowercase)
-        .collect();
-    style
-        .split(|&b| b == b';')
-        .any(|rule| rule.starts_with(b"display:none") || rule.starts_with(b"visibility:hidden"))
-}
-
-impl Link {
-    /// `None` if it leads to no host.
-    fn to(href: &[u8], from: usize) -> Option<Self> {
-        let href: Vec<u8> = href
-            .iter()
-            .filter(|b| !matches!(b, b'\t' | b'\n' | b'\r'))
-            .copied()
-            .collect();
-        let href = std::str::from_utf8(&href).ok()?.trim();
-        let (scheme, rest) = href.split_once(':').unwrap_or(("http", href));
-        let scheme = scheme.to_ascii_lowercase();
-        if !matches!(scheme.as_str(), "http" | "https" | "ftp") {
-            return None;
-        }
-        let rest = rest.strip_prefix(['/', '\\'])?.strip_prefix(['/', '\\'])?;
-        let authority = rest.split(['/', '\\', '?', '#']).next()?;
-        // What stands before an @ only looks like a host.
-        let host = authority.rsplit('@').next()?;
-        let mut plain = Vec::new();
-        transfer::unescape(host.split(':').next()?.as_bytes(), b'%', &mut plain);
-        let host = String::from_utf8(plain)
-            .ok()?
-            .trim_end_matches('.')
-            .to_lowercase();
-        let possible = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_');
-        if host.is_empty() || host.len() > MAX_HOST_BYTES || !host.chars().all(possible) {
-            return None;
-        }
-        Some(Self {
-            address: format!("{scheme}://{host}"),
-            host,
-            from,
-        })
-    }
-}
-
-impl Emitter for Writer {
-    type Token = Pause;
-
-    fn pop_token(&mut self) -> Option<Pause> {
-        if self.ended || self.out.len() >= self.limit {
-            self.end_link();
-            return Some(Pause::End(std::mem::take(&mut self.out)));
-        }
-        if self.read >= POLL_BYTES {
-            self.read = 0;
-            return Some(Pause::Poll);
-        }
-        None
-    }
-
-    fn move_position(&mut self, offset: isize) {
-        self.read += offset.unsigned_abs();
-    }
-
-    fn emit_eof(&mut self) {
-        self.ended = true;
-    }
-
-    fn emit_string(&mut self, text: &[u8]) {
-        self.text(text);
-    }
-
-    fn init_start_tag(&mut self) {
-        self.begin_tag(false);
-    }
-
-    fn init_end_tag(&mut self) {
-        self.begin_tag(true);
-    }
-
-    fn push_tag_name(&mut self, name: &[u8]) {
-        self.tag.push(name);
-    }
-
-    fn init_attribute(&mut self) {
-        self.end_attribute();
-        self.attribute.clear();
-        self.value.clear();
-    }
-
-    fn push_attribute_name(&mut self, name: &[u8]) {
-        self.attribute.push(name);
-    }
-
-    fn push_attribute_value(&mut self, value: &[u8]) {
-        self.value.push(value);
-    }
-
-    fn emit_current_tag(&mut self) -> Option<State> {
-        self.end_attribute();
-        let name = std::mem::take(&mut self.tag.bytes);
-        let next = if self.tag_is_end {
-            self.end_tag(&name);
-            None
-        } else {
-            self.start_tag(&name);
-            self.last_start_tag.clone_from(&name);
-            // Mail programs run no scripts, so they show this.
-            naive_next_state(&name).filter(|_| name != b"noscript")
-        };
-        self.tag.bytes = name;
-        next
-    }
-
-    fn current_is_appropriate_end_tag_token(&mut self) -> bool {
-        self.tag_is_end && self.tag.bytes == self.last_start_tag
-    }
-
-    fn set_last_start_tag(&mut self, name: Option<&[u8]>) {
-        self.last_start_tag = name.unwrap_or_default().to_vec();
-    }
-
-    fn should_emit_errors(&mut self) -> bool {
-        false
-    }
-
-    fn emit_error(&mut self, _: Error) {}
-    fn init_comment(&mut self) {}
-    fn push_comment(&mut self, _: &[u8]) {}
-    fn emit_current_comment(&mut self) {}
-    fn init_doctype(&mut self) {}
-    fn push_doctype_name(&mut self, _: &[u8]) {}
-    fn set_doctype_public_identifier(&mut self, _: &[u8]) {}
-    fn set_doctype_system_identifier(&mut self, _: &[u8]) {}
-    fn push_doctype_public_identifier(&mut self, _: &[u8]) {}
-    fn push_doctype_system_identifier(&mut self, _: &[u8]) {}
-    fn emit_current_doctype(&mut self) {}
-    fn set_force_quirks(&mut self) {}
-    fn set_self_closing(&mut self) {}
 }

@@ -34,7 +34,7 @@ pub(super) fn hash(raw: &[u8], poll: Poll) -> String {
         raw
     };
     let mut values = [None; FIELDS.len()];
-    let start = section::start(raw, 0);
+    let start = section::start(raw, 0, poll);
     let end = section::read(raw, start, usize::MAX, poll, &|_| false, |name, value| {
         if let Some(i) = FIELDS.iter().position(|(known, _)| *known == name) {
             values[i] = values[i].or(Some(value));

@@ -88,8 +88,8 @@ pub(super) struct End {
 
 /// Where the header section of a message that begins at `at` begins: behind empty lines and an
 /// mbox line, if a field follows.
-pub(super) fn start(raw: &[u8], at: usize) -> usize {
-    let mut lines = Lines::new(raw, at);
+pub(super) fn start(raw: &[u8], at: usize, poll: Poll) -> usize {
+    let mut lines = Lines::new(raw, at).polled(poll);
     let first = lines.find(|line| !line.text(raw).is_empty());
     match first {
         Some(line) if is_envelope(line.text(raw)) => line.next,
@@ -122,8 +122,7 @@ pub(super) fn read<'a>(
         body: raw.len(),
         cut: false,
     };
-    let mut lines = Lines::new(raw, at).polled(poll);
-    while let Some(line) = lines.next() {
+    for line in Lines::new(raw, at).polled(poll) {
         let text = line.text(raw);
         end.cut |= line.end > limit;
         if text.is_empty() || stops(text) {
@@ -173,7 +172,7 @@ mod tests {
         let bytes = raw.as_bytes();
         let end = read(
             bytes,
-            start(bytes, 0),
+            start(bytes, 0, &|| ()),
             1000,
             &|| (),
             &|l| l == b"--b",

@@ -127,8 +127,13 @@ impl<'a> Walk<'a, '_> {
 
     /// Reads the header section of a part and opens the part. Returns where its body begins.
     fn part(&mut self, at: usize, message: bool) -> usize {
+        (self.poll)();
         let raw = self.raw;
-        let at = if message { section::start(raw, at) } else { at };
+        let at = if message {
+            section::start(raw, at, self.poll)
+        } else {
+            at
+        };
         let parent = self.open.last().map(|o| o.part);
         let mut fields = Vec::new();
         let (mut content_type, mut encoding) = (None, None);

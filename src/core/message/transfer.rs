@@ -63,15 +63,14 @@ impl Encoding {
         }
     }
 
-    /// How many bytes are written as `bytes`: line breaks, where they are not encoded, count
-    /// one.
+    /// How many bytes are written as `bytes`: line breaks that are not encoded count one.
     pub(super) fn decoded_bytes(self, bytes: &[u8], poll: Poll) -> u64 {
         let mut size = 0_u64;
         match self {
             Self::Identity => {
-                for line in Lines::new(bytes, 0).polled(poll) {
-                    size +=
-                        (line.end - line.start) as u64 + u64::from(ends_in_break(bytes, line.next));
+                for chunk in bytes.chunks(POLL_BYTES) {
+                    poll();
+                    size += (chunk.len() - memchr::memchr_iter(b'\r', chunk).count()) as u64;
                 }
             }
             Self::Base64 => {
@@ -181,9 +180,12 @@ fn quoted_printable(bytes: &[u8], limit: usize, poll: Poll) -> Vec<u8> {
         if ends_in_break(bytes, line.next) {
             text = text.trim_ascii_end();
         }
+        // Three bytes give at least one.
+        let room = (limit - out.len()).saturating_mul(3).saturating_add(3);
+        text = &text[..text.len().min(room)];
         let soft = text.last() == Some(&b'=');
         let text = &text[..text.len() - usize::from(soft)];
-        unescape(text, b'=', &mut out);
+        unescape(text, b'=', &mut out, poll);
         if !soft && ends_in_break(bytes, line.next) {
             out.push(b'\n');
         }
@@ -192,9 +194,14 @@ fn quoted_printable(bytes: &[u8], limit: usize, poll: Poll) -> Vec<u8> {
 }
 
 /// Appends `text` with its two-digit escapes undone.
-pub(super) fn unescape(text: &[u8], sign: u8, out: &mut Vec<u8>) {
+pub(super) fn unescape(text: &[u8], sign: u8, out: &mut Vec<u8>, poll: Poll) {
     let mut rest = text;
+    let mut polled = text.len();
     while let Some(n) = memchr::memchr(sign, rest) {
+        if polled - rest.len() >= POLL_BYTES {
+            polled = rest.len();
+            poll();
+        }
         out.extend_from_slice(&rest[..n]);
         match rest
             .get(n + 1)
@@ -214,6 +221,9 @@ pub(super) fn unescape(text: &[u8], sign: u8, out: &mut Vec<u8>) {
     out.extend_from_slice(rest);
 }
 
+/// Groups of four letters in a line of uuencoded text.
+const MAX_UU_GROUPS: usize = 15;
+
 /// Bytes that a line of uuencoded text has: its first letter says it; `begin` and `end` have
 /// none.
 fn uu_length(line: &[u8]) -> usize {
@@ -231,7 +241,7 @@ fn uuencode(bytes: &[u8], limit: usize, poll: Poll) -> Vec<u8> {
         }
         let text = line.text(bytes);
         let end = out.len() + uu_length(text);
-        for group in text[1.min(text.len())..].chunks(4) {
+        for group in text[1.min(text.len())..].chunks(4).take(MAX_UU_GROUPS) {
             let value = group.iter().fold(0_u32, |v, b| {
                 v << 6 | u32::from(b.wrapping_sub(b' ') & 0x3f)
             });
@@ -254,7 +264,7 @@ pub(super) fn word(encoding: u8, text: &[u8]) -> Option<Vec<u8>> {
                 .map(|&b| if b == b'_' { b' ' } else { b })
                 .collect();
             let mut out = Vec::with_capacity(spaced.len());
-            unescape(&spaced, b'=', &mut out);
+            unescape(&spaced, b'=', &mut out, &|| ());
             Some(out)
         }
         _ => None,
@@ -314,7 +324,7 @@ mod tests {
     fn names_of_encodings() {
         assert_eq!(Encoding::of(b" BASE64 \r\n"), Encoding::Base64);
         assert_eq!(
-            Encoding::of(b"quoted-printable (why)"),
+            Encoding::of(b"quoted-printable(why)"),
             Encoding::QuotedPrintable
         );
         assert_eq!(Encoding::of(b"8bit"), Encoding::Identity);

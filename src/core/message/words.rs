@@ -7,7 +7,7 @@ use super::{charset, transfer};
 /// Longest name of a charset.
 const MAX_CHARSET_BYTES: usize = 60;
 /// Longest encoded word. RFC 2047 allows 75 bytes; programs write any length.
-const MAX_WORD_BYTES: usize = 8 << 10;
+const MAX_WORD_BYTES: usize = 2 << 10;
 
 /// An encoded word.
 pub(super) struct Word<'a> {

@@ -5,8 +5,10 @@ lib/harness.py."""
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from contextlib import contextmanager
@@ -22,6 +24,9 @@ TOPICS = [
 
 # Mail programs are in sbin, which is only on root's path.
 os.environ["PATH"] += ":/usr/sbin:/sbin"
+
+# Also who is ended clears up: servers would stay, and keep running.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 
 def message(number, to="inbox@example.com", newline="\n", **fields):
@@ -86,10 +91,12 @@ def free_port():
         return listener.getsockname()[1]
 
 
-def as_root(*command, check=True):
+def as_root(*command, check=True, daemon=False):
+    """What it printed; a daemon would hold the pipe for ever."""
     script = 'source "$0"; as_root "$@"'
+    output = subprocess.DEVNULL if daemon else subprocess.PIPE
     done = subprocess.run(["bash", "-c", script, str(PROJECT / "scripts/lib.sh"), *map(str, command)],
-                          text=True, capture_output=True)
+                          text=True, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
     if check and done.returncode != 0:
         raise RuntimeError(f"{command}: {done.stdout}{done.stderr}")
     return done.stdout
