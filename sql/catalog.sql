@@ -162,6 +162,7 @@ CREATE TABLE triage.email (
 CREATE INDEX email_message_id ON triage.email (message_id, mailbox);
 CREATE INDEX email_mailbox ON triage.email (mailbox, email_id);
 CREATE INDEX email_thread ON triage.email (thread_id);
+CREATE INDEX email_in_reply_to ON triage.email (in_reply_to) WHERE in_reply_to IS NOT NULL;
 CREATE UNIQUE INDEX email_content ON triage.email (content_hash, mailbox);
 COMMENT ON TABLE triage.email IS 'the built-in inbox, for people who start without a table of their own';
 COMMENT ON COLUMN triage.email.email_id IS 'ascending';
@@ -186,6 +187,7 @@ COMMENT ON SEQUENCE triage.email_email_id_seq IS 'numbers emails';
 COMMENT ON INDEX triage.email_message_id IS 'finds the messages that one refers to';
 COMMENT ON INDEX triage.email_mailbox IS 'shows the latest mail of a mailbox';
 COMMENT ON INDEX triage.email_thread IS 'finds a conversation';
+COMMENT ON INDEX triage.email_in_reply_to IS 'finds answers that came before the message';
 COMMENT ON INDEX triage.email_content IS 'a message is in a mailbox once';
 
 CREATE FUNCTION triage.cascade_classifier() RETURNS trigger

@@ -91,9 +91,8 @@ BEGIN
         WHEN value ~ '^\d{12,14}$' THEN to_timestamp(value::float8 / 1000)
         WHEN value ~ '^\d{4}-\d\d-\d\d' THEN left(value, 40)::timestamptz
     END;
-    -- Else it is a date as in mail, but for a colon that Postmark has in the zone.
-    RETURN coalesce(to_char(moment, 'Dy, DD Mon YYYY HH24:MI:SS +0000'),
-                    triage.json_header_value(regexp_replace(left(value, 100), '([+-]\d\d):(\d\d)', '\1\2')));
+    -- Else it is a date as in mail.
+    RETURN coalesce(to_char(moment, 'Dy, DD Mon YYYY HH24:MI:SS +0000'), triage.json_header_value(left(value, 100)));
 EXCEPTION WHEN data_exception THEN
     RETURN NULL;
 END

@@ -93,6 +93,7 @@ fn ingest(raw: Option<&[u8]>, mailbox: Option<&str>) -> SqlResult<i64> {
     let mailbox: String = mailbox
         .unwrap_or(DEFAULT_MAILBOX)
         .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
         .take(MAX_MAILBOX_CHARS)
         .collect();
     catalog::write(c"triage.ingest()", |w| {

@@ -6,9 +6,6 @@ use pg_triage_core::thread_id;
 use super::Writer;
 use crate::error::SqlResult;
 
-/// Answers that are moved to the thread of a message that came later: each takes some 50 us.
-const MAX_JOINING: i64 = 1000;
-
 /// A message on its way into the inbox.
 pub struct Incoming<'a> {
     pub mailbox: &'a str,
@@ -22,11 +19,6 @@ pub struct Incoming<'a> {
     pub label: Option<&'a str>,
 }
 
-/// The thread that a message begins if it answers none.
-fn own_thread(message: &Message, content_hash: &str) -> i64 {
-    thread_id(message.message_id.as_deref().unwrap_or(content_hash))
-}
-
 impl Writer<'_, '_> {
     /// The email of a mailbox with this content.
     pub fn email_with(&mut self, content_hash: &str, mailbox: &str) -> SqlResult<Option<i64>> {
@@ -37,52 +29,30 @@ impl Writer<'_, '_> {
         Ok((rows.len() > 0).then(|| rows.parsed(0, 1)).flatten())
     }
 
-    /// The thread that a message belongs to: that of a message it refers to, else the one
-    /// that begins with the oldest of these, which may come later.
+    /// The thread that a message belongs to: that of a message it refers to, else that of one
+    /// that answers it and came before it, else the one that begins with the oldest message
+    /// it refers to. No row is changed for it: nobody waits, and no message can move the
+    /// conversations of others.
     fn thread_of(&mut self, message: &Message, content_hash: &str) -> SqlResult<i64> {
+        let own_id = message.message_id.as_deref();
         let mut referred: Vec<&str> = message.references.iter().map(String::as_str).collect();
         referred.extend(message.in_reply_to.as_deref());
-        let Some(oldest) = referred.first().copied() else {
-            return Ok(own_thread(message, content_hash));
-        };
+        let oldest = referred.first().copied().or(own_id).unwrap_or(content_hash);
         let ids: Vec<Option<String>> = referred.iter().map(|id| Some((*id).to_owned())).collect();
         let rows = self.run(
             // Looked up first, sorted then: else a planner that knows nothing of the table may
             // read all of it in the order of email_id. Many have the same id only on purpose.
             "WITH known AS MATERIALIZED (
-                 SELECT email_id, thread_id FROM triage.email WHERE message_id = ANY ($1) AND thread_id IS NOT NULL LIMIT 1000)
-             SELECT thread_id FROM known ORDER BY email_id LIMIT 1",
-            &[ids.into()],
+                 (SELECT 1 AS preference, email_id, thread_id FROM triage.email
+                   WHERE message_id = ANY ($1) AND thread_id IS NOT NULL LIMIT 1000)
+                 UNION ALL
+                 (SELECT 2, email_id, thread_id FROM triage.email
+                   WHERE in_reply_to = $2 AND thread_id IS NOT NULL LIMIT 1000))
+             SELECT thread_id FROM known ORDER BY preference, email_id LIMIT 1",
+            &[ids.into(), own_id.into()],
         )?;
         let known = (rows.len() > 0).then(|| rows.parsed(0, 1)).flatten();
         Ok(known.unwrap_or_else(|| thread_id(oldest)))
-    }
-
-    /// Answers that came before this message took it for the beginning of their thread: they
-    /// join the one that it belongs to. Not if they are very many: whoever sends one message
-    /// must not move the mail of years, again and again. Nor for a message whose Message-ID is
-    /// there already: who copies it cannot move the conversations of others.
-    fn join_thread(&mut self, id: i64, message: &Message, thread: i64) -> SqlResult<()> {
-        let Some(message_id) = message.message_id.as_deref() else {
-            return Ok(());
-        };
-        let own = thread_id(message_id);
-        if own != thread {
-            self.run(
-                "UPDATE triage.email SET thread_id = $2
-                  WHERE thread_id = $1
-                    AND (SELECT count(*) FROM (SELECT FROM triage.email WHERE thread_id = $1 LIMIT $5 + 1) AS most) <= $5
-                    AND NOT EXISTS (SELECT FROM triage.email e WHERE e.message_id = $3 AND e.email_id <> $4)",
-                &[
-                    own.into(),
-                    thread.into(),
-                    message_id.into(),
-                    id.into(),
-                    MAX_JOINING.into(),
-                ],
-            )?;
-        }
-        Ok(())
     }
 
     /// Puts a message into the inbox, unless its mailbox has it already; returns its number.
@@ -116,10 +86,6 @@ impl Writer<'_, '_> {
                 incoming.raw.into(),
             ],
         )?;
-        let Some(id) = (rows.len() > 0).then(|| rows.parsed(0, 1)).flatten() else {
-            return Ok(None);
-        };
-        self.join_thread(id, message, thread)?;
-        Ok(Some(id))
+        Ok((rows.len() > 0).then(|| rows.parsed(0, 1)).flatten())
     }
 }

@@ -132,7 +132,9 @@ impl Message {
                 None => a.media_type.clone(),
             })
             .collect();
-        let attached = (!names.is_empty()).then(|| names.join(", "));
+        let mut attached = names.join(", ");
+        attached.truncate(attached.floor_char_boundary(field::MAX_LINE_BYTES));
+        let attached = (!attached.is_empty()).then_some(attached);
         let lines: Vec<_> = [
             ("From", &self.sender),
             ("List-Id", &self.list_id),

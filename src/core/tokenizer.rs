@@ -6,6 +6,10 @@
 //! ([`Kinds`]) say where a word stood, how it begins, or what is more than a word; each of
 //! them earned its place in `make bench-features`.
 //!
+//! A text may begin with header lines, `From: `, `List-Id: `, `X-Mailer: `, `Attached: `, each
+//! once and in any order, as [`Message::text`](crate::message::Message::text) writes them.
+//! What follows them is read as if they were not there.
+//!
 //! Each token counts once per message (SpamBayes, "background reading"; Metsis et al. 2006:
 //! Boolean attributes win on email). A feature key is the 64-bit xxh3 hash of a token under
 //! its field, seeded with the tokenizer's version: keys of different versions never meet.
@@ -22,7 +26,7 @@ use scan::Scan;
 
 /// Changes whenever the same text would give other features; part of every key's seed and
 /// of every stored state and model.
-pub const TOKENIZER_VERSION: u64 = 2;
+pub const TOKENIZER_VERSION: u64 = 3;
 
 /// Text beyond this many bytes, as given or as folded, is not read: the cost of one message
 /// stays bounded.
@@ -55,6 +59,15 @@ pub enum Field {
     Host = 7,
     /// A word of a web address behind its host.
     Url = 8,
+    /// Who sent it: the address, its mailbox (`info@`), its domain or one that this belongs to,
+    /// a word of the name or the mailbox, `@` if there is no name.
+    Sender = 9,
+    /// Id of the mailing list, or a domain that it belongs to.
+    List = 10,
+    /// Words and pairs of the program that wrote it, without version numbers.
+    Mailer = 11,
+    /// Words and pairs of what is attached: names, extensions, media types.
+    Attachment = 12,
 }
 
 impl Field {
@@ -69,7 +82,19 @@ impl Field {
             Field::Capitals => "capitals",
             Field::Host => "host",
             Field::Url => "url",
+            Field::Sender => "sender",
+            Field::List => "list",
+            Field::Mailer => "mailer",
+            Field::Attachment => "attachment",
         }
+    }
+
+    /// Whether it is that of a header line.
+    fn is_header(self) -> bool {
+        matches!(
+            self,
+            Field::Sender | Field::List | Field::Mailer | Field::Attachment
+        )
     }
 }
 
@@ -82,7 +107,7 @@ impl Kinds {
     /// No kind: words only.
     pub const NONE: Self = Self(0);
     /// Every kind.
-    pub const ALL: Self = Self((1 << Self::NAMED.len()) - 1);
+    pub const ALL: Self = Self(u8::MAX >> (8 - Self::NAMED.len()));
     /// Pairs of neighbouring words.
     pub const PAIRS: Self = Self(1);
     /// [`Field::Subject`].
@@ -97,9 +122,12 @@ impl Kinds {
     pub const CAPITALS: Self = Self(1 << 5);
     /// [`Field::Host`] and [`Field::Url`].
     pub const URLS: Self = Self(1 << 6);
+    /// [`Field::Sender`], [`Field::List`], [`Field::Mailer`] and [`Field::Attachment`].
+    /// Without it, header lines are passed over.
+    pub const HEADERS: Self = Self(1 << 7);
 
     /// Each kind with its name.
-    pub const NAMED: [(&'static str, Self); 7] = [
+    pub const NAMED: [(&'static str, Self); 8] = [
         ("pairs", Self::PAIRS),
         ("subject", Self::SUBJECT),
         ("quote", Self::QUOTE),
@@ -107,6 +135,7 @@ impl Kinds {
         ("letters", Self::LETTERS),
         ("capitals", Self::CAPITALS),
         ("urls", Self::URLS),
+        ("headers", Self::HEADERS),
     ];
 
     /// These without `other`.
@@ -176,9 +205,10 @@ impl Found {
 #[derive(Default)]
 pub struct Tokenizer {
     kinds: Kinds,
-    /// Folded words with one space before and after each, so that a pair is one slice.
+    /// Folded words with one space before and after each, so that a pair is one slice; with
+    /// them the addresses of header lines.
     words: String,
-    /// What does not stand in line with words: folded addresses.
+    /// What does not stand in line with words: folded web addresses.
     others: String,
     found: Vec<Found>,
 }
@@ -195,8 +225,8 @@ impl Tokenizer {
     /// The tokens of `text` in reading order, repeats included, the letters of a short text
     /// at the end.
     ///
-    /// The first line is the subject, unless it is empty, the only line that is not, or as
-    /// long as a paragraph.
+    /// The first line after header lines is the subject, unless it is empty, the only line
+    /// that is not, or as long as a paragraph.
     pub fn tokens(&mut self, text: &str) -> impl Iterator<Item = Token<'_>> {
         self.found.clear();
         self.found.shrink_to(KEPT_BYTES / size_of::<Found>());
@@ -443,9 +473,124 @@ mod tests {
         assert_eq!(of(Field::Host, &many).len(), 1 + address::MAX_DOMAINS);
         assert_eq!(of(Field::Host, "请访问http://例え.jp/x。"), ["例え.jp"]);
         assert!(of(Field::Host, &"www.".repeat(300)).is_empty());
+        // Folded, one character is longer and one is shorter, by as much.
+        let text = "http://www.ำ..𝓅";
+        assert_eq!(written(text, ".p"), ["www.ำ..𝓅"]);
+        assert!(of(Field::Host, "http://\u{ad}").is_empty());
         // Cut in the middle of a character.
         let long = format!("http://{}", "ä".repeat(3000));
         assert!(of(Field::Host, &long).is_empty());
+    }
+
+    #[test]
+    fn senders() {
+        fn sender(text: &str) -> Vec<String> {
+            of(Field::Sender, text)
+        }
+        assert_eq!(
+            sender("From: Ann B. Lee <No-Reply@Mail.Shop.Example.ORG>\nHi\nthere"),
+            [
+                "ann",
+                "lee",
+                "no",
+                "reply",
+                "no-reply@mail.shop.example.org",
+                "no-reply@",
+                "mail.shop.example.org",
+                ".org",
+                "example.org",
+                "shop.example.org",
+            ]
+        );
+        assert_eq!(
+            sender("From: a@b.de \r\n"),
+            ["@", "a@b.de", "a@", "b.de", ".de"]
+        );
+        assert_eq!(sender("From: a@[10.0.0.1]").len(), 4);
+        assert_eq!(sender("From: Jörg at work"), ["jörg", "at", "work"]);
+        assert_eq!(sender("From: 山田 <a@b>")[..3], ["山", "田", "山田"]);
+        assert_eq!(sender("From: xy <a@b> yz"), ["xy", "yz"]);
+        assert_eq!(
+            written("From: Ann <x@Example.ORG>", "example.org"),
+            ["Example.ORG"]
+        );
+        let domains = format!("From: x@{}com", "a.".repeat(60));
+        assert_eq!(sender(&domains).len(), 5 + address::MAX_DOMAINS);
+        let long_domain = format!("From: Ann <x@{}>", "a".repeat(256));
+        assert_eq!(sender(&long_domain).len(), 3);
+        let long_address = format!("From: Ann <x@{}>", "a.".repeat(50_000));
+        assert_eq!(sender(&long_address), ["ann"]);
+    }
+
+    #[test]
+    fn lists_mailers_and_attachments() {
+        assert_eq!(
+            of(Field::List, "List-Id: dev.lists.example.org"),
+            [
+                "dev.lists.example.org",
+                ".org",
+                "example.org",
+                "lists.example.org"
+            ]
+        );
+        // Whatever the version is.
+        for mailer in ["Some Mail 5.0 (Win)", "Some Mail v6b2 (Win)"] {
+            assert_eq!(
+                of(Field::Mailer, &format!("X-Mailer: {mailer}")),
+                ["some", "mail", "some mail", "win", "mail win"]
+            );
+        }
+        assert_eq!(
+            of(Field::Attachment, "Attached: bill.pdf application/pdf"),
+            [
+                "bill",
+                "pdf",
+                "bill pdf",
+                "application",
+                "pdf application",
+                "pdf",
+                "application pdf"
+            ]
+        );
+    }
+
+    /// All tokens that are not of header lines.
+    fn rest(text: &str) -> Vec<(String, Field, Range<usize>)> {
+        Tokenizer::default()
+            .tokens(text)
+            .filter(|t| !t.field.is_header())
+            .map(|t| (t.text.to_owned(), t.field, t.written))
+            .collect()
+    }
+
+    #[test]
+    fn header_lines_end_with_the_first_that_is_none() {
+        for header in [
+            "From: Ann <a@www.b.org>\n",
+            "X-Mailer: http://mail.example.org\nAttached: a\nList-Id: b\nFrom: c",
+        ] {
+            assert!(rest(header).is_empty(), "{header:?}");
+        }
+        // Again, unknown, in the text, spelled otherwise: ordinary lines.
+        for (text, has_sender) in [
+            ("From: ann@b.de\nFrom: late order\nwhere", true),
+            ("From: ann@b.de\nTo: late order\nwhere", true),
+            ("Where\nFrom: late order", false),
+            ("\nFrom: late order", false),
+            ("from: late order\nwhere", false),
+            ("From:late order\nwhere", false),
+            (" From: late order\nwhere", false),
+        ] {
+            assert!(words(text).contains(&"late order".to_owned()), "{text:?}");
+            assert_eq!(!of(Field::Sender, text).is_empty(), has_sender, "{text:?}");
+        }
+        assert_eq!(
+            of(Field::Subject, "List-Id: a\nLate order\nwhere"),
+            ["late", "order", "late order"]
+        );
+        let none = Tokenizer::with_kinds(Kinds::ALL.without(Kinds::HEADERS))
+            .features("From: ann@b.de\nLate order\nwhere");
+        assert_eq!(none, Tokenizer::default().features("Late order\nwhere"));
     }
 
     #[test]
@@ -493,8 +638,14 @@ mod tests {
             "請",
             "'http://a.b.c.d.e ",
             "ABCDEFG ",
+            "a.bc/de, ",
+            "a@b.",
         ] {
             for text in [
+                format!("From: {}", part.repeat(20)),
+                format!("From: {}<{}>", part.repeat(999), part.repeat(20)),
+                format!("X-Mailer: {}", part.repeat(999)),
+                format!("Attached: {}\n{}", part.repeat(999), part.repeat(999)),
                 part.repeat(999),
                 format!("{}\n.", part.repeat(999)),
                 format!("http://x{}\nend", part.repeat(600)),
@@ -510,10 +661,16 @@ mod tests {
     #[test]
     fn keys_are_stable() {
         let keys = |text| Tokenizer::default().features(text).content_hash();
-        assert_eq!(keys("Payment failed"), 1_931_556_026_131_410_800);
+        assert_eq!(keys("Payment failed"), 12_339_135_951_726_918_028);
         assert_eq!(
             keys("Your INVOICE\nsee http://pay.example.org/now, ask a@b.de, überweisen\n> 請求書"),
-            7_209_341_461_368_437_524
+            519_903_916_696_830_579
+        );
+        assert_eq!(
+            keys(
+                "From: Ann <ann@mail.example.org>\nList-Id: dev.example.org\nX-Mailer: Some Mail 5\nAttached: a.pdf application/pdf\nlate\norder"
+            ),
+            12_683_778_457_910_623_200
         );
     }
 
@@ -530,9 +687,31 @@ mod tests {
         proptest::collection::vec(part, 0..40).prop_map(|parts| parts.concat())
     }
 
+    fn any_header() -> impl Strategy<Value = String> {
+        let line = (
+            prop::sample::select(vec!["From: ", "List-Id: ", "X-Mailer: ", "Attached: "]),
+            "[a-zäÖ請ガ\u{ad}@.<>/ 0-9]{0,30}",
+        );
+        proptest::collection::vec(line, 0..4).prop_map(|mut lines| {
+            lines.sort();
+            lines.dedup_by_key(|line| line.0);
+            let lines: Vec<_> = lines.iter().map(|(n, v)| format!("{n}{v}\n")).collect();
+            lines.concat()
+        })
+    }
+
     proptest! {
         #[test]
-        fn tokens_are_slices_in_order_of_what_was_written(text in any_text()) {
+        fn header_lines_do_not_change_what_follows(header in any_header(), text in any_text()) {
+            let alone = rest(&text).into_iter().map(|(text, field, written)| {
+                (text, field, written.start + header.len()..written.end + header.len())
+            });
+            prop_assert_eq!(rest(&format!("{header}{text}")), alone.collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn tokens_are_slices_in_order_of_what_was_written(header in any_header(), text in any_text()) {
+            let text = header + &text;
             let mut tokenizer = Tokenizer::default();
             for token in tokenizer.tokens(&text) {
                 prop_assert!(!token.text.is_empty());

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use super::field::Reader;
 use super::section::Name;
 use super::structure::{Kind, Part, Structure, structure};
+use super::transfer::Encoding;
 use super::{Attachment, Limits, charset, flowed, html};
 use crate::Poll;
 
@@ -21,7 +22,7 @@ pub(super) struct Body<'p> {
     pub text: String,
     pub attachments: Vec<Attachment>,
     pub truncated: bool,
-    /// Parts that may still be looked at.
+    /// Parts so far.
     parts: usize,
     limits: &'p Limits,
     poll: Poll<'p>,
@@ -33,7 +34,7 @@ impl<'p> Body<'p> {
             text: String::new(),
             attachments: Vec::new(),
             truncated: false,
-            parts: limits.parts,
+            parts: 0,
             limits,
             poll,
         }
@@ -44,7 +45,7 @@ impl<'p> Body<'p> {
     /// that.
     pub(super) fn read(&mut self, message: &Structure, unpacks: bool) {
         self.truncated |= message.truncated;
-        self.parts = self.parts.saturating_sub(message.parts.len());
+        self.parts += message.parts.len();
         self.attach(&message.parts);
         let mut text = std::mem::take(&mut self.text);
         let mut reading = Reading {
@@ -65,7 +66,7 @@ impl<'p> Body<'p> {
             } else if unpacks {
                 let decoded = self.decoded(part);
                 let limits = Limits {
-                    parts: self.parts,
+                    parts: self.limits.parts.saturating_sub(self.parts),
                     ..*self.limits
                 };
                 let inner = structure(&decoded, &limits, self.poll);
@@ -106,7 +107,7 @@ impl<'p> Body<'p> {
         };
         match part.kind {
             Kind::Message => reading.messages.push_back(index),
-            Kind::Leaf if part.content_type.is_message() => reading.messages.push_back(index),
+            Kind::Leaf if is_encoded_message(part) => reading.messages.push_back(index),
             Kind::Leaf if is_root_text(part, parts) => self.leaf(part, out),
             Kind::Leaf if is_text(part) && !part.attached => self.leaf(part, out),
             Kind::Leaf => {}
@@ -247,6 +248,10 @@ fn is_text(part: &Part) -> bool {
         part.content_type.media_type.as_str(),
         "text/plain" | "text/html" | "text/enriched" | "text/richtext"
     )
+}
+
+fn is_encoded_message(part: &Part) -> bool {
+    part.content_type.is_message() && part.encoding != Encoding::Identity
 }
 
 fn is_markup(part: &Part) -> bool {

@@ -12,7 +12,10 @@ use super::{charset, guarded, words};
 const MAX_FIELD_BYTES: usize = 32 << 10;
 /// The same for Content-* fields: mail-parser takes quadratic time for their parameters.
 const MAX_CONTENT_BYTES: usize = 4 << 10;
-/// Longest subject, sender, name of a list, a program, or a file, in bytes.
+/// Longest name of a file (what most file systems have), or of a media type (RFC 6838 section
+/// 4.2), in bytes.
+const MAX_NAME_BYTES: usize = 255;
+/// Longest subject, sender, name of a list or a program, in bytes.
 pub(super) const MAX_LINE_BYTES: usize = 4 << 10;
 /// Longest list of recipients, in bytes.
 pub(super) const MAX_RECIPIENTS_BYTES: usize = 16 << 10;
@@ -108,7 +111,7 @@ impl Reader {
 }
 
 /// White space collapsed, without control characters.
-pub(super) fn one_line(text: &str) -> String {
+fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for c in text.chars() {
         if c.is_whitespace() {
@@ -180,12 +183,12 @@ impl ContentType {
             };
             Some(Self {
                 declared: true,
-                media_type: one_line(&format!("{}/{subtype}", parsed.ctype())),
+                media_type: short(&format!("{}/{subtype}", parsed.ctype()))?,
                 charset: get("charset"),
                 boundary: get("boundary")
                     .map(|b| b.trim_end().to_owned())
                     .filter(|b| !b.is_empty()),
-                name: get("name").and_then(|n| file_name(&n)),
+                name: get("name").and_then(|n| short(&n)),
                 flowed: is("format", "flowed"),
                 delsp: is("delsp", "yes"),
             })
@@ -193,10 +196,11 @@ impl ContentType {
         .flatten()
     }
 
+    /// A message, or a piece of one.
     pub(super) fn is_message(&self) -> bool {
         matches!(
             self.media_type.as_str(),
-            "message/rfc822" | "message/global" | "message/news"
+            "message/rfc822" | "message/global" | "message/news" | "message/partial"
         )
     }
 }
@@ -204,14 +208,14 @@ impl ContentType {
 /// Content-Disposition (RFC 2183): whether it is `attachment`, and the file name.
 pub(super) fn disposition(raw: &[u8]) -> (bool, Option<String>) {
     let parsed = content(raw, |parsed| {
-        let name = parsed.attribute("filename").and_then(file_name);
+        let name = parsed.attribute("filename").and_then(short);
         (parsed.ctype().eq_ignore_ascii_case("attachment"), name)
     });
     parsed.unwrap_or_default()
 }
 
-fn file_name(name: &str) -> Option<String> {
-    Reader::default().line(name, MAX_LINE_BYTES)
+fn short(name: &str) -> Option<String> {
+    Reader::default().line(name, MAX_NAME_BYTES)
 }
 
 fn content<T>(raw: &[u8], read: impl FnOnce(&mail_parser::ContentType) -> T) -> Option<T> {

@@ -24,14 +24,15 @@ use writer::Writer;
 ///
 /// `None` if it cannot be read at all.
 pub(super) fn to_text(html: &str, limit: usize, poll: Poll) -> Option<String> {
-    let polling = Cell::new(false);
+    let (polling, attributes) = (Cell::new(false), Cell::new(0));
     let input = Input {
         rest: html.as_bytes(),
         poll_at: html.len().saturating_sub(POLL_BYTES),
         polling: &polling,
         poll,
+        attributes: &attributes,
     };
-    let mut tokenizer = Tokenizer::new_with_emitter(input, Writer::new(limit));
+    let mut tokenizer = Tokenizer::new_with_emitter(input, Writer::new(limit, &attributes));
     // The library does not come back often enough for a poll outside.
     let text = match catch_unwind(AssertUnwindSafe(|| tokenizer.next())) {
         Err(stopped) if polling.get() => resume_unwind(stopped),
@@ -41,6 +42,10 @@ pub(super) fn to_text(html: &str, limit: usize, poll: Poll) -> Option<String> {
     Some(String::from_utf8(text).unwrap_or_else(lossy))
 }
 
+/// Attributes of one tag after which it ends, wherever it does. html5gum 0.9.0 calls itself
+/// for each, and some ten thousand would overflow the stack, which nothing catches.
+const MAX_ATTRIBUTES: usize = 256;
+
 /// A document that is read piece by piece, with a poll between.
 struct Input<'a> {
     rest: &'a [u8],
@@ -49,9 +54,21 @@ struct Input<'a> {
     /// Whether it is the poll that unwinds.
     polling: &'a Cell<bool>,
     poll: Poll<'a>,
+    /// Attributes of the tag that is being read.
+    attributes: &'a Cell<usize>,
 }
 
 impl Input<'_> {
+    /// Whether a sign that ends the tag is to be read next. The library has just begun an
+    /// attribute then.
+    fn ends_tag(&self) -> bool {
+        let ends = self.attributes.get() > MAX_ATTRIBUTES;
+        if ends {
+            self.attributes.set(0);
+        }
+        ends
+    }
+
     fn advance(&mut self, bytes: usize) {
         self.rest = &self.rest[bytes..];
         if self.rest.len() < self.poll_at {
@@ -76,6 +93,9 @@ impl Reader for Input<'_> {
     type Error = Infallible;
 
     fn read_byte(&mut self) -> Result<Option<u8>, Infallible> {
+        if self.ends_tag() {
+            return Ok(Some(b'>'));
+        }
         let first = self.rest.first().copied();
         if first.is_some() {
             self.advance(1);
@@ -98,6 +118,9 @@ impl Reader for Input<'_> {
         needle: &[u8],
         buffer: &'b mut [u8; 4],
     ) -> Result<Option<&'b [u8]>, Infallible> {
+        if self.ends_tag() {
+            return Ok(Some(b">"));
+        }
         let mut piece = self.piece().to_reader();
         let Some(length) = piece.read_until(needle, buffer)?.map(<[u8]>::len) else {
             return Ok(None);
@@ -114,6 +137,29 @@ mod tests {
 
     fn text(html: &str) -> String {
         to_text(html, 1 << 20, &|| ()).unwrap()
+    }
+
+    #[test]
+    fn any_number_of_attributes() {
+        for attribute in [
+            " a=\"b\"",
+            "\na=\"\"",
+            " a='b'",
+            " a=b",
+            " a",
+            " =",
+            "/",
+            " style=\"",
+            "\"=\"\"",
+        ] {
+            for tag in ["<p", "</p", "<a href=\"http://example.org\""] {
+                let html = format!("one{tag}{}>two", attribute.repeat(200_000));
+                let text = text(&html);
+                assert!(text.starts_with("one"), "{attribute}");
+            }
+        }
+        let many = format!("one<p{} hidden>two", " a=\"b\"".repeat(MAX_ATTRIBUTES - 2));
+        assert_eq!(text(&many), "one");
     }
 
     #[test]

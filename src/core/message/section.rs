@@ -122,8 +122,7 @@ pub(super) fn read<'a>(
         body: raw.len(),
         cut: false,
     };
-    let mut lines = Lines::new(raw, at).polled(poll);
-    while let Some(line) = lines.next() {
+    for line in Lines::new(raw, at).polled(poll) {
         let text = line.text(raw);
         end.cut |= line.end > limit;
         if text.is_empty() || stops(text) {

@@ -324,7 +324,7 @@ mod tests {
     fn names_of_encodings() {
         assert_eq!(Encoding::of(b" BASE64 \r\n"), Encoding::Base64);
         assert_eq!(
-            Encoding::of(b"quoted-printable (why)"),
+            Encoding::of(b"quoted-printable(why)"),
             Encoding::QuotedPrintable
         );
         assert_eq!(Encoding::of(b"8bit"), Encoding::Identity);

@@ -1,6 +1,8 @@
 //! One pass over a text: lines, in them runs of letters and digits, and what is more than
 //! words.
 
+mod header;
+
 use super::fold::{Role, UNICODE};
 use super::{Field, Found, Kinds, MAX_TEXT_BYTES, MAX_TOKEN_CHARS, MIN_TOKEN_CHARS, address};
 
@@ -38,7 +40,8 @@ pub(super) struct Scan<'a> {
     words: &'a mut String,
     others: &'a mut String,
     found: &'a mut Vec<Found>,
-    /// `Body`, or the field that words of this line have as well.
+    /// `Body`, the field that words of this line have as well, or that of a header line,
+    /// whose words have no other.
     zone: Field,
     previous: Option<Word>,
     /// The words of a short text.
@@ -70,16 +73,17 @@ impl<'a> Scan<'a> {
     }
 
     pub(super) fn run(mut self) {
+        let begin = self.header_lines();
         let bytes = self.text.as_bytes();
-        let one_line = !bytes.trim_ascii().contains(&b'\n');
+        let one_line = !bytes[begin..].trim_ascii().contains(&b'\n');
         if one_line && self.kinds.has(Kinds::LETTERS) {
             self.short = Some(Vec::new());
         }
-        let mut at = 0;
+        let mut at = begin;
         while at < bytes.len() {
             let end = line_end(bytes, at);
             let line = &bytes[at..end];
-            let zone = if at == 0 && !one_line && end <= MAX_SUBJECT_BYTES {
+            let zone = if at == begin && !one_line && end - begin <= MAX_SUBJECT_BYTES {
                 Field::Subject
             } else if is_quoted(line) || self.introduces_quote(line, end) {
                 Field::Quote
@@ -128,7 +132,7 @@ impl<'a> Scan<'a> {
     }
 
     fn ascii_word(&mut self, from: usize, to: usize) {
-        if from >= self.address_end && self.kinds.has(Kinds::URLS) {
+        if from >= self.address_end && self.kinds.has(Kinds::URLS) && !self.zone.is_header() {
             self.web_address(from, to);
         }
         if !(MIN_TOKEN_CHARS..=MAX_TOKEN_CHARS).contains(&(to - from)) {
@@ -204,6 +208,9 @@ impl<'a> Scan<'a> {
 
     /// The last folded word, which begins at `start`: itself, and what it gives rise to.
     fn word(&mut self, from: usize, to: usize, start: usize, unit: bool) {
+        if self.zone == Field::Mailer && is_version(&self.words[start..]) {
+            return self.words.truncate(start);
+        }
         let word = Word {
             from,
             to,
@@ -212,6 +219,9 @@ impl<'a> Scan<'a> {
             unit,
         };
         self.words.push(' ');
+        if self.zone.is_header() {
+            return self.header_word(word);
+        }
         self.push(start, word.end, from, to, Field::Body);
         let tagged = match self.zone {
             Field::Subject => self.kinds.has(Kinds::SUBJECT),
@@ -245,6 +255,19 @@ impl<'a> Scan<'a> {
                 self.short = None;
             }
         }
+    }
+
+    /// A word of a header line, and the pair with the one before. Words of a sender's name form
+    /// none, because the address says already who it is; characters do, to be words at all.
+    fn header_word(&mut self, word: Word) {
+        self.push(word.start, word.end, word.from, word.to, self.zone);
+        let pairs = self.kinds.has(Kinds::PAIRS) && (self.zone != Field::Sender || word.unit);
+        if let Some(p) = self.previous
+            && pairs
+        {
+            self.push(p.start, word.end, p.from, word.to, self.zone);
+        }
+        self.previous = Some(word);
     }
 
     /// Letters of a short text, with the spaces around its words.
@@ -297,12 +320,12 @@ impl<'a> Scan<'a> {
         if host.ends_with(|c: char| c.is_ascii_digit()) {
             return;
         }
-        // A host that folding changed in length is not looked for part by part.
-        let same_length = host.len() == to - from;
+        // Where a part of any other stands in the text, its folded form does not tell.
+        let is_ascii = self.text[from..to].is_ascii();
         let mut dots = host.rmatch_indices('.').map(|(i, _)| i + 1);
         dots.next();
         for domain in dots.take(address::MAX_DOMAINS) {
-            let written = if same_length { from + domain } else { from };
+            let written = if is_ascii { from + domain } else { from };
             self.found
                 .push(Found::new(start + domain, end, written, to, Field::Host));
         }
@@ -315,6 +338,10 @@ impl<'a> Scan<'a> {
         }
         let start = self.others.len();
         UNICODE.fold(&self.text[from..to], self.others);
+        // Nothing is left of characters that nobody sees.
+        if start == self.others.len() {
+            return None;
+        }
         self.push(start, self.others.len(), from, to, field);
         Some(start)
     }
@@ -335,6 +362,11 @@ fn is_quoted(line: &[u8]) -> bool {
     let letters = |b: &&u8| b.is_ascii_alphabetic();
     let initials = line.iter().take(4).take_while(letters).count();
     line.get(initials) == Some(&b'>') || line.starts_with(b"| ")
+}
+
+/// `5`, `v2`, `2014b`: programs change it all the time.
+fn is_version(word: &str) -> bool {
+    word.contains(|c: char| c.is_ascii_digit())
 }
 
 /// Three capitals and more.

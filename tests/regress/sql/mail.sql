@@ -120,7 +120,7 @@ SELECT triage.ingest(E'Subject: kept\n\nas it came\x0d\x0a'::bytea) IS NOT NULL 
 SELECT raw FROM triage.email WHERE subject = 'kept';
 RESET pg_triage.keep_raw;
 -- A mailbox's name is part of an address that anybody may write.
-SELECT triage.ingest(raw(E'Subject: x\n\ny'), repeat('m', 1000000)) > 0 AS ingested;
+SELECT triage.ingest(raw(E'Subject: x\n\ny'), E'two\nlines ' || repeat('m', 1000000)) > 0 AS ingested;
 SELECT triage.ingest(raw('Message-ID: <' || repeat('m', 10000) || E'@x>\nIn-Reply-To: <' || repeat('r', 10000) || E'@x>\n\ny')) > 0 AS ingested;
 SELECT max(length(mailbox)) AS mailbox, max(length(message_id)) AS message_id, max(length(in_reply_to)) AS in_reply_to FROM triage.email;
 
@@ -129,8 +129,10 @@ SELECT triage.ingest(raw(E'Subject: ' || id || E'\nMessage-ID: <' || id || E'>\n
                          || coalesce(E'References: ' || refs || E'\n', '') || E'\ntext'), 'threads') IS NOT NULL AS ingested
   FROM (VALUES (1, 'c', 'b', NULL), (2, 'b', 'a', '<a>'), (3, 'a', NULL, NULL), (4, 'd', NULL, '<a> <b>'), (5, 'e', 'd', NULL), (6, 'alone', NULL, NULL)) AS t (n, id, answers, refs) ORDER BY n;
 SELECT count(*) AS mails, string_agg(subject, ' ' ORDER BY subject) FROM triage.email WHERE mailbox = 'threads' GROUP BY thread_id ORDER BY 1;
--- Whoever copies a Message-ID cannot move the conversations of others.
+-- Whoever copies a Message-ID, or uses one that never came, moves nobody's conversation.
 SELECT triage.ingest(raw(E'Message-ID: <a>\nReferences: <alone>\n\nmine'), 'threads') IS NOT NULL AS ingested;
+SELECT triage.ingest(raw(E'Subject: f\nMessage-ID: <f>\nReferences: <sent>\n\nx'), 'threads') IS NOT NULL AS ingested;
+SELECT triage.ingest(raw(E'Message-ID: <sent>\nReferences: <alone>\n\nmine'), 'threads') IS NOT NULL AS ingested;
 SELECT count(*) AS mails, string_agg(subject, ' ' ORDER BY subject) FROM triage.email WHERE mailbox = 'threads' GROUP BY thread_id ORDER BY 1;
 
 -- Mail with its labels.

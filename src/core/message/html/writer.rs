@@ -1,5 +1,6 @@
 //! What becomes of tags and text.
 
+use std::cell::Cell;
 use std::collections::HashSet;
 
 use html5gum::{Emitter, Error, State, naive_next_state};
@@ -54,7 +55,7 @@ enum Gap {
 }
 
 /// What the tokenizer finds, written as text.
-pub(super) struct Writer {
+pub(super) struct Writer<'a> {
     out: Vec<u8>,
     limit: usize,
     ended: bool,
@@ -66,6 +67,8 @@ pub(super) struct Writer {
     link: Option<Link>,
     hosts: HashSet<String>,
 
+    /// Attributes of the current tag.
+    attributes: &'a Cell<usize>,
     tag: Start<MAX_NAME_BYTES>,
     tag_is_end: bool,
     last_start_tag: Vec<u8>,
@@ -76,9 +79,10 @@ pub(super) struct Writer {
     hides: bool,
 }
 
-impl Writer {
-    pub(super) fn new(limit: usize) -> Self {
+impl<'a> Writer<'a> {
+    pub(super) fn new(limit: usize, attributes: &'a Cell<usize>) -> Self {
         Self {
+            attributes,
             out: Vec::new(),
             limit,
             ended: false,
@@ -278,6 +282,7 @@ impl Writer {
 
     fn begin_tag(&mut self, is_end: bool) {
         self.tag_is_end = is_end;
+        self.attributes.set(0);
         self.tag.clear();
         self.attribute.clear();
         self.value.clear();
@@ -341,7 +346,7 @@ fn style_hides(style: &[u8]) -> bool {
         .any(|rule| rule.starts_with(b"display:none") || rule.starts_with(b"visibility:hidden"))
 }
 
-impl Emitter for Writer {
+impl Emitter for Writer<'_> {
     /// All of the text.
     type Token = Vec<u8>;
 
@@ -374,6 +379,7 @@ impl Emitter for Writer {
     }
 
     fn init_attribute(&mut self) {
+        self.attributes.set(self.attributes.get() + 1);
         self.end_attribute();
         self.attribute.clear();
         self.value.clear();
