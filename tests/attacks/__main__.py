@@ -2,6 +2,7 @@
 
     --messages FOLDER BYTES     writes one of each shape
     --bodies FOLDER BYTES       the same without their headers
+    --units FOLDER              writes what shapes repeat, as fuzz/fuzz_targets/repeated.rs reads it
     --dictionary                prints what has a meaning somewhere
 """
 
@@ -9,7 +10,7 @@ import sys
 from pathlib import Path
 
 from . import SHAPES, make
-from .build import TOKENS
+from .build import TOKENS, UNITS
 
 
 def write(folder, size, bodies):
@@ -18,6 +19,15 @@ def write(folder, size, bodies):
     for number, name in enumerate(SHAPES):
         raw = make(name, size)[:2 * size]
         (folder / f"shape_{number:03}").write_bytes(raw.partition(b"\r\n\r\n")[2] if bodies else raw)
+
+
+def write_units(folder):
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, (head, unit) in enumerate(UNITS.values()):
+        if len(unit) < 64:
+            for kind, before in ("message", head), ("body", head.partition(b"\r\n\r\n")[2]):
+                (folder / f"{kind}_{number:03}").write_bytes(before + unit + bytes([len(unit)]))
 
 
 def quoted(token):
@@ -29,6 +39,8 @@ match sys.argv[1:]:
         print(*SHAPES, sep="\n")
     case ["--messages" | "--bodies" as what, folder, size]:
         write(folder, int(size), what == "--bodies")
+    case ["--units", folder]:
+        write_units(folder)
     case ["--dictionary"]:
         print(*map(quoted, TOKENS), sep="\n")
     case [name, *numbers]:

@@ -7,6 +7,8 @@ BODY = b"Could you send the invoice again?\r\n"
 
 # name: function of a size in bytes and a random.Random
 SHAPES = {}
+# name: what a shape begins with, and what it repeats, where that is all it does
+UNITS = {}
 
 
 def shape(function):
@@ -18,6 +20,7 @@ def shape(function):
 def repeated(name, head, unit, tail=b""):
     """Registers a shape that is mostly one unit, again and again; `{n}` in it is a number that
     goes up."""
+    UNITS[name] = head, unit
     SHAPES[name] = lambda size, _: head + fill(unit, size - len(head) - len(tail)) + tail
 
 
