@@ -167,3 +167,19 @@ ORDER BY classifier, version;
 \echo '14. Is all well? One row per classifier. SELECT triage.rollback(''default'') would go back'
 \echo
 SELECT classifier, ok, state, active_version, open_alerts FROM triage.status;
+
+\echo
+\echo '15. Mail need not be text when it comes: a raw message, as a mail server has it, read and labelled'
+\echo
+\set QUIET on
+CREATE TEMP TABLE raw_mail AS SELECT convert_to('From: =?utf-8?q?J=C3=B6rg_M=C3=BCller?= <joerg@example.org>
+Subject: =?iso-8859-1?q?Doppelte_Rechnung_f=FCr_M=E4rz?=
+Message-ID: <4711@example.org>
+Content-Type: text/html; charset=utf-8
+Content-Transfer-Encoding: quoted-printable
+
+<p>Die Rechnung f=C3=BCr M=C3=A4rz wurde <b>zweimal</b> abgebucht, bitte erstatten Sie den Betrag.</p>
+', 'UTF8') AS raw;
+\set QUIET off
+SELECT triage.ingest(raw, 'support') AS email_id FROM raw_mail;
+SELECT mailbox, label, sender, subject FROM triage.labelled_email WHERE mailbox = 'support';
