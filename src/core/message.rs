@@ -164,8 +164,9 @@ pub fn memory(raw: usize, limits: &Limits) -> usize {
 }
 
 /// Tells whether two messages are the same one, however they came: SHA-256, in hexadecimal, of
-/// Message-ID, From, Subject, Date, and the body as it stands there, all of it. Header fields
-/// that mail servers add on the way do not count, nor do line ends. docs/format.md says what
+/// Message-ID, From, Subject, Date, Content-Type, Content-Transfer-Encoding, and the body as it
+/// stands there, all of it. Header fields that mail servers add on the way do not count, nor do
+/// line ends. docs/format.md says what
 /// is hashed.
 pub fn content_hash(raw: &[u8], poll: Poll) -> String {
     identity::hash(raw, poll)
@@ -174,14 +175,8 @@ pub fn content_hash(raw: &[u8], poll: Poll) -> String {
 /// Reads one message. Whatever the bytes are, it returns what could be read.
 pub fn parse(raw: &[u8], limits: &Limits, poll: Poll) -> Message {
     let kept = &raw[..raw.len().min(limits.message_bytes)];
-    let converted;
-    let text = if has_cr_only(kept) {
-        converted = with_lf(kept, poll);
-        &converted
-    } else {
-        kept
-    };
-    let structure = structure::structure(text, limits, poll);
+    let text = lines::as_read(kept, poll);
+    let structure = structure::structure(&text, limits, poll);
     let mut message = structure
         .parts
         .first()
@@ -255,20 +250,6 @@ fn language(text: &str) -> Option<&'static str> {
     })
 }
 
-/// Whether CR alone ends the lines, as on old Macintoshes.
-fn has_cr_only(raw: &[u8]) -> bool {
-    memchr::memchr(b'\n', raw).is_none() && raw.contains(&b'\r')
-}
-
-fn with_lf(raw: &[u8], poll: Poll) -> Vec<u8> {
-    let mut converted = Vec::with_capacity(raw.len());
-    for piece in raw.chunks(lines::POLL_BYTES) {
-        poll();
-        converted.extend(piece.iter().map(|&b| if b == b'\r' { b'\n' } else { b }));
-    }
-    converted
-}
-
 /// Calls into a library with what a mail says. None of them is known to panic; if one does,
 /// its part of the mail is not read, instead of no mail.
 fn guarded<T>(call: impl FnOnce() -> T) -> Option<T> {
@@ -294,6 +275,103 @@ mod tests {
         assert_eq!(m.message_id.as_deref(), Some("1@example.org"));
         assert_eq!(m.sent_at, Some(1_772_528_400));
         assert_eq!(m.body, "Grüße");
+    }
+
+    fn read(raw: &str, limits: Limits) -> Message {
+        parse(raw.as_bytes(), &limits, &|| ())
+    }
+
+    #[test]
+    fn line_ends_and_marks_before_the_header() {
+        let cr = "From: a@example.org\rSubject: b\r\rone\rtwo\n";
+        for raw in [cr.to_owned(), format!("\u{feff}{cr}")] {
+            let m = read(&raw, Limits::default());
+            assert_eq!(m.subject.as_deref(), Some("b"));
+            assert_eq!(m.body, "one\ntwo");
+            assert_eq!(
+                content_hash(raw.as_bytes(), &|| ()),
+                content_hash(cr.replace('\r', "\r\n").as_bytes(), &|| ())
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_cut_is_said() {
+        let base64 = "QUFB".repeat(20 << 10);
+        let uu = format!("begin 644 a\n{}", "#86%A\n".repeat(9000));
+        let mut texts = Vec::new();
+        for encoding in ["8bit", "quoted-printable"] {
+            for blank in ["\n", " ", "\r\n", "=20", " =\n", "=\n"] {
+                let text = format!("a{}text that is lost", blank.repeat(3000));
+                texts.push((encoding, text));
+            }
+        }
+        texts.push(("base64", base64));
+        texts.push(("x-uuencode", uu));
+        for (encoding, text) in texts {
+            let raw = format!("Content-Transfer-Encoding: {encoding}\n\n{text}");
+            let all = read(&raw, Limits::default());
+            assert!(!all.truncated, "{encoding} {text:.20}");
+            let written = text.len();
+            for text_bytes in (1000..1030).chain([1 << 10, 3 << 14, 3000, 3001]) {
+                let limits = Limits {
+                    text_bytes,
+                    ..Limits::default()
+                };
+                let m = read(&raw, limits);
+                let lost = m.body.len() < all.body.len();
+                assert!(
+                    m.truncated || !lost,
+                    "{encoding} {text_bytes} of {written} {text:.20}"
+                );
+            }
+        }
+        let raw = format!(
+            "Content-Transfer-Encoding: quoted-printable\n\na{}b",
+            " ".repeat(8_000_000)
+        );
+        assert!(read(&raw, Limits::default()).truncated);
+    }
+
+    #[test]
+    fn boundary_lines_are_no_text() {
+        let inner = "--out\nContent-Type: multipart/alternative; boundary=in\n\n--in\n\nplain\n--in\nContent-Type: text/html\n\n<p>html\n--in--\n";
+        let raw = |first: &str| {
+            format!("Content-Type: multipart/mixed; boundary=out\n\n{first}{inner}--out--\n")
+        };
+        let first = "--out\n\nfirst\n";
+        let limited = |raw: &str, parts| {
+            read(
+                raw,
+                Limits {
+                    parts,
+                    ..Limits::default()
+                },
+            )
+        };
+        let m = limited(&raw(first), 3);
+        assert!(m.truncated);
+        assert_eq!(m.body, "first");
+        assert_eq!(limited(&raw(first), 4).body, "first\n\nplain");
+        // There is nothing else.
+        assert!(limited(&raw(""), 2).body.contains("plain"));
+        assert!(limited(&raw(""), 1).body.contains("plain"));
+        // A multipart without parts is what it says.
+        assert_eq!(
+            limited("Content-Type: multipart/mixed; boundary=b\n\nno parts", 1).body,
+            "no parts"
+        );
+    }
+
+    #[test]
+    fn headings_are_short() {
+        let raw = format!(
+            "Content-Type: message/rfc822\n\nSubject: {}\nFrom: a@example.org\n\ninner",
+            "word ".repeat(500)
+        );
+        let m = read(&raw, Limits::default());
+        assert!(m.truncated && m.body.len() < 1100, "{}", m.body.len());
+        assert!(m.body.ends_with("\nFrom: a@example.org\n\ninner"));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! missing commas, addresses as names, commas in encoded words. mail-parser's reader makes
 //! one address of two and adds comments to names, so it is not used.
 
-use super::words::{decode, encoded_word};
+use super::words::{Words, decode};
 
 /// Longest host name (RFC 1035 section 2.3.4).
 const MAX_HOST_BYTES: usize = 255;
@@ -49,6 +49,7 @@ impl Word {
 pub(super) fn mailboxes(value: &str) -> Vec<Mailbox> {
     let mut found = Vec::new();
     let mut open = Open::default();
+    let mut encoded = Words::new(value);
     let mut rest = value;
     while let Some(c) = rest.chars().next() {
         rest = match c {
@@ -77,7 +78,7 @@ pub(super) fn mailboxes(value: &str) -> Vec<Mailbox> {
             '"' => {
                 let (text, behind) = quoted(&rest[1..]);
                 if behind.starts_with('@') {
-                    let (host, behind) = word(behind);
+                    let (host, behind) = word(behind, &mut encoded);
                     open.word(format!("\"{text}\"{host}"), false, &mut found);
                     behind
                 } else {
@@ -87,7 +88,7 @@ pub(super) fn mailboxes(value: &str) -> Vec<Mailbox> {
             }
             c if c.is_whitespace() || matches!(c, ')' | '>' | ':') => &rest[c.len_utf8()..],
             _ => {
-                let (text, behind) = word(rest);
+                let (text, behind) = word(rest, &mut encoded);
                 open.word(text.to_owned(), false, &mut found);
                 behind
             }
@@ -141,16 +142,16 @@ impl Open {
 
 /// The word that `text` begins with: up to white space or a special character, or an encoded
 /// word with whatever is in it.
-fn word(text: &str) -> (&str, &str) {
+fn word<'a>(text: &'a str, encoded: &mut Words<'a>) -> (&'a str, &'a str) {
     let mut end = 0;
     while let Some(c) = text[end..].chars().next() {
         end += match c {
-            '=' if let Some(word) = encoded_word(&text[end..]) => word.end,
+            '=' if let Some(word) = encoded.first(&text[end..]) => word.end,
             // The address of a host (RFC 5321 section 4.1.3) may have colons.
             '[' => {
-                let literal = text.as_bytes()[end..].iter().take(MAX_HOST_BYTES);
-                let close = literal.copied().position(|b| b == b']');
-                close.map_or(1, |n| n + 1)
+                let literal = &text.as_bytes()[end..];
+                let literal = &literal[..literal.len().min(MAX_HOST_BYTES)];
+                memchr::memchr(b']', literal).map_or(1, |n| n + 1)
             }
             ',' | ';' | ':' | '<' | '>' | '(' | ')' | '"' => break,
             c if c.is_whitespace() => break,

@@ -16,6 +16,8 @@ const SHORT_PLAIN: usize = 100;
 const MUCH_LONGER: usize = 20;
 /// Where a document says its charset (WHATWG HTML, section 13.2.3.2).
 const META_BYTES: usize = 1024;
+/// How much of a field of a message in a message is read, in bytes.
+const HEADING_BYTES: usize = 1 << 10;
 
 /// What was read.
 pub(super) struct Body<'p> {
@@ -55,6 +57,7 @@ impl<'p> Body<'p> {
         self.part(&mut reading, 0, &mut text);
         while let Some(index) = reading.messages.pop_front() {
             if text.len() >= self.limits.text_bytes {
+                self.truncated = true;
                 break;
             }
             let part = &message.parts[index];
@@ -76,6 +79,12 @@ impl<'p> Body<'p> {
                 self.text = std::mem::take(&mut text);
                 self.read(&inner, false);
                 text = std::mem::take(&mut self.text);
+            }
+        }
+        if text.is_empty() && unpacks {
+            // Better than nothing.
+            if let Some(part) = message.parts.iter().find(|p| p.unread) {
+                self.leaf(part, &mut text);
             }
         }
         self.text = text;
@@ -111,6 +120,7 @@ impl<'p> Body<'p> {
             Kind::Leaf if is_root_text(part, parts) => self.leaf(part, out),
             Kind::Leaf if is_text(part) && !part.attached => self.leaf(part, out),
             Kind::Leaf => {}
+            _ if part.unread => {}
             // No boundary, or no line with it: what stands there is all there is.
             _ if part.children.is_empty() => self.leaf(part, out),
             Kind::Alternative => self.alternative(reading, part, out),
@@ -178,7 +188,10 @@ impl<'p> Body<'p> {
             .then(|| html::to_text(text, limit, self.poll))
             .flatten()
         {
-            Some(text) => tidy(&text, self.poll),
+            Some(text) => {
+                self.truncated |= text.len() >= limit;
+                tidy(&text, self.poll)
+            }
             None => {
                 let text = tidy(text, self.poll);
                 if part.content_type.flowed {
@@ -209,15 +222,20 @@ impl<'p> Body<'p> {
 
     /// What a reader sees above a message in a message.
     fn heading(&mut self, message: &Part, out: &mut String) {
-        let value = |name| message.fields.iter().find(|f| f.0 == name).map(|f| f.1);
         let mut reader = Reader::default();
+        let mut cut = false;
+        let mut value = |name| {
+            let value = message.fields.iter().find(|f| f.0 == name)?.1;
+            cut |= value.len() > HEADING_BYTES;
+            Some(&value[..value.len().min(HEADING_BYTES)])
+        };
         let subject = value(Name::Subject).and_then(|v| reader.text(v));
         let sender = value(Name::From).and_then(|v| reader.address(v));
         let lines: Vec<_> = [("Subject", subject), ("From", sender)]
             .into_iter()
             .filter_map(|(name, value)| Some(format!("{name}: {}", value?)))
             .collect();
-        self.truncated |= reader.cut;
+        self.truncated |= reader.cut || cut;
         self.append(&lines.join("\n"), out);
     }
 

@@ -103,7 +103,7 @@ fn convert<'a>(
         poll();
         text.reserve(decoder.max_utf8_buffer_length(chunk.len()).unwrap_or(0));
         let _ = decoder.decode_to_string(chunk, &mut text, i + 1 == chunks);
-        if text.len() >= limit {
+        if text.len() > limit {
             break;
         }
     }
@@ -120,7 +120,7 @@ fn convert_unusual<'a>(
     let decoder = charset_decoder(label.as_bytes())?;
     let mut text = String::new();
     let mut rest = bytes;
-    while !rest.is_empty() && text.len() < limit {
+    while !rest.is_empty() && text.len() <= limit {
         poll();
         // At a line break, where shifts end.
         let piece = &rest[..rest.len().min(POLL_BYTES)];

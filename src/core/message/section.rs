@@ -73,8 +73,12 @@ fn split_field(line: &[u8]) -> Option<(&[u8], usize)> {
     (name > 0 && line[colon] == b':').then(|| (&line[..name], colon + 1))
 }
 
+pub(super) fn is_field(line: &[u8]) -> bool {
+    split_field(line).is_some()
+}
+
 /// A line of an mbox file before a message, quoted or not.
-fn is_envelope(line: &[u8]) -> bool {
+pub(super) fn is_envelope(line: &[u8]) -> bool {
     line.starts_with(b"From ") || line.starts_with(b">From ")
 }
 
@@ -93,7 +97,7 @@ pub(super) fn start(raw: &[u8], at: usize, poll: Poll) -> usize {
     let first = lines.find(|line| !line.text(raw).is_empty());
     match first {
         Some(line) if is_envelope(line.text(raw)) => line.next,
-        Some(line) if split_field(line.text(raw)).is_some() => line.start,
+        Some(line) if is_field(line.text(raw)) => line.start,
         _ => at,
     }
 }
@@ -124,7 +128,6 @@ pub(super) fn read<'a>(
     };
     for line in Lines::new(raw, at).polled(poll) {
         let text = line.text(raw);
-        end.cut |= line.end > limit;
         if text.is_empty() || stops(text) {
             end.body = if text.is_empty() {
                 line.next
@@ -150,6 +153,7 @@ pub(super) fn read<'a>(
         } else {
             close(&mut open);
         }
+        end.cut |= line.end > limit;
     }
     close(&mut open);
     end
@@ -160,7 +164,7 @@ fn continues(raw: &[u8], line: &Line) -> bool {
     is_envelope(line.text(raw))
         || Lines::new(raw, line.next)
             .next()
-            .is_some_and(|next| split_field(next.text(raw)).is_some())
+            .is_some_and(|next| is_field(next.text(raw)))
 }
 
 #[cfg(test)]
@@ -221,5 +225,9 @@ mod tests {
         assert_eq!(found.len(), 1);
         assert!(found[0].1.len() < 1000);
         assert_eq!(body, "body");
+        let cut = |raw: &str| read(raw.as_bytes(), 0, 1000, &|| (), &|_| false, |_, _| ()).cut;
+        assert!(cut(&raw));
+        assert!(!cut(&format!("To: a\n\n{raw}")));
+        assert!(!cut(&format!("To: a\n{}", "text ".repeat(400))));
     }
 }

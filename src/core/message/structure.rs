@@ -29,6 +29,8 @@ pub(super) struct Part<'a> {
     pub kind: Kind,
     pub parent: Option<usize>,
     pub children: Vec<usize>,
+    /// Has parts of which none was looked at.
+    pub unread: bool,
     pub content_type: ContentType,
     pub encoding: Encoding,
     /// Content-Disposition is `attachment`.
@@ -105,7 +107,16 @@ impl<'a> Walk<'a, '_> {
         while let Some(Begin { at, message }) = begin {
             if self.found.parts.len() >= self.limits.parts {
                 self.found.truncated = true;
+                let innermost = self.open.last().map(|o| (o.part, o.start));
                 self.close(0, at);
+                if let Some((part, start)) = innermost {
+                    let raw = self.raw;
+                    let part = &mut self.found.parts[part];
+                    if part.kind != Kind::Message && part.children.is_empty() {
+                        part.unread = true;
+                        part.body = &raw[start..];
+                    }
+                }
                 return;
             }
             let body = self.part(at, message);
@@ -175,6 +186,7 @@ impl<'a> Walk<'a, '_> {
             kind,
             parent,
             children: Vec::new(),
+            unread: false,
             name: name.or_else(|| content_type.name.clone()),
             content_type,
             encoding,

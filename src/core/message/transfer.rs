@@ -51,8 +51,8 @@ impl Encoding {
         }
     }
 
-    /// The bytes that are written as `bytes`, at least `limit` of them if there are so many;
-    /// one poll's piece more at most.
+    /// The bytes that are written as `bytes`; more than `limit` of them if there are so many,
+    /// by two polls' pieces at most, so that whoever cuts them there knows that there is more.
     pub(super) fn decode<'a>(self, bytes: &'a [u8], limit: usize, poll: Poll) -> Cow<'a, [u8]> {
         match self {
             Self::Identity => Cow::Borrowed(bytes),
@@ -134,7 +134,7 @@ fn base64(bytes: &[u8], limit: usize, poll: Poll) -> Vec<u8> {
     let (mut group, mut letters) = (0_u32, 0_u32);
     for chunk in bytes.chunks(POLL_BYTES) {
         poll();
-        if out.len() >= limit {
+        if out.len() > limit {
             return out;
         }
         for &b in chunk {
@@ -173,7 +173,7 @@ fn hex(high: u8, low: u8) -> Option<u8> {
 fn quoted_printable(bytes: &[u8], limit: usize, poll: Poll) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len().min(limit));
     for line in Lines::new(bytes, 0).polled(poll) {
-        if out.len() >= limit {
+        if out.len() > limit {
             break;
         }
         let mut text = line.text(bytes);
@@ -236,7 +236,7 @@ fn uu_length(line: &[u8]) -> usize {
 fn uuencode(bytes: &[u8], limit: usize, poll: Poll) -> Vec<u8> {
     let mut out = Vec::new();
     for line in Lines::new(bytes, 0).polled(poll) {
-        if out.len() >= limit {
+        if out.len() > limit {
             break;
         }
         let text = line.text(bytes);
