@@ -331,6 +331,16 @@ mod tests {
             " ".repeat(8_000_000)
         );
         assert!(read(&raw, Limits::default()).truncated);
+        // Longer as text than in the message.
+        let mut raw = b"Content-Type: text/plain; charset=iso-8859-1\n\n".to_vec();
+        raw.extend([0xe9; 1 << 16]);
+        raw.extend(b"lost");
+        let limits = Limits {
+            text_bytes: 2 << 16,
+            ..Limits::default()
+        };
+        let m = parse(&raw, &limits, &|| ());
+        assert!(m.truncated && !m.body.contains("lost"));
     }
 
     #[test]

@@ -26,11 +26,15 @@ pub(super) fn as_read<'a>(raw: &'a [u8], poll: Poll) -> Cow<'a, [u8]> {
 /// lines of which are fields and their folds then.
 fn has_cr_only(raw: &[u8], poll: Poll) -> bool {
     let (text, others) = raw.split_at(memchr(b'\n', raw).unwrap_or(raw.len()));
-    let text = without_carriage(text);
+    let text = without_carriage(text, poll);
     if memchr(b'\r', text).is_none() {
         return false;
     }
-    if others.iter().all(|b| matches!(b, b'\r' | b'\n')) {
+    let only_breaks = others.chunks(POLL_BYTES).all(|piece| {
+        poll();
+        piece.iter().all(|b| matches!(b, b'\r' | b'\n'))
+    });
+    if only_breaks {
         return true;
     }
     let first = text.iter().position(|&b| b != b'\r').unwrap_or(0);
@@ -68,9 +72,20 @@ fn with_lf(raw: &[u8], poll: Poll) -> Vec<u8> {
     converted
 }
 
-fn without_carriage(text: &[u8]) -> &[u8] {
-    let carriage = text.iter().rev().take_while(|&&b| b == b'\r').count();
-    &text[..text.len() - carriage]
+/// Without the CR at the end.
+fn without_carriage<'a>(text: &'a [u8], poll: Poll) -> &'a [u8] {
+    let mut end = text.len();
+    for piece in text.rchunks(POLL_BYTES) {
+        if let Some(n) = piece.iter().rposition(|&b| b != b'\r') {
+            end -= piece.len() - n - 1;
+            break;
+        }
+        end -= piece.len();
+        if piece.len() == POLL_BYTES {
+            poll();
+        }
+    }
+    &text[..end]
 }
 
 /// One line, as positions.
@@ -133,7 +148,7 @@ impl Iterator for Lines<'_> {
             self.polled = self.at;
             poll();
         }
-        let text = without_carriage(&rest[..length]);
+        let text = without_carriage(&rest[..length], self.poll.unwrap_or(&|| ()));
         Some(Line {
             start,
             end: start + text.len(),
@@ -158,6 +173,7 @@ mod tests {
         for end in ["\n", "\r\n", "\n\n", "\r\n\r\n"] {
             assert_eq!(read(&format!("{cr}{end}")).trim_end(), lf, "{end:?}");
         }
+        assert_eq!(read("no header\rtext\r\n"), "no header\ntext\n");
         assert_eq!(
             read(&format!("{cr} \nthree\r\nfour\rfive")),
             format!("{lf} \nthree\nfour\nfive")
