@@ -97,6 +97,8 @@ fn ingest(raw: Option<&[u8]>, mailbox: Option<&str>) -> SqlResult<i64> {
         .take(MAX_MAILBOX_CHARS)
         .collect();
     catalog::write(c"triage.ingest()", |w| {
+        // With other line ends it is copied, all of it, whatever the limits are.
+        pg::probe_for_text(raw.len())?;
         let content_hash = message::content_hash(raw, &pg::check_for_interrupts);
         if let Some(known) = w.email_with(&content_hash, &mailbox)? {
             return Ok(known);
