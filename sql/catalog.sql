@@ -177,7 +177,7 @@ COMMENT ON COLUMN triage.email.header IS 'header fields that say something about
 COMMENT ON COLUMN triage.email.sent_at IS 'Date header; a claim of the sender';
 COMMENT ON COLUMN triage.email.recipients IS 'To and Cc addresses with their names';
 COMMENT ON COLUMN triage.email.in_reply_to IS 'Message-ID of the message that it answers, without angle brackets';
-COMMENT ON COLUMN triage.email.thread_id IS 'the same for all messages of one conversation; NULL for rows that did not come through triage.ingest()';
+COMMENT ON COLUMN triage.email.thread_id IS 'number of the conversation, found by Message-ID, In-Reply-To and References; NULL for rows that were inserted by themselves';
 COMMENT ON COLUMN triage.email.language IS 'of the body, guessed: a BCP 47 tag such as en';
 COMMENT ON COLUMN triage.email.attachments IS 'what is attached, one a line: name (type, size)';
 COMMENT ON COLUMN triage.email.truncated IS 'the message was larger than the settings pg_triage.max_* allow: something was left out';

@@ -141,7 +141,7 @@ $$;
 COMMENT ON FUNCTION triage.json_headers(jsonb) IS
     'the fields of a header that came as object, list of {"Name", "Value"}, list of [name, value], or text';
 
-CREATE FUNCTION triage.json_attachments(attachments jsonb) RETURNS TABLE (name text, media_type text, bytes text, content bytea)
+CREATE FUNCTION triage.json_attachments(attachments jsonb) RETURNS TABLE (name text, media_type text, content bytea)
     LANGUAGE sql IMMUTABLE STRICT PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
     SET standard_conforming_strings = on
@@ -163,7 +163,6 @@ AS $$
     SELECT regexp_replace(triage.json_header_value(coalesce(fields ->> 'filename', fields ->> 'name', key)), '(["\\])', '\\\1', 'g'),
            coalesce(substring(coalesce(fields ->> 'contenttype', fields ->> 'type') FROM '^[\w!#$&^.+-]{1,100}/[\w!#$&^.+-]{1,100}'),
                     'application/octet-stream'),
-           substring(coalesce(fields ->> 'contentlength', fields ->> 'size') FROM '^\d{1,15}$'),
            CASE WHEN fields ->> 'base64' = 'false' THEN convert_to(fields ->> 'content', 'UTF8') ELSE triage.json_bytes(fields ->> 'content') END
       FROM entry
      ORDER BY n
@@ -231,7 +230,7 @@ BEGIN
     END IF;
     SELECT string_agg('--m' || boundary || eol
                || 'Content-Type: ' || a.media_type || coalesce('; name="' || nullif(a.name, '') || '"', '') || eol
-               || 'Content-Disposition: attachment' || coalesce('; filename="' || nullif(a.name, '') || '"', '') || coalesce('; size=' || a.bytes, '') || eol
+               || 'Content-Disposition: attachment' || coalesce('; filename="' || nullif(a.name, '') || '"', '') || eol
                || 'Content-Transfer-Encoding: base64' || eol || eol || coalesce(encode(a.content, 'base64'), '') || eol, '')
       INTO files
       -- With SendGrid, attachments is how many there are.
@@ -247,7 +246,8 @@ BEGIN
         content := 'Content-Type: multipart/mixed; boundary="m' || boundary || '"' || eol || eol
             || '--m' || boundary || eol || content || files || '--m' || boundary || '--' || eol;
     END IF;
-    RETURN convert_to(header || 'MIME-Version: 1.0' || eol || content, 'UTF8');
+    -- First what says how to read the body: of very long headers the end is not read.
+    RETURN convert_to('MIME-Version: 1.0' || eol || left(content, strpos(content, eol || eol) + 1) || header || substr(content, strpos(content, eol || eol) + 2), 'UTF8');
 END
 $$;
 COMMENT ON FUNCTION triage.json_message(jsonb) IS

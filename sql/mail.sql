@@ -117,7 +117,7 @@ COMMENT ON COLUMN triage.labelled_email.reviewed_by IS 'who decided';
 COMMENT ON COLUMN triage.labelled_email.reviewed_at IS 'when';
 COMMENT ON COLUMN triage.labelled_email.queue_reason IS 'why a person should look at it, or confident; NULL once it was decided or skipped';
 COMMENT ON COLUMN triage.labelled_email.review_id IS 'its review';
-COMMENT ON COLUMN triage.labelled_email.thread_id IS 'the same for all messages of one conversation';
+COMMENT ON COLUMN triage.labelled_email.thread_id IS 'number of the conversation';
 COMMENT ON COLUMN triage.labelled_email.message_id IS 'Message-ID without angle brackets';
 COMMENT ON COLUMN triage.labelled_email.language IS 'of the body, guessed: a BCP 47 tag such as en';
 COMMENT ON COLUMN triage.labelled_email.attachments IS 'what is attached, one a line: name (type, size)';

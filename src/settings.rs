@@ -201,9 +201,10 @@ fn register_mail() {
     GucRegistry::define_int_guc(
         c"pg_triage.max_header_bytes",
         c"Most of the header of a raw message, or of one of its parts, that is read.",
-        c"What is beyond is left out, and the result says that it is truncated.",
+        c"What is beyond is left out, and the result says that it is truncated. Not less than \
+          what tells two messages apart.",
         &MAX_HEADER_BYTES,
-        1,
+        256,
         16 << 10,
         GucContext::Suset,
         GucFlags::UNIT_KB,

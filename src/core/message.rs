@@ -29,8 +29,11 @@ use section::Name;
 const SMALLEST_PART: usize = 4;
 /// Memory, in bytes, for what is known of a part.
 const PART_MEMORY: usize = 1 << 10;
-/// Memory, in bytes, for the fields of a message.
+/// Memory, in bytes, for what its fields are read into.
 const FIELDS_MEMORY: usize = 1 << 20;
+/// Memory, in bytes, for each byte of a header section: the smallest field has four, and a
+/// list of them grows by doubling.
+const FIELD_MEMORY: usize = 16;
 
 /// Letters of a body of which a language can be told.
 const LANGUAGE_LETTERS: usize = 40;
@@ -160,14 +163,14 @@ pub fn memory(raw: usize, limits: &Limits) -> usize {
     let raw = raw.min(limits.message_bytes);
     let parts = (raw / SMALLEST_PART).min(limits.parts);
     let text = raw.saturating_mul(3).min(limits.text_bytes);
-    raw + 6 * text + PART_MEMORY * parts + FIELDS_MEMORY
+    let fields = FIELD_MEMORY * raw.min(limits.header_bytes);
+    raw + 6 * text + PART_MEMORY * parts + fields + FIELDS_MEMORY
 }
 
 /// Tells whether two messages are the same one, however they came: SHA-256, in hexadecimal, of
 /// Message-ID, From, Subject, Date, Content-Type, Content-Transfer-Encoding, and the body as it
 /// stands there, all of it. Header fields that mail servers add on the way do not count, nor do
-/// line ends. docs/format.md says what
-/// is hashed.
+/// line ends. docs/format.md says what is hashed.
 pub fn content_hash(raw: &[u8], poll: Poll) -> String {
     identity::hash(raw, poll)
 }

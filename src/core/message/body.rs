@@ -79,6 +79,8 @@ impl<'p> Body<'p> {
                 self.text = std::mem::take(&mut text);
                 self.read(&inner, false);
                 text = std::mem::take(&mut self.text);
+            } else {
+                self.truncated = true;
             }
         }
         if text.is_empty() && unpacks {

@@ -213,6 +213,19 @@ mod tests {
             );
         }
         assert_eq!(text("<p style='display:none'>a<p>b"), "b");
+        for shown in [
+            "<p><span hidden></p>b",
+            "<table><tr><td><div hidden></td><td>b</table>",
+            "<ul><li hidden>a<li>b</ul>",
+            "<div hidden><p>a<p>a</div>b",
+            "<div hidden><div>a</div>a</span>a</div>b",
+            "<p style='display:none;display:block'>b",
+            "<p style='display:nonesuch'>b",
+            "<p style='' style='display:none'>b",
+        ] {
+            assert_eq!(text(shown), "b", "{shown}");
+        }
+        assert_eq!(text("<p style='display:none !important'>a</p>b"), "b");
         assert_eq!(text("<noscript>shown</noscript>"), "shown");
         // A container that marketing mails write, in which all has a size of its own.
         assert_eq!(
@@ -237,6 +250,10 @@ mod tests {
                 "<a href='HTTPS://Pay.Example.org:8080/x?y'>Click</a>, <a href=https://pay.example.org>here</a>."
             ),
             "Click (https://pay.example.org), here."
+        );
+        assert_eq!(
+            text("<a href=http://evil.example href=http://bank.example>here</a>"),
+            "here (http://evil.example)"
         );
         assert_eq!(
             text("<a href=http://example.org/a>www.Example.org</a>"),

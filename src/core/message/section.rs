@@ -91,12 +91,18 @@ pub(super) struct End {
 }
 
 /// Where the header section of a message that begins at `at` begins: behind empty lines and an
-/// mbox line, if a field follows.
+/// mbox line, if a header follows: else that is a sentence that begins with "From".
 pub(super) fn start(raw: &[u8], at: usize, poll: Poll) -> usize {
     let mut lines = Lines::new(raw, at).polled(poll);
     let first = lines.find(|line| !line.text(raw).is_empty());
+    let is_header = |at| {
+        Lines::new(raw, at).next().is_none_or(|line| {
+            let text = line.text(raw);
+            text.is_empty() || is_envelope(text) || is_field(text)
+        })
+    };
     match first {
-        Some(line) if is_envelope(line.text(raw)) => line.next,
+        Some(line) if is_envelope(line.text(raw)) && is_header(line.next) => line.next,
         Some(line) if is_field(line.text(raw)) => line.start,
         _ => at,
     }

@@ -164,7 +164,13 @@ impl<'a> Walk<'a, '_> {
                 Name::ContentTransferEncoding => encoding = encoding.or(Some(value)),
                 Name::ContentDisposition => disposition = disposition.or(Some(value)),
                 Name::ContentId | Name::ContentLocation => referable = true,
-                _ if message => fields.push((name, value)),
+                // Of a message in a message only its heading is read.
+                Name::Subject | Name::From if message => {
+                    if parent.is_none() || !has(&fields, name) {
+                        fields.push((name, value));
+                    }
+                }
+                _ if message && parent.is_none() => fields.push((name, value)),
                 _ => {}
             },
         );
@@ -251,6 +257,10 @@ impl<'a> Walk<'a, '_> {
             self.found.parts[open.part].body = &self.raw[open.start..end.max(open.start)];
         }
     }
+}
+
+fn has(fields: &[(Name, &[u8])], name: Name) -> bool {
+    fields.iter().any(|field| field.0 == name)
 }
 
 /// Whose delimiter line this is: of the innermost multipart that has this boundary.

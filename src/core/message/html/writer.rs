@@ -11,6 +11,8 @@ use super::link::Link;
 const MAX_NAME_BYTES: usize = 16;
 /// How much of an attribute is read.
 const MAX_VALUE_BYTES: usize = 2048;
+/// Open elements that are known.
+const MAX_OPEN: usize = 100;
 /// Hosts of links that are told.
 const MAX_HOSTS: usize = 1000;
 
@@ -62,8 +64,10 @@ pub(super) struct Writer<'a> {
     gap: Gap,
     /// Open `pre` elements.
     preformatted: usize,
-    /// The hidden element that we are in, and how many of its name are open.
-    hidden: Option<(Vec<u8>, usize)>,
+    /// Open elements that are shown, from the outermost on.
+    open: Vec<Vec<u8>>,
+    /// The hidden element that we are in, and those that are open in it; else empty.
+    hidden: Vec<Vec<u8>>,
     link: Option<Link>,
     hosts: HashSet<String>,
 
@@ -76,6 +80,7 @@ pub(super) struct Writer<'a> {
     value: Start<MAX_VALUE_BYTES>,
     alt: Option<Vec<u8>>,
     href: Option<Vec<u8>>,
+    styled: bool,
     hides: bool,
 }
 
@@ -88,7 +93,8 @@ impl<'a> Writer<'a> {
             ended: false,
             gap: Gap::None,
             preformatted: 0,
-            hidden: None,
+            open: Vec::new(),
+            hidden: Vec::new(),
             link: None,
             hosts: HashSet::new(),
             tag: Start::default(),
@@ -98,6 +104,7 @@ impl<'a> Writer<'a> {
             value: Start::default(),
             alt: None,
             href: None,
+            styled: false,
             hides: false,
         }
     }
@@ -122,7 +129,7 @@ impl<'a> Writer<'a> {
     }
 
     fn text(&mut self, text: &[u8]) {
-        if self.hidden.is_some() || self.out.len() >= self.limit {
+        if !self.hidden.is_empty() || self.out.len() >= self.limit {
             return;
         }
         if self.preformatted > 0 {
@@ -173,13 +180,17 @@ impl<'a> Writer<'a> {
     }
 
     fn start_tag(&mut self, name: &[u8]) {
-        if let Some((hidden, open)) = &mut self.hidden {
-            // A paragraph ends where the next block begins.
-            if hidden != b"p" || gap_around(name) < Gap::Line {
-                *open += usize::from(hidden == name);
+        if let [hidden, inside @ ..] = self.hidden.as_slice() {
+            // A paragraph ends where the next block begins, an item at the next one.
+            let ends = hidden == b"p" && gap_around(name) >= Gap::Line
+                || inside.is_empty() && hidden == name && ends_by_itself(name);
+            if !ends {
+                if !is_void(name) {
+                    push_open(&mut self.hidden, name);
+                }
                 return;
             }
-            self.hidden = None;
+            self.hidden.clear();
         }
         let hides = self.hides
             || matches!(
@@ -193,8 +204,11 @@ impl<'a> Writer<'a> {
                     | b"noframes"
             );
         if hides && !is_void(name) {
-            self.hidden = Some((name.to_vec(), 1));
+            self.hidden.push(name.to_vec());
             return;
+        }
+        if !is_void(name) {
+            push_open(&mut self.open, name);
         }
         self.gap(gap_around(name));
         match name {
@@ -226,14 +240,19 @@ impl<'a> Writer<'a> {
     }
 
     fn end_tag(&mut self, name: &[u8]) {
-        if let Some((hidden, open)) = &mut self.hidden {
-            if hidden == name {
-                *open -= 1;
+        if !self.hidden.is_empty() {
+            if let Some(i) = self.hidden.iter().rposition(|open| open == name) {
+                self.hidden.truncate(i);
+                return;
             }
-            if *open == 0 {
-                self.hidden = None;
+            // The end of what it is in ends it, too; in doubt it is shown.
+            if self.open.len() < MAX_OPEN && !self.open.iter().any(|open| open == name) {
+                return;
             }
-            return;
+            self.hidden.clear();
+        }
+        if let Some(i) = self.open.iter().rposition(|open| open == name) {
+            self.open.truncate(i);
         }
         match name {
             b"a" => self.end_link(),
@@ -272,10 +291,15 @@ impl<'a> Writer<'a> {
         };
         let value = std::mem::take(&mut self.value.bytes);
         match attribute {
-            Attribute::Alt => self.alt = Some(value),
+            // Of two with the same name the first holds (WHATWG HTML, section 13.2.5.33).
+            Attribute::Alt => _ = self.alt.get_or_insert(value),
             Attribute::Hidden => self.hides = true,
-            Attribute::Href => self.href = Some(value),
-            Attribute::Style => self.hides |= style_hides(&value),
+            Attribute::Href => _ = self.href.get_or_insert(value),
+            Attribute::Style => {
+                if !std::mem::replace(&mut self.styled, true) {
+                    self.hides |= style_hides(&value);
+                }
+            }
         }
         self.attribute.clear();
     }
@@ -286,7 +310,8 @@ impl<'a> Writer<'a> {
         self.tag.clear();
         self.attribute.clear();
         self.value.clear();
-        (self.alt, self.href, self.hides) = (None, None, false);
+        (self.alt, self.href) = (None, None);
+        (self.styled, self.hides) = (false, false);
     }
 }
 
@@ -317,6 +342,21 @@ fn is_void(name: &[u8]) -> bool {
     )
 }
 
+/// Elements that end where the next one of their kind begins.
+fn ends_by_itself(name: &[u8]) -> bool {
+    matches!(
+        name,
+        b"dd" | b"dt" | b"li" | b"option" | b"p" | b"td" | b"th" | b"tr"
+    )
+}
+
+fn push_open(open: &mut Vec<Vec<u8>>, name: &[u8]) {
+    let again = ends_by_itself(name) && open.last().is_some_and(|last| last == name);
+    if open.len() < MAX_OPEN && !again {
+        open.push(name.to_vec());
+    }
+}
+
 /// How far an element stands from what is before and after it.
 fn gap_around(name: &[u8]) -> Gap {
     match name {
@@ -341,9 +381,16 @@ fn style_hides(style: &[u8]) -> bool {
         .filter(|b| !b.is_ascii_whitespace())
         .map(u8::to_ascii_lowercase)
         .collect();
-    style
-        .split(|&b| b == b';')
-        .any(|rule| rule.starts_with(b"display:none") || rule.starts_with(b"visibility:hidden"))
+    // The last declaration of a property holds.
+    let is = |property: &[u8], value: &[u8]| {
+        let mut declared = style
+            .split(|&b| b == b';')
+            .filter_map(|declaration| declaration.strip_prefix(property));
+        declared
+            .next_back()
+            .is_some_and(|v| v.strip_suffix(b"!important").unwrap_or(v) == value)
+    };
+    is(b"display:", b"none") || is(b"visibility:", b"hidden")
 }
 
 impl Emitter for Writer<'_> {
