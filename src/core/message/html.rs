@@ -1,6 +1,7 @@
 //! HTML as a reader sees it, as text. html5gum tells tags from text as browsers do (WHATWG
 //! HTML, section 13.2.5); here is what becomes of them.
 
+mod element;
 mod link;
 mod writer;
 

@@ -48,7 +48,7 @@ pub(super) fn hash(raw: &[u8], poll: Poll) -> String {
     let mut hasher = Sha256::new();
     if end.body - start > HEADER_BYTES {
         values = [None; FIELDS.len()];
-        with_lf(&raw[start..end.body], &mut hasher, poll);
+        without_carriages(&raw[start..end.body], &mut hasher, poll);
     }
     for ((_, name), value) in FIELDS.iter().zip(values) {
         if let Some(value) = value {
@@ -95,11 +95,11 @@ fn body(body: &[u8], hasher: &mut Sha256, poll: Poll) {
             None => end -= piece.len(),
         }
     }
-    with_lf(&body[..end], hasher, poll);
+    without_carriages(&body[..end], hasher, poll);
 }
 
 /// Without the CR, however many, that stand before an LF or at the end.
-fn with_lf(text: &[u8], hasher: &mut Sha256, poll: Poll) {
+fn without_carriages(text: &[u8], hasher: &mut Sha256, poll: Poll) {
     let mut open = 0;
     for piece in text.chunks(POLL_BYTES) {
         poll();

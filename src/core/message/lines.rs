@@ -15,7 +15,7 @@ pub(super) const POLL_BYTES: usize = 1 << 16;
 pub(super) fn as_read<'a>(raw: &'a [u8], poll: Poll) -> Cow<'a, [u8]> {
     let raw = raw.strip_prefix(b"\xef\xbb\xbf").unwrap_or(raw);
     if has_cr_only(raw, poll) {
-        with_lf(raw, poll).into()
+        cr_to_lf(raw, poll).into()
     } else {
         raw.into()
     }
@@ -58,7 +58,7 @@ fn has_cr_only(raw: &[u8], poll: Poll) -> bool {
 }
 
 /// LF for every CR; for both together, one.
-fn with_lf(raw: &[u8], poll: Poll) -> Vec<u8> {
+fn cr_to_lf(raw: &[u8], poll: Poll) -> Vec<u8> {
     let mut converted = Vec::with_capacity(raw.len());
     for line in Lines::new(raw, 0).polled(poll) {
         for piece in line.text(raw).chunks(POLL_BYTES) {
