@@ -165,13 +165,8 @@ impl<'a> Walk<'a, '_> {
                 Name::ContentDisposition => disposition = disposition.or(Some(value)),
                 Name::ContentId | Name::ContentLocation => referable = true,
                 // Of a message in a message only its heading is read.
-                Name::Subject | Name::From if message => {
-                    if parent.is_none() || !has(&fields, name) {
-                        fields.push((name, value));
-                    }
-                }
-                _ if message && parent.is_none() => fields.push((name, value)),
-                _ => {}
+                _ if !message || parent.is_some() && !is_heading(name, &fields) => {}
+                _ => fields.push((name, value)),
             },
         );
         self.found.truncated |= end.cut;
@@ -259,8 +254,9 @@ impl<'a> Walk<'a, '_> {
     }
 }
 
-fn has(fields: &[(Name, &[u8])], name: Name) -> bool {
-    fields.iter().any(|field| field.0 == name)
+/// Whether a field is shown above a message in a message.
+fn is_heading(name: Name, fields: &[(Name, &[u8])]) -> bool {
+    matches!(name, Name::Subject | Name::From) && !fields.iter().any(|field| field.0 == name)
 }
 
 /// Whose delimiter line this is: of the innermost multipart that has this boundary.
