@@ -100,14 +100,15 @@ DECLARE
     name     text;
     about    text;
 BEGIN
-    -- The key is cast only for reviews of this table: those of others may not be castable.
+    -- The key is cast only for reviews of this table, and not where another email has it by now:
+    -- others may not be castable.
     EXECUTE format($view$
         CREATE VIEW triage.%1$I AS
         SELECT r.review_id, r.classifier, r.source, r.email_key, r.received_at, %2$s, t.%3$I::text AS label,
                r.predicted_label, r.confidence, r.second_label, r.second_confidence, r.margin, r.model_version,
                r.human_label, r.note, r.reviewed_by, r.reviewed_at, r.queue_reason, r.row_version
           FROM triage.review r
-          JOIN %4$s t ON t.%5$I %9$s CASE WHEN r.source = %6$L THEN r.email_key END::%7$s
+          JOIN %4$s t ON t.%5$I %9$s CASE WHEN r.source = %6$L AND strpos(r.email_key, E'\x01') = 0 THEN r.email_key END::%7$s
          WHERE r.source = %6$L
            -- Read, not written down: a classifier can be renamed.
            AND r.classifier = coalesce((SELECT s.classifier FROM triage.source s WHERE s.source_id = %10$s), %8$L)$view$,

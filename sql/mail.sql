@@ -49,7 +49,7 @@ BEGIN
     message := json_build_object(
         'review_id', NEW.review_id, 'classifier', NEW.classifier, 'source', NEW.source, 'email_key', NEW.email_key,
         'mailbox', (SELECT e.mailbox FROM triage.email e
-                     WHERE NEW.source = 'triage.email' AND e.email_id = CASE WHEN NEW.source = 'triage.email' THEN NEW.email_key END::bigint),
+                     WHERE NEW.source = 'triage.email' AND e.email_id = CASE WHEN NEW.email_key ~ '^[0-9]{1,18}$' THEN NEW.email_key END::bigint),
         'label', coalesce(NEW.human_label, NEW.predicted_label), 'by', CASE WHEN NEW.human_label IS NULL THEN 'model' ELSE 'person' END,
         'confidence', NEW.confidence);
     IF octet_length(message::text) > most THEN

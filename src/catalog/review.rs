@@ -11,6 +11,11 @@ use crate::settings;
 /// Between the key that an email had and what tells it from the one that has it now.
 const ASIDE: char = '\u{1}';
 
+/// Whether a review's key is one that another email has by now: its own email is gone.
+pub fn is_aside(key: &str) -> bool {
+    key.contains(ASIDE)
+}
+
 /// One row of `triage.review`.
 #[derive(Debug, Clone)]
 pub struct Review {

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use pg_triage_core::tokenizer::MAX_TEXT_BYTES;
 use pgrx::{PgSqlErrorCode as Code, pg_sys};
 
+use super::review::is_aside;
 use super::{DEFAULT_CLASSIFIER, Writer};
 use crate::error::{SqlResult, report};
 use crate::pg::{self, Attached};
@@ -183,7 +184,7 @@ impl Writer<'_, '_> {
         key: &str,
         if_locked: IfLocked,
     ) -> SqlResult<Option<Email>> {
-        if !source.attached {
+        if !source.attached || is_aside(key) {
             return Ok(None);
         }
         let Some(place) = pg::place_of(source.relation, source.id) else {

@@ -158,7 +158,20 @@ SELECT triage.detach('triage.email'), triage.attach('triage.email', ARRAY['heade
 SELECT triage.detach('triage.email'), triage.attach('triage.email', ARRAY['subject', 'body'], 'label', 'email_id');
 SELECT triage.attach('triage.email', ARRAY['body'], 'label', 'email_id');
 
-DROP TABLE mail;
+-- A row takes the key of one that was deleted: both reviews can be decided about, announced or not.
+SET pg_triage.notify = on;
+SELECT triage.attach('triage.email', ARRAY['header', 'subject', 'body'], 'label', 'email_id') IS NOT NULL AS attached;
+CREATE TABLE reused (id bigint PRIMARY KEY, body text, label text);
+SELECT triage.attach('reused', ARRAY['body'], 'label') IS NOT NULL AS attached;
+INSERT INTO reused VALUES (1, 'the parcel was sent'), (2, 'nothing to read');
+DELETE FROM reused WHERE id = 1;
+UPDATE reused SET id = 1 WHERE id = 2;
+SELECT email_key, label, predicted_label FROM triage.reused_queue;
+SELECT count(triage.correct(review_id, 'billing')) AS corrected FROM triage.review WHERE source = 'public.reused';
+SELECT email_key, label, human_label FROM triage.reused_queue;
+SELECT id, label FROM reused;
+
+DROP TABLE reused, mail CASCADE;
 DROP FUNCTION raw;
 DROP EXTENSION pg_triage CASCADE;
 CREATE EXTENSION pg_triage;
