@@ -26,7 +26,7 @@ use scan::Scan;
 
 /// Changes whenever the same text would give other features; part of every key's seed and
 /// of every stored state and model.
-pub const TOKENIZER_VERSION: u64 = 3;
+pub const TOKENIZER_VERSION: u64 = 2;
 
 /// Text beyond this many bytes, as given or as folded, is not read: the cost of one message
 /// stays bounded.
