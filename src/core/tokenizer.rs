@@ -661,16 +661,16 @@ mod tests {
     #[test]
     fn keys_are_stable() {
         let keys = |text| Tokenizer::default().features(text).content_hash();
-        assert_eq!(keys("Payment failed"), 12_339_135_951_726_918_028);
+        assert_eq!(keys("Payment failed"), 1_931_556_026_131_410_800);
         assert_eq!(
             keys("Your INVOICE\nsee http://pay.example.org/now, ask a@b.de, überweisen\n> 請求書"),
-            519_903_916_696_830_579
+            7_209_341_461_368_437_524
         );
         assert_eq!(
             keys(
                 "From: Ann <ann@mail.example.org>\nList-Id: dev.example.org\nX-Mailer: Some Mail 5\nAttached: a.pdf application/pdf\nlate\norder"
             ),
-            12_683_778_457_910_623_200
+            7_172_371_978_039_204_517
         );
     }
 
