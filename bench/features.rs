@@ -16,8 +16,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use pg_triage_core::tokenizer::Kinds;
-use pg_triage_core::{
+use pg_triage_classifier::tokenizer::Kinds;
+use pg_triage_classifier::{
     Features, Model, ParamGuard, ScoreForm, State, Tokenizer, Trainer, fold_label, never_cancelled,
 };
 use serde_json::Value;

@@ -13,8 +13,8 @@ use std::process::{Command, Stdio};
 use std::rc::Rc;
 use std::time::Instant;
 
-use pg_triage_core::artifact::{Header, Kind};
-use pg_triage_core::{
+use pg_triage_classifier::artifact::{Header, Kind};
+use pg_triage_classifier::{
     CellCounts, Features, Live, Model, ParamGuard, State, Tokenizer, Trainer, never_cancelled,
 };
 use serde_json::Value;
@@ -106,7 +106,7 @@ fn model(state: &mut State, residuals: bool) -> Result<(Model, Vec<u8>)> {
 fn counts(bytes: &[u8]) -> Result<Rc<CellCounts>> {
     let header = Header::read(bytes, Kind::Model)?;
     let mut read =
-        |range: std::ops::Range<usize>| Ok::<_, pg_triage_core::Error>(bytes[range].to_vec());
+        |range: std::ops::Range<usize>| Ok::<_, pg_triage_classifier::Error>(bytes[range].to_vec());
     Ok(Rc::new(CellCounts::read(
         &header,
         &mut read,

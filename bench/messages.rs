@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use pg_triage_core::message::{Limits, Message, content_hash, parse};
+use pg_triage_mail::{Limits, Message, content_hash, parse};
 use serde_json::json;
 
 /// Passes over the files when timing.

@@ -7,8 +7,8 @@ use std::error::Error;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use pg_triage_core::message::{self, Limits};
-use pg_triage_core::never_cancelled;
+use pg_triage_mail::Limits;
+use pg_triage_mail::never_cancelled;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let [file, seconds] = std::env::args()
@@ -24,7 +24,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let start = Instant::now();
     while rounds == 0 || start.elapsed() < least {
         for raw in &messages {
-            black_box(message::parse(raw, &Limits::default(), &never_cancelled));
+            black_box(pg_triage_mail::parse(
+                raw,
+                &Limits::default(),
+                &never_cancelled,
+            ));
         }
         rounds += 1;
     }

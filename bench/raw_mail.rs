@@ -1,4 +1,4 @@
-//! What header lines are worth: `cargo run --release -p pg_triage_core --example raw_mail`.
+//! What header lines are worth: `cargo run --release -p pg_triage_classifier --example raw_mail`.
 //!
 //! The raw messages of the SpamAssassin public corpus, with all header lines, with some, and
 //! with none; once as they are, and once without the header fields of mailing lists, which
@@ -23,11 +23,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::rc::Rc;
 
-use pg_triage_core::artifact::{Header, Kind};
-use pg_triage_core::message::{self, Limits, Message};
-use pg_triage_core::{
+use pg_triage_classifier::artifact::{Header, Kind};
+use pg_triage_classifier::{
     CellCounts, Features, Live, Model, ParamGuard, State, Tokenizer, Trainer, never_cancelled,
 };
+use pg_triage_mail::{Limits, Message};
 use sha2::{Digest, Sha256};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -173,7 +173,8 @@ fn train(state: &mut State) -> Result<Live> {
         .check()?
         .fit_state(state, &never_cancelled)?;
     let header = Header::read(&bytes, Kind::Model)?;
-    let mut read = |range: Range<usize>| Ok::<_, pg_triage_core::Error>(bytes[range].to_vec());
+    let mut read =
+        |range: Range<usize>| Ok::<_, pg_triage_classifier::Error>(bytes[range].to_vec());
     let counts = CellCounts::read(&header, &mut read, &never_cancelled)?;
     let mut live = Live::new(Rc::new(Model::from_bytes(bytes.clone(), &never_cancelled)?));
     live.set_counts(Rc::new(counts));
@@ -231,7 +232,7 @@ fn main() -> Result<()> {
                 true => without_list_fields(&mail.bytes),
                 false => mail.bytes.clone(),
             })
-            .map(|raw| message::parse(&raw, &Limits::default(), &never_cancelled))
+            .map(|raw| pg_triage_mail::parse(&raw, &Limits::default(), &never_cancelled))
             .collect();
         for (name, wanted) in ROWS {
             let mut tokenizer = Tokenizer::default();

@@ -8,13 +8,10 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use pg_triage_core::artifact::FORMAT_VERSION;
-use pg_triage_core::tokenizer::TOKENIZER_VERSION;
-use pg_triage_core::{
-    Model, ParamGuard, State, Tokenizer, Trainer,
-    message::{self, Limits},
-    never_cancelled,
-};
+use pg_triage_classifier::artifact::FORMAT_VERSION;
+use pg_triage_classifier::tokenizer::TOKENIZER_VERSION;
+use pg_triage_classifier::{Model, ParamGuard, State, Tokenizer, Trainer, never_cancelled};
+use pg_triage_mail::Limits;
 use sha2::{Digest, Sha256};
 
 type AnyResult<T> = Result<T, Box<dyn std::error::Error>>;
@@ -45,7 +42,7 @@ pub fn sample_mails(split: &str) -> AnyResult<Vec<(String, String)>> {
     let mut mails = Vec::new();
     for label in sorted(&root().join("demo/mail").join(split))? {
         for file in sorted(&label)? {
-            let m = message::parse(&fs::read(&file)?, &Limits::default(), &never_cancelled);
+            let m = pg_triage_mail::parse(&fs::read(&file)?, &Limits::default(), &never_cancelled);
             let text = m
                 .subject
                 .map_or(m.body.clone(), |s| format!("{s}\n{}", m.body));

@@ -25,16 +25,6 @@ is_root() {
     [ "$(id -u)" -eq 0 ]
 }
 
-# The version is written once, in Cargo.toml: `pgrx = "=1.2.3"`, or the same in
-# a table (`pgrx = { version = "=1.2.3" }`). cargo-pgrx has to be the same one.
-pgrx_version() {
-    local version
-    version=$(sed -n '/^\[workspace\.dependencies\]/,/^\[/p' "$project/Cargo.toml" |
-        sed -nE 's/^pgrx[[:space:]]*=[[:space:]]*(\{.*version[[:space:]]*=[[:space:]]*)?"=([0-9][^"]*)".*/\2/p')
-    [ -n "$version" ] || die "Cargo.toml has no line pgrx = \"=X.Y.Z\" in [workspace.dependencies]"
-    echo "$version"
-}
-
 # "15" from "PostgreSQL 15.20 (Debian 15.20-0+deb12u1)"
 major_of() {
     "$1" --version | sed -nE 's/^PostgreSQL ([0-9]+).*/\1/p'

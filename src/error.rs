@@ -1,6 +1,6 @@
 //! The only place where an error becomes SQLSTATE, message and hint.
 
-use pg_triage_core::Error;
+use pg_triage_classifier::Error;
 use pgrx::PgSqlErrorCode as Code;
 use pgrx::pg_sys::panic::ErrorReport;
 

@@ -2,8 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pg_triage_core::message::{self, Limits};
-use pg_triage_core::never_cancelled;
+use pg_triage_mail::{self, Limits};
+use pg_triage_classifier::never_cancelled;
 
 const HEAD: &[u8] = b"Content-Type: text/html; charset=utf-8\n\n<p>The first line.</p>";
 

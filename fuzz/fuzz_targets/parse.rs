@@ -2,8 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pg_triage_core::message::{self, Limits, Message};
-use pg_triage_core::{Tokenizer, never_cancelled};
+use pg_triage_mail::{self, Limits, Message};
+use pg_triage_classifier::{Tokenizer, never_cancelled};
 
 /// So small that an input of a kilobyte meets each of them.
 const SMALL: Limits = Limits {

@@ -3,8 +3,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pg_triage_core::message::{self, Limits};
-use pg_triage_core::never_cancelled;
+use pg_triage_mail::{self, Limits};
+use pg_triage_classifier::never_cancelled;
 
 const STACK_BYTES: usize = 512 << 10;
 const REPEATED_BYTES: usize = 100 << 10;

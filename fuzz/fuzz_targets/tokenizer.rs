@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pg_triage_core::Tokenizer;
+use pg_triage_classifier::Tokenizer;
 
 fuzz_target!(|text: &str| {
     let mut tokenizer = Tokenizer::default();

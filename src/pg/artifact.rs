@@ -4,8 +4,8 @@ use std::ffi::CStr;
 use std::ops::Range;
 use std::rc::Rc;
 
-use pg_triage_core::artifact::{HEADER_BYTES, Header, Kind};
-use pg_triage_core::{CellCounts, Model};
+use pg_triage_classifier::artifact::{HEADER_BYTES, Header, Kind};
+use pg_triage_classifier::{CellCounts, Model};
 use pgrx::datum::{DatumWithOid, Internal};
 use pgrx::{PgMemoryContexts, PgSqlErrorCode as Code, pg_sys, varlena};
 
@@ -123,8 +123,8 @@ impl RawValue {
     /// Reads the counts behind a stored model's packed cells.
     pub fn read_counts(self, header: &Header) -> SqlResult<CellCounts> {
         struct Failed(pg_sys::panic::ErrorReport);
-        impl From<pg_triage_core::Error> for Failed {
-            fn from(error: pg_triage_core::Error) -> Self {
+        impl From<pg_triage_classifier::Error> for Failed {
+            fn from(error: pg_triage_classifier::Error) -> Self {
                 Self(from_core(error))
             }
         }

@@ -28,14 +28,14 @@ unsafe extern "C-unwind" {
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn pg_triage_launcher_main(argument: pg_sys::Datum) {
     let database = pg_sys::Oid::from(argument.value() as u32);
-    crate::worker::launch((database != pg_sys::InvalidOid).then_some(database));
+    crate::maintenance::worker::launch((database != pg_sys::InvalidOid).then_some(database));
 }
 
 /// Where the server begins a worker; the argument is the database.
 #[pg_guard]
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn pg_triage_worker_main(argument: pg_sys::Datum) {
-    crate::worker::serve(pg_sys::Oid::from(argument.value() as u32));
+    crate::maintenance::worker::serve(pg_sys::Oid::from(argument.value() as u32));
 }
 
 /// Begins a background worker: from here on it can be ended (in the middle of a long statement,

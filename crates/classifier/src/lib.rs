@@ -1,0 +1,55 @@
+//! The classifier of pg_triage, without PostgreSQL.
+//!
+//! Data flows one way: text -> tokens ([`tokenizer`]) -> sorted 64-bit feature keys
+//! ([`Features`]) -> exact integer counts ([`State`]) -> score form and calibration
+//! ([`Trainer`]) -> one packed table ([`Model`]) and what was decided since ([`Live`]) ->
+//! calibrated probabilities.
+//!
+//! Everything stored is a pure function of the *set* of learned emails: the same emails
+//! in any order, split and merged in any way, give the same bytes on every machine.
+//! Long loops call a [`Poll`] callback, so that a host can cancel them; the callback may
+//! unwind.
+#![forbid(unsafe_code)]
+
+pub mod artifact;
+mod audit;
+mod baseline;
+mod calibration;
+mod counts;
+mod error;
+mod evaluation;
+mod fit;
+pub mod gate;
+mod labels;
+mod live;
+mod math;
+mod model;
+mod naive_bayes;
+mod residual;
+mod sample;
+mod state;
+pub mod tokenizer;
+mod train;
+
+pub use audit::{Auditor, Contradiction};
+pub use calibration::Calibration;
+pub use error::{Error, Result, probe};
+pub use evaluation::Metrics;
+pub use fit::Fit;
+pub use labels::{MAX_LABEL_BYTES, MAX_LABELS, fold_label};
+pub use linfa::ParamGuard;
+pub use live::{Explanation, Judgement, Live, LiveLabel};
+pub use model::{CellCounts, Model, ModelMeta, Scored};
+pub use naive_bayes::{NaiveBayes, ScoreForm, Scores};
+pub use residual::Step;
+pub use sample::sample_priority;
+pub use state::{LabelCounts, State};
+pub use tokenizer::{Features, Tokenizer};
+pub use train::{JUDGED_DOCUMENTS, Messages, Trainer, TrainerParams, TrainerValidParams};
+
+/// Called between bounded pieces of work (a few milliseconds at most), so that a host can
+/// stop a long computation by unwinding.
+pub type Poll<'a> = &'a dyn Fn();
+
+/// A [`Poll`] that never stops anything.
+pub fn never_cancelled() {}

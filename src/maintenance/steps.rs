@@ -1,0 +1,196 @@
+//! What is due, done one step at a time: what `sql/maintain.sql` declares.
+
+use std::time::{Duration, Instant};
+
+use pgrx::iter::TableIterator;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::{PgSqlErrorCode as Code, name, pg_extern};
+
+use crate::error::{SqlResult, report};
+use crate::store::maintenance::Due;
+use crate::store::{self, Writer};
+use crate::training::challenger::Making;
+use crate::{pg, review::attach, review::decide, settings};
+
+/// One call begins no step after this: its transaction should not be long.
+const TIME_FOR_STEPS: Duration = Duration::from_secs(20);
+
+/// Rows that one step classifies.
+const ROWS_AT_ONCE: i64 = 2000;
+
+/// Changes of reviews that one step counts.
+const CHANGES_AT_ONCE: i64 = 100_000;
+
+/// A step that has begun.
+pub struct Claim {
+    job: i64,
+    due: Due,
+}
+
+/// Finds the next step that is due, and writes down that it begins. `None` if nothing is, or
+/// another session is at it.
+pub fn claim() -> SqlResult<Option<Claim>> {
+    if !pg::worker::maintain_alone() {
+        return Ok(None);
+    }
+    store::write(c"triage.maintain()", |w| {
+        w.check_not_replicated()?;
+        w.end_stale_jobs()?;
+        let Some(due) = w.next_due()? else {
+            return Ok(None);
+        };
+        let job = w.begin_job(&due)?;
+        Ok(job.map(|job| Claim { job, due }))
+    })
+}
+
+/// Does the step, or reads what is needed for it if it takes long: then [`finish`] follows,
+/// in another transaction, after [`Making::make`] in none. A step that fails is no error here:
+/// it is written down.
+pub fn begin(claim: &Claim) -> SqlResult<Option<Making>> {
+    if !is_mine(claim)? {
+        return Ok(None);
+    }
+    pg::report_activity(&match &claim.due.classifier {
+        Some(classifier) => format!("{} {classifier}: {}", claim.due.step, claim.due.reason),
+        None => format!("{}: {}", claim.due.step, claim.due.reason),
+    });
+    let begun = pg::catching(|| step(&claim.due));
+    let outcome = match begun {
+        Ok(Outcome::Making(making)) => {
+            progress(1)?;
+            return Ok(Some(making));
+        }
+        Ok(Outcome::Done(result)) => Ok(result),
+        Err(error) => Err(error),
+    };
+    end(claim, &outcome)?;
+    Ok(None)
+}
+
+/// Writes what [`Making::make`] has made.
+pub fn finish(claim: &Claim, making: Making, made: SqlResult<()>) -> SqlResult<()> {
+    if !is_mine(claim)? {
+        return Ok(());
+    }
+    progress(2)?;
+    let outcome = match made {
+        Ok(()) => pg::catching(|| making.settle()),
+        Err(error) => Err(error.message().to_owned()),
+    };
+    end(claim, &outcome)
+}
+
+/// Whether it has not been taken over: the lock is gone if the process has ended.
+fn is_mine(claim: &Claim) -> SqlResult<bool> {
+    store::write(c"triage.maintain()", |w| w.is_running(claim.job))
+}
+
+/// Of the three parts that a long step has.
+fn progress(done: i64) -> SqlResult<()> {
+    store::write(c"triage.maintain()", |w| w.progress(done, 3))
+}
+
+fn end(claim: &Claim, outcome: &Result<String, String>) -> SqlResult<()> {
+    store::write(c"triage.maintain()", |w| w.end_job(claim.job, outcome))
+}
+
+enum Outcome {
+    Done(String),
+    Making(Making),
+}
+
+fn step(due: &Due) -> SqlResult<Outcome> {
+    let classifier = due.classifier.as_deref().unwrap_or_default();
+    match due.step.as_str() {
+        "train" => Making::training(classifier, &due.reason).map(Outcome::Making),
+        "calibrate" => Ok(match Making::calibrating(classifier)? {
+            Ok(making) => Outcome::Making(making),
+            Err(reason) => Outcome::Done(reason),
+        }),
+        step => store::write(c"triage.maintain()", |w| match step {
+            "fold" => fold(w, classifier),
+            "classify" => classify(w, classifier),
+            "tally" => tally(w),
+            "audit" if settings::audit_rate() == 0.0 => Ok("pg_triage.audit_rate is 0".to_owned()),
+            "audit" => Ok(format!("{} emails drawn", w.draw_missing_audits()?)),
+            "watch" => w.watch(),
+            "retain" => retain(w),
+            _ => Ok("unknown step".to_owned()),
+        })
+        .map(Outcome::Done),
+    }
+}
+
+fn fold(w: &mut Writer, classifier: &str) -> SqlResult<String> {
+    if !w.try_lock_base(classifier)? {
+        // A failure, so that it is not tried again at once.
+        return Err(report(
+            Code::ERRCODE_LOCK_NOT_AVAILABLE,
+            format!("classifier \"{classifier}\" is being changed by another session"),
+        ));
+    }
+    let folded = decide::fold(w, classifier)?;
+    Ok(format!("{folded} decisions"))
+}
+
+fn classify(w: &mut Writer, classifier: &str) -> SqlResult<String> {
+    let mut labelled = 0;
+    for source in w.attachments(None)? {
+        if source.classifier == classifier && labelled < ROWS_AT_ONCE {
+            labelled += attach::classify_rows(w, &source, ROWS_AT_ONCE - labelled)?;
+            w.progress(labelled, ROWS_AT_ONCE)?;
+        }
+    }
+    Ok(format!("{labelled} rows"))
+}
+
+fn tally(w: &mut Writer) -> SqlResult<String> {
+    let counted = w.fold_tally(CHANGES_AT_ONCE)?;
+    Ok(format!("{counted} changes"))
+}
+
+fn retain(w: &mut Writer) -> SqlResult<String> {
+    let [versions, jobs, alerts] = w.retain(settings::keep_versions(), settings::keep_jobs())?;
+    Ok(format!(
+        "deleted {versions} versions, {jobs} jobs, {alerts} alerts"
+    ))
+}
+
+// pgrx reads the columns off the type.
+#[allow(clippy::type_complexity)]
+#[pg_extern(sql = false)]
+fn maintain(
+    most: Option<i32>,
+) -> Result<
+    TableIterator<
+        'static,
+        (
+            name!(job_id, i64),
+            name!(step, Option<String>),
+            name!(classifier, Option<String>),
+            name!(reason, Option<String>),
+            name!(status, Option<String>),
+            name!(result, Option<String>),
+            name!(error, Option<String>),
+            name!(seconds, Option<f64>),
+        ),
+    >,
+    ErrorReport,
+> {
+    let most = most.map_or(usize::MAX, |most| most.max(0) as usize);
+    let begun = Instant::now();
+    let mut done = Vec::new();
+    while done.len() < most && begun.elapsed() < TIME_FOR_STEPS {
+        pg::check_for_interrupts();
+        let Some(claim) = claim()? else {
+            break;
+        };
+        if let Some(mut making) = begin(&claim)? {
+            let made = making.make();
+            finish(&claim, making, made)?;
+        }
+        done.push(store::as_owner(|w| w.job(claim.job))?);
+    }
+    Ok(TableIterator::new(done))
+}

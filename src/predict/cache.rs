@@ -1,0 +1,170 @@
+//! A session's models: what a classifier answers with under the current snapshot.
+//!
+//! Every change of `triage.classifier`, `label`, `model`, `activation`, `base`, `pending` or
+//! `source` invalidates the
+//! relation cache entry of `triage.model_signal`, a table that holds nothing and that no
+//! plan depends on. The message arrives at commit, on standbys at replay, in the changing
+//! session at once, and again at its rollback. It says only *that* something changed;
+//! which version and which decisions count is always read under the caller's snapshot, so a
+//! statement, a cursor or a REPEATABLE READ transaction keeps what it can see, and decisions
+//! that are not committed, or were rolled back, are nobody else's.
+
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+
+use pg_triage_classifier::Live;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::{PgSqlErrorCode as Code, notice};
+
+use crate::error::{SqlResult, report};
+use crate::pg::{self, SnapshotTime};
+use crate::store::{self, Look};
+
+/// A model in use.
+#[derive(Clone)]
+pub struct Active {
+    /// The model with the decisions since.
+    pub live: Live,
+    /// Its labels in class order, spelled as in `triage.label`.
+    pub labels: Vec<String>,
+    /// Its version; `None` while only decisions are known.
+    pub version: Option<i32>,
+    /// Below which confidence a person should see a prediction.
+    pub review_below: f64,
+    /// The decisions that `live` holds beyond its base.
+    pub applied: HashSet<i64>,
+    /// The version whose steps count, 0 for none.
+    pub steps_of: i64,
+    /// Which installation of the extension it was read from: numbers start again in the next.
+    pub installation: pgrx::pg_sys::Oid,
+}
+
+/// When an entry was read, in terms that later snapshots can be compared with.
+struct AsOf {
+    invalidations: u64,
+    snapshot: SnapshotTime,
+    /// The snapshot is no older than the last invalidation received: what it showed holds
+    /// for every later one too, until the next invalidation.
+    settled: bool,
+}
+
+impl AsOf {
+    fn covers(&self, invalidations: u64, snapshot: SnapshotTime) -> bool {
+        self.invalidations == invalidations
+            && (snapshot == self.snapshot || self.settled && snapshot.is_not_before(self.snapshot))
+    }
+}
+
+struct Entry {
+    as_of: AsOf,
+    active: Option<Rc<Active>>,
+}
+
+#[derive(Default)]
+struct Cache {
+    entries: HashMap<String, Entry>,
+    /// The last invalidation noticed, and a snapshot time that is later than it.
+    noticed: Option<(u64, SnapshotTime)>,
+    told_how_to_start: bool,
+}
+
+thread_local! {
+    static CACHE: RefCell<Cache> = RefCell::default();
+}
+
+/// The model that `classifier` answers with now; `None`, with one notice per session, if it
+/// has none yet.
+pub fn active_model(classifier: &str) -> SqlResult<Option<Rc<Active>>> {
+    match known_model(classifier) {
+        Some(active) => Ok(active),
+        None => read(store::comparable_name(classifier)),
+    }
+}
+
+/// The same where the session knows it without reading a table.
+pub fn known_model(classifier: &str) -> Option<Option<Rc<Active>>> {
+    let classifier = store::comparable_name(classifier);
+    let invalidations = pg::invalidations();
+    let snapshot = pg::snapshot_time()?;
+    // The borrow must not span calls into the server: they can unwind.
+    CACHE.with_borrow(|cache| {
+        let entry = cache.entries.get(classifier)?;
+        let current = entry.as_of.covers(invalidations, snapshot);
+        current.then(|| entry.active.clone())
+    })
+}
+
+fn read(classifier: &str) -> SqlResult<Option<Rc<Active>>> {
+    let signal = store::signal_relation()?;
+    pg::watch_relation(signal);
+    // Before the look, so that what arrives during it makes the entry stale.
+    let invalidations = pg::invalidations();
+    let snapshot = pg::snapshot_time().ok_or_else(no_snapshot)?;
+    let settled = later_than(invalidations).is_some_and(|noticed| snapshot.is_not_before(noticed));
+    // Taken out, so that it can be brought up to date in place. Another call may hold it, too.
+    let stale = CACHE.with_borrow_mut(|c| c.entries.remove(classifier));
+    let known = stale
+        .and_then(|entry| entry.active)
+        .map(Rc::unwrap_or_clone);
+    let active = match store::read_active(signal, classifier, known)? {
+        Look::Active(active) => Some(Rc::new(active)),
+        Look::NoModel { stored } => {
+            tell_how_to_start(classifier, stored);
+            None
+        }
+    };
+    let as_of = AsOf {
+        invalidations,
+        snapshot,
+        settled,
+    };
+    CACHE.with_borrow_mut(|c| {
+        let entry = Entry {
+            as_of,
+            active: active.clone(),
+        };
+        c.entries.insert(classifier.to_owned(), entry);
+    });
+    Ok(active)
+}
+
+fn tell_how_to_start(classifier: &str, stored: Option<String>) {
+    // Each parallel worker is a session of its own.
+    if pg::is_parallel_worker()
+        || CACHE.with_borrow_mut(|c| std::mem::replace(&mut c.told_how_to_start, true))
+    {
+        return;
+    }
+    let quoted = classifier.replace('\'', "''");
+    match stored {
+        Some(version) => notice!(
+            "classifier \"{classifier}\" has no active model: SELECT triage.activate('{quoted}', {version})"
+        ),
+        None => notice!(
+            "classifier \"{classifier}\" has no model yet: \
+             SELECT triage.deploy('{quoted}', train_classifier(body, label)) FROM your_table"
+        ),
+    }
+}
+
+/// A snapshot time later than the invalidations received so far. It is taken once for each,
+/// so that a busy server does not move it away from the statements that follow.
+fn later_than(invalidations: u64) -> Option<SnapshotTime> {
+    let noticed = CACHE.with_borrow(|c| c.noticed);
+    match noticed {
+        Some((then, time)) if then == invalidations => Some(time),
+        _ => {
+            let latest = pg::latest_snapshot_time()?;
+            CACHE.with_borrow_mut(|c| c.noticed = Some((invalidations, latest)));
+            Some(latest)
+        }
+    }
+}
+
+fn no_snapshot() -> ErrorReport {
+    report(
+        Code::ERRCODE_INTERNAL_ERROR,
+        "classification was called without a snapshot",
+    )
+}

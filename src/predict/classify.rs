@@ -1,0 +1,122 @@
+//! Reading: `classify_email`, its scores, `classify_with`, and the tokenizer.
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+
+use pg_triage_classifier::{Features, Tokenizer};
+use pgrx::iter::TableIterator;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::{name, pg_extern, pg_sys};
+
+use crate::error::SqlResult;
+use crate::predict::cache::Active;
+use crate::store::review::Prediction;
+use crate::{pg, predict::cache};
+
+const TOKENS_PER_POLL: usize = 16_384;
+
+thread_local! {
+    static TOKENIZER: RefCell<Tokenizer> = RefCell::default();
+}
+
+/// What a classifier sees in a text.
+pub fn features(body: &str) -> SqlResult<Features> {
+    pg::probe_for_text(Tokenizer::memory(body))?;
+    Ok(TOKENIZER.with_borrow_mut(|t| t.features(body)))
+}
+
+#[pg_extern(sql = false)]
+fn classify_email(body: &str, classifier: &str) -> SqlResult<Option<String>> {
+    let Some(active) = cache::active_model(classifier)? else {
+        return Ok(None);
+    };
+    let best = active
+        .live
+        .classify(&features(body)?, &pg::check_for_interrupts);
+    Ok(best.map(|best| active.labels[best.class].clone()))
+}
+
+/// The two best labels of an email, and how sure they are.
+pub fn predict(active: &Active, features: &Features) -> Prediction {
+    let judgement = active.live.judge(features, &pg::check_for_interrupts);
+    let at = |rank: usize| {
+        let scored = judgement.ranked.get(rank)?;
+        Some((active.labels[scored.class].clone(), scored.probability))
+    };
+    let (label, confidence) = at(0).unzip();
+    let (second_label, second_confidence) = at(1).unzip();
+    Prediction {
+        unknown_share: label.is_some().then_some(judgement.unknown_share),
+        label,
+        confidence,
+        second_label,
+        second_confidence,
+        version: active.version,
+        review_below: active.review_below,
+    }
+}
+
+#[pg_extern(sql = false)]
+fn classify_email_scores(
+    body: &str,
+    classifier: &str,
+) -> Result<
+    TableIterator<
+        'static,
+        (
+            name!(label, String),
+            name!(probability, f64),
+            name!(rank, i32),
+        ),
+    >,
+    ErrorReport,
+> {
+    let rows: Vec<_> = match cache::active_model(classifier)? {
+        Some(active) => (1..)
+            .zip(
+                active
+                    .live
+                    .rank(&features(body)?, &pg::check_for_interrupts),
+            )
+            .map(|(rank, s)| (active.labels[s.class].clone(), s.probability, rank))
+            .collect(),
+        None => Vec::new(),
+    };
+    Ok(TableIterator::new(rows))
+}
+
+/// Both arguments are read from `fcinfo`: a model is not detoasted for every row.
+#[pg_extern(sql = false)]
+fn classify_with(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Option<String>> {
+    let (Some(model), Some(body)) = (pg::raw_argument(fcinfo, 0), pg::text_argument(&fcinfo, 1))
+    else {
+        return Ok(None);
+    };
+    let model = pg::pinned_model(fcinfo, model)?;
+    let best = model.classify(&features(body)?, &pg::check_for_interrupts);
+    Ok(best.map(|best| best.label.to_owned()))
+}
+
+/// Each token once, in the order in which a reader meets them.
+#[pg_extern(sql = false)]
+fn email_tokens(
+    body: &str,
+) -> Result<TableIterator<'static, (name!(token, String), name!(field, &'static str))>, ErrorReport>
+{
+    // A row takes about as much again.
+    pg::probe_for_text(2 * Tokenizer::memory(body))?;
+    let rows: Vec<_> = TOKENIZER.with_borrow_mut(|t| {
+        let mut seen = HashSet::new();
+        t.tokens(body)
+            .enumerate()
+            .inspect(|(i, _)| {
+                if i % TOKENS_PER_POLL == 0 {
+                    pg::check_for_interrupts();
+                }
+            })
+            .filter(|(_, token)| seen.insert(token.key()))
+            .map(|(_, token)| (token.text.to_owned(), token.field.name()))
+            .collect()
+    });
+    Ok(TableIterator::new(rows))
+}

@@ -1,0 +1,5 @@
+//! Answers: what a text is classified as, how sure that is and why, from the session's models.
+
+pub mod cache;
+pub mod classify;
+mod explain;

@@ -1,0 +1,114 @@
+//! Attaching tables, and labelling what they held before there was a model.
+
+use pgrx::{pg_extern, pg_sys};
+
+use crate::error::SqlResult;
+use crate::store::source::Source;
+use crate::store::{self, Writer};
+use crate::training::versions::{given, given_classifier};
+use crate::{pg, predict::cache, predict::classify, review::rows};
+
+#[pg_extern(sql = false)]
+fn attach(
+    relation: Option<pg_sys::Oid>,
+    text_columns: Option<Vec<Option<String>>>,
+    label_column: Option<&str>,
+    key_column: Option<&str>,
+    classifier: Option<&str>,
+    record_given_labels: Option<bool>,
+) -> SqlResult<i64> {
+    let relation = given(relation, "relation")?;
+    let text_columns = given(text_columns, "text_columns")?;
+    let label_column = given(label_column, "label_column")?;
+    let classifier = given_classifier(classifier)?;
+    let path = pg::setting(c"search_path").unwrap_or_default();
+    // pg_temp comes last: where it is not named, it would be searched first.
+    let mut path: Vec<&str> = path
+        .split(',')
+        .map(str::trim)
+        .filter(|part| !part.is_empty() && part.trim_matches('"') != "pg_temp")
+        .collect();
+    if path.is_empty() {
+        path.push("pg_catalog");
+    }
+    path.push("pg_temp");
+    let path = path.join(", ");
+    store::write(c"triage.attach()", |w| {
+        w.lock_classifier(classifier)?;
+        w.attach(
+            &path,
+            relation,
+            text_columns,
+            label_column,
+            key_column,
+            classifier,
+            record_given_labels.unwrap_or(false),
+        )
+    })
+}
+
+#[pg_extern(sql = false)]
+fn detach(relation: Option<pg_sys::Oid>) -> SqlResult<i32> {
+    let relation = given(relation, "relation")?;
+    store::write(c"triage.detach()", |w| w.detach(relation))
+}
+
+/// Rows classified between two looks at the table.
+const ROWS_AT_ONCE: i64 = 200;
+
+#[pg_extern(sql = false)]
+fn classify_pending(relation: Option<pg_sys::Oid>, most: Option<i32>) -> SqlResult<i64> {
+    let most = i64::from(given(most, "most")?);
+    store::write(c"triage.classify_pending()", |w| {
+        let sources = w.attachments(relation)?;
+        if let Some(relation) = relation {
+            w.check_attached(relation, !sources.is_empty())?;
+        }
+        let mut labelled = 0;
+        for source in sources {
+            labelled += classify_rows(w, &source, most - labelled)?;
+        }
+        Ok(labelled)
+    })
+}
+
+/// Labels rows of one table, at most so many; returns how many.
+pub fn classify_rows(w: &mut Writer, source: &Source, most: i64) -> SqlResult<i64> {
+    let Some(active) = cache::active_model(&source.classifier)? else {
+        return Ok(0);
+    };
+    let Some(place) = pg::place_of(source.relation, source.id) else {
+        return Ok(0);
+    };
+    let (mut labelled, mut last) = (0, None);
+    while labelled < most {
+        let wanted = (most - labelled).min(ROWS_AT_ONCE);
+        let rows = w.unlabelled(source, &place, last.as_deref(), wanted)?;
+        let Some((key, _)) = rows.last() else {
+            break;
+        };
+        last = Some(key.clone());
+        for (key, text) in rows {
+            pg::check_for_interrupts();
+            let prediction = classify::predict(&active, &classify::features(&text)?);
+            let Some(label) = &prediction.label else {
+                continue;
+            };
+            // One row that does not take its label must not stop the others.
+            let written = pg::catching(|| {
+                let written = w.write_label(source, &place, &key, Some(label))?;
+                if written {
+                    w.complete_review(&source.name, &key, &source.classifier, &prediction)?;
+                }
+                Ok(written)
+            });
+            match written {
+                Ok(written) => labelled += i64::from(written),
+                Err(message) => {
+                    rows::warn_once(&format!("email \"{key}\" in {}: {message}", source.name));
+                }
+            }
+        }
+    }
+    Ok(labelled)
+}

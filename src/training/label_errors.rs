@@ -1,0 +1,102 @@
+//! Human labels that the rest of the ledger contradicts: what `sql/suspects.sql` declares.
+
+use std::rc::Rc;
+
+use pg_triage_classifier::{Contradiction, Trainer};
+use pgrx::iter::TableIterator;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::{name, pg_extern};
+
+use crate::error::{SqlResult, from_core};
+use crate::pg::check_for_interrupts;
+use crate::store::{self, Writer, ledger};
+
+/// Most that are listed: a person reads from the top, and memory is bounded.
+const MOST: usize = 10_000;
+
+/// The worst so far.
+#[derive(Default)]
+struct Worst(Vec<(i64, Contradiction)>);
+
+impl Worst {
+    fn add(&mut self, decision_id: i64, found: Contradiction) {
+        self.0.push((decision_id, found));
+        if self.0.len() >= 2 * MOST {
+            self.keep();
+        }
+    }
+
+    /// Worst first; of equals the older decision.
+    fn keep(&mut self) {
+        let by_margin = |a: &Contradiction, b: &Contradiction| b.margin.total_cmp(&a.margin);
+        self.0
+            .sort_unstable_by(|(id, a), (other, b)| by_margin(a, b).then(id.cmp(other)));
+        self.0.truncate(MOST);
+    }
+}
+
+// pgrx reads the columns off the type.
+#[allow(clippy::type_complexity)]
+#[pg_extern(sql = false)]
+fn find_suspects(
+    classifier: &str,
+) -> Result<
+    TableIterator<
+        'static,
+        (
+            name!(decision_id, i64),
+            name!(label, String),
+            name!(label_probability, f64),
+            name!(suggested_label, String),
+            name!(suggested_probability, f64),
+            name!(margin, f64),
+        ),
+    >,
+    ErrorReport,
+> {
+    let classifier = store::comparable_name(classifier);
+    let (worst, labels) = store::under_snapshot(|w| suspects(w, classifier))?;
+    let labels = Rc::new(labels);
+    Ok(TableIterator::new(worst.0.into_iter().map(
+        move |(decision_id, found)| {
+            (
+                decision_id,
+                labels[found.label].clone(),
+                found.probability,
+                labels[found.suggested].clone(),
+                found.suggested_probability,
+                found.margin,
+            )
+        },
+    )))
+}
+
+/// The suspects, and the labels that they speak of.
+fn suspects(w: &mut Writer, classifier: &str) -> SqlResult<(Worst, Vec<String>)> {
+    w.check_classifier(classifier)?;
+    let mut base = w.read_base(classifier)?;
+    w.add_pending(classifier, &mut base)?;
+    w.complete_sample(classifier, base.learned(), true)?;
+    let mut worst = Worst::default();
+    let auditor = Trainer::auditor(base.learned(), &check_for_interrupts).map_err(from_core)?;
+    let Some(auditor) = auditor else {
+        return Ok((worst, Vec::new()));
+    };
+    let mut place = Some(ledger::START);
+    while let Some(from) = place {
+        let (decisions, next) = w.in_force(classifier, from)?;
+        for decision in decisions {
+            check_for_interrupts();
+            let found = auditor
+                .contradiction(&decision.features, &decision.label)
+                .map_err(from_core)?;
+            if let Some(found) = found {
+                worst.add(decision.decision_id, found);
+            }
+        }
+        place = next;
+    }
+    worst.keep();
+    let labels = w.spelled(classifier, auditor.labels())?;
+    Ok((worst, labels))
+}

@@ -1,0 +1,361 @@
+//! From decisions to models: import of labelled history, folding, training, erasure.
+
+use std::collections::HashMap;
+
+use pg_triage_classifier::tokenizer::MAX_TEXT_BYTES;
+use pgrx::{PgSqlErrorCode as Code, Spi, notice, pg_extern, pg_sys};
+
+use crate::error::{SqlResult, from_core, report, unknown};
+use crate::pg::{self, check_for_interrupts};
+use crate::review::decide::{self, given_label};
+use crate::session::{self, Actor};
+use crate::store::base::Base;
+use crate::store::ledger::Decision;
+use crate::store::{self, Writer};
+use crate::training::retrain::train_version;
+use crate::training::versions::{given, given_classifier};
+use crate::{predict::classify, training::aggregates};
+
+/// Rows read and learned between two looks at memory and interrupts.
+const ROWS_AT_ONCE: i64 = 500;
+const ROWS_PER_NOTICE: i64 = 10_000;
+
+/// What an import has done so far.
+struct Import<'a> {
+    classifier: &'a str,
+    source: &'a str,
+    actor: Actor,
+    batch: i64,
+    base: Base,
+    /// Labels as given and as stored.
+    labels: HashMap<String, String>,
+    learned: i64,
+    decided: i64,
+    predicted: i64,
+    empty: i64,
+}
+
+#[pg_extern(sql = false)]
+fn learn_from(
+    classifier: Option<&str>,
+    relation: Option<pg_sys::Oid>,
+    text_columns: Option<Vec<Option<String>>>,
+    label_column: Option<&str>,
+) -> SqlResult<i64> {
+    let classifier = given_classifier(classifier)?;
+    let relation = given(relation, "relation")?;
+    let text_columns = given(text_columns, "text_columns")?;
+    let label_column = given(label_column, "label_column")?;
+    let actor = Actor::new(None);
+    let (query, source, counts, base, batch) = store::write(c"triage.learn_from()", |w| {
+        w.lock_classifier(classifier)?;
+        w.lock_base(classifier)?;
+        let (query, source, counts) =
+            w.history(relation, &text_columns, label_column, MAX_TEXT_BYTES + 1)?;
+        w.register_source(&source, classifier, relation)?;
+        let mut base = w.read_base(classifier)?;
+        w.take_pending(classifier, &mut base)?;
+        session::begin_batch();
+        let batch = session::batch(|| w.next_batch())?;
+        Ok((query, source, counts, base, batch))
+    })?;
+    let mut import = Import {
+        classifier,
+        source: &source,
+        actor,
+        batch,
+        base,
+        labels: HashMap::new(),
+        learned: 0,
+        decided: 0,
+        predicted: 0,
+        empty: 0,
+    };
+    // With the caller's rights: who may not read a table cannot learn from it either. What is
+    // executed there must not fold or train meanwhile.
+    session::holding_base(|| {
+        Spi::connect_mut(|client| {
+            let rows = pg::execute_once(client, &counts)?;
+            let found = (0..rows.len()).filter_map(|row| rows.text(row, 1).zip(rows.text(row, 2)));
+            import.add_labels(found.collect())?;
+            let cursor = client
+                .try_open_cursor_mut(query.as_str(), &[])
+                .map_err(store::from_spi)?;
+            let name = cursor.detach_into_name();
+            let fetch = format!(
+                "FETCH {ROWS_AT_ONCE} FROM {}",
+                pgrx::spi::quote_identifier(&name)
+            );
+            loop {
+                check_for_interrupts();
+                let rows = pg::execute_once(client, &fetch)?;
+                if rows.len() == 0 {
+                    break;
+                }
+                let mails = (0..rows.len())
+                    .map(|row| (rows.text(row, 1), rows.text(row, 2), rows.text(row, 3)));
+                let before = import.learned / ROWS_PER_NOTICE;
+                store::as_owner(|w| {
+                    for (key, text, label) in mails {
+                        import.take(w, key, text.unwrap_or_default(), label)?;
+                    }
+                    aggregates::check_memory(import.base.learned())
+                })?;
+                if import.learned / ROWS_PER_NOTICE > before {
+                    notice!("{} emails learned so far", import.learned);
+                }
+            }
+            pg::execute_once(
+                client,
+                &format!("CLOSE {}", pgrx::spi::quote_identifier(&name)),
+            )?;
+            Ok::<_, pg_sys::panic::ErrorReport>(())
+        })
+    })?;
+    import.finish()
+}
+
+impl Import<'_> {
+    /// Adds the labels, the most frequent spelling of each first, and says which are new.
+    fn add_labels(&mut self, found: Vec<(String, String)>) -> SqlResult<()> {
+        const SHOWN: usize = 20;
+        let mut added = Vec::new();
+        store::as_owner(|w| {
+            for (given, count) in &found {
+                let Some(given) = given_label(Some(given)) else {
+                    continue;
+                };
+                let known = w.has_label(self.classifier, given)?;
+                let label = w.add_label(self.classifier, given, None)?;
+                if !known {
+                    added.push(format!("{label} ({count})"));
+                }
+                self.labels.insert(given.to_owned(), label);
+            }
+            Ok(())
+        })?;
+        let more = match added.len().saturating_sub(SHOWN) {
+            0 => String::new(),
+            n => format!(" and {n} more"),
+        };
+        added.truncate(SHOWN);
+        if !added.is_empty() {
+            notice!("new labels: {}{more}", added.join(", "));
+        }
+        Ok(())
+    }
+
+    fn take(
+        &mut self,
+        w: &mut Writer,
+        key: Option<String>,
+        text: String,
+        label: Option<String>,
+    ) -> SqlResult<()> {
+        let Some(given) = given_label(label.as_deref()) else {
+            self.empty += 1;
+            return Ok(());
+        };
+        if let Some(key) = &key
+            && let Some(review) = w.review_of(self.source, key, self.classifier, true)?
+        {
+            match review.human_label {
+                Some(_) => self.decided += 1,
+                None => self.predicted += 1,
+            }
+            return Ok(());
+        }
+        let given_label = label.as_deref();
+        let label = match self.labels.get(given) {
+            Some(label) => label.clone(),
+            None => {
+                let label = w.add_label(self.classifier, given, None)?;
+                self.labels.insert(given.to_owned(), label.clone());
+                label
+            }
+        };
+        let features = classify::features(&text)?;
+        let review_id = match &key {
+            Some(key) => {
+                let email = (self.source, key.as_str(), self.classifier);
+                match w.insert_decided(email, &label, given_label, &self.actor)? {
+                    Some(review_id) => Some(review_id),
+                    None => {
+                        self.decided += 1;
+                        return Ok(());
+                    }
+                }
+            }
+            None => None,
+        };
+        let decision = Decision {
+            review_id,
+            classifier: self.classifier,
+            kind: "import",
+            old_label: None,
+            new_label: Some(&label),
+            predicted_label: None,
+            confidence: None,
+            model_version: None,
+            note: None,
+            door: "import",
+            replaces: None,
+            undoes: None,
+            features: Some(&features),
+            step: None,
+        };
+        let (id, _) = w.append(&decision, &self.actor, self.batch, false)?;
+        if let Some(review_id) = review_id {
+            w.set_decision(review_id, id)?;
+        }
+        self.base.learn(&features, &label)?;
+        self.learned += 1;
+        Ok(())
+    }
+
+    fn finish(self) -> SqlResult<i64> {
+        for (n, what) in [
+            (self.empty, "without a label"),
+            (self.decided, "that were decided already"),
+            (
+                self.predicted,
+                "that the classifier labelled, and no person confirmed",
+            ),
+        ] {
+            if n > 0 {
+                let rows = if n == 1 { "row" } else { "rows" };
+                notice!("skipped {n} {rows} {what}");
+            }
+        }
+        let (classifier, base, learned) = (self.classifier, self.base, self.learned);
+        store::as_owner(|w| {
+            if !base.has_model() && learned > 0 {
+                train_version(
+                    w,
+                    classifier,
+                    base,
+                    Some("first model, of imported history"),
+                )?;
+                return Ok(());
+            }
+            w.write_base(classifier, base)
+        })?;
+        Ok(learned)
+    }
+}
+
+#[pg_extern(sql = false)]
+fn fold(classifier: Option<&str>) -> SqlResult<Option<i64>> {
+    let classifier = given_classifier(classifier)?;
+    store::write(c"triage.fold()", |w| {
+        w.check_classifier(classifier)?;
+        if !w.try_lock_base(classifier)? {
+            return Ok(None);
+        }
+        decide::fold(w, classifier).map(Some)
+    })
+}
+
+#[pg_extern(sql = false)]
+fn forget(source: Option<&str>, key: Option<&str>) -> SqlResult<i64> {
+    let (source, key) = (given(source, "source")?, given(key, "key")?);
+    store::write(c"triage.forget()", |w| {
+        let known = w.sources()?;
+        if !known.iter().any(|name| name == source) {
+            return Err(unknown("source", source, &known));
+        }
+        // First the bases, then the reviews: who has folded may go on to decide.
+        for classifier in w.classifiers_of(source, key)? {
+            w.lock_base(&classifier)?;
+        }
+        let reviews = w.lock_reviews(source, key)?;
+        if reviews.is_empty() {
+            return Err(report(
+                Code::ERRCODE_NO_DATA_FOUND,
+                format!(
+                    "no review of email \"{key}\" in {source} (triage.review has source and email_key)"
+                ),
+            ));
+        }
+        let mut erased = 0;
+        for (classifier, review) in reviews {
+            w.lock_base(&classifier)?;
+            let mut base = w.read_base(&classifier)?;
+            let folded = w.take_pending(&classifier, &mut base)?;
+            let taught = w.taught_by(review, base.steps_of())?;
+            for taught in &taught {
+                base.forget(taught)?;
+            }
+            // Before the sample is completed from what is left.
+            erased += w.erase(review)?;
+            if !taught.is_empty() {
+                let gone = taught
+                    .iter()
+                    .map(|t| base.learned().absent(&t.features, &check_for_interrupts))
+                    .collect::<Result<Vec<_>, _>>()
+                    .map_err(from_core)?;
+                w.purge_versions(&classifier, &gone)?;
+            }
+            if folded > 0 || !taught.is_empty() {
+                w.write_base(&classifier, base)?;
+            }
+        }
+        Ok(erased as i64)
+    })
+}
+
+#[pg_extern(sql = false)]
+fn forget_classifier(classifier: Option<&str>) -> SqlResult<i64> {
+    let classifier = given_classifier(classifier)?;
+    store::write(c"triage.forget_classifier()", |w| {
+        w.lock_classifier(classifier)?;
+        w.lock_base(classifier)?;
+        let erased = w.erase_all(classifier)?;
+        w.rebase(classifier)?;
+        Ok(erased)
+    })
+}
+
+#[pg_extern(sql = false)]
+fn learned_state(classifier: Option<&str>) -> SqlResult<Vec<u8>> {
+    let classifier = given_classifier(classifier)?;
+    store::under_snapshot(|w| {
+        w.check_classifier(classifier)?;
+        let mut base = w.read_base(classifier)?;
+        w.add_pending(classifier, &mut base)?;
+        w.complete_sample(classifier, base.learned(), true)?;
+        let learned = base.learned();
+        learned
+            .clear_steps(&check_for_interrupts)
+            .map_err(from_core)?;
+        aggregates::state_bytes(learned)
+    })
+}
+
+#[pg_extern(sql = false)]
+fn replayed_state(classifier: Option<&str>) -> SqlResult<Vec<u8>> {
+    let classifier = given_classifier(classifier)?;
+    store::under_snapshot(|w| {
+        w.check_classifier(classifier)?;
+        let mut state = w.replay(classifier)?;
+        aggregates::state_bytes(&mut state)
+    })
+}
+
+#[pg_extern(sql = false)]
+fn learned_model(classifier: Option<&str>) -> SqlResult<Vec<u8>> {
+    let classifier = given_classifier(classifier)?;
+    store::under_snapshot(|w| {
+        w.check_classifier(classifier)?;
+        w.learned_model(classifier)
+    })
+}
+
+#[pg_extern(sql = false)]
+fn replayed_model(classifier: Option<&str>) -> SqlResult<Vec<u8>> {
+    let classifier = given_classifier(classifier)?;
+    store::under_snapshot(|w| {
+        w.check_classifier(classifier)?;
+        w.replayed_model(classifier)
+    })
+}

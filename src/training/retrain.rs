@@ -1,0 +1,153 @@
+//! From counts to a version: training on all that was learned.
+
+use std::rc::Rc;
+
+use pg_triage_classifier::{CellCounts, Error, Features, Live, Model, State};
+use pgrx::{PgSqlErrorCode as Code, pg_extern};
+
+use crate::error::{SqlResult, from_core, report};
+use crate::pg::{self, RawValue, check_for_interrupts};
+use crate::store::base::Base;
+use crate::store::{self, NewModel, Verdict, Writer};
+use crate::training::aggregates;
+use crate::training::versions::given_classifier;
+use crate::types::storable;
+
+#[pg_extern(sql = false)]
+fn retrain(classifier: Option<&str>, note: Option<&str>) -> SqlResult<i32> {
+    let classifier = given_classifier(classifier)?;
+    store::write(c"triage.retrain()", |w| {
+        w.lock_classifier(classifier)?;
+        w.lock_base(classifier)?;
+        let mut base = w.read_base(classifier)?;
+        w.take_pending(classifier, &mut base)?;
+        train_version(w, classifier, base, note)
+    })
+}
+
+/// What training has made of counts.
+pub struct Trained {
+    /// What answers with these counts.
+    pub model: Model,
+    /// The same in full.
+    serving: Vec<u8>,
+    /// What the version keeps: counts that are not the decisions', and residuals.
+    own: State,
+    from_ledger: bool,
+}
+
+impl Trained {
+    /// Trains on all counts: those of a model from outside, given once more by themselves, and
+    /// what decisions have taught. Needs no transaction.
+    pub fn on(classifier: &str, base: &mut Base, outside: Option<State>) -> SqlResult<Self> {
+        let state = base.all();
+        if state.is_empty() {
+            return Err(report(
+                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                format!(
+                    "classifier \"{classifier}\" has nothing to learn from: decide some emails, or import history with triage.learn_from()"
+                ),
+            ));
+        }
+        let serving = aggregates::fit(state)?;
+        let mut model = open(&serving)?;
+        // Residuals are the version's own, also where counts are not.
+        let mut own = state
+            .steps_alone(&check_for_interrupts)
+            .map_err(from_core)?;
+        let from_ledger = outside.is_none();
+        if let Some(mut counts) = outside {
+            counts
+                .clear_steps(&check_for_interrupts)
+                .and_then(|()| counts.add_steps_of(&own, &check_for_interrupts))
+                .map_err(from_core)?;
+            own = counts;
+        }
+        let (fit, metrics) = (model.meta().fit, model.meta().metrics.clone());
+        let serving = match from_ledger {
+            true => serving,
+            // Residuals of labels that only decisions have are not kept with the version, so
+            // they must not answer now either.
+            false => {
+                let serving = base.put_together(&own, &fit, &metrics)?;
+                model = open(&serving)?;
+                serving
+            }
+        };
+        Ok(Self {
+            model,
+            serving,
+            own,
+            from_ledger,
+        })
+    }
+
+    /// Teaches the version emails that it was judged with, one step for each as if they were
+    /// decided now: what people have corrected must not come back.
+    pub fn teach(&mut self, emails: &[(Features, String)]) -> SqlResult<()> {
+        let poll = &check_for_interrupts;
+        let mut read = |range: std::ops::Range<usize>| {
+            pg::copy(self.serving.get(range).unwrap_or_default()).map_err(|_| Error::OutOfMemory {
+                bytes: self.serving.len(),
+            })
+        };
+        let counts = CellCounts::read(self.model.header(), &mut read, poll).map_err(from_core)?;
+        let mut live = Live::new(Rc::new(self.model.clone()));
+        live.set_counts(Rc::new(counts));
+        for (features, label) in emails {
+            check_for_interrupts();
+            let step = live
+                .step_towards(features, label, poll)
+                .map_err(from_core)?;
+            live.learn(features, label)
+                .and_then(|()| live.step(features, &step, false))
+                .and_then(|()| live.settle(poll))
+                .and_then(|()| self.own.step(features, &step, false))
+                .map_err(from_core)?;
+        }
+        Ok(())
+    }
+
+    /// Stores the version.
+    pub fn store(
+        &mut self,
+        w: &mut Writer,
+        classifier: &str,
+        note: Option<&str>,
+        verdict: Option<Verdict>,
+    ) -> SqlResult<i32> {
+        let (fit, metrics) = (self.model.meta().fit, self.model.meta().metrics.clone());
+        let own = self.own.pack(&fit, metrics, &check_for_interrupts);
+        let own = storable(own.map_err(from_core)?, "email_model")?;
+        let new = NewModel {
+            stored: RawValue::of_bytes(&own, c"email_model"),
+            about: &self.model,
+            from_ledger: self.from_ledger,
+            note,
+            steps_of: None,
+            verdict,
+        };
+        w.insert_model(classifier, new)
+    }
+}
+
+/// A model for classifying.
+pub fn open(bytes: &[u8]) -> SqlResult<Model> {
+    Model::from_front(pg::copy(bytes)?, &check_for_interrupts).map_err(from_core)
+}
+
+/// Trains on a base, and activates the result.
+pub fn train_version(
+    w: &mut Writer,
+    classifier: &str,
+    mut base: Base,
+    note: Option<&str>,
+) -> SqlResult<i32> {
+    w.complete_sample(classifier, base.learned(), false)?;
+    let outside = w.outside_counts(classifier, &base)?;
+    let mut trained = Trained::on(classifier, &mut base, outside)?;
+    let version = trained.store(w, classifier, note, None)?;
+    w.activate(classifier, version, note)?;
+    w.store_trained(classifier, version, &trained.serving, base)?;
+    Ok(version)
+}
