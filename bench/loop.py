@@ -266,7 +266,7 @@ def prepare_corrections(session, files, texts, documents):
         \\copy mail (body) FROM '{files["some"]}'
         CREATE TABLE ticks (n integer);
         CREATE TABLE text (n bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, body text);
-        SET pg_triage.fold_after = 0;""")
+        SET pg_triage.compact_after = 0;""")
     session.run("COPY text (body) FROM STDIN;", [*(copy_line({"text": t}, ("text",)) for t in texts), "\\.\n"])
     for labels in LABELS:
         # Beginnings of mails: the ledger's size and the model's are what could matter.
@@ -386,7 +386,7 @@ def fill(session, rows):
     """A table with as many rows and reviews, as though they had arrived before."""
     # With pending decisions, classifying takes longer.
     session.run(f"""
-        SELECT triage.fold('labels_2');
+        SELECT triage.compact('labels_2');
         CREATE TABLE inbox {MAIL_TABLE};
         SELECT triage.attach('inbox', ARRAY['body'], 'label', classifier => 'labels_2');
         SET session_replication_role = replica;

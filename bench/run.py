@@ -153,7 +153,7 @@ def load(session, mails):
 def deploy(session):
     session.run("""
         SELECT triage.deploy('default', train_classifier(text, label)) FROM train;
-        CREATE TABLE pinned AS SELECT model FROM triage.model;
+        CREATE TABLE pinned AS SELECT model FROM triage_internal.model;
         CREATE TABLE tiny AS
         SELECT train_classifier(text, label) AS model FROM (VALUES ('this', 'a'), ('that', 'b')) AS v (text, label);""")
 
@@ -278,7 +278,7 @@ def add_own(session, results, classify):
     session.workers(0)
     own = {
         "accuracy": float(session.value("SELECT avg((classify_email(text) = label)::int) FROM test;")),
-        "model": int(session.value("SELECT bytes FROM triage.model;")),
+        "model": int(session.value("SELECT bytes FROM triage_internal.model;")),
     }
     for run in results["serial"] + results["parallel"]:
         run |= own

@@ -149,14 +149,14 @@ DO $$
 BEGIN
     FOR tenths IN 1..100 LOOP
         EXIT WHEN NOT (SELECT served FROM triage.worker_status())
-            OR EXISTS (SELECT FROM triage.jobs WHERE step = 'train' AND status = 'done');
+            OR EXISTS (SELECT FROM triage.jobs WHERE task = 'train' AND status = 'done');
         PERFORM pg_sleep(0.1);
     END LOOP;
     PERFORM triage.maintain();
 END
 $$;
 \set QUIET off
-SELECT step, status, result FROM triage.jobs WHERE step = 'train';
+SELECT task, status, result FROM triage.jobs WHERE task = 'train';
 
 SELECT classifier, version, status, documents, labels, compared, round(compared_accuracy::numeric, 2) AS accuracy,
        round(champion_accuracy::numeric, 2) AS before

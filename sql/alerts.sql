@@ -1,6 +1,6 @@
 -- What a person should know, and whether all is well.
 
-CREATE FUNCTION triage.find_alerts()
+CREATE FUNCTION triage_internal.find_alerts()
     RETURNS TABLE (classifier text, kind text, subject text, severity text, message text, what_to_do text)
     LANGUAGE sql STABLE PARALLEL RESTRICTED
     SET search_path = pg_catalog, pg_temp
@@ -17,10 +17,10 @@ AS $$
                 ELSE format('look at SELECT s.* FROM triage.suspect_labels s JOIN triage.decision_history d USING (decision_id) WHERE s.classifier = %L AND %L IN (d.actor, d.connected_as). If they are wrong: SELECT triage.undo(s.decision_id) FROM triage.suspect_labels s JOIN triage.decision_history d USING (decision_id) WHERE s.classifier = %L AND %L IN (d.actor, d.connected_as). If they are right: SELECT triage.activate(%L, %s)',
                      m.classifier, m.reviewer, m.classifier, m.reviewer, m.classifier, m.version) END
       FROM (SELECT DISTINCT ON (m.classifier) m.classifier, m.version, m.refused, m.reviewer, m.known_as, m.compared_accuracy, m.champion_accuracy, m.trained_at
-              FROM triage.model m
+              FROM triage_internal.model m
              WHERE m.champion IS NOT NULL AND m.steps_of IS NULL ORDER BY m.classifier, m.version DESC) m
      WHERE m.refused IS NOT NULL
-       AND NOT EXISTS (SELECT FROM triage.activation a JOIN triage.model v ON v.classifier = a.classifier AND v.version = a.version
+       AND NOT EXISTS (SELECT FROM triage_internal.activation a JOIN triage_internal.model v ON v.classifier = a.classifier AND v.version = a.version
                         WHERE a.classifier = m.classifier AND a.activated_at > m.trained_at
                           AND (v.version = m.version OR v.champion IS NULL AND v.version > m.version))
     UNION ALL
@@ -40,7 +40,7 @@ AS $$
                    coalesce(sum(q.correct) FILTER (WHERE q.day <= r.today - 7), 0)::bigint AS correct_before,
                    coalesce(sum(q.answered) FILTER (WHERE q.day <= r.today - 7), 0)::bigint AS answered_before
               FROM triage.accuracy_daily q
-             CROSS JOIN (SELECT timezone(z.zone, now())::date AS today FROM triage.report_zone z) r
+             CROSS JOIN (SELECT timezone(z.zone, now())::date AS today FROM triage_internal.report_timezone z) r
              WHERE q.day > r.today - 35
              GROUP BY q.classifier) a
      CROSS JOIN LATERAL (SELECT a.correct::float8 / nullif(a.answered, 0) AS recent,
@@ -50,25 +50,25 @@ AS $$
        -- It is asked every day: at 4.5 standard errors three of a hundred classifiers alarm for nothing in a year.
        AND p.before - p.recent > 4.5 * sqrt(p.pooled * (1 - p.pooled) * (1.0 / a.answered + 1.0 / a.answered_before))
     UNION ALL
-    SELECT f.classifier, 'failing', f.step, 'warning',
-           format('%s has failed %s times in a row: %s', f.step, f.times, coalesce(f.error, 'its process was ended')),
+    SELECT f.classifier, 'failing', f.task, 'warning',
+           format('%s has failed %s times in a row: %s', f.task, f.times, coalesce(f.error, 'its process was ended')),
            'the message says what to do; it is tried again at least every hour'
-      FROM (SELECT j.step, j.classifier, count(*) AS times, (array_agg(j.error ORDER BY j.job_id DESC) FILTER (WHERE j.error IS NOT NULL))[1] AS error
-              FROM triage.job j
+      FROM (SELECT j.task, j.classifier, count(*) AS times, (array_agg(j.error ORDER BY j.job_id DESC) FILTER (WHERE j.error IS NOT NULL))[1] AS error
+              FROM triage_internal.job j
              WHERE j.status IN ('failed', 'interrupted')
                AND (j.classifier IS NULL OR EXISTS (SELECT FROM triage.classifier c WHERE c.name = j.classifier))
                AND j.started_at > now() - interval '1 day'
-               AND NOT EXISTS (SELECT FROM triage.activation a WHERE a.classifier = j.classifier AND a.activated_at > j.started_at)
-               AND j.job_id > coalesce((SELECT max(s.job_id) FROM triage.job s
-                     WHERE s.step = j.step AND s.classifier IS NOT DISTINCT FROM j.classifier AND s.status = 'done'), 0)
-             GROUP BY j.step, j.classifier) f
+               AND NOT EXISTS (SELECT FROM triage_internal.activation a WHERE a.classifier = j.classifier AND a.activated_at > j.started_at)
+               AND j.job_id > coalesce((SELECT max(s.job_id) FROM triage_internal.job s
+                     WHERE s.task = j.task AND s.classifier IS NOT DISTINCT FROM j.classifier AND s.status = 'done'), 0)
+             GROUP BY j.task, j.classifier) f
      WHERE f.times >= 3
     UNION ALL
     SELECT c.name, 'unclassified', 'emails', 'notice',
            'emails have waited for a prediction for more than a day, although there is a model, or they are gone',
            format('SELECT triage.classify_pending() says why it cannot classify them. To take what is left out of the queue: SELECT triage.skip(review_id) FROM triage.review WHERE classifier = %L AND queue_reason = ''unclassified''', c.name)
       FROM triage.classifier c
-     WHERE EXISTS (SELECT FROM triage.activation a WHERE a.classifier = c.name AND a.activated_at < now() - interval '1 day')
+     WHERE EXISTS (SELECT FROM triage_internal.activation a WHERE a.classifier = c.name AND a.activated_at < now() - interval '1 day')
        AND EXISTS (SELECT FROM triage.review r WHERE r.classifier = c.name AND r.queue_reason = 'unclassified'
                       AND r.margin IS NULL AND r.predicted_label IS NULL AND r.human_label IS NULL AND r.given_label IS NULL
                       AND r.received_at < now() - interval '1 day')
@@ -78,26 +78,26 @@ AS $$
            'answer those in triage.review_queue with queue_reason = ''audit'', all of them, not only the easy ones'
       FROM (SELECT q.classifier, sum(q.audited) AS audited, sum(q.answered) AS answered
               FROM triage.accuracy_daily q
-             CROSS JOIN (SELECT timezone(z.zone, now())::date AS today FROM triage.report_zone z) r
+             CROSS JOIN (SELECT timezone(z.zone, now())::date AS today FROM triage_internal.report_timezone z) r
              WHERE q.day BETWEEN r.today - 30 AND r.today - 3
              GROUP BY q.classifier) a
      WHERE a.audited >= 20 AND a.answered < a.audited / 2
 $$;
-COMMENT ON FUNCTION triage.find_alerts() IS 'part of maintain(): what should be known now';
+COMMENT ON FUNCTION triage_internal.find_alerts() IS 'part of maintain(): what should be known now';
 
-CREATE FUNCTION triage.watch() RETURNS text
+CREATE FUNCTION triage_internal.watch() RETURNS text
     LANGUAGE sql VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    WITH found AS MATERIALIZED (SELECT * FROM triage.find_alerts()
+    WITH found AS MATERIALIZED (SELECT * FROM triage_internal.find_alerts()
     ), ended AS (
-        UPDATE triage.alert a SET ended_at = now()
+        UPDATE triage_internal.alert a SET ended_at = now()
          WHERE a.ended_at IS NULL
            AND NOT EXISTS (SELECT FROM found f WHERE f.classifier IS NOT DISTINCT FROM a.classifier
                               AND f.kind = a.kind AND f.subject = a.subject)
         RETURNING 1
     ), open AS (
-        INSERT INTO triage.alert AS a (classifier, kind, subject, severity, message, what_to_do)
+        INSERT INTO triage_internal.alert AS a (classifier, kind, subject, severity, message, what_to_do)
         SELECT f.classifier, f.kind, f.subject, f.severity, f.message, f.what_to_do FROM found f
         ON CONFLICT (classifier, kind, subject) WHERE ended_at IS NULL
         DO UPDATE SET severity = excluded.severity, message = excluded.message, what_to_do = excluded.what_to_do
@@ -105,14 +105,14 @@ AS $$
     )
     SELECT format('%s open, %s ended', (SELECT count(*) FROM open), (SELECT count(*) FROM ended))
 $$;
-COMMENT ON FUNCTION triage.watch() IS 'part of maintain(): opens alerts that are new and ends those that are no longer so';
+COMMENT ON FUNCTION triage_internal.watch() IS 'part of maintain(): opens alerts that are new and ends those that are no longer so';
 
 CREATE VIEW triage.alerts WITH (security_barrier) AS
 SELECT a.alert_id, a.classifier, a.severity, a.kind,
        CASE WHEN s.sees THEN a.subject ELSE 'a reviewer' END AS subject, a.since,
        CASE WHEN s.sees THEN a.message ELSE 'all other decisions contradict those of one reviewer; role triage_reviewer sees whose' END AS message,
        CASE WHEN s.sees THEN a.what_to_do ELSE 'tell a reviewer' END AS what_to_do
-  FROM triage.alert a
+  FROM triage_internal.alert a
  -- Who decided what is nothing for readers.
  CROSS JOIN LATERAL (SELECT a.kind OPERATOR(pg_catalog.<>) 'reviewer' OR pg_catalog.pg_has_role('triage_reviewer'::name, 'USAGE') AS sees) s
  WHERE a.ended_at IS NULL;
@@ -120,8 +120,8 @@ COMMENT ON VIEW triage.alerts IS 'what a person should know now; maintenance loo
 COMMENT ON COLUMN triage.alerts.alert_id IS 'ascending';
 COMMENT ON COLUMN triage.alerts.classifier IS 'the classifier; NULL for all';
 COMMENT ON COLUMN triage.alerts.severity IS 'notice (nothing is wrong yet), warning (answers get worse, or will), critical (they are bad, or somebody does harm)';
-COMMENT ON COLUMN triage.alerts.kind IS 'refused (a new version), reviewer (whose decisions all others contradict), drift, accuracy (has fallen), failing (a step of maintenance), unclassified (emails), unanswered (audit sample)';
-COMMENT ON COLUMN triage.alerts.subject IS 'the reviewer, measure or step';
+COMMENT ON COLUMN triage.alerts.kind IS 'refused (a new version), reviewer (whose decisions all others contradict), drift, accuracy (has fallen), failing (a task of maintenance), unclassified (emails), unanswered (audit sample)';
+COMMENT ON COLUMN triage.alerts.subject IS 'the reviewer, measure or task';
 COMMENT ON COLUMN triage.alerts.since IS 'when it was noticed first';
 COMMENT ON COLUMN triage.alerts.message IS 'what it means';
 COMMENT ON COLUMN triage.alerts.what_to_do IS 'what to do';
@@ -158,9 +158,9 @@ SELECT s.classifier,
                      THEN COALESCE(k.problem, k.last_error, 'look for pg_triage in the server''s log') OPERATOR(pg_catalog.||) '; or SELECT * FROM triage.maintain() now and then'
            END AS what_to_do
       FROM triage.classifier c
-      LEFT JOIN LATERAL (SELECT a.version FROM triage.activation a WHERE a.classifier OPERATOR(pg_catalog.=) c.name
+      LEFT JOIN LATERAL (SELECT a.version FROM triage_internal.activation a WHERE a.classifier OPERATOR(pg_catalog.=) c.name
                           ORDER BY a.activation_id DESC LIMIT 1) a ON true
-      LEFT JOIN triage.model m ON m.classifier OPERATOR(pg_catalog.=) c.name AND m.version OPERATOR(pg_catalog.=) a.version
+      LEFT JOIN triage_internal.model m ON m.classifier OPERATOR(pg_catalog.=) c.name AND m.version OPERATOR(pg_catalog.=) a.version
      CROSS JOIN LATERAL (SELECT pg_catalog.count(*) AS new_decisions
                            FROM (SELECT FROM triage.decision d
                                   WHERE d.classifier OPERATOR(pg_catalog.=) c.name AND d.features IS NOT NULL
@@ -168,9 +168,9 @@ SELECT s.classifier,
                                     AND NOT EXISTS (SELECT FROM triage.decision r
                                                      WHERE r.replaces OPERATOR(pg_catalog.=) d.decision_id)
                                   LIMIT 10000) x) n
-     CROSS JOIN LATERAL (SELECT pg_catalog.count(*) AS pending_decisions FROM triage.pending p
+     CROSS JOIN LATERAL (SELECT pg_catalog.count(*) AS pending_decisions FROM triage_internal.pending p
                           WHERE p.classifier OPERATOR(pg_catalog.=) c.name) p
-      LEFT JOIN LATERAL (SELECT pg_catalog.count(*) AS open_alerts FROM triage.alert l
+      LEFT JOIN LATERAL (SELECT pg_catalog.count(*) AS open_alerts FROM triage_internal.alert l
                           WHERE (l.classifier OPERATOR(pg_catalog.=) c.name OR l.classifier IS NULL) AND l.ended_at IS NULL) l ON true
       LEFT JOIN LATERAL (SELECT w.severity, w.message, w.what_to_do FROM triage.alerts w
                           WHERE (w.classifier OPERATOR(pg_catalog.=) c.name OR w.classifier IS NULL)
@@ -178,8 +178,8 @@ SELECT s.classifier,
                           -- Critical comes before warning.
                           ORDER BY w.severity, w.since LIMIT 1) w ON true
      CROSS JOIN (SELECT pg_catalog.max(j.ended_at) AS last_maintenance
-                   FROM (SELECT j.ended_at FROM triage.job j ORDER BY j.job_id DESC LIMIT 10) j) j
-     CROSS JOIN (SELECT EXISTS (SELECT FROM triage.tally_change) AS changes) t
+                   FROM (SELECT j.ended_at FROM triage_internal.job j ORDER BY j.job_id DESC LIMIT 10) j) j
+     CROSS JOIN (SELECT EXISTS (SELECT FROM triage_internal.review_change) AS changes) t
      CROSS JOIN triage.worker_status() k
   ) s;
 COMMENT ON VIEW triage.status IS 'one row per classifier: whether all is well, and what to do if not';
@@ -192,5 +192,5 @@ COMMENT ON COLUMN triage.status.trained_at IS 'when it was stored';
 COMMENT ON COLUMN triage.status.new_decisions IS 'decisions that it was not trained on, 10,000 at most; they count all the same, from the moment on when they were made';
 COMMENT ON COLUMN triage.status.pending_decisions IS 'decisions that each session adds to its model, until they are folded';
 COMMENT ON COLUMN triage.status.open_alerts IS 'see triage.alerts';
-COMMENT ON COLUMN triage.status.last_maintenance IS 'when a step ended last';
+COMMENT ON COLUMN triage.status.last_maintenance IS 'when a task ended last';
 COMMENT ON COLUMN triage.status.worker IS 'whether a background worker serves this database, or why not; what is due can also be done by SELECT * FROM triage.maintain()';

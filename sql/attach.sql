@@ -2,29 +2,29 @@
 -- correct. Triggers are named zz_ because those of one kind fire in the order of their
 -- names, and labelling should see what the others made of the row.
 
-CREATE FUNCTION triage.label_row() RETURNS trigger
+CREATE FUNCTION triage_internal.label_row() RETURNS trigger
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'label_row_wrapper';
-CREATE FUNCTION triage.record_row() RETURNS trigger
+CREATE FUNCTION triage_internal.record_row() RETURNS trigger
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'record_row_wrapper';
-CREATE FUNCTION triage.decide_row() RETURNS trigger
+CREATE FUNCTION triage_internal.decide_row() RETURNS trigger
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'decide_row_wrapper';
-CREATE FUNCTION triage.record_decision() RETURNS trigger
+CREATE FUNCTION triage_internal.record_decision() RETURNS trigger
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'record_decision_wrapper';
-CREATE FUNCTION triage.begin_batch() RETURNS trigger
+CREATE FUNCTION triage_internal.begin_batch() RETURNS trigger
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'begin_batch_wrapper';
-CREATE FUNCTION triage.end_batch() RETURNS trigger
+CREATE FUNCTION triage_internal.end_batch() RETURNS trigger
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'end_batch_wrapper';
-COMMENT ON FUNCTION triage.label_row() IS 'before insert: fills a label that is null';
-COMMENT ON FUNCTION triage.record_row() IS 'after insert: writes the review';
-COMMENT ON FUNCTION triage.decide_row() IS 'before an update of the label: checks it and gives it the spelling of triage.label';
-COMMENT ON FUNCTION triage.record_decision() IS 'after an update of label or key: writes the decision, or follows the key';
-CREATE FUNCTION triage.note_move() RETURNS trigger
+COMMENT ON FUNCTION triage_internal.label_row() IS 'before insert: fills a label that is null';
+COMMENT ON FUNCTION triage_internal.record_row() IS 'after insert: writes the review';
+COMMENT ON FUNCTION triage_internal.decide_row() IS 'before an update of the label: checks it and gives it the spelling of triage.label';
+COMMENT ON FUNCTION triage_internal.record_decision() IS 'after an update of label or key: writes the decision, or follows the key';
+CREATE FUNCTION triage_internal.note_move() RETURNS trigger
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'note_move_wrapper';
-COMMENT ON FUNCTION triage.note_move() IS 'before an update: the row may appear in another partition';
-COMMENT ON FUNCTION triage.begin_batch() IS 'before a statement: its decisions get a batch_id of their own';
-COMMENT ON FUNCTION triage.end_batch() IS 'after a statement: folds decisions into the base when they have become many';
+COMMENT ON FUNCTION triage_internal.note_move() IS 'before an update: the row may appear in another partition';
+COMMENT ON FUNCTION triage_internal.begin_batch() IS 'before a statement: its decisions get a batch_id of their own';
+COMMENT ON FUNCTION triage_internal.end_batch() IS 'after a statement: folds decisions into the base when they have become many';
 
-CREATE FUNCTION triage.create_triggers(relation regclass, id bigint, label text, key text, texts text[]) RETURNS void
+CREATE FUNCTION triage_internal.create_triggers(relation regclass, id bigint, label text, key text, texts text[]) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
@@ -33,24 +33,24 @@ DECLARE
                        FROM unnest(ARRAY[label, key] || texts) WITH ORDINALITY AS t (c, n));
 BEGIN
     EXECUTE format('CREATE TRIGGER zz_triage_label_%1$s BEFORE INSERT ON %2$s
-        FOR EACH ROW EXECUTE FUNCTION triage.label_row(%1$s)', id, relation);
+        FOR EACH ROW EXECUTE FUNCTION triage_internal.label_row(%1$s)', id, relation);
     EXECUTE format('CREATE TRIGGER zz_triage_labelled_%1$s AFTER INSERT ON %2$s
-        FOR EACH ROW EXECUTE FUNCTION triage.record_row(%1$s)', id, relation);
+        FOR EACH ROW EXECUTE FUNCTION triage_internal.record_row(%1$s)', id, relation);
     EXECUTE format('CREATE TRIGGER zz_triage_batch_%1$s BEFORE INSERT OR UPDATE OF %3$I ON %2$s
-        FOR EACH STATEMENT EXECUTE FUNCTION triage.begin_batch(%1$s)', id, relation, label);
+        FOR EACH STATEMENT EXECUTE FUNCTION triage_internal.begin_batch(%1$s)', id, relation, label);
     EXECUTE format('CREATE TRIGGER zz_triage_decide_%1$s BEFORE UPDATE OF %3$I ON %2$s
         FOR EACH ROW WHEN (OLD.%3$I::text IS DISTINCT FROM NEW.%3$I::text)
-        EXECUTE FUNCTION triage.decide_row(%1$s)', id, relation, label);
+        EXECUTE FUNCTION triage_internal.decide_row(%1$s)', id, relation, label);
     -- The list of columns is what tells the other triggers which they are.
     EXECUTE format('CREATE TRIGGER zz_triage_decided_%1$s AFTER UPDATE OF %4$s ON %2$s
         FOR EACH ROW WHEN (OLD.%3$I::text IS DISTINCT FROM NEW.%3$I::text OR OLD.%5$I::text IS DISTINCT FROM NEW.%5$I::text)
-        EXECUTE FUNCTION triage.record_decision(%1$s)', id, relation, label, columns, key);
-    EXECUTE format('CREATE TRIGGER zz_triage_fold_%1$s AFTER INSERT OR UPDATE OF %3$I ON %2$s
-        FOR EACH STATEMENT EXECUTE FUNCTION triage.end_batch(%1$s)', id, relation, label);
+        EXECUTE FUNCTION triage_internal.record_decision(%1$s)', id, relation, label, columns, key);
+    EXECUTE format('CREATE TRIGGER zz_triage_compact_%1$s AFTER INSERT OR UPDATE OF %3$I ON %2$s
+        FOR EACH STATEMENT EXECUTE FUNCTION triage_internal.end_batch(%1$s)', id, relation, label);
     -- A row that moves to another partition is deleted here and inserted there.
     IF (SELECT relkind FROM pg_class WHERE oid = relation) = 'p' THEN
         EXECUTE format('CREATE TRIGGER zz_triage_moving_%1$s BEFORE UPDATE ON %2$s
-            FOR EACH ROW EXECUTE FUNCTION triage.note_move(%1$s)', id, relation);
+            FOR EACH ROW EXECUTE FUNCTION triage_internal.note_move(%1$s)', id, relation);
         EXECUTE format('COMMENT ON TRIGGER zz_triage_moving_%s ON %s IS %L', id, relation, 'pg_triage: follows rows between partitions');
     END IF;
     EXECUTE format('COMMENT ON TRIGGER zz_triage_label_%s ON %s IS %L', id, relation, 'pg_triage: labels new rows');
@@ -58,12 +58,12 @@ BEGIN
     EXECUTE format('COMMENT ON TRIGGER zz_triage_batch_%s ON %s IS %L', id, relation, 'pg_triage: one batch per statement');
     EXECUTE format('COMMENT ON TRIGGER zz_triage_decide_%s ON %s IS %L', id, relation, 'pg_triage: checks corrected labels');
     EXECUTE format('COMMENT ON TRIGGER zz_triage_decided_%s ON %s IS %L', id, relation, 'pg_triage: records corrections; its column list is label, key, texts');
-    EXECUTE format('COMMENT ON TRIGGER zz_triage_fold_%s ON %s IS %L', id, relation, 'pg_triage: folds many corrections');
+    EXECUTE format('COMMENT ON TRIGGER zz_triage_compact_%s ON %s IS %L', id, relation, 'pg_triage: folds many corrections');
 END
 $$;
-COMMENT ON FUNCTION triage.create_triggers(regclass, bigint, text, text, text[]) IS 'part of attach()';
+COMMENT ON FUNCTION triage_internal.create_triggers(regclass, bigint, text, text, text[]) IS 'part of attach()';
 
-CREATE FUNCTION triage.is_citext(type oid) RETURNS boolean
+CREATE FUNCTION triage_internal.is_citext(type oid) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
@@ -73,19 +73,19 @@ AS $$
        AND EXISTS (SELECT FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid AND d.refclassid = 'pg_extension'::regclass
                     WHERE d.classid = 'pg_type'::regclass AND d.objid = type AND d.deptype = 'e' AND e.extname = 'citext')
 $$;
-COMMENT ON FUNCTION triage.is_citext(oid) IS 'part of attach()';
+COMMENT ON FUNCTION triage_internal.is_citext(oid) IS 'part of attach()';
 
-CREATE FUNCTION triage.key_equality(type oid) RETURNS text
+CREATE FUNCTION triage_internal.key_equality(type oid) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT CASE WHEN triage.is_citext(type)
+    SELECT CASE WHEN triage_internal.is_citext(type)
                 THEN format('OPERATOR(%I.=)', (SELECT n.nspname FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace WHERE t.oid = type))
                 ELSE 'OPERATOR(pg_catalog.=)' END
 $$;
-COMMENT ON FUNCTION triage.key_equality(oid) IS 'part of attach()';
+COMMENT ON FUNCTION triage_internal.key_equality(oid) IS 'part of attach()';
 
-CREATE FUNCTION triage.create_queue_view(id bigint, view_name text, of_source text, of_classifier text, relation regclass, label text, key text, texts text[])
+CREATE FUNCTION triage_internal.create_queue_view(id bigint, view_name text, of_source text, of_classifier text, relation regclass, label text, key text, texts text[])
     RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
@@ -111,14 +111,14 @@ BEGIN
           JOIN %4$s t ON t.%5$I %9$s CASE WHEN r.source = %6$L AND strpos(r.email_key, E'\x01') = 0 THEN r.email_key END::%7$s
          WHERE r.source = %6$L
            -- Read, not written down: a classifier can be renamed.
-           AND r.classifier = coalesce((SELECT s.classifier FROM triage.source s WHERE s.source_id = %10$s), %8$L)$view$,
-        view_name, columns, label, relation, key, of_source, key_type, of_classifier, triage.key_equality(key_type), id);
+           AND r.classifier = coalesce((SELECT s.classifier FROM triage_internal.source s WHERE s.source_id = %10$s), %8$L)$view$,
+        view_name, columns, label, relation, key, of_source, key_type, of_classifier, triage_internal.key_equality(key_type), id);
     EXECUTE format('CREATE TRIGGER review_batch INSTEAD OF INSERT OR UPDATE ON triage.%I
-        FOR EACH ROW EXECUTE FUNCTION triage.review_row(%s)', view_name, id);
+        FOR EACH ROW EXECUTE FUNCTION triage_internal.review_row(%s)', view_name, id);
     EXECUTE format('CREATE TRIGGER review_begin BEFORE INSERT OR UPDATE ON triage.%I
-        FOR EACH STATEMENT EXECUTE FUNCTION triage.begin_batch()', view_name);
+        FOR EACH STATEMENT EXECUTE FUNCTION triage_internal.begin_batch()', view_name);
     EXECUTE format('CREATE TRIGGER review_end AFTER INSERT OR UPDATE ON triage.%I
-        FOR EACH STATEMENT EXECUTE FUNCTION triage.end_batch()', view_name);
+        FOR EACH STATEMENT EXECUTE FUNCTION triage_internal.end_batch()', view_name);
     EXECUTE format('COMMENT ON VIEW triage.%I IS %L', view_name,
         format('reviews of %s with the live text; set human_label or note. Work on queue_reason <> ''confident'', smallest margin first', of_source));
     FOR name, about IN
@@ -130,15 +130,15 @@ BEGIN
         EXECUTE format('COMMENT ON COLUMN triage.%I.%I IS %L', view_name, name, about);
     END LOOP;
     FOREACH name IN ARRAY ARRAY['review_batch', 'review_begin', 'review_end'] LOOP
-        EXECUTE format('COMMENT ON TRIGGER %I ON triage.%I IS %L', name, view_name, 'see triage.review_row()');
+        EXECUTE format('COMMENT ON TRIGGER %I ON triage.%I IS %L', name, view_name, 'see triage_internal.review_row()');
     END LOOP;
     EXECUTE format('REVOKE ALL ON triage.%I FROM PUBLIC', view_name);
     EXECUTE format('GRANT SELECT, INSERT, UPDATE ON triage.%I TO triage_reviewer', view_name);
 END
 $$;
-COMMENT ON FUNCTION triage.create_queue_view(bigint, text, text, text, regclass, text, text, text[]) IS 'part of attach()';
+COMMENT ON FUNCTION triage_internal.create_queue_view(bigint, text, text, text, regclass, text, text, text[]) IS 'part of attach()';
 
-CREATE FUNCTION triage.source_name(relation regclass) RETURNS text
+CREATE FUNCTION triage_internal.source_name(relation regclass) RETURNS text
     LANGUAGE plpgsql STABLE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
@@ -148,21 +148,21 @@ DECLARE
                         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = relation);
 BEGIN
     -- The name stays with the table; another one may have had it before it was renamed.
-    SELECT s.source INTO known_as FROM triage.source s WHERE s.relation = source_name.relation ORDER BY s.source_id LIMIT 1;
+    SELECT s.source INTO known_as FROM triage_internal.source s WHERE s.relation = source_name.relation ORDER BY s.source_id LIMIT 1;
     IF FOUND THEN
         RETURN known_as;
     END IF;
     FOR n IN 1..1000 LOOP
         known_as := plain || CASE WHEN n > 1 THEN format(' (%s)', n) ELSE '' END;
         -- Nor that of a table that is gone: its reviews are about other emails.
-        EXIT WHEN NOT EXISTS (SELECT FROM triage.source s WHERE s.source = known_as);
+        EXIT WHEN NOT EXISTS (SELECT FROM triage_internal.source s WHERE s.source = known_as);
     END LOOP;
     RETURN known_as;
 END
 $$;
-COMMENT ON FUNCTION triage.source_name(regclass) IS 'the name under which a table''s rows are reviewed';
+COMMENT ON FUNCTION triage_internal.source_name(regclass) IS 'the name under which a table''s rows are reviewed';
 
-CREATE FUNCTION triage.history_query(relation regclass, text_columns text[], label_column text, most_characters integer) RETURNS text
+CREATE FUNCTION triage_internal.history_query(relation regclass, text_columns text[], label_column text, most_characters integer) RETURNS text
     LANGUAGE plpgsql STABLE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
@@ -188,9 +188,9 @@ BEGIN
         most_characters, label_column, relation);
 END
 $$;
-COMMENT ON FUNCTION triage.history_query(regclass, text[], text, integer) IS 'part of learn_from()';
+COMMENT ON FUNCTION triage_internal.history_query(regclass, text[], text, integer) IS 'part of learn_from()';
 
-CREATE FUNCTION triage.attach_relation(caller text, path text, relation regclass, text_columns text[], label_column text,
+CREATE FUNCTION triage_internal.attach_relation(caller text, path text, relation regclass, text_columns text[], label_column text,
         key_column text, classifier text, record_given_labels boolean)
     RETURNS bigint
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -218,7 +218,7 @@ BEGIN
     END IF;
     IF relation = 'triage.email'::regclass THEN
         -- Its triggers and its view are the extension's own.
-        INSERT INTO triage.source (source_id, source, classifier, relation, attached, record_given_labels, queue_view, search_path, attached_by)
+        INSERT INTO triage_internal.source (source_id, source, classifier, relation, attached, record_given_labels, queue_view, search_path, attached_by)
             OVERRIDING SYSTEM VALUE
             VALUES (0, 'triage.email', classifier, relation, true, record_given_labels, 'email_queue', path, caller)
         ON CONFLICT (source_id) DO UPDATE
@@ -253,10 +253,10 @@ BEGIN
         problem := CASE
             WHEN candidate = key_column AND attribute.atttypid
                  <> ALL (ARRAY['text', 'varchar', 'uuid', 'int2', 'int4', 'int8']::regtype[]::oid[])
-                 AND NOT triage.is_citext(attribute.atttypid)
+                 AND NOT triage_internal.is_citext(attribute.atttypid)
                 THEN format('is of type %s; a key must be text, varchar, citext, uuid, integer or bigint', format_type(attribute.atttypid, NULL))
             WHEN candidate = label_column AND attribute.atttypid <> ALL (ARRAY['text', 'varchar']::regtype[]::oid[])
-                 AND NOT triage.is_citext(attribute.atttypid)
+                 AND NOT triage_internal.is_citext(attribute.atttypid)
                 THEN format('is of type %s; a label column must be text, varchar or citext', format_type(attribute.atttypid, NULL))
             WHEN candidate = ANY (text_columns)
                  AND (SELECT typcategory FROM pg_type WHERE oid = attribute.atttypid) <> 'S'
@@ -289,7 +289,7 @@ BEGIN
     END IF;
 
     SELECT s.classifier INTO candidate
-      FROM triage.source s
+      FROM triage_internal.source s
       JOIN pg_trigger t ON t.tgrelid = s.relation AND t.tgname = 'zz_triage_decided_' || s.source_id
       JOIN pg_attribute a ON a.attrelid = s.relation AND a.attnum = t.tgattr[0]
      WHERE s.relation = attach_relation.relation AND s.attached AND a.attname = label_column
@@ -299,13 +299,13 @@ BEGIN
             'column "%s" of table %s is the label column of classifier "%s" already: each classifier needs one of its own',
             label_column, relation, candidate);
     END IF;
-    IF EXISTS (SELECT FROM triage.source s
+    IF EXISTS (SELECT FROM triage_internal.source s
                 WHERE s.relation = attach_relation.relation AND s.attached AND s.classifier = attach_relation.classifier) THEN
         RAISE duplicate_object USING MESSAGE = format('table %s is attached to classifier "%s" already: triage.detach(%L) first',
             relation, classifier, relation);
     END IF;
-    known_as := triage.source_name(relation);
-    INSERT INTO triage.source AS s (source, classifier, relation, attached, record_given_labels, search_path, attached_by)
+    known_as := triage_internal.source_name(relation);
+    INSERT INTO triage_internal.source AS s (source, classifier, relation, attached, record_given_labels, search_path, attached_by)
         VALUES (known_as, classifier, relation, true, record_given_labels, path, caller)
     ON CONFLICT ON CONSTRAINT source_source_classifier_key DO UPDATE
         SET attached = true, relation = excluded.relation, record_given_labels = excluded.record_given_labels,
@@ -321,21 +321,21 @@ BEGIN
         END IF;
     END LOOP;
     view_name := coalesce(view_name, 'table_' || id || '_queue');
-    PERFORM triage.create_triggers(relation, id, label_column, key_column, text_columns);
-    PERFORM triage.create_queue_view(id, view_name, known_as, classifier, relation, label_column, key_column, text_columns);
-    UPDATE triage.source s SET queue_view = view_name WHERE s.source_id = id;
+    PERFORM triage_internal.create_triggers(relation, id, label_column, key_column, text_columns);
+    PERFORM triage_internal.create_queue_view(id, view_name, known_as, classifier, relation, label_column, key_column, text_columns);
+    UPDATE triage_internal.source s SET queue_view = view_name WHERE s.source_id = id;
     RETURN id;
 END
 $$;
-COMMENT ON FUNCTION triage.attach_relation(text, text, regclass, text[], text, text, text, boolean) IS 'part of attach()';
+COMMENT ON FUNCTION triage_internal.attach_relation(text, text, regclass, text[], text, text, text, boolean) IS 'part of attach()';
 
-CREATE FUNCTION triage.detach_relation(caller text, relation regclass) RETURNS integer
+CREATE FUNCTION triage_internal.detach_relation(caller text, relation regclass) RETURNS integer
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     owner  oid := (SELECT relowner FROM pg_class WHERE oid = relation);
-    source triage.source;
+    source triage_internal.source;
     step   text;
     n      integer := 0;
 BEGIN
@@ -343,13 +343,13 @@ BEGIN
         RAISE insufficient_privilege USING MESSAGE =
             format('must be owner of table %s to detach it (its owner is %s)', relation, pg_get_userbyid(owner));
     END IF;
-    IF relation = 'triage.email'::regclass AND NOT EXISTS (SELECT FROM triage.source WHERE source_id = 0) THEN
-        INSERT INTO triage.source (source_id, source, classifier, relation, attached, queue_view, search_path, attached_by)
+    IF relation = 'triage.email'::regclass AND NOT EXISTS (SELECT FROM triage_internal.source WHERE source_id = 0) THEN
+        INSERT INTO triage_internal.source (source_id, source, classifier, relation, attached, queue_view, search_path, attached_by)
             OVERRIDING SYSTEM VALUE
             VALUES (0, 'triage.email', 'default', relation, true, 'email_queue', '', caller);
     END IF;
     -- Locked first: of two at once, the second finds nothing.
-    FOR source IN SELECT * FROM triage.source s WHERE s.relation = detach_relation.relation AND s.attached FOR UPDATE LOOP
+    FOR source IN SELECT * FROM triage_internal.source s WHERE s.relation = detach_relation.relation AND s.attached FOR UPDATE LOOP
         n := n + 1;
         IF source.source_id <> 0 THEN
             FOR step IN SELECT tgname FROM pg_trigger
@@ -362,16 +362,16 @@ BEGIN
                 EXECUTE format('DROP VIEW triage.%I', source.queue_view);
             END IF;
         END IF;
-        UPDATE triage.source s SET attached = false WHERE s.source_id = source.source_id;
+        UPDATE triage_internal.source s SET attached = false WHERE s.source_id = source.source_id;
     END LOOP;
     IF n = 0 THEN
         RAISE undefined_object USING MESSAGE = format('table %s is not attached (attached: %s)', relation,
-            coalesce((SELECT string_agg(s.relation::text, ', ') FROM triage.source s WHERE s.attached), 'none'));
+            coalesce((SELECT string_agg(s.relation::text, ', ') FROM triage_internal.source s WHERE s.attached), 'none'));
     END IF;
     RETURN n;
 END
 $$;
-COMMENT ON FUNCTION triage.detach_relation(text, regclass) IS 'part of detach()';
+COMMENT ON FUNCTION triage_internal.detach_relation(text, regclass) IS 'part of detach()';
 
 CREATE FUNCTION triage.attach(relation regclass, text_columns text[], label_column text, key_column text DEFAULT NULL,
         classifier text DEFAULT 'default', record_given_labels boolean DEFAULT false)

@@ -3,9 +3,9 @@
 -- tables have them before their rows, and a parallel pg_restore then fails, because nothing
 -- tells it an order.
 
-CREATE FUNCTION triage.label_key(label text) RETURNS text
+CREATE FUNCTION triage_internal.label_key(label text) RETURNS text
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'label_key_wrapper';
-COMMENT ON FUNCTION triage.label_key(text) IS
+COMMENT ON FUNCTION triage_internal.label_key(text) IS
     'the form of a label that decides whether two labels are the same: trimmed, NFKC, case-folded';
 
 CREATE TABLE triage.classifier (
@@ -42,7 +42,7 @@ CREATE TABLE triage.label (
         CHECK (label OPERATOR(pg_catalog.=) pg_catalog.btrim(label)
                AND label OPERATOR(pg_catalog.<>) '')
 );
-CREATE UNIQUE INDEX label_key ON triage.label (classifier, triage.label_key(label));
+CREATE UNIQUE INDEX label_key ON triage.label (classifier, triage_internal.label_key(label));
 COMMENT ON TABLE triage.label IS 'the answers that a classifier can give; spelling here is what people see';
 COMMENT ON COLUMN triage.label.classifier IS 'the classifier it belongs to';
 COMMENT ON COLUMN triage.label.label IS 'the label as shown; case and width do not make a new label';
@@ -51,7 +51,7 @@ COMMENT ON COLUMN triage.label.created_at IS 'when it was added';
 COMMENT ON COLUMN triage.label.created_by IS 'who added it';
 COMMENT ON INDEX triage.label_key IS 'one label per folded spelling';
 
-CREATE TABLE triage.model (
+CREATE TABLE triage_internal.model (
     classifier        text    NOT NULL,
     version           integer NOT NULL CHECK (version OPERATOR(pg_catalog.>) 0),
     model             email_model NOT NULL,
@@ -84,39 +84,39 @@ CREATE TABLE triage.model (
     steps_of          integer,
     PRIMARY KEY (classifier, version)
 );
-COMMENT ON TABLE triage.model IS 'model versions, kept for good; people read triage.model_versions';
-COMMENT ON COLUMN triage.model.classifier IS 'the classifier it answers for';
-COMMENT ON COLUMN triage.model.version IS 'counts up from 1 within the classifier';
-COMMENT ON COLUMN triage.model.model IS 'the model itself; where decisions made all its counts, only how counts become probabilities: the counts are in triage.base';
-COMMENT ON COLUMN triage.model.from_ledger IS 'whether decisions made all its counts; those of another model are added to';
-COMMENT ON COLUMN triage.model.checksum IS 'xxh3-128 over its content, in hexadecimal';
-COMMENT ON COLUMN triage.model.bytes IS 'its size in bytes';
-COMMENT ON COLUMN triage.model.documents IS 'emails learned';
-COMMENT ON COLUMN triage.model.skipped IS 'rows without body or label';
-COMMENT ON COLUMN triage.model.labels IS 'number of labels';
-COMMENT ON COLUMN triage.model.score_form IS 'how counts became scores, chosen by leave-one-out log loss';
-COMMENT ON COLUMN triage.model.judged IS 'sampled training emails that were left out and scored';
-COMMENT ON COLUMN triage.model.accuracy IS 'share of the judged emails that got their label; optimistic where emails repeat';
-COMMENT ON COLUMN triage.model.macro_f1 IS 'mean F1 over the labels of the judged emails';
-COMMENT ON COLUMN triage.model.log_loss IS 'mean of -ln(probability of the true label) over the judged emails';
-COMMENT ON COLUMN triage.model.calibration_error IS 'mean gap between confidence and accuracy in 15 bins';
-COMMENT ON COLUMN triage.model.held_out IS 'judged emails on which the baseline was judged too';
-COMMENT ON COLUMN triage.model.held_out_accuracy IS 'accuracy of this model on those';
-COMMENT ON COLUMN triage.model.baseline_accuracy IS 'accuracy of an independent Bernoulli naive Bayes (linfa) on those';
-COMMENT ON COLUMN triage.model.note IS 'given to deploy()';
-COMMENT ON COLUMN triage.model.trained_at IS 'when it was stored';
-COMMENT ON COLUMN triage.model.created_by IS 'who stored it';
-COMMENT ON COLUMN triage.model.last_decision IS 'the latest decision that it may have learned from: later ones can judge it';
-COMMENT ON COLUMN triage.model.champion IS 'the version whose place it was to take when maintenance trained it, 0 for decisions alone; NULL for one that a person made';
-COMMENT ON COLUMN triage.model.compared IS 'decided emails that both were asked about, and neither had learned';
-COMMENT ON COLUMN triage.model.compared_accuracy IS 'share of them that it answered right';
-COMMENT ON COLUMN triage.model.champion_accuracy IS 'share of them that the other one answered right';
-COMMENT ON COLUMN triage.model.reviewer IS 'whose decisions all others contradict, if that is why it was refused';
-COMMENT ON COLUMN triage.model.known_as IS 'the same, with the roles or names that they connected as';
-COMMENT ON COLUMN triage.model.steps_of IS 'the version whose steps count with this one; NULL for its own. A version that was only calibrated shares those of the other';
-COMMENT ON COLUMN triage.model.refused IS 'why it was not activated; NULL if it was, or a person made it';
+COMMENT ON TABLE triage_internal.model IS 'model versions, kept for good; people read triage.model_versions';
+COMMENT ON COLUMN triage_internal.model.classifier IS 'the classifier it answers for';
+COMMENT ON COLUMN triage_internal.model.version IS 'counts up from 1 within the classifier';
+COMMENT ON COLUMN triage_internal.model.model IS 'the model itself; where decisions made all its counts, only how counts become probabilities: the counts are in triage_internal.base';
+COMMENT ON COLUMN triage_internal.model.from_ledger IS 'whether decisions made all its counts; those of another model are added to';
+COMMENT ON COLUMN triage_internal.model.checksum IS 'xxh3-128 over its content, in hexadecimal';
+COMMENT ON COLUMN triage_internal.model.bytes IS 'its size in bytes';
+COMMENT ON COLUMN triage_internal.model.documents IS 'emails learned';
+COMMENT ON COLUMN triage_internal.model.skipped IS 'rows without body or label';
+COMMENT ON COLUMN triage_internal.model.labels IS 'number of labels';
+COMMENT ON COLUMN triage_internal.model.score_form IS 'how counts became scores, chosen by leave-one-out log loss';
+COMMENT ON COLUMN triage_internal.model.judged IS 'sampled training emails that were left out and scored';
+COMMENT ON COLUMN triage_internal.model.accuracy IS 'share of the judged emails that got their label; optimistic where emails repeat';
+COMMENT ON COLUMN triage_internal.model.macro_f1 IS 'mean F1 over the labels of the judged emails';
+COMMENT ON COLUMN triage_internal.model.log_loss IS 'mean of -ln(probability of the true label) over the judged emails';
+COMMENT ON COLUMN triage_internal.model.calibration_error IS 'mean gap between confidence and accuracy in 15 bins';
+COMMENT ON COLUMN triage_internal.model.held_out IS 'judged emails on which the baseline was judged too';
+COMMENT ON COLUMN triage_internal.model.held_out_accuracy IS 'accuracy of this model on those';
+COMMENT ON COLUMN triage_internal.model.baseline_accuracy IS 'accuracy of an independent Bernoulli naive Bayes (linfa) on those';
+COMMENT ON COLUMN triage_internal.model.note IS 'given to deploy()';
+COMMENT ON COLUMN triage_internal.model.trained_at IS 'when it was stored';
+COMMENT ON COLUMN triage_internal.model.created_by IS 'who stored it';
+COMMENT ON COLUMN triage_internal.model.last_decision IS 'the latest decision that it may have learned from: later ones can judge it';
+COMMENT ON COLUMN triage_internal.model.champion IS 'the version whose place it was to take when maintenance trained it, 0 for decisions alone; NULL for one that a person made';
+COMMENT ON COLUMN triage_internal.model.compared IS 'decided emails that both were asked about, and neither had learned';
+COMMENT ON COLUMN triage_internal.model.compared_accuracy IS 'share of them that it answered right';
+COMMENT ON COLUMN triage_internal.model.champion_accuracy IS 'share of them that the other one answered right';
+COMMENT ON COLUMN triage_internal.model.reviewer IS 'whose decisions all others contradict, if that is why it was refused';
+COMMENT ON COLUMN triage_internal.model.known_as IS 'the same, with the roles or names that they connected as';
+COMMENT ON COLUMN triage_internal.model.steps_of IS 'the version whose steps count with this one; NULL for its own. A version that was only calibrated shares those of the other';
+COMMENT ON COLUMN triage_internal.model.refused IS 'why it was not activated; NULL if it was, or a person made it';
 
-CREATE TABLE triage.activation (
+CREATE TABLE triage_internal.activation (
     activation_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     classifier    text    NOT NULL,
     version       integer NOT NULL,
@@ -126,18 +126,18 @@ CREATE TABLE triage.activation (
     activated_by  text    NOT NULL,
     why           text
 );
-CREATE INDEX activation_latest ON triage.activation (classifier, activation_id DESC);
-COMMENT ON TABLE triage.activation IS 'append-only: the latest row of a classifier names its active version';
-COMMENT ON COLUMN triage.activation.activation_id IS 'ascending';
-COMMENT ON COLUMN triage.activation.classifier IS 'the classifier';
-COMMENT ON COLUMN triage.activation.version IS 'the version that became active';
-COMMENT ON COLUMN triage.activation.kind IS 'activate or rollback';
-COMMENT ON COLUMN triage.activation.returns_to IS 'the activation that a rollback from here goes back to';
-COMMENT ON COLUMN triage.activation.activated_at IS 'when';
-COMMENT ON COLUMN triage.activation.activated_by IS 'who';
-COMMENT ON COLUMN triage.activation.why IS 'why, as given to activate() or rollback(), or as maintenance says';
-COMMENT ON SEQUENCE triage.activation_activation_id_seq IS 'numbers activations';
-COMMENT ON INDEX triage.activation_latest IS 'finds the active version';
+CREATE INDEX activation_latest ON triage_internal.activation (classifier, activation_id DESC);
+COMMENT ON TABLE triage_internal.activation IS 'append-only: the latest row of a classifier names its active version';
+COMMENT ON COLUMN triage_internal.activation.activation_id IS 'ascending';
+COMMENT ON COLUMN triage_internal.activation.classifier IS 'the classifier';
+COMMENT ON COLUMN triage_internal.activation.version IS 'the version that became active';
+COMMENT ON COLUMN triage_internal.activation.kind IS 'activate or rollback';
+COMMENT ON COLUMN triage_internal.activation.returns_to IS 'the activation that a rollback from here goes back to';
+COMMENT ON COLUMN triage_internal.activation.activated_at IS 'when';
+COMMENT ON COLUMN triage_internal.activation.activated_by IS 'who';
+COMMENT ON COLUMN triage_internal.activation.why IS 'why, as given to activate() or rollback(), or as maintenance says';
+COMMENT ON SEQUENCE triage_internal.activation_activation_id_seq IS 'numbers activations';
+COMMENT ON INDEX triage_internal.activation_latest IS 'finds the active version';
 
 CREATE TABLE triage.email (
     email_id    bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -190,7 +190,7 @@ COMMENT ON INDEX triage.email_thread IS 'finds a conversation';
 COMMENT ON INDEX triage.email_in_reply_to IS 'finds answers that came before the message';
 COMMENT ON INDEX triage.email_content IS 'a message is in a mailbox once';
 
-CREATE FUNCTION triage.cascade_classifier() RETURNS trigger
+CREATE FUNCTION triage_internal.cascade_classifier() RETURNS trigger
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
@@ -202,11 +202,11 @@ BEGIN
         END IF;
         -- Not TRUNCATE: the statement may have them open, too.
         DELETE FROM triage.review;
-        DELETE FROM triage.base;
-        DELETE FROM triage.job WHERE classifier IS NOT NULL;
-        DELETE FROM triage.alert WHERE classifier IS NOT NULL;
-        DELETE FROM triage.activation;
-        DELETE FROM triage.model;
+        DELETE FROM triage_internal.base;
+        DELETE FROM triage_internal.job WHERE classifier IS NOT NULL;
+        DELETE FROM triage_internal.alert WHERE classifier IS NOT NULL;
+        DELETE FROM triage_internal.activation;
+        DELETE FROM triage_internal.model;
         DELETE FROM triage.label;
         DELETE FROM triage.cost;
     ELSIF TG_OP = 'DELETE' THEN
@@ -215,11 +215,11 @@ BEGIN
                 'classifier "%s" has decisions, which are kept: erase them first with triage.forget_classifier(name)', OLD.name);
         END IF;
         DELETE FROM triage.review WHERE classifier = OLD.name;
-        DELETE FROM triage.base WHERE classifier = OLD.name;
-        DELETE FROM triage.job WHERE classifier = OLD.name;
-        DELETE FROM triage.alert WHERE classifier = OLD.name;
-        DELETE FROM triage.activation WHERE classifier = OLD.name;
-        DELETE FROM triage.model WHERE classifier = OLD.name;
+        DELETE FROM triage_internal.base WHERE classifier = OLD.name;
+        DELETE FROM triage_internal.job WHERE classifier = OLD.name;
+        DELETE FROM triage_internal.alert WHERE classifier = OLD.name;
+        DELETE FROM triage_internal.activation WHERE classifier = OLD.name;
+        DELETE FROM triage_internal.model WHERE classifier = OLD.name;
         DELETE FROM triage.label WHERE classifier = OLD.name;
         DELETE FROM triage.cost WHERE classifier = OLD.name;
         -- The deletion of reviews has waited for decisions about them.
@@ -229,80 +229,80 @@ BEGIN
         END IF;
     ELSE
         -- The inbox is attached to "default" without a row that says so.
-        IF OLD.name = 'default' AND NOT EXISTS (SELECT FROM triage.source WHERE source_id = 0) THEN
-            INSERT INTO triage.source (source_id, source, classifier, relation, attached, queue_view, search_path)
+        IF OLD.name = 'default' AND NOT EXISTS (SELECT FROM triage_internal.source WHERE source_id = 0) THEN
+            INSERT INTO triage_internal.source (source_id, source, classifier, relation, attached, queue_view, search_path)
                 OVERRIDING SYSTEM VALUE
                 VALUES (0, 'triage.email', OLD.name, 'triage.email', true, 'email_queue', 'pg_catalog, pg_temp');
         END IF;
-        UPDATE triage.source SET classifier = NEW.name WHERE classifier = OLD.name;
+        UPDATE triage_internal.source SET classifier = NEW.name WHERE classifier = OLD.name;
         UPDATE triage.review SET classifier = NEW.name WHERE classifier = OLD.name;
         UPDATE triage.decision SET classifier = NEW.name WHERE classifier = OLD.name;
-        UPDATE triage.pending SET classifier = NEW.name WHERE classifier = OLD.name;
-        UPDATE triage.base SET classifier = NEW.name WHERE classifier = OLD.name;
-        UPDATE triage.job SET classifier = NEW.name WHERE classifier = OLD.name;
-        UPDATE triage.alert SET classifier = NEW.name WHERE classifier = OLD.name;
-        UPDATE triage.activation SET classifier = NEW.name WHERE classifier = OLD.name;
-        UPDATE triage.model SET classifier = NEW.name WHERE classifier = OLD.name;
+        UPDATE triage_internal.pending SET classifier = NEW.name WHERE classifier = OLD.name;
+        UPDATE triage_internal.base SET classifier = NEW.name WHERE classifier = OLD.name;
+        UPDATE triage_internal.job SET classifier = NEW.name WHERE classifier = OLD.name;
+        UPDATE triage_internal.alert SET classifier = NEW.name WHERE classifier = OLD.name;
+        UPDATE triage_internal.activation SET classifier = NEW.name WHERE classifier = OLD.name;
+        UPDATE triage_internal.model SET classifier = NEW.name WHERE classifier = OLD.name;
         UPDATE triage.label SET classifier = NEW.name WHERE classifier = OLD.name;
         UPDATE triage.cost SET classifier = NEW.name WHERE classifier = OLD.name;
     END IF;
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION triage.cascade_classifier() IS
+COMMENT ON FUNCTION triage_internal.cascade_classifier() IS
     'what belongs to a classifier follows its name and goes when it goes';
 CREATE TRIGGER cascade_delete AFTER DELETE ON triage.classifier
-    FOR EACH ROW EXECUTE FUNCTION triage.cascade_classifier();
+    FOR EACH ROW EXECUTE FUNCTION triage_internal.cascade_classifier();
 CREATE TRIGGER cascade_truncate AFTER TRUNCATE ON triage.classifier
-    FOR EACH STATEMENT EXECUTE FUNCTION triage.cascade_classifier();
+    FOR EACH STATEMENT EXECUTE FUNCTION triage_internal.cascade_classifier();
 CREATE TRIGGER cascade_rename AFTER UPDATE OF name ON triage.classifier
     FOR EACH ROW WHEN (OLD.name OPERATOR(pg_catalog.<>) NEW.name)
-    EXECUTE FUNCTION triage.cascade_classifier();
+    EXECUTE FUNCTION triage_internal.cascade_classifier();
 COMMENT ON TRIGGER cascade_delete ON triage.classifier IS 'deletes its labels, models and activations';
 COMMENT ON TRIGGER cascade_truncate ON triage.classifier IS 'empties labels, models and activations';
 COMMENT ON TRIGGER cascade_rename ON triage.classifier IS 'renames it in labels, models and activations';
 
 -- Sessions watch the relation-cache entry of this table; see src/cache.rs.
-CREATE TABLE triage.model_signal ();
-COMMENT ON TABLE triage.model_signal IS 'empty; its relation-cache invalidation tells sessions that a model, label or activation changed';
+CREATE TABLE triage_internal.model_signal ();
+COMMENT ON TABLE triage_internal.model_signal IS 'empty; its relation-cache invalidation tells sessions that a model, label or activation changed';
 
-CREATE FUNCTION triage.signal_change() RETURNS trigger
+CREATE FUNCTION triage_internal.signal_change() RETURNS trigger
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'signal_change_wrapper';
-COMMENT ON FUNCTION triage.signal_change() IS 'tells all sessions, at commit, to look again which model is active';
+COMMENT ON FUNCTION triage_internal.signal_change() IS 'tells all sessions, at commit, to look again which model is active';
 
 -- FOR EACH ROW and ENABLE ALWAYS: changes that arrive by logical replication count too.
 CREATE TRIGGER signal_change AFTER INSERT OR UPDATE OR DELETE ON triage.classifier
-    FOR EACH ROW EXECUTE FUNCTION triage.signal_change();
+    FOR EACH ROW EXECUTE FUNCTION triage_internal.signal_change();
 CREATE TRIGGER signal_change AFTER INSERT OR UPDATE OR DELETE ON triage.label
-    FOR EACH ROW EXECUTE FUNCTION triage.signal_change();
-CREATE TRIGGER signal_change AFTER INSERT OR UPDATE OR DELETE ON triage.model
-    FOR EACH ROW EXECUTE FUNCTION triage.signal_change();
-CREATE TRIGGER signal_change AFTER INSERT OR UPDATE OR DELETE ON triage.activation
-    FOR EACH ROW EXECUTE FUNCTION triage.signal_change();
+    FOR EACH ROW EXECUTE FUNCTION triage_internal.signal_change();
+CREATE TRIGGER signal_change AFTER INSERT OR UPDATE OR DELETE ON triage_internal.model
+    FOR EACH ROW EXECUTE FUNCTION triage_internal.signal_change();
+CREATE TRIGGER signal_change AFTER INSERT OR UPDATE OR DELETE ON triage_internal.activation
+    FOR EACH ROW EXECUTE FUNCTION triage_internal.signal_change();
 CREATE TRIGGER signal_truncate AFTER TRUNCATE ON triage.classifier
-    FOR EACH STATEMENT EXECUTE FUNCTION triage.signal_change();
+    FOR EACH STATEMENT EXECUTE FUNCTION triage_internal.signal_change();
 CREATE TRIGGER signal_truncate AFTER TRUNCATE ON triage.label
-    FOR EACH STATEMENT EXECUTE FUNCTION triage.signal_change();
-CREATE TRIGGER signal_truncate AFTER TRUNCATE ON triage.model
-    FOR EACH STATEMENT EXECUTE FUNCTION triage.signal_change();
-CREATE TRIGGER signal_truncate AFTER TRUNCATE ON triage.activation
-    FOR EACH STATEMENT EXECUTE FUNCTION triage.signal_change();
+    FOR EACH STATEMENT EXECUTE FUNCTION triage_internal.signal_change();
+CREATE TRIGGER signal_truncate AFTER TRUNCATE ON triage_internal.model
+    FOR EACH STATEMENT EXECUTE FUNCTION triage_internal.signal_change();
+CREATE TRIGGER signal_truncate AFTER TRUNCATE ON triage_internal.activation
+    FOR EACH STATEMENT EXECUTE FUNCTION triage_internal.signal_change();
 ALTER TABLE triage.classifier ENABLE ALWAYS TRIGGER signal_change;
 ALTER TABLE triage.label ENABLE ALWAYS TRIGGER signal_change;
-ALTER TABLE triage.model ENABLE ALWAYS TRIGGER signal_change;
-ALTER TABLE triage.activation ENABLE ALWAYS TRIGGER signal_change;
+ALTER TABLE triage_internal.model ENABLE ALWAYS TRIGGER signal_change;
+ALTER TABLE triage_internal.activation ENABLE ALWAYS TRIGGER signal_change;
 ALTER TABLE triage.classifier ENABLE ALWAYS TRIGGER signal_truncate;
 ALTER TABLE triage.label ENABLE ALWAYS TRIGGER signal_truncate;
-ALTER TABLE triage.model ENABLE ALWAYS TRIGGER signal_truncate;
-ALTER TABLE triage.activation ENABLE ALWAYS TRIGGER signal_truncate;
-COMMENT ON TRIGGER signal_change ON triage.classifier IS 'see triage.model_signal';
-COMMENT ON TRIGGER signal_change ON triage.label IS 'see triage.model_signal';
-COMMENT ON TRIGGER signal_change ON triage.model IS 'see triage.model_signal';
-COMMENT ON TRIGGER signal_change ON triage.activation IS 'see triage.model_signal';
-COMMENT ON TRIGGER signal_truncate ON triage.classifier IS 'see triage.model_signal';
-COMMENT ON TRIGGER signal_truncate ON triage.label IS 'see triage.model_signal';
-COMMENT ON TRIGGER signal_truncate ON triage.model IS 'see triage.model_signal';
-COMMENT ON TRIGGER signal_truncate ON triage.activation IS 'see triage.model_signal';
+ALTER TABLE triage_internal.model ENABLE ALWAYS TRIGGER signal_truncate;
+ALTER TABLE triage_internal.activation ENABLE ALWAYS TRIGGER signal_truncate;
+COMMENT ON TRIGGER signal_change ON triage.classifier IS 'see triage_internal.model_signal';
+COMMENT ON TRIGGER signal_change ON triage.label IS 'see triage_internal.model_signal';
+COMMENT ON TRIGGER signal_change ON triage_internal.model IS 'see triage_internal.model_signal';
+COMMENT ON TRIGGER signal_change ON triage_internal.activation IS 'see triage_internal.model_signal';
+COMMENT ON TRIGGER signal_truncate ON triage.classifier IS 'see triage_internal.model_signal';
+COMMENT ON TRIGGER signal_truncate ON triage.label IS 'see triage_internal.model_signal';
+COMMENT ON TRIGGER signal_truncate ON triage_internal.model IS 'see triage_internal.model_signal';
+COMMENT ON TRIGGER signal_truncate ON triage_internal.activation IS 'see triage_internal.model_signal';
 
 CREATE VIEW triage.activations WITH (security_barrier) AS
 SELECT a.activation_id,
@@ -313,7 +313,7 @@ SELECT a.activation_id,
        a.activated_at,
        a.activated_by,
        a.why
-  FROM triage.activation a;
+  FROM triage_internal.activation a;
 COMMENT ON VIEW triage.activations IS 'which version was active from when on, and who decided it';
 COMMENT ON COLUMN triage.activations.activation_id IS 'ascending';
 COMMENT ON COLUMN triage.activations.classifier IS 'the classifier';
@@ -328,7 +328,7 @@ CREATE VIEW triage.model_versions WITH (security_barrier) AS
 SELECT m.classifier,
        m.version,
        CASE WHEN m.version OPERATOR(pg_catalog.=) latest.version THEN 'active'
-            WHEN EXISTS (SELECT FROM triage.activation a
+            WHEN EXISTS (SELECT FROM triage_internal.activation a
                           WHERE a.classifier OPERATOR(pg_catalog.=) m.classifier
                             AND a.version OPERATOR(pg_catalog.=) m.version) THEN 'retired'
             WHEN m.refused IS NOT NULL THEN 'refused'
@@ -357,10 +357,10 @@ SELECT m.classifier,
        m.compared_accuracy,
        m.champion_accuracy,
        m.refused
-  FROM triage.model m
+  FROM triage_internal.model m
   LEFT JOIN LATERAL (
        SELECT a.version
-         FROM triage.activation a
+         FROM triage_internal.activation a
         WHERE a.classifier OPERATOR(pg_catalog.=) m.classifier
         ORDER BY a.activation_id DESC
         LIMIT 1) latest ON true;
@@ -395,8 +395,8 @@ COMMENT ON COLUMN triage.model_versions.refused IS 'why maintenance did not acti
 -- User data: dumped with the database.
 SELECT pg_catalog.pg_extension_config_dump('triage.classifier', '');
 SELECT pg_catalog.pg_extension_config_dump('triage.label', '');
-SELECT pg_catalog.pg_extension_config_dump('triage.model', '');
-SELECT pg_catalog.pg_extension_config_dump('triage.activation', '');
-SELECT pg_catalog.pg_extension_config_dump('triage.activation_activation_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('triage_internal.model', '');
+SELECT pg_catalog.pg_extension_config_dump('triage_internal.activation', '');
+SELECT pg_catalog.pg_extension_config_dump('triage_internal.activation_activation_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('triage.email', '');
 SELECT pg_catalog.pg_extension_config_dump('triage.email_email_id_seq', '');

@@ -11,8 +11,8 @@ CREATE VIEW triage.drift WITH (security_barrier) AS
 WITH mail AS MATERIALIZED (
     SELECT t.classifier, t.model_version, t.predicted_label AS label, t.day, t.day > d.today - 7 AS is_recent,
            pg_catalog.sum(t.n)::float8 AS n, pg_catalog.sum(t.confidence)::float8 / 1e6::float8 AS confidence, pg_catalog.sum(t.unknown_share)::float8 / 1e6::float8 AS unknown
-      FROM (SELECT pg_catalog.timezone(z.zone, pg_catalog.now())::date AS today FROM triage.report_zone z) d
-      JOIN triage.tally_now t ON t.grain = 'label' AND t.day > d.today - 35 AND t.day <= d.today
+      FROM (SELECT pg_catalog.timezone(z.zone, pg_catalog.now())::date AS today FROM triage_internal.report_timezone z) d
+      JOIN triage_internal.review_statistics_now t ON t.grain = 'label' AND t.day > d.today - 35 AND t.day <= d.today
      GROUP BY t.classifier, t.model_version, t.predicted_label, t.day, d.today
     HAVING pg_catalog.sum(t.n) > 0::numeric),
 

@@ -1,7 +1,7 @@
 -- Mail that a web hook brings as JSON: whatever shape it has, it becomes one RFC 5322 message
 -- and goes in through triage.ingest(). All of it runs with the rights of its caller.
 
-CREATE FUNCTION triage.json_or_null(value text) RETURNS jsonb
+CREATE FUNCTION triage_internal.json_or_null(value text) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
@@ -12,9 +12,9 @@ EXCEPTION WHEN data_exception OR program_limit_exceeded THEN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION triage.json_or_null(text) IS 'a text as JSON object or array; NULL if it is none';
+COMMENT ON FUNCTION triage_internal.json_or_null(text) IS 'a text as JSON object or array; NULL if it is none';
 
-CREATE FUNCTION triage.json_fields(payload jsonb) RETURNS jsonb
+CREATE FUNCTION triage_internal.json_fields(payload jsonb) RETURNS jsonb
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
@@ -24,10 +24,10 @@ AS $$
                                      ORDER BY value NOT IN ('null', '""'), key COLLATE "C"), '{}')
       FROM jsonb_each(CASE jsonb_typeof(payload) WHEN 'object' THEN payload ELSE '{}' END)
 $$;
-COMMENT ON FUNCTION triage.json_fields(jsonb) IS
+COMMENT ON FUNCTION triage_internal.json_fields(jsonb) IS
     'what an object says, under keys in small letters without hyphens, underscores and spaces; an empty text is null';
 
-CREATE FUNCTION triage.json_bytes(value text) RETURNS bytea
+CREATE FUNCTION triage_internal.json_bytes(value text) RETURNS bytea
     LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
@@ -49,18 +49,18 @@ EXCEPTION WHEN invalid_parameter_value THEN
     RETURN convert_to(value, 'UTF8');
 END
 $$;
-COMMENT ON FUNCTION triage.json_bytes(text) IS 'the bytes of a text that is base64, or is meant as it is';
+COMMENT ON FUNCTION triage_internal.json_bytes(text) IS 'the bytes of a text that is base64, or is meant as it is';
 
-CREATE FUNCTION triage.json_header_value(value text) RETURNS text
+CREATE FUNCTION triage_internal.json_header_value(value text) RETURNS text
     -- Called for each of many, so it has to be inlined: not strict, and no settings of its own.
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
     SELECT pg_catalog.btrim(pg_catalog.regexp_replace(value, E'[\\u0001-\\u001f\\u007f-\\u009f\\u2028\\u2029]+', ' ', 'g'))
 $$;
-COMMENT ON FUNCTION triage.json_header_value(text) IS
+COMMENT ON FUNCTION triage_internal.json_header_value(text) IS
     'what can stand in one line of a header: line breaks and other control characters become spaces';
 
-CREATE FUNCTION triage.json_addresses(value jsonb) RETURNS text
+CREATE FUNCTION triage_internal.json_addresses(value jsonb) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
     SET standard_conforming_strings = on
@@ -76,16 +76,16 @@ AS $$
           FROM jsonb_array_elements(CASE jsonb_typeof(value) WHEN 'array' THEN value ELSE jsonb_build_array(value) END)
                WITH ORDINALITY AS l (e, n)
     )
-    SELECT nullif(triage.json_header_value(string_agg(
+    SELECT nullif(triage_internal.json_header_value(string_agg(
                CASE WHEN name IS NULL OR address IS NULL THEN address
                     ELSE format('"%s" <%s>', regexp_replace(name, '(["\\])', '\\\1', 'g'), translate(address, '<> ', '')) END,
                ', ' ORDER BY n)), '')
       FROM part
 $$;
-COMMENT ON FUNCTION triage.json_addresses(jsonb) IS
+COMMENT ON FUNCTION triage_internal.json_addresses(jsonb) IS
     'addresses for a header, from a string, {"email", "name"}, [email, name] in a list, or a list of these';
 
-CREATE FUNCTION triage.json_date(value text) RETURNS text
+CREATE FUNCTION triage_internal.json_date(value text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
     SET standard_conforming_strings = on
@@ -100,21 +100,21 @@ BEGIN
         WHEN value ~ '^\d{4}-\d\d-\d\d' THEN left(value, 40)::timestamptz
     END;
     -- Else it is a date as in mail.
-    RETURN coalesce(to_char(moment, 'Dy, DD Mon YYYY HH24:MI:SS +0000'), triage.json_header_value(left(value, 100)));
+    RETURN coalesce(to_char(moment, 'Dy, DD Mon YYYY HH24:MI:SS +0000'), triage_internal.json_header_value(left(value, 100)));
 EXCEPTION WHEN data_exception THEN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION triage.json_date(text) IS
+COMMENT ON FUNCTION triage_internal.json_date(text) IS
     'a Date header from seconds or milliseconds since 1970, ISO 8601, or a date as mail has it';
 
-CREATE FUNCTION triage.json_headers(headers jsonb) RETURNS TABLE (name text, value text)
+CREATE FUNCTION triage_internal.json_headers(headers jsonb) RETURNS TABLE (name text, value text)
     LANGUAGE sql IMMUTABLE STRICT PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
     SET standard_conforming_strings = on
 AS $$
     WITH given AS (
-        SELECT CASE jsonb_typeof(headers) WHEN 'string' THEN coalesce(triage.json_or_null(headers #>> '{}'), headers) ELSE headers END AS h
+        SELECT CASE jsonb_typeof(headers) WHEN 'string' THEN coalesce(triage_internal.json_or_null(headers #>> '{}'), headers) ELSE headers END AS h
     ), header (name, value, n) AS (
         -- One text, long lines continued on the next one.
         SELECT btrim(split_part(line, ':', 1)), substr(line, strpos(line, ':') + 1), n
@@ -131,26 +131,26 @@ AS $$
           FROM given, jsonb_each(CASE jsonb_typeof(h) WHEN 'object' THEN h ELSE '{}' END) WITH ORDINALITY AS l (key, e, n),
                jsonb_array_elements(CASE jsonb_typeof(e) WHEN 'array' THEN e ELSE jsonb_build_array(e) END) WITH ORDINALITY AS k (v, m)
     )
-    SELECT h.name, triage.json_header_value(h.value)
+    SELECT h.name, triage_internal.json_header_value(h.value)
       FROM header AS h
      WHERE h.name ~ '^[!-9;-~]{1,100}$' AND h.value <> ''
        -- The body is composed anew, and says itself how.
        AND lower(h.name COLLATE "C") !~ '^(content-|mime-version$)'
      ORDER BY h.n
 $$;
-COMMENT ON FUNCTION triage.json_headers(jsonb) IS
+COMMENT ON FUNCTION triage_internal.json_headers(jsonb) IS
     'the fields of a header that came as object, list of {"Name", "Value"}, list of [name, value], or text';
 
-CREATE FUNCTION triage.json_attachments(attachments jsonb) RETURNS TABLE (name text, media_type text, content bytea)
+CREATE FUNCTION triage_internal.json_attachments(attachments jsonb) RETURNS TABLE (name text, media_type text, content bytea)
     LANGUAGE sql IMMUTABLE STRICT PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
     SET standard_conforming_strings = on
 AS $$
     WITH given AS (
-        SELECT CASE jsonb_typeof(attachments) WHEN 'string' THEN triage.json_or_null(attachments #>> '{}') ELSE attachments END AS a
+        SELECT CASE jsonb_typeof(attachments) WHEN 'string' THEN triage_internal.json_or_null(attachments #>> '{}') ELSE attachments END AS a
     -- Megabytes that are not to be taken apart for each of the columns below.
     ), entry (key, fields, n) AS MATERIALIZED (
-        SELECT key, triage.json_fields(e), n
+        SELECT key, triage_internal.json_fields(e), n
           FROM (SELECT NULL, e, n
                   FROM given, jsonb_array_elements(CASE jsonb_typeof(a) WHEN 'array' THEN a ELSE '[]' END) WITH ORDINALITY AS l (e, n)
                 UNION ALL
@@ -160,23 +160,23 @@ AS $$
                 LIMIT 1001) AS l (key, e, n)
          WHERE jsonb_typeof(e) = 'object'
     )
-    SELECT regexp_replace(triage.json_header_value(coalesce(fields ->> 'filename', fields ->> 'name', key)), '(["\\])', '\\\1', 'g'),
+    SELECT regexp_replace(triage_internal.json_header_value(coalesce(fields ->> 'filename', fields ->> 'name', key)), '(["\\])', '\\\1', 'g'),
            coalesce(substring(coalesce(fields ->> 'contenttype', fields ->> 'type') FROM '^[\w!#$&^.+-]{1,100}/[\w!#$&^.+-]{1,100}'),
                     'application/octet-stream'),
-           CASE WHEN fields ->> 'base64' = 'false' THEN convert_to(fields ->> 'content', 'UTF8') ELSE triage.json_bytes(fields ->> 'content') END
+           CASE WHEN fields ->> 'base64' = 'false' THEN convert_to(fields ->> 'content', 'UTF8') ELSE triage_internal.json_bytes(fields ->> 'content') END
       FROM entry
      ORDER BY n
 $$;
-COMMENT ON FUNCTION triage.json_attachments(jsonb) IS 'attachments of a payload; content is NULL where there is only a description';
+COMMENT ON FUNCTION triage_internal.json_attachments(jsonb) IS 'attachments of a payload; content is NULL where there is only a description';
 
-CREATE FUNCTION triage.json_message(fields jsonb) RETURNS bytea
+CREATE FUNCTION triage_internal.json_message(fields jsonb) RETURNS bytea
     LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     eol      constant text := E'\r\n';
-    envelope constant jsonb := triage.json_fields(CASE jsonb_typeof(fields -> 'envelope')
-                 WHEN 'string' THEN triage.json_or_null(fields ->> 'envelope') ELSE fields -> 'envelope' END);
+    envelope constant jsonb := triage_internal.json_fields(CASE jsonb_typeof(fields -> 'envelope')
+                 WHEN 'string' THEN triage_internal.json_or_null(fields ->> 'envelope') ELSE fields -> 'envelope' END);
     html     constant text := coalesce(fields ->> 'html', fields ->> 'bodyhtml', fields ->> 'htmlbody');
     plain    constant text := coalesce(
                  fields ->> 'text', fields ->> 'plain', fields ->> 'bodyplain', fields ->> 'textbody', fields ->> 'body', fields ->> 'bodytext',
@@ -191,7 +191,7 @@ DECLARE
 BEGIN
     SELECT coalesce(string_agg(h.name || ': ' || h.value || eol, ''), ''), coalesce(array_agg(lower(h.name COLLATE "C")), '{}')
       INTO header, given
-      FROM triage.json_headers(coalesce(nullif(fields -> 'messageheaders', 'null'), fields -> 'headers')) AS h;
+      FROM triage_internal.json_headers(coalesce(nullif(fields -> 'messageheaders', 'null'), fields -> 'headers')) AS h;
     has_headers := given <> '{}';
     -- Nothing of the present may go in: the same payload, sent again, has to be the same message.
     -- Nor the time at which a request was signed, which is another one when it is sent again.
@@ -200,20 +200,20 @@ BEGIN
       INTO header, given
       FROM (VALUES
           (1, 'from', coalesce(
-              triage.json_addresses(fields -> 'fromfull'),
-              triage.json_addresses(CASE WHEN fields ->> 'fromemail' IS NOT NULL
+              triage_internal.json_addresses(fields -> 'fromfull'),
+              triage_internal.json_addresses(CASE WHEN fields ->> 'fromemail' IS NOT NULL
                   THEN jsonb_build_object('email', fields -> 'fromemail', 'name', fields -> 'fromname') END),
-              triage.json_addresses(fields -> 'from'), triage.json_addresses(fields -> 'sender'), triage.json_addresses(envelope -> 'from'))),
+              triage_internal.json_addresses(fields -> 'from'), triage_internal.json_addresses(fields -> 'sender'), triage_internal.json_addresses(envelope -> 'from'))),
           (2, 'to', coalesce(
-              triage.json_addresses(fields -> 'tofull'), triage.json_addresses(fields -> 'to'), triage.json_addresses(fields -> 'recipients'),
-              triage.json_addresses(fields -> 'recipient'), triage.json_addresses(fields -> 'email'), triage.json_addresses(envelope -> 'to'))),
-          (3, 'cc', coalesce(triage.json_addresses(fields -> 'ccfull'), triage.json_addresses(fields -> 'cc'))),
-          (4, 'subject', triage.json_header_value(fields ->> 'subject')),
-          (5, 'date', triage.json_date(coalesce(fields ->> 'date',
+              triage_internal.json_addresses(fields -> 'tofull'), triage_internal.json_addresses(fields -> 'to'), triage_internal.json_addresses(fields -> 'recipients'),
+              triage_internal.json_addresses(fields -> 'recipient'), triage_internal.json_addresses(fields -> 'email'), triage_internal.json_addresses(envelope -> 'to'))),
+          (3, 'cc', coalesce(triage_internal.json_addresses(fields -> 'ccfull'), triage_internal.json_addresses(fields -> 'cc'))),
+          (4, 'subject', triage_internal.json_header_value(fields ->> 'subject')),
+          (5, 'date', triage_internal.json_date(coalesce(fields ->> 'date',
               CASE WHEN fields ->> 'signature' IS NULL THEN coalesce(fields ->> 'timestamp', fields ->> 'ts') END))),
-          (6, 'message-id', '<' || nullif(btrim(triage.json_header_value(fields ->> 'messageid'), '<> '), '') || '>'),
-          (7, 'in-reply-to', triage.json_header_value(fields ->> 'inreplyto')),
-          (8, 'references', triage.json_header_value(fields ->> 'references'))
+          (6, 'message-id', '<' || nullif(btrim(triage_internal.json_header_value(fields ->> 'messageid'), '<> '), '') || '>'),
+          (7, 'in-reply-to', triage_internal.json_header_value(fields ->> 'inreplyto')),
+          (8, 'references', triage_internal.json_header_value(fields ->> 'references'))
       ) AS f (n, name, value)
      WHERE f.value <> '' AND f.name <> ALL (given);
 
@@ -234,8 +234,8 @@ BEGIN
                || 'Content-Transfer-Encoding: base64' || eol || eol || coalesce(encode(a.content, 'base64'), '') || eol, '')
       INTO files
       -- With SendGrid, attachments is how many there are.
-      FROM triage.json_attachments(CASE WHEN jsonb_typeof(fields -> 'attachments') IN ('array', 'object')
-                                          OR triage.json_or_null(fields ->> 'attachments') IS NOT NULL
+      FROM triage_internal.json_attachments(CASE WHEN jsonb_typeof(fields -> 'attachments') IN ('array', 'object')
+                                          OR triage_internal.json_or_null(fields ->> 'attachments') IS NOT NULL
                                         THEN fields -> 'attachments' ELSE fields -> 'attachmentinfo' END) AS a;
     -- Mail may be without subject and text. What has nothing of a message is no mail.
     IF NOT (has_headers OR given && '{from,message-id}' OR files IS NOT NULL
@@ -250,7 +250,7 @@ BEGIN
     RETURN convert_to('MIME-Version: 1.0' || eol || left(content, strpos(content, eol || eol) + 1) || header || substr(content, strpos(content, eol || eol) + 2), 'UTF8');
 END
 $$;
-COMMENT ON FUNCTION triage.json_message(jsonb) IS
+COMMENT ON FUNCTION triage_internal.json_message(jsonb) IS
     'a message (RFC 5322, 2045, 6532) composed of the fields of a payload; NULL if it has no sender, id, header, attachment, nor a key for subject or text';
 
 -- One parameter without a name: PostgREST passes it the body of a request.
@@ -260,7 +260,7 @@ CREATE FUNCTION triage.ingest_json(jsonb) RETURNS bigint
     SET standard_conforming_strings = on
 AS $$
 DECLARE
-    fields  jsonb := triage.json_fields($1);
+    fields  jsonb := triage_internal.json_fields($1);
     mailbox constant text := coalesce(fields ->> 'mailbox', 'inbox');
     events  jsonb;
     given   text;
@@ -278,20 +278,20 @@ BEGIN
 
     -- What services put around a message.
     IF fields ? 'mandrillevents' THEN
-        events := triage.json_or_null(fields ->> 'mandrillevents');
+        events := triage_internal.json_or_null(fields ->> 'mandrillevents');
         IF jsonb_typeof(events) = 'array' AND jsonb_array_length(events) <> 1 THEN
             RAISE invalid_parameter_value USING MESSAGE = format(
                 'mandrill_events has %s events: take them in one by one, SELECT triage.ingest_json(e) FROM jsonb_array_elements($1) AS e',
                 jsonb_array_length(events));
         END IF;
-        fields := triage.json_fields(events -> 0);
+        fields := triage_internal.json_fields(events -> 0);
     ELSIF fields ->> 'type' IN ('SubscriptionConfirmation', 'UnsubscribeConfirmation') THEN
         RAISE invalid_parameter_value USING MESSAGE = 'the payload is no message but asks to confirm a subscription: open its SubscribeURL';
     ELSIF fields ->> 'type' = 'Notification' THEN
-        fields := triage.json_fields(coalesce(triage.json_or_null(fields ->> 'message'), '{}'));
+        fields := triage_internal.json_fields(coalesce(triage_internal.json_or_null(fields ->> 'message'), '{}'));
     END IF;
     IF jsonb_typeof(fields -> 'msg') = 'object' THEN
-        fields := jsonb_build_object('ts', fields -> 'ts') || triage.json_fields(fields -> 'msg');
+        fields := jsonb_build_object('ts', fields -> 'ts') || triage_internal.json_fields(fields -> 'msg');
     END IF;
 
     given := coalesce(
@@ -299,7 +299,7 @@ BEGIN
         CASE WHEN jsonb_typeof(fields -> 'mail') = 'object' THEN fields ->> 'content' END,
         -- Else an address.
         CASE WHEN left(fields ->> 'email', 2000) ~ '^\s*(>?From [^\n]*\n)?[!-9;-~]+[ \t]*:[^\n]*\n' THEN ltrim(fields ->> 'email', E'\r\n') END);
-    raw := triage.json_bytes(given);
+    raw := triage_internal.json_bytes(given);
     -- A text of letters and spaces can be decoded, too.
     IF strpos(given, ':') = 0 AND position(E'\\x3a'::bytea IN raw) = 0 THEN
         raw := convert_to(given, 'UTF8');
@@ -308,7 +308,7 @@ BEGIN
         RAISE invalid_parameter_value USING MESSAGE =
             'the notification has no "content": let Amazon SES publish the message to SNS, or read it from S3 and call triage.ingest(raw)';
     END IF;
-    raw := coalesce(raw, triage.json_message(fields));
+    raw := coalesce(raw, triage_internal.json_message(fields));
     IF raw IS NULL THEN
         RAISE invalid_parameter_value USING MESSAGE = format(
             'the payload is no message (its keys: %s): pass a raw message as raw, RawEmail, body-mime, raw_msg or email, or at least one of from, message_id, headers, subject, text, plain, body-plain, TextBody, html, body-html, HtmlBody, attachments',

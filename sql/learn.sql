@@ -10,9 +10,9 @@ CREATE FUNCTION triage.retrain(classifier text, note text DEFAULT NULL) RETURNS 
 COMMENT ON FUNCTION triage.retrain(text, text) IS
     'trains a new version on the active one''s own counts and all decisions that hold, and activates it; returns the version';
 
-CREATE FUNCTION triage.fold(classifier text) RETURNS bigint
-    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'fold_wrapper';
-COMMENT ON FUNCTION triage.fold(text) IS
+CREATE FUNCTION triage.compact(classifier text) RETURNS bigint
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'compact_wrapper';
+COMMENT ON FUNCTION triage.compact(text) IS
     'moves pending decisions into the base, which changes no answer; returns how many, or NULL while another session does it';
 
 CREATE FUNCTION triage.forget(source text, key text) RETURNS bigint

@@ -1,10 +1,10 @@
 -- What people decided, and what follows from it. Data flows one way: a decision is appended
--- to triage.decision and listed in triage.pending; a session answers with the active model
--- (or triage.base, if decisions have been folded) plus the decisions that its snapshot sees
--- in triage.pending; a fold moves them from there into triage.base, in one transaction.
+-- to triage.decision and listed in triage_internal.pending; a session answers with the active model
+-- (or triage_internal.base, if decisions have been folded) plus the decisions that its snapshot sees
+-- in triage_internal.pending; a fold moves them from there into triage_internal.base, in one transaction.
 -- Which decisions count is therefore decided by row visibility alone.
 
-CREATE TABLE triage.source (
+CREATE TABLE triage_internal.source (
     source_id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     source              text     NOT NULL,
     classifier          text     NOT NULL,
@@ -17,18 +17,18 @@ CREATE TABLE triage.source (
     attached_by         text     NOT NULL DEFAULT CURRENT_USER,
     UNIQUE (source, classifier)
 );
-COMMENT ON TABLE triage.source IS 'tables whose rows are labelled; kept after detach(), because decisions name them';
-COMMENT ON COLUMN triage.source.source_id IS 'argument of the triggers on the table';
-COMMENT ON COLUMN triage.source.source IS 'name of the table when it was first attached; it stays when the table is renamed';
-COMMENT ON COLUMN triage.source.classifier IS 'the classifier that labels it';
-COMMENT ON COLUMN triage.source.relation IS 'the table; which of its columns hold label, key and text is in the column list of its trigger zz_triage_decided_<source_id>, because PostgreSQL keeps that up to date';
-COMMENT ON COLUMN triage.source.attached IS 'false after detach(), and for tables that were only imported from';
-COMMENT ON COLUMN triage.source.record_given_labels IS 'whether a label that a row comes with is recorded as a human decision';
-COMMENT ON COLUMN triage.source.queue_view IS 'the view on its reviews with the live text';
-COMMENT ON COLUMN triage.source.search_path IS 'of the session that attached it: its own triggers run with it when a correction changes its label';
-COMMENT ON COLUMN triage.source.attached_at IS 'when';
-COMMENT ON COLUMN triage.source.attached_by IS 'who';
-COMMENT ON SEQUENCE triage.source_source_id_seq IS 'numbers attached tables';
+COMMENT ON TABLE triage_internal.source IS 'tables whose rows are labelled; kept after detach(), because decisions name them';
+COMMENT ON COLUMN triage_internal.source.source_id IS 'argument of the triggers on the table';
+COMMENT ON COLUMN triage_internal.source.source IS 'name of the table when it was first attached; it stays when the table is renamed';
+COMMENT ON COLUMN triage_internal.source.classifier IS 'the classifier that labels it';
+COMMENT ON COLUMN triage_internal.source.relation IS 'the table; which of its columns hold label, key and text is in the column list of its trigger zz_triage_decided_<source_id>, because PostgreSQL keeps that up to date';
+COMMENT ON COLUMN triage_internal.source.attached IS 'false after detach(), and for tables that were only imported from';
+COMMENT ON COLUMN triage_internal.source.record_given_labels IS 'whether a label that a row comes with is recorded as a human decision';
+COMMENT ON COLUMN triage_internal.source.queue_view IS 'the view on its reviews with the live text';
+COMMENT ON COLUMN triage_internal.source.search_path IS 'of the session that attached it: its own triggers run with it when a correction changes its label';
+COMMENT ON COLUMN triage_internal.source.attached_at IS 'when';
+COMMENT ON COLUMN triage_internal.source.attached_by IS 'who';
+COMMENT ON SEQUENCE triage_internal.source_source_id_seq IS 'numbers attached tables';
 
 CREATE TABLE triage.review (
     -- By default: forms send back all columns that they read.
@@ -123,7 +123,7 @@ CREATE INDEX decision_sample ON triage.decision (classifier, sample_priority) WH
 CREATE INDEX decision_learned ON triage.decision (classifier, decision_id) WHERE features IS NOT NULL;
 CREATE INDEX decision_description ON triage.decision (classifier) WHERE door OPERATOR(pg_catalog.=) 'description';
 CREATE INDEX decision_time ON triage.decision (decided_at);
-CREATE SEQUENCE triage.batch_id_seq;
+CREATE SEQUENCE triage_internal.batch_id_seq;
 COMMENT ON TABLE triage.decision IS 'the ledger: append-only, and the truth that models are derived from; people read triage.decision_history';
 COMMENT ON COLUMN triage.decision.decision_id IS 'ascending; a lower one may be committed later';
 COMMENT ON COLUMN triage.decision.review_id IS 'the review decided on; NULL for an import from a relation without a key';
@@ -150,7 +150,7 @@ COMMENT ON COLUMN triage.decision.features IS 'hashes of the email''s tokens, as
 COMMENT ON COLUMN triage.decision.step IS 'what the residual layer added for each of these features, per label in folded form, in 1/1048576; NULL if the classifier was sure already';
 COMMENT ON COLUMN triage.decision.step_version IS 'the model version that the step was computed against, 0 for none; it counts while that one is active, or one that was only calibrated from it';
 COMMENT ON SEQUENCE triage.decision_decision_id_seq IS 'numbers decisions';
-COMMENT ON SEQUENCE triage.batch_id_seq IS 'numbers statements that decided';
+COMMENT ON SEQUENCE triage_internal.batch_id_seq IS 'numbers statements that decided';
 COMMENT ON INDEX triage.decision_review IS 'the history of one email';
 COMMENT ON INDEX triage.decision_batch IS 'the decisions of one statement';
 COMMENT ON INDEX triage.decision_learned IS 'what a version has not learned yet';
@@ -159,42 +159,42 @@ COMMENT ON INDEX triage.decision_time IS 'what was decided yesterday';
 COMMENT ON INDEX triage.decision_replaces IS 'tells whether a decision still holds';
 COMMENT ON INDEX triage.decision_sample IS 'fills a sample again after un-learning';
 
-CREATE TABLE triage.pending (
+CREATE TABLE triage_internal.pending (
     classifier  text   NOT NULL,
     decision_id bigint NOT NULL,
     PRIMARY KEY (classifier, decision_id)
 );
-COMMENT ON TABLE triage.pending IS 'decisions that sessions add to the base; a fold removes them';
-COMMENT ON COLUMN triage.pending.classifier IS 'the classifier';
-COMMENT ON COLUMN triage.pending.decision_id IS 'the decision';
+COMMENT ON TABLE triage_internal.pending IS 'decisions that sessions add to the base; a fold removes them';
+COMMENT ON COLUMN triage_internal.pending.classifier IS 'the classifier';
+COMMENT ON COLUMN triage_internal.pending.decision_id IS 'the decision';
 
-CREATE TABLE triage.base (
+CREATE TABLE triage_internal.base (
     classifier text PRIMARY KEY,
     version    integer,
     serving    email_model NOT NULL,
     learned    email_state,
     decisions  bigint      NOT NULL,
-    folded_at  timestamptz NOT NULL DEFAULT pg_catalog.now()
+    compacted_at  timestamptz NOT NULL DEFAULT pg_catalog.now()
 );
-COMMENT ON TABLE triage.base IS 'the active model with the decisions folded in';
-COMMENT ON COLUMN triage.base.classifier IS 'the classifier';
-COMMENT ON COLUMN triage.base.version IS 'the version that it was made for; NULL for decisions alone';
-COMMENT ON COLUMN triage.base.serving IS 'what sessions load';
-COMMENT ON COLUMN triage.base.learned IS 'the decisions'' own counts; NULL where those are all that serving has';
-COMMENT ON COLUMN triage.base.decisions IS 'number of decisions folded in so far';
-COMMENT ON COLUMN triage.base.folded_at IS 'when';
+COMMENT ON TABLE triage_internal.base IS 'the active model with the decisions folded in';
+COMMENT ON COLUMN triage_internal.base.classifier IS 'the classifier';
+COMMENT ON COLUMN triage_internal.base.version IS 'the version that it was made for; NULL for decisions alone';
+COMMENT ON COLUMN triage_internal.base.serving IS 'what sessions load';
+COMMENT ON COLUMN triage_internal.base.learned IS 'the decisions'' own counts; NULL where those are all that serving has';
+COMMENT ON COLUMN triage_internal.base.decisions IS 'number of decisions folded in so far';
+COMMENT ON COLUMN triage_internal.base.compacted_at IS 'when';
 
-CREATE FUNCTION triage.refuse_erasure() RETURNS trigger
+CREATE FUNCTION triage_internal.refuse_erasure() RETURNS trigger
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'refuse_erasure_wrapper';
-COMMENT ON FUNCTION triage.refuse_erasure() IS 'keeps the ledger append-only; forget() passes';
+COMMENT ON FUNCTION triage_internal.refuse_erasure() IS 'keeps the ledger append-only; forget() passes';
 CREATE TRIGGER kept BEFORE DELETE OR TRUNCATE ON triage.review
-    FOR EACH STATEMENT EXECUTE FUNCTION triage.refuse_erasure();
+    FOR EACH STATEMENT EXECUTE FUNCTION triage_internal.refuse_erasure();
 COMMENT ON TRIGGER kept ON triage.review IS 'only forget() deletes: decisions are about them';
 CREATE TRIGGER append_only BEFORE DELETE OR TRUNCATE ON triage.decision
-    FOR EACH STATEMENT EXECUTE FUNCTION triage.refuse_erasure();
+    FOR EACH STATEMENT EXECUTE FUNCTION triage_internal.refuse_erasure();
 COMMENT ON TRIGGER append_only ON triage.decision IS 'only forget() deletes';
 
-CREATE FUNCTION triage.refuse_change() RETURNS trigger
+CREATE FUNCTION triage_internal.refuse_change() RETURNS trigger
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
@@ -210,12 +210,12 @@ BEGIN
         'triage.decision is append-only: take a decision back with triage.undo(decision_id)';
 END
 $$;
-COMMENT ON FUNCTION triage.refuse_change() IS 'keeps the ledger append-only';
+COMMENT ON FUNCTION triage_internal.refuse_change() IS 'keeps the ledger append-only';
 CREATE TRIGGER unchanged BEFORE UPDATE ON triage.decision
-    FOR EACH ROW EXECUTE FUNCTION triage.refuse_change();
+    FOR EACH ROW EXECUTE FUNCTION triage_internal.refuse_change();
 COMMENT ON TRIGGER unchanged ON triage.decision IS 'decisions are never changed';
 
-CREATE FUNCTION triage.keep_label() RETURNS trigger
+CREATE FUNCTION triage_internal.keep_label() RETURNS trigger
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
@@ -223,7 +223,7 @@ DECLARE
     emails bigint;
 BEGIN
     IF TG_OP = 'UPDATE' THEN
-        IF triage.label_key(NEW.label) = triage.label_key(OLD.label) THEN
+        IF triage_internal.label_key(NEW.label) = triage_internal.label_key(OLD.label) THEN
             RETURN NEW;
         END IF;
     END IF;
@@ -246,42 +246,42 @@ BEGIN
     RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
 END
 $$;
-COMMENT ON FUNCTION triage.keep_label() IS 'a label that emails or a description have taught is neither renamed nor deleted';
+COMMENT ON FUNCTION triage_internal.keep_label() IS 'a label that emails or a description have taught is neither renamed nor deleted';
 CREATE TRIGGER kept BEFORE DELETE OR UPDATE OF label ON triage.label
-    FOR EACH ROW EXECUTE FUNCTION triage.keep_label();
+    FOR EACH ROW EXECUTE FUNCTION triage_internal.keep_label();
 COMMENT ON TRIGGER kept ON triage.label IS 'emails have it';
 
-CREATE TRIGGER signal_change AFTER INSERT OR UPDATE OR DELETE ON triage.pending
-    FOR EACH ROW EXECUTE FUNCTION triage.signal_change();
-CREATE TRIGGER signal_change AFTER INSERT OR UPDATE OR DELETE ON triage.base
-    FOR EACH ROW EXECUTE FUNCTION triage.signal_change();
-CREATE TRIGGER signal_change AFTER INSERT OR UPDATE OR DELETE ON triage.source
-    FOR EACH ROW EXECUTE FUNCTION triage.signal_change();
-CREATE TRIGGER signal_truncate AFTER TRUNCATE ON triage.pending
-    FOR EACH STATEMENT EXECUTE FUNCTION triage.signal_change();
-CREATE TRIGGER signal_truncate AFTER TRUNCATE ON triage.base
-    FOR EACH STATEMENT EXECUTE FUNCTION triage.signal_change();
-CREATE TRIGGER signal_truncate AFTER TRUNCATE ON triage.source
-    FOR EACH STATEMENT EXECUTE FUNCTION triage.signal_change();
-ALTER TABLE triage.pending ENABLE ALWAYS TRIGGER signal_change;
-ALTER TABLE triage.base ENABLE ALWAYS TRIGGER signal_change;
-ALTER TABLE triage.source ENABLE ALWAYS TRIGGER signal_change;
-ALTER TABLE triage.pending ENABLE ALWAYS TRIGGER signal_truncate;
-ALTER TABLE triage.base ENABLE ALWAYS TRIGGER signal_truncate;
-ALTER TABLE triage.source ENABLE ALWAYS TRIGGER signal_truncate;
-COMMENT ON TRIGGER signal_change ON triage.pending IS 'see triage.model_signal';
-COMMENT ON TRIGGER signal_change ON triage.base IS 'see triage.model_signal';
-COMMENT ON TRIGGER signal_change ON triage.source IS 'see triage.model_signal';
-COMMENT ON TRIGGER signal_truncate ON triage.pending IS 'see triage.model_signal';
-COMMENT ON TRIGGER signal_truncate ON triage.base IS 'see triage.model_signal';
-COMMENT ON TRIGGER signal_truncate ON triage.source IS 'see triage.model_signal';
+CREATE TRIGGER signal_change AFTER INSERT OR UPDATE OR DELETE ON triage_internal.pending
+    FOR EACH ROW EXECUTE FUNCTION triage_internal.signal_change();
+CREATE TRIGGER signal_change AFTER INSERT OR UPDATE OR DELETE ON triage_internal.base
+    FOR EACH ROW EXECUTE FUNCTION triage_internal.signal_change();
+CREATE TRIGGER signal_change AFTER INSERT OR UPDATE OR DELETE ON triage_internal.source
+    FOR EACH ROW EXECUTE FUNCTION triage_internal.signal_change();
+CREATE TRIGGER signal_truncate AFTER TRUNCATE ON triage_internal.pending
+    FOR EACH STATEMENT EXECUTE FUNCTION triage_internal.signal_change();
+CREATE TRIGGER signal_truncate AFTER TRUNCATE ON triage_internal.base
+    FOR EACH STATEMENT EXECUTE FUNCTION triage_internal.signal_change();
+CREATE TRIGGER signal_truncate AFTER TRUNCATE ON triage_internal.source
+    FOR EACH STATEMENT EXECUTE FUNCTION triage_internal.signal_change();
+ALTER TABLE triage_internal.pending ENABLE ALWAYS TRIGGER signal_change;
+ALTER TABLE triage_internal.base ENABLE ALWAYS TRIGGER signal_change;
+ALTER TABLE triage_internal.source ENABLE ALWAYS TRIGGER signal_change;
+ALTER TABLE triage_internal.pending ENABLE ALWAYS TRIGGER signal_truncate;
+ALTER TABLE triage_internal.base ENABLE ALWAYS TRIGGER signal_truncate;
+ALTER TABLE triage_internal.source ENABLE ALWAYS TRIGGER signal_truncate;
+COMMENT ON TRIGGER signal_change ON triage_internal.pending IS 'see triage_internal.model_signal';
+COMMENT ON TRIGGER signal_change ON triage_internal.base IS 'see triage_internal.model_signal';
+COMMENT ON TRIGGER signal_change ON triage_internal.source IS 'see triage_internal.model_signal';
+COMMENT ON TRIGGER signal_truncate ON triage_internal.pending IS 'see triage_internal.model_signal';
+COMMENT ON TRIGGER signal_truncate ON triage_internal.base IS 'see triage_internal.model_signal';
+COMMENT ON TRIGGER signal_truncate ON triage_internal.source IS 'see triage_internal.model_signal';
 
-SELECT pg_catalog.pg_extension_config_dump('triage.source', '');
-SELECT pg_catalog.pg_extension_config_dump('triage.source_source_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('triage_internal.source', '');
+SELECT pg_catalog.pg_extension_config_dump('triage_internal.source_source_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('triage.review', '');
 SELECT pg_catalog.pg_extension_config_dump('triage.review_review_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('triage.decision', '');
 SELECT pg_catalog.pg_extension_config_dump('triage.decision_decision_id_seq', '');
-SELECT pg_catalog.pg_extension_config_dump('triage.batch_id_seq', '');
-SELECT pg_catalog.pg_extension_config_dump('triage.pending', '');
-SELECT pg_catalog.pg_extension_config_dump('triage.base', '');
+SELECT pg_catalog.pg_extension_config_dump('triage_internal.batch_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('triage_internal.pending', '');
+SELECT pg_catalog.pg_extension_config_dump('triage_internal.base', '');

@@ -37,7 +37,7 @@ DECLARE
     most    constant integer := 7999;
     message json;
 BEGIN
-    IF triage.is_restoring() THEN
+    IF triage_internal.is_restoring() THEN
         RETURN NULL;
     END IF;
     -- A listener that sleeps must not stop mail: a full queue makes every commit fail.
@@ -98,7 +98,7 @@ SELECT e.email_id,
     ON r.source OPERATOR(pg_catalog.=) 'triage.email'
    AND r.email_key OPERATOR(pg_catalog.=) e.email_id::pg_catalog.text
    AND r.classifier OPERATOR(pg_catalog.=) coalesce(
-           (SELECT s.classifier FROM triage.source s WHERE s.source_id OPERATOR(pg_catalog.=) 0), 'default')
+           (SELECT s.classifier FROM triage_internal.source s WHERE s.source_id OPERATOR(pg_catalog.=) 0), 'default')
  WHERE e.label IS NOT NULL;
 COMMENT ON VIEW triage.labelled_email IS
     'mail of the inbox with its label, and who gave it: filter by mailbox and label. To change a label, set human_label in triage.email_queue, or label in triage.email';

@@ -1,9 +1,9 @@
 -- What each role may do: see roles.sql.
 
-REVOKE ALL ON SCHEMA triage FROM PUBLIC;
-GRANT USAGE ON SCHEMA triage TO triage_reader;
-REVOKE ALL ON ALL TABLES IN SCHEMA triage FROM PUBLIC;
-REVOKE ALL ON ALL FUNCTIONS IN SCHEMA triage FROM PUBLIC;
+REVOKE ALL ON SCHEMA triage, triage_internal FROM PUBLIC;
+GRANT USAGE ON SCHEMA triage, triage_internal TO triage_reader;
+REVOKE ALL ON ALL TABLES IN SCHEMA triage, triage_internal FROM PUBLIC;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA triage, triage_internal FROM PUBLIC;
 
 -- Not pure: they read the active model.
 REVOKE ALL ON FUNCTION classify_email(text, text) FROM PUBLIC;
@@ -16,7 +16,7 @@ GRANT EXECUTE ON FUNCTION classify_email_scores(text, text) TO triage_reader;
 GRANT EXECUTE ON FUNCTION explain_email(text, text, text, integer) TO triage_reader;
 
 -- Pure. The functions that an aggregate consists of need no grant to its callers.
-GRANT EXECUTE ON FUNCTION triage.label_key(text), triage.wilson_low(bigint, bigint), triage.wilson_high(bigint, bigint) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION triage_internal.label_key(text), triage_internal.wilson_low(bigint, bigint), triage_internal.wilson_high(bigint, bigint) TO PUBLIC;
 
 GRANT SELECT ON triage.classifier, triage.label, triage.activations, triage.model_versions TO triage_reader;
 GRANT UPDATE (review_below) ON triage.classifier TO triage_trainer;
@@ -31,20 +31,20 @@ GRANT EXECUTE ON FUNCTION triage.create_classifier(text, text),
 GRANT SELECT, UPDATE ON triage.review TO triage_reviewer;
 GRANT SELECT, INSERT, UPDATE ON triage.review_queue, triage.email_queue TO triage_reviewer;
 GRANT SELECT ON triage.decision_history, triage.batches, triage.suspect_labels TO triage_reviewer;
-GRANT EXECUTE ON FUNCTION triage.find_suspects(text) TO triage_reviewer;
+GRANT EXECUTE ON FUNCTION triage_internal.find_suspects(text) TO triage_reviewer;
 -- All but the features: what is in a mail cannot be read from them, but guessed.
 GRANT SELECT (decision_id, review_id, classifier, kind, old_label, new_label, predicted_label, confidence, model_version,
     note, actor, decided_at, batch_id, door, connected_as, acting_as, application_name, replaces, undoes) ON triage.decision
     TO triage_reviewer;
 -- Labels and numbers, no text.
-GRANT SELECT ON triage.tally_now, triage.report_zone, triage.cost,
+GRANT SELECT ON triage_internal.review_statistics_now, triage_internal.report_timezone, triage.cost,
     triage.accuracy_daily, triage.confusion_matrix, triage.class_metrics, triage.calibration, triage.calibration_summary,
     triage.override_rate_daily, triage.automation_rate_daily, triage.time_to_correction_daily, triage.error_cost_daily, triage.error_cost TO triage_reader;
-GRANT EXECUTE ON FUNCTION triage.tally_entry(triage.tally_change, text) TO triage_reader;
+GRANT EXECUTE ON FUNCTION triage_internal.statistics_entry(triage_internal.review_change, text) TO triage_reader;
 GRANT INSERT, UPDATE, DELETE ON triage.cost TO triage_trainer;
 -- Called by a trigger on what reviewers may change.
-GRANT EXECUTE ON FUNCTION triage.is_restoring() TO triage_reviewer;
-GRANT SELECT ON triage.label_choices, triage.review_progress, triage.source TO triage_reader;
+GRANT EXECUTE ON FUNCTION triage_internal.is_restoring() TO triage_reviewer;
+GRANT SELECT ON triage.label_choices, triage.review_progress, triage_internal.source TO triage_reader;
 GRANT EXECUTE ON FUNCTION triage.accept(bigint, text, text, integer),
     triage.correct(bigint, text, text, text, integer),
     triage.skip(bigint, text, text, integer),
@@ -57,28 +57,28 @@ GRANT EXECUTE ON FUNCTION triage.attach(regclass, text[], text, text, text, bool
     triage.classify_pending(regclass, integer),
     triage.learn_from(text, regclass, text[], text),
     triage.retrain(text, text),
-    triage.fold(text) TO triage_trainer;
+    triage.compact(text) TO triage_trainer;
 GRANT SELECT ON triage.jobs, triage.alerts, triage.status, triage.drift TO triage_reader;
 GRANT EXECUTE ON FUNCTION triage.forget(text, text),
     triage.forget_classifier(text),
     triage.learned_state(text),
     triage.replayed_state(text) TO triage_admin;
-GRANT SELECT ON triage.decision, triage.pending, triage.tally, triage.tally_change, triage.tally_zone TO triage_admin;
+GRANT SELECT ON triage.decision, triage_internal.pending, triage_internal.review_statistics, triage_internal.review_change, triage_internal.statistics_timezone TO triage_admin;
 -- Models hold hashes and counts of private mail: admins and the owner only.
-GRANT SELECT ON triage.model, triage.activation TO triage_admin;
+GRANT SELECT ON triage_internal.model, triage_internal.activation TO triage_admin;
 GRANT DELETE, TRUNCATE ON triage.email TO triage_admin;
 GRANT EXECUTE ON FUNCTION triage.start_worker(), triage.stop_worker(), triage.wake_worker(), triage.maintain(integer)
     TO triage_trainer;
 GRANT EXECUTE ON FUNCTION triage.worker_status() TO triage_reader;
-GRANT SELECT ON triage.job TO triage_reader;
-GRANT USAGE ON SCHEMA triage TO triage_worker;
+GRANT SELECT ON triage_internal.job TO triage_reader;
+GRANT USAGE ON SCHEMA triage, triage_internal TO triage_worker;
 GRANT EXECUTE ON FUNCTION triage.maintain(integer) TO triage_worker;
-GRANT USAGE ON SCHEMA triage TO triage_writer;
+GRANT USAGE ON SCHEMA triage, triage_internal TO triage_writer;
 -- Reviewers write triage.email in any case.
 GRANT EXECUTE ON FUNCTION triage.ingest(bytea, text) TO triage_writer, triage_reviewer;
 GRANT EXECUTE ON FUNCTION triage.ingest_json(jsonb) TO triage_writer, triage_reviewer;
 -- It runs with the rights of its caller, and these read nothing.
-GRANT EXECUTE ON FUNCTION triage.json_or_null(text), triage.json_fields(jsonb), triage.json_bytes(text),
-    triage.json_header_value(text), triage.json_addresses(jsonb), triage.json_date(text), triage.json_headers(jsonb),
-    triage.json_attachments(jsonb), triage.json_message(jsonb) TO triage_writer, triage_reviewer;
+GRANT EXECUTE ON FUNCTION triage_internal.json_or_null(text), triage_internal.json_fields(jsonb), triage_internal.json_bytes(text),
+    triage_internal.json_header_value(text), triage_internal.json_addresses(jsonb), triage_internal.json_date(text), triage_internal.json_headers(jsonb),
+    triage_internal.json_attachments(jsonb), triage_internal.json_message(jsonb) TO triage_writer, triage_reviewer;
 GRANT SELECT ON triage.labelled_email TO triage_reviewer;

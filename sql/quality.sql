@@ -1,9 +1,9 @@
--- The views of quality: what the counts of triage.tally_now mean. Qualified operators all have
+-- The views of quality: what the counts of triage_internal.review_statistics_now mean. Qualified operators all have
 -- one precedence, so there are brackets. Days are those of
--- triage.report_zone, on which emails were received. What comes from the audit sample is
+-- triage_internal.report_timezone, on which emails were received. What comes from the audit sample is
 -- unbiased; what comes from all reviewed emails is about those that people looked at.
 
-CREATE FUNCTION triage.wilson_low(correct bigint, n bigint) RETURNS float8
+CREATE FUNCTION triage_internal.wilson_low(correct bigint, n bigint) RETURNS float8
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     BEGIN ATOMIC
         -- 3.841458881296 is the square of 1.959964, between which and its negative a normal variable is 95 % of the time.
@@ -12,20 +12,20 @@ CREATE FUNCTION triage.wilson_low(correct bigint, n bigint) RETURNS float8
              - 1.959964::float8 * pg_catalog.sqrt(correct::float8 * (n - correct)::float8 / n::float8 + 0.960364720324::float8))
             / (n::float8 + 3.841458881296::float8)) END;
     END;
-COMMENT ON FUNCTION triage.wilson_low(bigint, bigint) IS
+COMMENT ON FUNCTION triage_internal.wilson_low(bigint, bigint) IS
     'lower end of the 95 % Wilson interval of a share of which correct of n were observed; NULL if n is 0';
-CREATE FUNCTION triage.wilson_high(correct bigint, n bigint) RETURNS float8
+CREATE FUNCTION triage_internal.wilson_high(correct bigint, n bigint) RETURNS float8
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     BEGIN ATOMIC
-        SELECT 1::float8 - triage.wilson_low(n - correct, n);
+        SELECT 1::float8 - triage_internal.wilson_low(n - correct, n);
     END;
-COMMENT ON FUNCTION triage.wilson_high(bigint, bigint) IS 'upper end of the same interval';
+COMMENT ON FUNCTION triage_internal.wilson_high(bigint, bigint) IS 'upper end of the same interval';
 
 CREATE VIEW triage.accuracy_daily WITH (security_barrier) AS
 SELECT g.classifier, nullif(g.model_version, 0) AS model_version, g.day, g.audited, g.answered, g.correct,
        g.correct::float8 OPERATOR(pg_catalog./) nullif(g.answered, 0)::float8 AS accuracy,
-       triage.wilson_low(g.correct, g.answered) AS accuracy_low,
-       triage.wilson_high(g.correct, g.answered) AS accuracy_high,
+       triage_internal.wilson_low(g.correct, g.answered) AS accuracy_low,
+       triage_internal.wilson_high(g.correct, g.answered) AS accuracy_high,
        g.reviewed,
        g.agreed::float8 OPERATOR(pg_catalog./) nullif(g.reviewed, 0)::float8 AS biased_accuracy
   FROM (SELECT t.classifier, t.model_version, t.day,
@@ -35,14 +35,14 @@ SELECT g.classifier, nullif(g.model_version, 0) AS model_version, g.day, g.audit
                coalesce(pg_catalog.sum(t.n) FILTER (WHERE t.actual_label OPERATOR(pg_catalog.<>) ''), 0)::bigint AS reviewed,
                pg_catalog.sum(t.correct)::bigint AS agreed,
                pg_catalog.sum(t.n)::bigint AS n
-          FROM triage.tally_now t
+          FROM triage_internal.review_statistics_now t
          WHERE t.grain OPERATOR(pg_catalog.=) 'label'
          GROUP BY t.classifier, t.model_version, t.day) g
  WHERE g.n OPERATOR(pg_catalog.>) 0::bigint;
-COMMENT ON VIEW triage.accuracy_daily IS 'how often the classifier was right. accuracy is measured on the audit sample: with the interval, it holds for all email, if nearly all of the sample is answered (compare answered with audited), and not only what was wrong. biased_accuracy is the share of all reviewed email that a person agreed with: more email, but people look at what is uncertain. Each prediction was made before its answer was learned. For other periods, sum correct and answered and ask triage.wilson_low() and triage.wilson_high()';
+COMMENT ON VIEW triage.accuracy_daily IS 'how often the classifier was right. accuracy is measured on the audit sample: with the interval, it holds for all email, if nearly all of the sample is answered (compare answered with audited), and not only what was wrong. biased_accuracy is the share of all reviewed email that a person agreed with: more email, but people look at what is uncertain. Each prediction was made before its answer was learned. For other periods, sum correct and answered and ask triage_internal.wilson_low() and triage_internal.wilson_high()';
 COMMENT ON COLUMN triage.accuracy_daily.classifier IS 'the classifier';
 COMMENT ON COLUMN triage.accuracy_daily.model_version IS 'which model predicted; NULL for decisions alone';
-COMMENT ON COLUMN triage.accuracy_daily.day IS 'on which the emails were received, in the zone of triage.report_zone';
+COMMENT ON COLUMN triage.accuracy_daily.day IS 'on which the emails were received, in the zone of triage_internal.report_timezone';
 COMMENT ON COLUMN triage.accuracy_daily.audited IS 'predictions in the audit sample';
 COMMENT ON COLUMN triage.accuracy_daily.answered IS 'how many of them a person has labelled';
 COMMENT ON COLUMN triage.accuracy_daily.correct IS 'how many of those had been predicted right';
@@ -55,7 +55,7 @@ COMMENT ON COLUMN triage.accuracy_daily.biased_accuracy IS 'share of those that 
 CREATE VIEW triage.confusion_matrix WITH (security_barrier) AS
 SELECT t.classifier, nullif(t.model_version, 0) AS model_version, t.actual_label AS actual, t.predicted_label AS predicted, t.audit,
        pg_catalog.sum(t.n)::bigint AS n
-  FROM triage.tally_now t
+  FROM triage_internal.review_statistics_now t
  WHERE t.grain OPERATOR(pg_catalog.=) 'label' AND t.actual_label OPERATOR(pg_catalog.<>) ''
  GROUP BY t.classifier, t.model_version, t.actual_label, t.predicted_label, t.audit
 HAVING pg_catalog.sum(t.n)::bigint OPERATOR(pg_catalog.>) 0::bigint;
@@ -102,11 +102,11 @@ SELECT g.classifier, nullif(g.model_version, 0) AS model_version, g.basis, g.bin
        g.n,
        g.confidence::float8 OPERATOR(pg_catalog./) (1e6::float8 OPERATOR(pg_catalog.*) g.n::float8) AS mean_confidence,
        g.correct::float8 OPERATOR(pg_catalog./) g.n::float8 AS accuracy,
-       triage.wilson_low(g.correct, g.n) AS accuracy_low,
-       triage.wilson_high(g.correct, g.n) AS accuracy_high
+       triage_internal.wilson_low(g.correct, g.n) AS accuracy_low,
+       triage_internal.wilson_high(g.correct, g.n) AS accuracy_high
   FROM (SELECT t.classifier, t.model_version, b.basis, t.bin, pg_catalog.sum(t.n)::bigint AS n,
                pg_catalog.sum(t.confidence)::bigint AS confidence, pg_catalog.sum(t.correct)::bigint AS correct
-          FROM triage.tally_now t
+          FROM triage_internal.review_statistics_now t
          CROSS JOIN LATERAL (VALUES ('reviewed'::text), (CASE WHEN t.audit THEN 'audit' END)) b (basis)
          WHERE t.grain OPERATOR(pg_catalog.=) 'confidence' AND b.basis IS NOT NULL
          GROUP BY t.classifier, t.model_version, b.basis, t.bin) g
@@ -134,7 +134,7 @@ SELECT g.classifier, nullif(g.model_version, 0) AS model_version, g.basis, pg_ca
   FROM (SELECT t.classifier, t.model_version, b.basis, t.bin, pg_catalog.sum(t.n)::bigint AS n,
                pg_catalog.sum(t.confidence)::bigint AS confidence, pg_catalog.sum(t.correct)::bigint AS correct,
                pg_catalog.sum(t.squared_error)::bigint AS squared_error
-          FROM triage.tally_now t
+          FROM triage_internal.review_statistics_now t
          CROSS JOIN LATERAL (VALUES ('reviewed'::text), (CASE WHEN t.audit THEN 'audit' END)) b (basis)
          WHERE t.grain OPERATOR(pg_catalog.=) 'confidence' AND b.basis IS NOT NULL
          GROUP BY t.classifier, t.model_version, b.basis, t.bin) g
@@ -155,14 +155,14 @@ SELECT g.classifier, nullif(g.model_version, 0) AS model_version, g.day, g.decid
        g.decided OPERATOR(pg_catalog.-) g.agreed AS overridden,
        (g.decided OPERATOR(pg_catalog.-) g.agreed)::float8 OPERATOR(pg_catalog./) g.decided::float8 AS override_rate
   FROM (SELECT t.classifier, t.model_version, t.day, pg_catalog.sum(t.n)::bigint AS decided, pg_catalog.sum(t.correct)::bigint AS agreed
-          FROM triage.tally_now t
+          FROM triage_internal.review_statistics_now t
          WHERE t.grain OPERATOR(pg_catalog.=) 'delay'
          GROUP BY t.classifier, t.model_version, t.day) g
  WHERE g.decided OPERATOR(pg_catalog.>) 0::bigint;
 COMMENT ON VIEW triage.override_rate_daily IS 'how often a person chose another label than the predicted one. Biased: people look at what is uncertain';
 COMMENT ON COLUMN triage.override_rate_daily.classifier IS 'the classifier';
 COMMENT ON COLUMN triage.override_rate_daily.model_version IS 'which model predicted; NULL for decisions alone';
-COMMENT ON COLUMN triage.override_rate_daily.day IS 'on which the emails were received, in the zone of triage.report_zone';
+COMMENT ON COLUMN triage.override_rate_daily.day IS 'on which the emails were received, in the zone of triage_internal.report_timezone';
 COMMENT ON COLUMN triage.override_rate_daily.decided IS 'predictions that a person has labelled';
 COMMENT ON COLUMN triage.override_rate_daily.overridden IS 'how many of them got another label';
 COMMENT ON COLUMN triage.override_rate_daily.override_rate IS 'overridden / decided';
@@ -173,14 +173,14 @@ SELECT g.classifier, nullif(g.model_version, 0) AS model_version, g.day, g.predi
   FROM (SELECT t.classifier, t.model_version, t.day, pg_catalog.sum(t.n)::bigint AS predicted,
                coalesce(pg_catalog.sum(t.n) FILTER (WHERE t.audit), 0)::bigint AS audited,
                coalesce(pg_catalog.sum(t.automated) FILTER (WHERE NOT t.audit), 0)::bigint AS automated
-          FROM triage.tally_now t
+          FROM triage_internal.review_statistics_now t
          WHERE t.grain OPERATOR(pg_catalog.=) 'label'
          GROUP BY t.classifier, t.model_version, t.day) g
  WHERE g.predicted OPERATOR(pg_catalog.>) 0::bigint;
 COMMENT ON VIEW triage.automation_rate_daily IS 'how much of the email nobody had to look at: the confidence was at or above review_below, nobody was asked, and nobody decided. The audit sample is left out, which asks about email for measurement alone';
 COMMENT ON COLUMN triage.automation_rate_daily.classifier IS 'the classifier';
 COMMENT ON COLUMN triage.automation_rate_daily.model_version IS 'which model predicted; NULL for decisions alone';
-COMMENT ON COLUMN triage.automation_rate_daily.day IS 'on which the emails were received, in the zone of triage.report_zone';
+COMMENT ON COLUMN triage.automation_rate_daily.day IS 'on which the emails were received, in the zone of triage_internal.report_timezone';
 COMMENT ON COLUMN triage.automation_rate_daily.predicted IS 'emails with a prediction';
 COMMENT ON COLUMN triage.automation_rate_daily.audited IS 'how many of them are in the audit sample';
 COMMENT ON COLUMN triage.automation_rate_daily.automated IS 'how many of the others nobody had to look at';
@@ -204,7 +204,7 @@ SELECT g.classifier, nullif(g.model_version, 0) AS model_version, g.day, g.decid
                        (pg_catalog.sum(d.n) OVER upto)::bigint OPERATOR(pg_catalog.-) d.n AS before
                   FROM (SELECT t.classifier, t.model_version, t.day, t.bin, pg_catalog.sum(t.n)::bigint AS n,
                                pg_catalog.sum(t.milliseconds)::bigint AS milliseconds
-                          FROM triage.tally_now t
+                          FROM triage_internal.review_statistics_now t
                          WHERE t.grain OPERATOR(pg_catalog.=) 'delay'
                          GROUP BY t.classifier, t.model_version, t.day, t.bin) d
                  WHERE d.n OPERATOR(pg_catalog.>) 0::bigint
@@ -214,7 +214,7 @@ SELECT g.classifier, nullif(g.model_version, 0) AS model_version, g.day, g.decid
 COMMENT ON VIEW triage.time_to_correction_daily IS 'how long decisions take, from reception to the latest one; agreement counts as well';
 COMMENT ON COLUMN triage.time_to_correction_daily.classifier IS 'the classifier';
 COMMENT ON COLUMN triage.time_to_correction_daily.model_version IS 'which model predicted; NULL for decisions alone';
-COMMENT ON COLUMN triage.time_to_correction_daily.day IS 'on which the emails were received, in the zone of triage.report_zone';
+COMMENT ON COLUMN triage.time_to_correction_daily.day IS 'on which the emails were received, in the zone of triage_internal.report_timezone';
 COMMENT ON COLUMN triage.time_to_correction_daily.decided IS 'predictions that a person has labelled';
 COMMENT ON COLUMN triage.time_to_correction_daily.mean_seconds IS 'mean time';
 COMMENT ON COLUMN triage.time_to_correction_daily.median_seconds IS 'median time, interpolated in a histogram whose bins double: at most twice or half of the true one, except below a second';
@@ -231,7 +231,7 @@ SELECT g.classifier, nullif(g.model_version, 0) AS model_version, g.day, g.predi
                coalesce(pg_catalog.sum(e.errors::float8 OPERATOR(pg_catalog.*) coalesce(k.cost, 1::float8)) FILTER (WHERE t.audit AND e.errors OPERATOR(pg_catalog.<>) 0::bigint), 0::float8) AS audit_cost,
                pg_catalog.sum(e.errors)::bigint AS known_errors,
                coalesce(pg_catalog.sum(e.errors::float8 OPERATOR(pg_catalog.*) coalesce(k.cost, 1::float8)) FILTER (WHERE e.errors OPERATOR(pg_catalog.<>) 0::bigint), 0::float8) AS known_cost
-          FROM triage.tally_now t
+          FROM triage_internal.review_statistics_now t
          CROSS JOIN LATERAL (SELECT CASE WHEN t.actual_label OPERATOR(pg_catalog.<>) ''
                                     THEN t.n OPERATOR(pg_catalog.-) t.correct ELSE 0::bigint END AS errors) e
           LEFT JOIN triage.cost k ON k.classifier OPERATOR(pg_catalog.=) t.classifier
@@ -242,7 +242,7 @@ SELECT g.classifier, nullif(g.model_version, 0) AS model_version, g.day, g.predi
 COMMENT ON VIEW triage.error_cost_daily IS 'what errors cost, per day, in the unit of triage.cost. estimated_cost is for all email, from the errors in the audit sample of that day; with few answers it is rough, and NULL without any';
 COMMENT ON COLUMN triage.error_cost_daily.classifier IS 'the classifier';
 COMMENT ON COLUMN triage.error_cost_daily.model_version IS 'which model predicted; NULL for decisions alone';
-COMMENT ON COLUMN triage.error_cost_daily.day IS 'on which the emails were received, in the zone of triage.report_zone';
+COMMENT ON COLUMN triage.error_cost_daily.day IS 'on which the emails were received, in the zone of triage_internal.report_timezone';
 COMMENT ON COLUMN triage.error_cost_daily.predicted IS 'emails with a prediction';
 COMMENT ON COLUMN triage.error_cost_daily.answered IS 'how many of the audit sample a person has labelled: what the estimate is based on';
 COMMENT ON COLUMN triage.error_cost_daily.audit_errors IS 'how many of those were wrong';
@@ -264,7 +264,7 @@ SELECT e.classifier, nullif(e.model_version, 0) AS model_version, e.actual_label
                coalesce(pg_catalog.sum(t.n) FILTER (WHERE t.audit), 0)::bigint AS audit_errors,
                coalesce(pg_catalog.sum(pg_catalog.sum(t.n) FILTER (WHERE t.audit AND t.actual_label OPERATOR(pg_catalog.<>) '')) OVER version, 0)::bigint AS answered,
                (pg_catalog.sum(pg_catalog.sum(t.n)) OVER version)::bigint AS predictions
-          FROM triage.tally_now t
+          FROM triage_internal.review_statistics_now t
          WHERE t.grain OPERATOR(pg_catalog.=) 'label'
          GROUP BY t.classifier, t.model_version, t.actual_label, t.predicted_label
         WINDOW version AS (PARTITION BY t.classifier, t.model_version)) e

@@ -1,16 +1,16 @@
 -- Review: who decides what, through a table, views and functions. All of them end in the
 -- same code, src/decide.rs.
 
-CREATE FUNCTION triage.review_row() RETURNS trigger
+CREATE FUNCTION triage_internal.review_row() RETURNS trigger
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'review_row_wrapper';
-COMMENT ON FUNCTION triage.review_row() IS 'turns a changed human_label into a decision; on triage.review and on the queue views';
+COMMENT ON FUNCTION triage_internal.review_row() IS 'turns a changed human_label into a decision; on triage.review and on the queue views';
 
 CREATE TRIGGER review_begin BEFORE UPDATE ON triage.review
-    FOR EACH STATEMENT EXECUTE FUNCTION triage.begin_batch();
+    FOR EACH STATEMENT EXECUTE FUNCTION triage_internal.begin_batch();
 CREATE TRIGGER review_row BEFORE UPDATE ON triage.review
-    FOR EACH ROW EXECUTE FUNCTION triage.review_row();
+    FOR EACH ROW EXECUTE FUNCTION triage_internal.review_row();
 CREATE TRIGGER review_end AFTER UPDATE ON triage.review
-    FOR EACH STATEMENT EXECUTE FUNCTION triage.end_batch();
+    FOR EACH STATEMENT EXECUTE FUNCTION triage_internal.end_batch();
 COMMENT ON TRIGGER review_begin ON triage.review IS 'one batch per statement';
 COMMENT ON TRIGGER review_row ON triage.review IS 'human_label becomes a decision; other columns are protected';
 COMMENT ON TRIGGER review_end ON triage.review IS 'folds many decisions';
@@ -40,18 +40,18 @@ COMMENT ON COLUMN triage.review_queue.reviewed_at IS 'when';
 COMMENT ON COLUMN triage.review_queue.queue_reason IS 'unclassified, audit (drawn at random to measure accuracy), uncertain or confident; NULL once it was decided or skipped';
 COMMENT ON COLUMN triage.review_queue.row_version IS 'counts changes';
 CREATE TRIGGER review_batch INSTEAD OF INSERT OR UPDATE ON triage.review_queue
-    FOR EACH ROW EXECUTE FUNCTION triage.review_row();
+    FOR EACH ROW EXECUTE FUNCTION triage_internal.review_row();
 CREATE TRIGGER review_begin BEFORE INSERT OR UPDATE ON triage.review_queue
-    FOR EACH STATEMENT EXECUTE FUNCTION triage.begin_batch();
+    FOR EACH STATEMENT EXECUTE FUNCTION triage_internal.begin_batch();
 CREATE TRIGGER review_end AFTER INSERT OR UPDATE ON triage.review_queue
-    FOR EACH STATEMENT EXECUTE FUNCTION triage.end_batch();
+    FOR EACH STATEMENT EXECUTE FUNCTION triage_internal.end_batch();
 COMMENT ON TRIGGER review_batch ON triage.review_queue IS 'human_label becomes a decision; other columns are protected';
 COMMENT ON TRIGGER review_begin ON triage.review_queue IS 'one batch per statement';
 COMMENT ON TRIGGER review_end ON triage.review_queue IS 'folds many decisions';
 
 -- The built-in inbox is an attached table whose triggers and view come with the extension.
-SELECT triage.create_triggers('triage.email', 0, 'label', 'email_id', ARRAY['header', 'subject', 'body']);
-SELECT triage.create_queue_view(0, 'email_queue', 'triage.email', 'default', 'triage.email', 'label', 'email_id', ARRAY['header', 'subject', 'body']);
+SELECT triage_internal.create_triggers('triage.email', 0, 'label', 'email_id', ARRAY['header', 'subject', 'body']);
+SELECT triage_internal.create_queue_view(0, 'email_queue', 'triage.email', 'default', 'triage.email', 'label', 'email_id', ARRAY['header', 'subject', 'body']);
 
 CREATE VIEW triage.decision_history AS
 SELECT d.decision_id, d.review_id, d.classifier, r.source, r.email_key, d.kind, d.old_label, d.new_label,

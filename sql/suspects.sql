@@ -1,11 +1,11 @@
 -- Human labels to look at again.
 
-CREATE FUNCTION triage.find_suspects(classifier text)
+CREATE FUNCTION triage_internal.find_suspects(classifier text)
     RETURNS TABLE (decision_id bigint, label text, label_probability float8,
                    suggested_label text, suggested_probability float8, margin float8)
     LANGUAGE c STABLE STRICT PARALLEL RESTRICTED COST 1000000 ROWS 100
     AS 'MODULE_PATHNAME', 'find_suspects_wrapper';
-COMMENT ON FUNCTION triage.find_suspects(text) IS
+COMMENT ON FUNCTION triage_internal.find_suspects(text) IS
     'part of triage.suspect_labels: decisions in force whose label all other decisions contradict, the 10,000 worst at most';
 
 CREATE VIEW triage.suspect_labels AS
@@ -13,7 +13,7 @@ SELECT d.review_id, d.decision_id, c.name AS classifier, r.source, r.email_key,
        s.label, s.label_probability, s.suggested_label, s.suggested_probability, s.margin,
        d.actor AS reviewed_by, d.decided_at AS reviewed_at
   FROM triage.classifier c
- CROSS JOIN LATERAL triage.find_suspects(c.name) s
+ CROSS JOIN LATERAL triage_internal.find_suspects(c.name) s
   JOIN triage.decision d ON d.decision_id OPERATOR(pg_catalog.=) s.decision_id
   LEFT JOIN triage.review r ON r.review_id OPERATOR(pg_catalog.=) d.review_id
  ORDER BY s.margin DESC, d.decision_id;

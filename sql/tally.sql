@@ -1,10 +1,10 @@
 -- Counts per day, from which every view of quality is made. Data flows one way: a trigger on
--- triage.review notes each change of what is counted in triage.tally_change, as two facts,
--- the old ones with n = -1 and the new ones with n = 1; triage.fold_tally() adds them up in
--- triage.tally, in one transaction. Views read both, so they are exact by row visibility
+-- triage.review notes each change of what is counted in triage_internal.review_change, as two facts,
+-- the old ones with n = -1 and the new ones with n = 1; triage_internal.compact_review_statistics() adds them up in
+-- triage_internal.review_statistics, in one transaction. Views read both, so they are exact by row visibility
 -- alone, whenever that happens. All sums are integers: what was added can be taken away.
 
-CREATE TABLE triage.tally_change (
+CREATE TABLE triage_internal.review_change (
     change_id       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     n               integer NOT NULL,
     classifier      text    NOT NULL,
@@ -18,23 +18,23 @@ CREATE TABLE triage.tally_change (
     human_label     text,
     reviewed_at     timestamptz
 );
-COMMENT ON TABLE triage.tally_change IS 'changes of reviews that are not yet added to triage.tally';
-COMMENT ON COLUMN triage.tally_change.change_id IS 'ascending';
-COMMENT ON COLUMN triage.tally_change.n IS '1: a review is like this now; -1: one was before';
-COMMENT ON COLUMN triage.tally_change.classifier IS 'as in triage.review';
-COMMENT ON COLUMN triage.tally_change.received_at IS 'as in triage.review';
-COMMENT ON COLUMN triage.tally_change.model_version IS 'as in triage.review';
-COMMENT ON COLUMN triage.tally_change.predicted_label IS 'as in triage.review; without prediction nothing is counted';
-COMMENT ON COLUMN triage.tally_change.confidence IS 'as in triage.review';
-COMMENT ON COLUMN triage.tally_change.unknown_share IS 'as in triage.review';
-COMMENT ON COLUMN triage.tally_change.audit IS 'as in triage.review';
-COMMENT ON COLUMN triage.tally_change.automated IS 'nobody was asked about it, and nobody decided: queue_reason is confident';
-COMMENT ON COLUMN triage.tally_change.human_label IS 'as in triage.review';
-COMMENT ON COLUMN triage.tally_change.reviewed_at IS 'as in triage.review';
-COMMENT ON SEQUENCE triage.tally_change_change_id_seq IS 'numbers changes';
+COMMENT ON TABLE triage_internal.review_change IS 'changes of reviews that are not yet added to triage_internal.review_statistics';
+COMMENT ON COLUMN triage_internal.review_change.change_id IS 'ascending';
+COMMENT ON COLUMN triage_internal.review_change.n IS '1: a review is like this now; -1: one was before';
+COMMENT ON COLUMN triage_internal.review_change.classifier IS 'as in triage.review';
+COMMENT ON COLUMN triage_internal.review_change.received_at IS 'as in triage.review';
+COMMENT ON COLUMN triage_internal.review_change.model_version IS 'as in triage.review';
+COMMENT ON COLUMN triage_internal.review_change.predicted_label IS 'as in triage.review; without prediction nothing is counted';
+COMMENT ON COLUMN triage_internal.review_change.confidence IS 'as in triage.review';
+COMMENT ON COLUMN triage_internal.review_change.unknown_share IS 'as in triage.review';
+COMMENT ON COLUMN triage_internal.review_change.audit IS 'as in triage.review';
+COMMENT ON COLUMN triage_internal.review_change.automated IS 'nobody was asked about it, and nobody decided: queue_reason is confident';
+COMMENT ON COLUMN triage_internal.review_change.human_label IS 'as in triage.review';
+COMMENT ON COLUMN triage_internal.review_change.reviewed_at IS 'as in triage.review';
+COMMENT ON SEQUENCE triage_internal.review_change_change_id_seq IS 'numbers changes';
 
 -- Values that do not apply are '' and 0: the primary key is the table's replica identity.
-CREATE TABLE triage.tally (
+CREATE TABLE triage_internal.review_statistics (
     grain           text    NOT NULL,
     classifier      text    NOT NULL,
     day             date    NOT NULL,
@@ -52,36 +52,36 @@ CREATE TABLE triage.tally (
     milliseconds    bigint  NOT NULL,
     PRIMARY KEY (grain, classifier, day, model_version, audit, predicted_label, actual_label, bin)
 );
-COMMENT ON TABLE triage.tally IS 'reviews with a prediction, counted three times: by label, and those that are decided by confidence and by delay; read triage.tally_now';
-COMMENT ON COLUMN triage.tally.grain IS 'label, confidence, or delay: what a row is about';
-COMMENT ON COLUMN triage.tally.classifier IS 'the classifier';
-COMMENT ON COLUMN triage.tally.day IS 'on which the email was received, in the zone of triage.report_zone';
-COMMENT ON COLUMN triage.tally.model_version IS 'which model predicted; 0 for decisions alone';
-COMMENT ON COLUMN triage.tally.audit IS 'whether in the audit sample';
-COMMENT ON COLUMN triage.tally.predicted_label IS 'by label: what the classifier said';
-COMMENT ON COLUMN triage.tally.actual_label IS 'by label: what a person said; empty if nobody did';
-COMMENT ON COLUMN triage.tally.bin IS 'by confidence: tenth, 1 to 10; by delay: 1 below a second, and one more for each doubling';
-COMMENT ON COLUMN triage.tally.n IS 'number of reviews';
-COMMENT ON COLUMN triage.tally.automated IS 'how many of them nobody was asked about, and nobody decided';
-COMMENT ON COLUMN triage.tally.correct IS 'how many of them a person agreed with';
-COMMENT ON COLUMN triage.tally.confidence IS 'sum of confidence, in millionths';
-COMMENT ON COLUMN triage.tally.squared_error IS 'sum over decided ones of (confidence - 1 if correct, 0 if not) squared, in millionths';
-COMMENT ON COLUMN triage.tally.unknown_share IS 'sum of unknown_share, in millionths';
-COMMENT ON COLUMN triage.tally.milliseconds IS 'sum over decided ones of the time from reception to decision';
+COMMENT ON TABLE triage_internal.review_statistics IS 'reviews with a prediction, counted three times: by label, and those that are decided by confidence and by delay; read triage_internal.review_statistics_now';
+COMMENT ON COLUMN triage_internal.review_statistics.grain IS 'label, confidence, or delay: what a row is about';
+COMMENT ON COLUMN triage_internal.review_statistics.classifier IS 'the classifier';
+COMMENT ON COLUMN triage_internal.review_statistics.day IS 'on which the email was received, in the zone of triage_internal.report_timezone';
+COMMENT ON COLUMN triage_internal.review_statistics.model_version IS 'which model predicted; 0 for decisions alone';
+COMMENT ON COLUMN triage_internal.review_statistics.audit IS 'whether in the audit sample';
+COMMENT ON COLUMN triage_internal.review_statistics.predicted_label IS 'by label: what the classifier said';
+COMMENT ON COLUMN triage_internal.review_statistics.actual_label IS 'by label: what a person said; empty if nobody did';
+COMMENT ON COLUMN triage_internal.review_statistics.bin IS 'by confidence: tenth, 1 to 10; by delay: 1 below a second, and one more for each doubling';
+COMMENT ON COLUMN triage_internal.review_statistics.n IS 'number of reviews';
+COMMENT ON COLUMN triage_internal.review_statistics.automated IS 'how many of them nobody was asked about, and nobody decided';
+COMMENT ON COLUMN triage_internal.review_statistics.correct IS 'how many of them a person agreed with';
+COMMENT ON COLUMN triage_internal.review_statistics.confidence IS 'sum of confidence, in millionths';
+COMMENT ON COLUMN triage_internal.review_statistics.squared_error IS 'sum over decided ones of (confidence - 1 if correct, 0 if not) squared, in millionths';
+COMMENT ON COLUMN triage_internal.review_statistics.unknown_share IS 'sum of unknown_share, in millionths';
+COMMENT ON COLUMN triage_internal.review_statistics.milliseconds IS 'sum over decided ones of the time from reception to decision';
 
-CREATE TABLE triage.tally_zone (
+CREATE TABLE triage_internal.statistics_timezone (
     zone text PRIMARY KEY
 );
-COMMENT ON TABLE triage.tally_zone IS 'the time zone of triage.tally, if it is not UTC; one row at most. pg_triage.report_timezone is that of the next one';
-COMMENT ON COLUMN triage.tally_zone.zone IS 'its name';
+COMMENT ON TABLE triage_internal.statistics_timezone IS 'the time zone of triage_internal.review_statistics, if it is not UTC; one row at most. pg_triage.report_timezone is that of the next one';
+COMMENT ON COLUMN triage_internal.statistics_timezone.zone IS 'its name';
 
-CREATE VIEW triage.report_zone WITH (security_barrier) AS
-SELECT coalesce((SELECT z.zone FROM triage.tally_zone z), 'UTC') AS zone;
-COMMENT ON VIEW triage.report_zone IS 'the time zone of the days in the views of quality; follows pg_triage.report_timezone with the next maintenance';
-COMMENT ON COLUMN triage.report_zone.zone IS 'its name';
+CREATE VIEW triage_internal.report_timezone WITH (security_barrier) AS
+SELECT coalesce((SELECT z.zone FROM triage_internal.statistics_timezone z), 'UTC') AS zone;
+COMMENT ON VIEW triage_internal.report_timezone IS 'the time zone of the days in the views of quality; follows pg_triage.report_timezone with the next maintenance';
+COMMENT ON COLUMN triage_internal.report_timezone.zone IS 'its name';
 
 -- The one place that says what is counted as what. Inlined into the queries that call it.
-CREATE FUNCTION triage.tally_entry(change triage.tally_change, zone text)
+CREATE FUNCTION triage_internal.statistics_entry(change triage_internal.review_change, zone text)
     RETURNS TABLE (classifier text, day date, model_version integer, audit boolean, predicted_label text, actual_label text,
                    confidence_bin integer, delay_bin integer, n bigint, automated bigint, correct bigint,
                    confidence bigint, squared_error bigint, unknown_share bigint, milliseconds bigint)
@@ -118,14 +118,14 @@ CREATE FUNCTION triage.tally_entry(change triage.tally_change, zone text)
                        -- Clocks are set back at times.
                        greatest(0::float8, pg_catalog.date_part('epoch', coalesce(change.reviewed_at, change.received_at) - change.received_at)) AS seconds) f;
     END;
-COMMENT ON FUNCTION triage.tally_entry(triage.tally_change, text) IS 'what a change is counted as; both bins are 0 until somebody has decided';
+COMMENT ON FUNCTION triage_internal.statistics_entry(triage_internal.review_change, text) IS 'what a change is counted as; both bins are 0 until somebody has decided';
 
-CREATE VIEW triage.tally_now WITH (security_barrier) AS
+CREATE VIEW triage_internal.review_statistics_now WITH (security_barrier) AS
 WITH change AS NOT MATERIALIZED (
-    SELECT e.* FROM triage.tally_change c CROSS JOIN triage.report_zone z CROSS JOIN LATERAL triage.tally_entry(c, z.zone) e)
+    SELECT e.* FROM triage_internal.review_change c CROSS JOIN triage_internal.report_timezone z CROSS JOIN LATERAL triage_internal.statistics_entry(c, z.zone) e)
 SELECT t.grain, t.classifier, t.day, t.model_version, t.audit, t.predicted_label, t.actual_label, t.bin, t.n,
        t.automated, t.correct, t.confidence, t.squared_error, t.unknown_share, t.milliseconds
-  FROM triage.tally t
+  FROM triage_internal.review_statistics t
 UNION ALL
 SELECT 'label', c.classifier, c.day, c.model_version, c.audit, c.predicted_label, c.actual_label, 0, c.n,
        c.automated, c.correct, c.confidence, c.squared_error, c.unknown_share, c.milliseconds
@@ -138,56 +138,56 @@ UNION ALL
 SELECT 'delay', c.classifier, c.day, c.model_version, c.audit, '', '', c.delay_bin, c.n,
        c.automated, c.correct, c.confidence, c.squared_error, c.unknown_share, c.milliseconds
   FROM change c WHERE c.delay_bin OPERATOR(pg_catalog.>) 0;
-COMMENT ON VIEW triage.tally_now IS
-    'triage.tally with the changes since: the counts of this moment. Ask for one grain, group, and sum: a row alone may be less than nothing. By label it has all predictions, n per predicted_label of a day, with the sums of confidence and unknown_share';
-COMMENT ON COLUMN triage.tally_now.grain IS 'label, confidence, or delay: what a row is about';
-COMMENT ON COLUMN triage.tally_now.classifier IS 'the classifier';
-COMMENT ON COLUMN triage.tally_now.day IS 'on which the email was received';
-COMMENT ON COLUMN triage.tally_now.model_version IS 'which model predicted; 0 for decisions alone';
-COMMENT ON COLUMN triage.tally_now.audit IS 'whether in the audit sample';
-COMMENT ON COLUMN triage.tally_now.predicted_label IS 'by label: what the classifier said';
-COMMENT ON COLUMN triage.tally_now.actual_label IS 'by label: what a person said; empty if nobody did';
-COMMENT ON COLUMN triage.tally_now.bin IS 'by confidence: tenth, 1 to 10; by delay: 1 below a second, and one more for each doubling';
-COMMENT ON COLUMN triage.tally_now.n IS 'number of reviews';
-COMMENT ON COLUMN triage.tally_now.automated IS 'how many of them nobody was asked about, and nobody decided';
-COMMENT ON COLUMN triage.tally_now.correct IS 'how many of them a person agreed with';
-COMMENT ON COLUMN triage.tally_now.confidence IS 'sum of confidence, in millionths';
-COMMENT ON COLUMN triage.tally_now.squared_error IS 'sum over decided ones of (confidence - 1 if correct, 0 if not) squared, in millionths';
-COMMENT ON COLUMN triage.tally_now.unknown_share IS 'sum of unknown_share, in millionths';
-COMMENT ON COLUMN triage.tally_now.milliseconds IS 'sum over decided ones of the time from reception to decision';
+COMMENT ON VIEW triage_internal.review_statistics_now IS
+    'triage_internal.review_statistics with the changes since: the counts of this moment. Ask for one grain, group, and sum: a row alone may be less than nothing. By label it has all predictions, n per predicted_label of a day, with the sums of confidence and unknown_share';
+COMMENT ON COLUMN triage_internal.review_statistics_now.grain IS 'label, confidence, or delay: what a row is about';
+COMMENT ON COLUMN triage_internal.review_statistics_now.classifier IS 'the classifier';
+COMMENT ON COLUMN triage_internal.review_statistics_now.day IS 'on which the email was received';
+COMMENT ON COLUMN triage_internal.review_statistics_now.model_version IS 'which model predicted; 0 for decisions alone';
+COMMENT ON COLUMN triage_internal.review_statistics_now.audit IS 'whether in the audit sample';
+COMMENT ON COLUMN triage_internal.review_statistics_now.predicted_label IS 'by label: what the classifier said';
+COMMENT ON COLUMN triage_internal.review_statistics_now.actual_label IS 'by label: what a person said; empty if nobody did';
+COMMENT ON COLUMN triage_internal.review_statistics_now.bin IS 'by confidence: tenth, 1 to 10; by delay: 1 below a second, and one more for each doubling';
+COMMENT ON COLUMN triage_internal.review_statistics_now.n IS 'number of reviews';
+COMMENT ON COLUMN triage_internal.review_statistics_now.automated IS 'how many of them nobody was asked about, and nobody decided';
+COMMENT ON COLUMN triage_internal.review_statistics_now.correct IS 'how many of them a person agreed with';
+COMMENT ON COLUMN triage_internal.review_statistics_now.confidence IS 'sum of confidence, in millionths';
+COMMENT ON COLUMN triage_internal.review_statistics_now.squared_error IS 'sum over decided ones of (confidence - 1 if correct, 0 if not) squared, in millionths';
+COMMENT ON COLUMN triage_internal.review_statistics_now.unknown_share IS 'sum of unknown_share, in millionths';
+COMMENT ON COLUMN triage_internal.review_statistics_now.milliseconds IS 'sum over decided ones of the time from reception to decision';
 
-CREATE FUNCTION triage.is_restoring() RETURNS boolean
+CREATE FUNCTION triage_internal.is_restoring() RETURNS boolean
     LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'is_restoring_wrapper';
-COMMENT ON FUNCTION triage.is_restoring() IS 'whether a dump is being restored, which brings what it has counted';
+COMMENT ON FUNCTION triage_internal.is_restoring() IS 'whether a dump is being restored, which brings what it has counted';
 
 -- For every email: qualified instead of SET search_path, which takes as long as the rest. Only
 -- the owner inserts reviews.
-CREATE FUNCTION triage.tally_insert() RETURNS trigger
+CREATE FUNCTION triage_internal.count_new_review() RETURNS trigger
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 AS $$
 BEGIN
-    INSERT INTO triage.tally_change (n, classifier, received_at, model_version, predicted_label, confidence, unknown_share, audit, automated, human_label, reviewed_at)
+    INSERT INTO triage_internal.review_change (n, classifier, received_at, model_version, predicted_label, confidence, unknown_share, audit, automated, human_label, reviewed_at)
     VALUES (1, NEW.classifier, NEW.received_at, NEW.model_version, NEW.predicted_label, NEW.confidence, NEW.unknown_share, NEW.audit,
             coalesce(NEW.queue_reason OPERATOR(pg_catalog.=) 'confident', false), NEW.human_label, NEW.reviewed_at);
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION triage.tally_insert() IS 'notes what a new review adds to the counts';
+COMMENT ON FUNCTION triage_internal.count_new_review() IS 'notes what a new review adds to the counts';
 
 -- With the rights of the owner, whoever changes a review.
-CREATE FUNCTION triage.tally_review() RETURNS trigger
+CREATE FUNCTION triage_internal.count_review_change() RETURNS trigger
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF TG_OP = 'DELETE' THEN
-        INSERT INTO triage.tally_change (n, classifier, received_at, model_version, predicted_label, confidence, unknown_share, audit, automated, human_label, reviewed_at)
+        INSERT INTO triage_internal.review_change (n, classifier, received_at, model_version, predicted_label, confidence, unknown_share, audit, automated, human_label, reviewed_at)
         SELECT -1, r.classifier, r.received_at, r.model_version, r.predicted_label, r.confidence, r.unknown_share, r.audit,
             r.queue_reason IS NOT DISTINCT FROM 'confident', r.human_label, r.reviewed_at
           FROM erased r WHERE r.predicted_label IS NOT NULL;
         RETURN NULL;
     END IF;
-    INSERT INTO triage.tally_change (n, classifier, received_at, model_version, predicted_label, confidence, unknown_share, audit, automated, human_label, reviewed_at)
+    INSERT INTO triage_internal.review_change (n, classifier, received_at, model_version, predicted_label, confidence, unknown_share, audit, automated, human_label, reviewed_at)
     SELECT -1, OLD.classifier, OLD.received_at, OLD.model_version, OLD.predicted_label, OLD.confidence, OLD.unknown_share, OLD.audit,
             OLD.queue_reason IS NOT DISTINCT FROM 'confident', OLD.human_label, OLD.reviewed_at
      WHERE OLD.predicted_label IS NOT NULL
@@ -198,27 +198,27 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION triage.tally_review() IS 'notes what a change of a review changes in the counts';
-CREATE TRIGGER tally_insert AFTER INSERT ON triage.review
-    FOR EACH ROW WHEN (NEW.predicted_label IS NOT NULL AND NOT triage.is_restoring())
-    EXECUTE FUNCTION triage.tally_insert();
-CREATE TRIGGER tally_update AFTER UPDATE ON triage.review
+COMMENT ON FUNCTION triage_internal.count_review_change() IS 'notes what a change of a review changes in the counts';
+CREATE TRIGGER count_new AFTER INSERT ON triage.review
+    FOR EACH ROW WHEN (NEW.predicted_label IS NOT NULL AND NOT triage_internal.is_restoring())
+    EXECUTE FUNCTION triage_internal.count_new_review();
+CREATE TRIGGER count_change AFTER UPDATE ON triage.review
     FOR EACH ROW WHEN (coalesce(OLD.predicted_label, NEW.predicted_label) IS NOT NULL
         AND (OLD.classifier, OLD.received_at, OLD.model_version, OLD.predicted_label, OLD.confidence, OLD.unknown_share, OLD.audit,
              coalesce(OLD.queue_reason OPERATOR(pg_catalog.=) 'confident', false), OLD.human_label, OLD.reviewed_at)
             IS DISTINCT FROM
             (NEW.classifier, NEW.received_at, NEW.model_version, NEW.predicted_label, NEW.confidence, NEW.unknown_share, NEW.audit,
              coalesce(NEW.queue_reason OPERATOR(pg_catalog.=) 'confident', false), NEW.human_label, NEW.reviewed_at))
-    EXECUTE FUNCTION triage.tally_review();
+    EXECUTE FUNCTION triage_internal.count_review_change();
 -- By statement: a classifier goes with all its reviews.
-CREATE TRIGGER tally_delete AFTER DELETE ON triage.review
+CREATE TRIGGER count_erasure AFTER DELETE ON triage.review
     REFERENCING OLD TABLE AS erased
-    FOR EACH STATEMENT EXECUTE FUNCTION triage.tally_review();
-COMMENT ON TRIGGER tally_insert ON triage.review IS 'counts a prediction';
-COMMENT ON TRIGGER tally_update ON triage.review IS 'counts a decision';
-COMMENT ON TRIGGER tally_delete ON triage.review IS 'counts what was erased no more';
+    FOR EACH STATEMENT EXECUTE FUNCTION triage_internal.count_review_change();
+COMMENT ON TRIGGER count_new ON triage.review IS 'counts a prediction';
+COMMENT ON TRIGGER count_change ON triage.review IS 'counts a decision';
+COMMENT ON TRIGGER count_erasure ON triage.review IS 'counts what was erased no more';
 
-CREATE FUNCTION triage.fold_tally(most bigint, anew boolean DEFAULT false) RETURNS bigint
+CREATE FUNCTION triage_internal.compact_review_statistics(most bigint, anew boolean DEFAULT false) RETURNS bigint
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
     -- There are far fewer sums than the planner fears: no need to sort millions of reviews.
@@ -227,7 +227,7 @@ CREATE FUNCTION triage.fold_tally(most bigint, anew boolean DEFAULT false) RETUR
     SET jit = off
 AS $$
 DECLARE
-    old_zone text := (SELECT z.zone FROM triage.report_zone z);
+    old_zone text := (SELECT z.zone FROM triage_internal.report_timezone z);
     new_zone text := coalesce(nullif(current_setting('pg_triage.report_timezone', true), ''), 'UTC');
     last     bigint;
     counted  bigint;
@@ -240,15 +240,15 @@ BEGIN
             new_zone, current_database());
     END;
     -- Another fold waits; readers, and who changes reviews, do not.
-    LOCK TABLE triage.tally IN SHARE ROW EXCLUSIVE MODE;
+    LOCK TABLE triage_internal.review_statistics IN SHARE ROW EXCLUSIVE MODE;
     anew := anew OR old_zone <> new_zone;
     IF anew THEN
-        DELETE FROM triage.tally;
-        DELETE FROM triage.tally_zone;
-        INSERT INTO triage.tally_zone SELECT new_zone WHERE new_zone <> 'UTC';
+        DELETE FROM triage_internal.review_statistics;
+        DELETE FROM triage_internal.statistics_timezone;
+        INSERT INTO triage_internal.statistics_timezone SELECT new_zone WHERE new_zone <> 'UTC';
     ELSE
         SELECT max(c.change_id) INTO last
-          FROM (SELECT change_id FROM triage.tally_change ORDER BY change_id LIMIT most) c;
+          FROM (SELECT change_id FROM triage_internal.review_change ORDER BY change_id LIMIT most) c;
         IF last IS NULL THEN
             RETURN 0;
         END IF;
@@ -256,7 +256,7 @@ BEGIN
     -- One statement, one snapshot: the changes that go are those that it adds, or those of the
     -- reviews that it counts.
     WITH gone AS (
-        DELETE FROM triage.tally_change WHERE anew OR change_id <= last RETURNING *),
+        DELETE FROM triage_internal.review_change WHERE anew OR change_id <= last RETURNING *),
     fact AS (
         SELECT * FROM gone WHERE NOT anew
         UNION ALL
@@ -264,12 +264,12 @@ BEGIN
                r.queue_reason IS NOT DISTINCT FROM 'confident', r.human_label, r.reviewed_at
           FROM triage.review r WHERE anew AND r.predicted_label IS NOT NULL),
     added AS (
-        INSERT INTO triage.tally AS t
+        INSERT INTO triage_internal.review_statistics AS t
         SELECT CASE WHEN grouping(e.predicted_label) = 0 THEN 'label' WHEN grouping(e.confidence_bin) = 0 THEN 'confidence' ELSE 'delay' END,
                e.classifier, e.day, e.model_version, e.audit, coalesce(e.predicted_label, ''), coalesce(e.actual_label, ''),
                coalesce(e.confidence_bin, e.delay_bin, 0), sum(e.n), sum(e.automated), sum(e.correct), sum(e.confidence),
                sum(e.squared_error), sum(e.unknown_share), sum(e.milliseconds)
-          FROM fact f CROSS JOIN LATERAL triage.tally_entry(ROW(f.*)::triage.tally_change, new_zone) e
+          FROM fact f CROSS JOIN LATERAL triage_internal.statistics_entry(ROW(f.*)::triage_internal.review_change, new_zone) e
          GROUP BY GROUPING SETS (
                (e.classifier, e.day, e.model_version, e.audit, e.predicted_label, e.actual_label),
                (e.classifier, e.day, e.model_version, e.audit, e.confidence_bin),
@@ -282,23 +282,23 @@ BEGIN
                unknown_share = t.unknown_share + excluded.unknown_share, milliseconds = t.milliseconds + excluded.milliseconds
         RETURNING t.n)
     SELECT CASE WHEN anew THEN (SELECT count(*) FROM added) ELSE (SELECT count(*) FROM gone) END INTO counted;
-    DELETE FROM triage.tally t WHERE t.n = 0;
+    DELETE FROM triage_internal.review_statistics t WHERE t.n = 0;
     RETURN counted;
 END
 $$;
-COMMENT ON FUNCTION triage.fold_tally(bigint, boolean) IS
-    'part of maintenance: adds as many changes at most to triage.tally and returns how many. Counts all reviews anew if it is told to, or if pg_triage.report_timezone is another one by now, and returns the number of rows';
+COMMENT ON FUNCTION triage_internal.compact_review_statistics(bigint, boolean) IS
+    'part of maintenance: adds as many changes at most to triage_internal.review_statistics and returns how many. Counts all reviews anew if it is told to, or if pg_triage.report_timezone is another one by now, and returns the number of rows';
 
-CREATE FUNCTION triage.rebuild_tally() RETURNS bigint
+CREATE FUNCTION triage_internal.rebuild_review_statistics() RETURNS bigint
     LANGUAGE sql VOLATILE PARALLEL UNSAFE
     BEGIN ATOMIC
-        SELECT triage.fold_tally(NULL, true);
+        SELECT triage_internal.compact_review_statistics(NULL, true);
     END;
-COMMENT ON FUNCTION triage.rebuild_tally() IS 'counts all reviews anew, which changes no figure; returns the number of rows of triage.tally';
+COMMENT ON FUNCTION triage_internal.rebuild_review_statistics() IS 'counts all reviews anew, which changes no figure; returns the number of rows of triage_internal.review_statistics';
 
-CREATE FUNCTION triage.draw_missing_audits() RETURNS bigint
+CREATE FUNCTION triage_internal.draw_missing_audits() RETURNS bigint
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'draw_missing_audits_wrapper';
-COMMENT ON FUNCTION triage.draw_missing_audits() IS
+COMMENT ON FUNCTION triage_internal.draw_missing_audits() IS
     'part of maintenance: adds to the audit sample one review of each day that is over and has none, at random; returns how many';
 
 CREATE TABLE triage.cost (
@@ -314,8 +314,8 @@ COMMENT ON COLUMN triage.cost.actual IS 'the right label';
 COMMENT ON COLUMN triage.cost.predicted IS 'the label that was predicted';
 COMMENT ON COLUMN triage.cost.cost IS 'of one such email, 0 to 1e12';
 
-SELECT pg_catalog.pg_extension_config_dump('triage.tally_change', '');
-SELECT pg_catalog.pg_extension_config_dump('triage.tally_change_change_id_seq', '');
-SELECT pg_catalog.pg_extension_config_dump('triage.tally', '');
-SELECT pg_catalog.pg_extension_config_dump('triage.tally_zone', '');
+SELECT pg_catalog.pg_extension_config_dump('triage_internal.review_change', '');
+SELECT pg_catalog.pg_extension_config_dump('triage_internal.review_change_change_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('triage_internal.review_statistics', '');
+SELECT pg_catalog.pg_extension_config_dump('triage_internal.statistics_timezone', '');
 SELECT pg_catalog.pg_extension_config_dump('triage.cost', '');

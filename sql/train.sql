@@ -1,58 +1,58 @@
 -- Training. The transition functions are for the aggregates only: they refuse any other call.
 
-CREATE FUNCTION triage.train_accumulate(internal, text, text) RETURNS internal
+CREATE FUNCTION triage_internal.train_accumulate(internal, text, text) RETURNS internal
     LANGUAGE c IMMUTABLE PARALLEL SAFE COST 1000 AS 'MODULE_PATHNAME', 'train_accumulate_wrapper';
-CREATE FUNCTION triage.train_accumulate_state(internal, email_state) RETURNS internal
+CREATE FUNCTION triage_internal.train_accumulate_state(internal, email_state) RETURNS internal
     LANGUAGE c IMMUTABLE PARALLEL SAFE COST 10000 AS 'MODULE_PATHNAME', 'train_accumulate_state_wrapper';
-CREATE FUNCTION triage.train_combine(internal, internal) RETURNS internal
+CREATE FUNCTION triage_internal.train_combine(internal, internal) RETURNS internal
     LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'train_combine_wrapper';
-CREATE FUNCTION triage.train_serialize(internal) RETURNS bytea
+CREATE FUNCTION triage_internal.train_serialize(internal) RETURNS bytea
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'train_serialize_wrapper';
-CREATE FUNCTION triage.train_deserialize(bytea, internal) RETURNS internal
+CREATE FUNCTION triage_internal.train_deserialize(bytea, internal) RETURNS internal
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'train_deserialize_wrapper';
-CREATE FUNCTION triage.train_final_model(internal) RETURNS email_model
+CREATE FUNCTION triage_internal.train_final_model(internal) RETURNS email_model
     LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'train_final_model_wrapper';
-CREATE FUNCTION triage.train_final_state(internal) RETURNS email_state
+CREATE FUNCTION triage_internal.train_final_state(internal) RETURNS email_state
     LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'train_final_state_wrapper';
-COMMENT ON FUNCTION triage.train_accumulate(internal, text, text) IS 'transition of train_classifier and collect_emails';
-COMMENT ON FUNCTION triage.train_accumulate_state(internal, email_state) IS 'transition of merge_states';
-COMMENT ON FUNCTION triage.train_combine(internal, internal) IS 'adds the states of two workers';
-COMMENT ON FUNCTION triage.train_serialize(internal) IS 'sends a worker''s state';
-COMMENT ON FUNCTION triage.train_deserialize(bytea, internal) IS 'receives a worker''s state';
-COMMENT ON FUNCTION triage.train_final_model(internal) IS 'result of train_classifier';
-COMMENT ON FUNCTION triage.train_final_state(internal) IS 'result of collect_emails and merge_states';
+COMMENT ON FUNCTION triage_internal.train_accumulate(internal, text, text) IS 'transition of train_classifier and collect_emails';
+COMMENT ON FUNCTION triage_internal.train_accumulate_state(internal, email_state) IS 'transition of merge_states';
+COMMENT ON FUNCTION triage_internal.train_combine(internal, internal) IS 'adds the states of two workers';
+COMMENT ON FUNCTION triage_internal.train_serialize(internal) IS 'sends a worker''s state';
+COMMENT ON FUNCTION triage_internal.train_deserialize(bytea, internal) IS 'receives a worker''s state';
+COMMENT ON FUNCTION triage_internal.train_final_model(internal) IS 'result of train_classifier';
+COMMENT ON FUNCTION triage_internal.train_final_state(internal) IS 'result of collect_emails and merge_states';
 
 CREATE AGGREGATE train_classifier(body text, label text) (
-    SFUNC = triage.train_accumulate,
+    SFUNC = triage_internal.train_accumulate,
     STYPE = internal,
-    FINALFUNC = triage.train_final_model,
-    COMBINEFUNC = triage.train_combine,
-    SERIALFUNC = triage.train_serialize,
-    DESERIALFUNC = triage.train_deserialize,
+    FINALFUNC = triage_internal.train_final_model,
+    COMBINEFUNC = triage_internal.train_combine,
+    SERIALFUNC = triage_internal.train_serialize,
+    DESERIALFUNC = triage_internal.train_deserialize,
     PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE train_classifier(text, text) IS
     'a model of labelled emails; the same rows give the same bytes in any order and with any number of workers. Rows without body or label are skipped; NULL if none is left';
 
 CREATE AGGREGATE collect_emails(body text, label text) (
-    SFUNC = triage.train_accumulate,
+    SFUNC = triage_internal.train_accumulate,
     STYPE = internal,
-    FINALFUNC = triage.train_final_state,
-    COMBINEFUNC = triage.train_combine,
-    SERIALFUNC = triage.train_serialize,
-    DESERIALFUNC = triage.train_deserialize,
+    FINALFUNC = triage_internal.train_final_state,
+    COMBINEFUNC = triage_internal.train_combine,
+    SERIALFUNC = triage_internal.train_serialize,
+    DESERIALFUNC = triage_internal.train_deserialize,
     PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE collect_emails(text, text) IS
     'the counts of labelled emails, to store per shard, day or tenant and to add with merge_states';
 
 CREATE AGGREGATE merge_states(state email_state) (
-    SFUNC = triage.train_accumulate_state,
+    SFUNC = triage_internal.train_accumulate_state,
     STYPE = internal,
-    FINALFUNC = triage.train_final_state,
-    COMBINEFUNC = triage.train_combine,
-    SERIALFUNC = triage.train_serialize,
-    DESERIALFUNC = triage.train_deserialize,
+    FINALFUNC = triage_internal.train_final_state,
+    COMBINEFUNC = triage_internal.train_combine,
+    SERIALFUNC = triage_internal.train_serialize,
+    DESERIALFUNC = triage_internal.train_deserialize,
     PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE merge_states(email_state) IS

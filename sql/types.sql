@@ -14,6 +14,8 @@ $$;
 
 -- Fails if a schema of this name exists: adopting somebody's objects would be unsafe.
 CREATE SCHEMA triage;
+CREATE SCHEMA triage_internal;
+COMMENT ON SCHEMA triage_internal IS 'pg_triage: what views and functions of schema triage are made of; nothing here is for people';
 COMMENT ON SCHEMA triage IS 'pg_triage: classifiers, models, the inbox, and the views that people read';
 
 CREATE TYPE email_state;

@@ -74,7 +74,7 @@ pub enum Change {
     Label(i64),
     /// The ledger.
     Ledger,
-    /// `triage.base`
+    /// `triage_internal.base`
     Base,
 }
 

@@ -78,11 +78,11 @@ pub fn register() {
         GucFlags::default(),
     );
     GucRegistry::define_int_guc(
-        c"pg_triage.fold_after",
+        c"pg_triage.compact_after",
         c"Pending decisions after which a correction folds them into the base.",
         c"Every session keeps pending decisions in its own memory; folding them takes a \
           moment in the correction that reaches the number. Within a transaction block it \
-          waits for four times as many. 0 leaves folding to triage.fold().",
+          waits for four times as many. 0 leaves folding to triage.compact().",
         &FOLD_AFTER,
         0,
         1_000_000,
@@ -291,8 +291,8 @@ pub fn max_rows_per_correction() -> u64 {
     MAX_ROWS_PER_CORRECTION.get().unsigned_abs().into()
 }
 
-/// `pg_triage.fold_after`
-pub fn fold_after() -> i64 {
+/// `pg_triage.compact_after`
+pub fn compact_after() -> i64 {
     FOLD_AFTER.get().into()
 }
 

@@ -21,5 +21,7 @@ fn draw_missing_audits() -> SqlResult<i64> {
     if settings::audit_rate() == 0.0 {
         return Ok(0);
     }
-    store::write(c"triage.draw_missing_audits()", |w| w.draw_missing_audits())
+    store::write(c"triage_internal.draw_missing_audits()", |w| {
+        w.draw_missing_audits()
+    })
 }

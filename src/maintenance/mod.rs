@@ -1,5 +1,5 @@
 //! What runs by itself: steps that are due, the background worker, the audit sample.
 
 mod audit;
-pub mod steps;
+pub mod tasks;
 pub mod worker;

@@ -9,7 +9,7 @@ use pg_triage_classifier::{CellCounts, Model};
 use pgrx::datum::{DatumWithOid, Internal};
 use pgrx::{PgMemoryContexts, PgSqlErrorCode as Code, pg_sys, varlena};
 
-use super::{check_for_interrupts, column_type, triage_relation};
+use super::{check_for_interrupts, column_type, extension_relation};
 use crate::error::{SqlResult, from_core, report};
 
 /// The rest of a message that a binary receive function was given.
@@ -52,9 +52,9 @@ const SLICE_BYTES: usize = 16 << 20;
 pub struct RawValue(pub(super) *mut pg_sys::varlena);
 
 impl RawValue {
-    /// As a parameter for SPI, of the type of column `triage.model.model`.
+    /// As a parameter for SPI, of the type of column `triage_internal.model.model`.
     pub fn argument(self) -> DatumWithOid<'static> {
-        let model = triage_relation(c"model").unwrap_or(pg_sys::InvalidOid);
+        let model = extension_relation(c"triage_internal", c"model").unwrap_or(pg_sys::InvalidOid);
         // SAFETY: the value came in as an argument of that type and outlives the statement.
         unsafe { DatumWithOid::new(pg_sys::Datum::from(self.0), column_type(model, c"model")) }
     }
@@ -78,7 +78,7 @@ impl RawValue {
             kind if kind == c"email_state" => c"learned",
             _ => c"serving",
         };
-        let base = triage_relation(c"base").unwrap_or(pg_sys::InvalidOid);
+        let base = extension_relation(c"triage_internal", c"base").unwrap_or(pg_sys::InvalidOid);
         column_type(base, column)
     }
 

@@ -124,11 +124,11 @@ pub fn optional_bool(fcinfo: pg_sys::FunctionCallInfo, index: usize) -> Option<b
 // ---------------------------------------------------------------------------------------
 // Catalogue and identity
 
-/// OID of a relation in schema `triage`, if it exists.
-pub fn triage_relation(name: &CStr) -> Option<pg_sys::Oid> {
+/// OID of a relation of the extension in schema `triage` or `triage_internal`, if it exists.
+pub fn extension_relation(schema: &CStr, name: &CStr) -> Option<pg_sys::Oid> {
     // SAFETY: syscache look-ups that return InvalidOid when nothing is found.
     unsafe {
-        let schema = pg_sys::get_namespace_oid(c"triage".as_ptr(), true);
+        let schema = pg_sys::get_namespace_oid(schema.as_ptr(), true);
         let relation = pg_sys::get_relname_relid(name.as_ptr(), schema);
         (relation != pg_sys::InvalidOid).then_some(relation)
     }
@@ -211,7 +211,8 @@ pub fn trigger_depth() -> i32 {
 
 /// Whether the current user has the rights of the owner of the extension's tables.
 pub fn is_owner() -> bool {
-    let signal = triage_relation(c"model_signal").unwrap_or(pg_sys::InvalidOid);
+    let signal =
+        extension_relation(c"triage_internal", c"model_signal").unwrap_or(pg_sys::InvalidOid);
     // SAFETY: opens and closes a relation that exists.
     unsafe {
         let relation = pg_sys::try_relation_open(signal, pg_sys::AccessShareLock as i32);

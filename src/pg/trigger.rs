@@ -122,7 +122,7 @@ impl Trigger {
     }
 
     /// Column numbers in the list (`UPDATE OF label, key, texts`) of the relation's trigger
-    /// that calls `triage.record_decision` with that argument.
+    /// that calls `triage_internal.record_decision` with that argument.
     pub fn columns(&self, argument: i64) -> SqlResult<Vec<i16>> {
         // SAFETY: open while the trigger runs.
         let columns = unsafe { columns_of(self.data().tg_relation, argument) };
@@ -320,7 +320,7 @@ fn is_record_decision(function: pg_sys::Oid) -> bool {
         !name.is_null()
             && CStr::from_ptr(name) == c"record_decision"
             && pg_sys::get_func_namespace(function)
-                == pg_sys::get_namespace_oid(c"triage".as_ptr(), true)
+                == pg_sys::get_namespace_oid(c"triage_internal".as_ptr(), true)
     }
 }
 

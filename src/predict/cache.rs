@@ -2,7 +2,7 @@
 //!
 //! Every change of `triage.classifier`, `label`, `model`, `activation`, `base`, `pending` or
 //! `source` invalidates the
-//! relation cache entry of `triage.model_signal`, a table that holds nothing and that no
+//! relation cache entry of `triage_internal.model_signal`, a table that holds nothing and that no
 //! plan depends on. The message arrives at commit, on standbys at replay, in the changing
 //! session at once, and again at its rollback. It says only *that* something changed;
 //! which version and which decisions count is always read under the caller's snapshot, so a

@@ -330,7 +330,7 @@ fn by_function(
     };
     store::write(name, |w| {
         let (decision, _) = decide::decide(w, &actor, review_id, wish)?;
-        decide::fold_if_due(w)?;
+        decide::compact_if_due(w)?;
         Ok(decision)
     })
 }
@@ -360,7 +360,7 @@ fn correct_many(
             pg::check_for_interrupts();
             decide::decide(w, &actor, id, wish)?;
         }
-        decide::fold_if_due(w)?;
+        decide::compact_if_due(w)?;
         Ok(batch)
     })
 }
@@ -403,7 +403,7 @@ fn undo(decision_id: Option<i64>, note: Option<&str>, actor: Option<&str>) -> Sq
     store::write(c"triage.undo()", |w| {
         let past = w.past(decision_id)?;
         let id = decide::undo(w, &actor, &past, &past, note)?;
-        decide::fold_if_due(w)?;
+        decide::compact_if_due(w)?;
         Ok(id)
     })
 }
@@ -431,7 +431,7 @@ fn undo_all(w: &mut Writer, actor: &Actor, batch_id: i64, note: Option<&str>) ->
         let (first, last) = (w.past(first)?, w.past(last)?);
         decide::undo(w, actor, &first, &last, note)?;
     }
-    decide::fold_if_due(w)?;
+    decide::compact_if_due(w)?;
     Ok(emails.len() as i64)
 }
 

@@ -205,7 +205,7 @@ impl Writer<'_, '_> {
     /// Whether more decisions than this are pending.
     pub fn pending_over(&mut self, classifier: &str, most: i64) -> SqlResult<bool> {
         let rows = self.run(
-            "SELECT 1 FROM triage.pending WHERE classifier = $1 OFFSET $2 LIMIT 1",
+            "SELECT 1 FROM triage_internal.pending WHERE classifier = $1 OFFSET $2 LIMIT 1",
             &[classifier.into(), most.into()],
         )?;
         Ok(rows.len() > 0)
@@ -223,10 +223,10 @@ impl Writer<'_, '_> {
             "SELECT a.version, m.from_ledger, m.model, b.version IS NOT DISTINCT FROM a.version, b.serving, b.learned,
                     coalesce(b.decisions, 0), coalesce(m.steps_of, a.version, 0)
                FROM triage.classifier c
-               LEFT JOIN LATERAL (SELECT coalesce($2, (SELECT a.version FROM triage.activation a
+               LEFT JOIN LATERAL (SELECT coalesce($2, (SELECT a.version FROM triage_internal.activation a
                                    WHERE a.classifier = c.name ORDER BY a.activation_id DESC LIMIT 1)) AS version) a ON true
-               LEFT JOIN triage.model m ON m.classifier = c.name AND m.version = a.version
-               LEFT JOIN triage.base b ON b.classifier = c.name
+               LEFT JOIN triage_internal.model m ON m.classifier = c.name AND m.version = a.version
+               LEFT JOIN triage_internal.base b ON b.classifier = c.name
               WHERE c.name = $1",
             &[classifier.into(), version.into()],
         )?;
@@ -304,9 +304,9 @@ impl Writer<'_, '_> {
         let rows = self.run(
             "SELECT d.decision_id FROM triage.decision d
               WHERE d.classifier = $1 AND d.features IS NOT NULL AND d.step_version = $2
-                AND NOT EXISTS (SELECT FROM triage.pending p WHERE p.classifier = $1 AND p.decision_id = d.decision_id)
+                AND NOT EXISTS (SELECT FROM triage_internal.pending p WHERE p.classifier = $1 AND p.decision_id = d.decision_id)
                 AND NOT EXISTS (SELECT FROM triage.decision r WHERE r.replaces = d.decision_id
-                    AND NOT EXISTS (SELECT FROM triage.pending p WHERE p.classifier = $1 AND p.decision_id = r.decision_id))",
+                    AND NOT EXISTS (SELECT FROM triage_internal.pending p WHERE p.classifier = $1 AND p.decision_id = r.decision_id))",
             &[classifier.into(), (steps_of as i32).into()],
         )?;
         let ids: Vec<i64> = (0..rows.len()).filter_map(|r| rows.parsed(r, 1)).collect();
@@ -328,13 +328,14 @@ impl Writer<'_, '_> {
     /// Moves pending decisions into counts that were read; returns how many. The caller
     /// holds the lock and writes the counts back.
     pub fn take_pending(&mut self, classifier: &str, base: &mut Base) -> SqlResult<usize> {
-        let query = "DELETE FROM triage.pending WHERE classifier = $1 RETURNING decision_id";
+        let query =
+            "DELETE FROM triage_internal.pending WHERE classifier = $1 RETURNING decision_id";
         self.apply_listed(query, classifier, base)
     }
 
     /// Adds what pending decisions would, without taking them.
     pub fn add_pending(&mut self, classifier: &str, base: &mut Base) -> SqlResult<usize> {
-        let query = "SELECT decision_id FROM triage.pending WHERE classifier = $1";
+        let query = "SELECT decision_id FROM triage_internal.pending WHERE classifier = $1";
         self.apply_listed(query, classifier, base)
     }
 
@@ -372,9 +373,9 @@ impl Writer<'_, '_> {
                 "SELECT d.features, d.new_label, d.sample_priority, d.decision_id FROM triage.decision d
                   WHERE d.classifier = $1 AND d.features IS NOT NULL
                     AND (d.sample_priority, d.decision_id) > ($2, $5)
-                    AND ($3 OR NOT EXISTS (SELECT FROM triage.pending p WHERE p.classifier = $1 AND p.decision_id = d.decision_id))
+                    AND ($3 OR NOT EXISTS (SELECT FROM triage_internal.pending p WHERE p.classifier = $1 AND p.decision_id = d.decision_id))
                     AND NOT EXISTS (SELECT FROM triage.decision r WHERE r.replaces = d.decision_id
-                        AND ($3 OR NOT EXISTS (SELECT FROM triage.pending p WHERE p.classifier = $1 AND p.decision_id = r.decision_id)))
+                        AND ($3 OR NOT EXISTS (SELECT FROM triage_internal.pending p WHERE p.classifier = $1 AND p.decision_id = r.decision_id)))
                   ORDER BY d.sample_priority, d.decision_id LIMIT $4",
                 &[
                     classifier.into(),
@@ -416,8 +417,8 @@ impl Writer<'_, '_> {
     /// The counts of the active version alone, without those of decisions.
     pub fn own_counts(&mut self, classifier: &str) -> SqlResult<State> {
         let rows = self.run(
-            "SELECT m.model FROM triage.model m
-              WHERE m.classifier = $1 AND m.version = (SELECT a.version FROM triage.activation a
+            "SELECT m.model FROM triage_internal.model m
+              WHERE m.classifier = $1 AND m.version = (SELECT a.version FROM triage_internal.activation a
                     WHERE a.classifier = $1 ORDER BY a.activation_id DESC LIMIT 1)",
             &[classifier.into()],
         )?;
@@ -430,7 +431,7 @@ impl Writer<'_, '_> {
     /// Stores a version once more with another fit; returns the new version.
     pub fn store_refitted(&mut self, classifier: &str, version: i32, fit: &Fit) -> SqlResult<i32> {
         let rows = self.run(
-            "SELECT model, from_ledger, last_decision, coalesce(steps_of, version) FROM triage.model WHERE classifier = $1 AND version = $2",
+            "SELECT model, from_ledger, last_decision, coalesce(steps_of, version) FROM triage_internal.model WHERE classifier = $1 AND version = $2",
             &[classifier.into(), version.into()],
         )?;
         let stored = (rows.len() > 0).then(|| rows.raw(0, 1)).flatten();
@@ -509,9 +510,9 @@ impl Writer<'_, '_> {
             None => RawValue::null(c"email_state"),
         };
         self.run(
-            "INSERT INTO triage.base (classifier, version, serving, learned, decisions) VALUES ($1, $2, $3, $4, $5)
+            "INSERT INTO triage_internal.base (classifier, version, serving, learned, decisions) VALUES ($1, $2, $3, $4, $5)
              ON CONFLICT (classifier) DO UPDATE SET version = excluded.version, serving = excluded.serving,
-                 learned = excluded.learned, decisions = excluded.decisions, folded_at = now()",
+                 learned = excluded.learned, decisions = excluded.decisions, compacted_at = now()",
             &[
                 classifier.into(),
                 version.into(),
@@ -528,10 +529,10 @@ impl Writer<'_, '_> {
     pub fn rebase(&mut self, classifier: &str) -> SqlResult<()> {
         self.lock_base(classifier)?;
         let rows = self.run(
-            "SELECT 1 FROM triage.base WHERE classifier = $1
-             UNION ALL SELECT 1 FROM triage.model m
+            "SELECT 1 FROM triage_internal.base WHERE classifier = $1
+             UNION ALL SELECT 1 FROM triage_internal.model m
               WHERE m.classifier = $1 AND m.from_ledger
-                AND m.version = (SELECT a.version FROM triage.activation a WHERE a.classifier = $1
+                AND m.version = (SELECT a.version FROM triage_internal.activation a WHERE a.classifier = $1
                                   ORDER BY a.activation_id DESC LIMIT 1)",
             &[classifier.into()],
         )?;
@@ -558,7 +559,7 @@ impl Writer<'_, '_> {
         change: impl Fn(&mut State) -> pg_triage_classifier::Result<()>,
     ) -> SqlResult<()> {
         let rows = self.run(
-            "SELECT version, model FROM triage.model WHERE classifier = $1 ORDER BY version",
+            "SELECT version, model FROM triage_internal.model WHERE classifier = $1 ORDER BY version",
             &[classifier.into()],
         )?;
         for row in 0..rows.len() {
@@ -582,7 +583,7 @@ impl Writer<'_, '_> {
                 continue;
             }
             self.run(
-                "UPDATE triage.model SET model = $3, checksum = $4, bytes = $5 WHERE classifier = $1 AND version = $2",
+                "UPDATE triage_internal.model SET model = $3, checksum = $4, bytes = $5 WHERE classifier = $1 AND version = $2",
                 &[
                     classifier.into(),
                     version.into(),
@@ -692,8 +693,12 @@ impl Writer<'_, '_> {
                 "DELETE FROM triage.decision WHERE classifier = $1",
                 &[classifier.into()],
             )?;
-            for table in ["pending", "review", "base"] {
-                let query = format!("DELETE FROM triage.{table} WHERE classifier = $1");
+            for table in [
+                "triage_internal.pending",
+                "triage.review",
+                "triage_internal.base",
+            ] {
+                let query = format!("DELETE FROM {table} WHERE classifier = $1");
                 self.run(&query, &[classifier.into()])?;
             }
             Ok(erased.len() as i64)

@@ -266,7 +266,7 @@ impl Writer<'_, '_> {
         let decided_at = rows.text(0, 2).ok_or_else(missing)?;
         if pending && (learned.is_some() || decision.replaces.is_some()) {
             self.run(
-                "INSERT INTO triage.pending (classifier, decision_id) VALUES ($1, $2)",
+                "INSERT INTO triage_internal.pending (classifier, decision_id) VALUES ($1, $2)",
                 &[decision.classifier.into(), id.into()],
             )?;
         }
@@ -317,7 +317,7 @@ impl Writer<'_, '_> {
 
     /// A new batch.
     pub fn next_batch(&mut self) -> SqlResult<i64> {
-        let rows = self.run("SELECT nextval('triage.batch_id_seq')", &[])?;
+        let rows = self.run("SELECT nextval('triage_internal.batch_id_seq')", &[])?;
         rows.parsed(0, 1)
             .ok_or_else(|| report(Code::ERRCODE_INTERNAL_ERROR, "a sequence gave no number"))
     }
@@ -356,7 +356,7 @@ impl Writer<'_, '_> {
     /// Whether a version was ever active.
     pub fn was_trained(&mut self, classifier: &str) -> SqlResult<bool> {
         let rows = self.run(
-            "SELECT 1 FROM triage.activation WHERE classifier = $1 LIMIT 1",
+            "SELECT 1 FROM triage_internal.activation WHERE classifier = $1 LIMIT 1",
             &[classifier.into()],
         )?;
         Ok(rows.len() > 0)
@@ -366,7 +366,7 @@ impl Writer<'_, '_> {
     pub fn described(&mut self, classifier: &str, label: &str) -> SqlResult<Option<Past>> {
         let rows = self.run(
             "SELECT d.decision_id FROM triage.decision d
-              WHERE d.classifier = $1 AND triage.label_key(d.new_label) = triage.label_key($2)
+              WHERE d.classifier = $1 AND triage_internal.label_key(d.new_label) = triage_internal.label_key($2)
                 AND d.door = 'description'
                 AND NOT EXISTS (SELECT FROM triage.decision r WHERE r.replaces = d.decision_id)
               ORDER BY d.decision_id DESC LIMIT 1",
@@ -402,7 +402,7 @@ impl Writer<'_, '_> {
     pub fn known_label(&mut self, classifier: &str, given: &str) -> SqlResult<String> {
         let key = pg_triage_classifier::fold_label(given).map_err(from_core)?;
         let rows = self.run(
-            "SELECT label FROM triage.label WHERE classifier = $1 AND triage.label_key(label) = $2",
+            "SELECT label FROM triage.label WHERE classifier = $1 AND triage_internal.label_key(label) = $2",
             &[classifier.into(), key.as_str().into()],
         )?;
         if rows.len() > 0

@@ -1,4 +1,4 @@
-//! What maintenance reads and writes: due steps, jobs, the decisions that judge a version.
+//! What maintenance reads and writes: due tasks, jobs, the decisions that judge a version.
 
 use pg_triage_classifier::tokenizer::TOKENIZER_VERSION;
 use pgrx::PgSqlErrorCode as Code;
@@ -8,15 +8,15 @@ use super::{LESSONS_AT_ONCE, Writer};
 use crate::error::{SqlResult, from_core, report};
 use crate::pg::Rows;
 
-/// A step that is due.
+/// A task that is due.
 #[derive(Debug, Clone)]
 pub struct Due {
-    pub step: String,
+    pub task: String,
     pub classifier: Option<String>,
     pub reason: String,
 }
 
-/// Number, step, classifier, reason, status, result, error, seconds.
+/// Number, task, classifier, reason, status, result, error, seconds.
 pub type JobRow = (
     i64,
     Option<String>,
@@ -51,23 +51,23 @@ const ONE_IN: i64 = 5;
 const FEW: i64 = 20;
 
 impl Writer<'_, '_> {
-    /// The next step that is due.
+    /// The next task that is due.
     pub fn next_due(&mut self) -> SqlResult<Option<Due>> {
         let rows = self.run(
-            "SELECT step, classifier, reason FROM triage.due_steps() LIMIT 1",
+            "SELECT task, classifier, reason FROM triage_internal.due_tasks() LIMIT 1",
             &[],
         )?;
         Ok((rows.len() > 0).then(|| Due {
-            step: rows.text(0, 1).unwrap_or_default(),
+            task: rows.text(0, 1).unwrap_or_default(),
             classifier: rows.text(0, 2),
             reason: rows.text(0, 3).unwrap_or_default(),
         }))
     }
 
-    /// Notes that steps which seem to run do not: who may maintain knows that no other runs.
+    /// Notes that tasks which seem to run do not: who may maintain knows that no other runs.
     pub fn end_stale_jobs(&mut self) -> SqlResult<()> {
         self.run(
-            "UPDATE triage.job SET status = 'interrupted', ended_at = clock_timestamp() WHERE status = 'running'",
+            "UPDATE triage_internal.job SET status = 'interrupted', ended_at = clock_timestamp() WHERE status = 'running'",
             &[],
         )?;
         Ok(())
@@ -94,13 +94,13 @@ impl Writer<'_, '_> {
         Ok((rows.len() > 0).then(|| rows.parsed(0, 1)).flatten())
     }
 
-    /// Writes down that a step begins; returns its job.
+    /// Writes down that a task begins; returns its job.
     pub fn begin_job(&mut self, due: &Due) -> SqlResult<Option<i64>> {
         self.progress(0, 0)?;
         let rows = self.run(
-            "INSERT INTO triage.job (step, classifier, reason) VALUES ($1, $2, $3) RETURNING job_id",
+            "INSERT INTO triage_internal.job (task, classifier, reason) VALUES ($1, $2, $3) RETURNING job_id",
             &[
-                due.step.as_str().into(),
+                due.task.as_str().into(),
                 due.classifier.as_deref().into(),
                 due.reason.as_str().into(),
             ],
@@ -110,7 +110,7 @@ impl Writer<'_, '_> {
 
     /// Whether a job has begun and not ended.
     pub fn is_running(&mut self, job: i64) -> SqlResult<bool> {
-        let query = "SELECT 1 FROM triage.job WHERE job_id = $1 AND status = 'running'";
+        let query = "SELECT 1 FROM triage_internal.job WHERE job_id = $1 AND status = 'running'";
         Ok(self.run(query, &[job.into()])?.len() > 0)
     }
 
@@ -118,7 +118,7 @@ impl Writer<'_, '_> {
     pub fn end_job(&mut self, job: i64, outcome: &Result<String, String>) -> SqlResult<()> {
         let status = if outcome.is_ok() { "done" } else { "failed" };
         self.run(
-            "UPDATE triage.job SET status = $2, result = $3, error = $4, ended_at = clock_timestamp() WHERE job_id = $1",
+            "UPDATE triage_internal.job SET status = $2, result = $3, error = $4, ended_at = clock_timestamp() WHERE job_id = $1",
             &[
                 job.into(),
                 status.into(),
@@ -132,8 +132,8 @@ impl Writer<'_, '_> {
     /// One row of `triage.jobs`.
     pub fn job(&mut self, job: i64) -> SqlResult<JobRow> {
         let rows = self.run(
-            "SELECT step, classifier, reason, status, result, error, extract(epoch FROM ended_at - started_at)::float8
-               FROM triage.job WHERE job_id = $1",
+            "SELECT task, classifier, reason, status, result, error, extract(epoch FROM ended_at - started_at)::float8
+               FROM triage_internal.job WHERE job_id = $1",
             &[job.into()],
         )?;
         let text = |column| (rows.len() > 0).then(|| rows.text(0, column)).flatten();
@@ -153,7 +153,7 @@ impl Writer<'_, '_> {
     /// How far the running job is, for others to see before it ends.
     pub fn progress(&mut self, done: i64, total: i64) -> SqlResult<()> {
         self.run(
-            "SELECT setval('triage.job_done', $1), setval('triage.job_total', $2)",
+            "SELECT setval('triage_internal.job_done', $1), setval('triage_internal.job_total', $2)",
             &[done.into(), total.into()],
         )?;
         Ok(())
@@ -168,8 +168,8 @@ impl Writer<'_, '_> {
     /// The latest decision that the active version may have learned from.
     pub fn last_learned(&mut self, classifier: &str) -> SqlResult<i64> {
         let rows = self.run(
-            "SELECT m.last_decision FROM triage.model m
-              WHERE m.classifier = $1 AND m.version = (SELECT a.version FROM triage.activation a
+            "SELECT m.last_decision FROM triage_internal.model m
+              WHERE m.classifier = $1 AND m.version = (SELECT a.version FROM triage_internal.activation a
                     WHERE a.classifier = $1 ORDER BY a.activation_id DESC LIMIT 1)",
             &[classifier.into()],
         )?;
@@ -223,7 +223,7 @@ impl Writer<'_, '_> {
         Ok(ids(&rows))
     }
 
-    /// What decisions taught, with their steps against this version.
+    /// What decisions taught, with their tasks against this version.
     pub fn taught(&mut self, decisions: &[i64], steps_of: i64) -> SqlResult<Vec<Taught>> {
         let mut taught = Vec::new();
         for some in decisions.chunks(LESSONS_AT_ONCE) {
@@ -291,7 +291,7 @@ impl Writer<'_, '_> {
 
     /// Opens alerts that are new, and ends those that are no longer so; says how many are open.
     pub fn watch(&mut self) -> SqlResult<String> {
-        let rows = self.run("SELECT triage.watch()", &[])?;
+        let rows = self.run("SELECT triage_internal.watch()", &[])?;
         Ok(rows.text(0, 1).unwrap_or_default())
     }
 
@@ -299,27 +299,27 @@ impl Writer<'_, '_> {
     /// that have ended; returns how many of each.
     pub fn retain(&mut self, versions: i32, days: i32) -> SqlResult<[usize; 3]> {
         let versions = self.run(
-            "DELETE FROM triage.model m
+            "DELETE FROM triage_internal.model m
               WHERE m.champion IS NOT NULL
-                AND m.version <= (SELECT n.version FROM triage.model n WHERE n.classifier = m.classifier AND n.champion IS NOT NULL
+                AND m.version <= (SELECT n.version FROM triage_internal.model n WHERE n.classifier = m.classifier AND n.champion IS NOT NULL
                                    ORDER BY n.version DESC OFFSET $1 LIMIT 1)
                 -- The active one, and what rollback() would go back to three times in a row.
                 AND m.version NOT IN (
                     WITH RECURSIVE stack AS (
-                        (SELECT a.version, a.returns_to, 0 AS back FROM triage.activation a
+                        (SELECT a.version, a.returns_to, 0 AS back FROM triage_internal.activation a
                           WHERE a.classifier = m.classifier ORDER BY a.activation_id DESC LIMIT 1)
                         UNION ALL
                         SELECT a.version, a.returns_to, back + 1 FROM stack
-                          JOIN triage.activation a ON a.activation_id = stack.returns_to WHERE back < 3)
+                          JOIN triage_internal.activation a ON a.activation_id = stack.returns_to WHERE back < 3)
                     SELECT version FROM stack)",
             &[versions.into()],
         )?;
         let jobs = self.run(
-            "DELETE FROM triage.job WHERE started_at < now() - make_interval(days => $1) AND status <> 'running'",
+            "DELETE FROM triage_internal.job WHERE started_at < now() - make_interval(days => $1) AND status <> 'running'",
             &[days.into()],
         )?;
         let alerts = self.run(
-            "DELETE FROM triage.alert WHERE ended_at < now() - make_interval(days => $1)",
+            "DELETE FROM triage_internal.alert WHERE ended_at < now() - make_interval(days => $1)",
             &[days.into()],
         )?;
         Ok([versions.len(), jobs.len(), alerts.len()])
@@ -344,7 +344,7 @@ impl Writer<'_, '_> {
     /// Refuses a version that does not exist.
     pub fn check_version(&mut self, classifier: &str, version: i32) -> SqlResult<()> {
         let rows = self.run(
-            "SELECT version FROM triage.model WHERE classifier = $1 ORDER BY version DESC",
+            "SELECT version FROM triage_internal.model WHERE classifier = $1 ORDER BY version DESC",
             &[classifier.into()],
         )?;
         let known = rows.texts();

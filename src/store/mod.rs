@@ -72,9 +72,9 @@ fn connected<R>(read_only: bool, f: impl FnOnce(&mut Writer) -> SqlResult<R>) ->
     })
 }
 
-/// OID of `triage.model_signal`: stands for the extension's tables.
+/// OID of `triage_internal.model_signal`: stands for the extension's tables.
 pub fn signal_relation() -> SqlResult<pg_sys::Oid> {
-    pg::triage_relation(c"model_signal").ok_or_else(|| {
+    pg::extension_relation(c"triage_internal", c"model_signal").ok_or_else(|| {
         report(
             Code::ERRCODE_UNDEFINED_OBJECT,
             "extension pg_triage is not installed in this database: run CREATE EXTENSION pg_triage",
@@ -97,11 +97,11 @@ pub enum Look {
 macro_rules! from_active {
     () => {
         " FROM triage.classifier c
-          LEFT JOIN LATERAL (SELECT a.version FROM triage.activation a
+          LEFT JOIN LATERAL (SELECT a.version FROM triage_internal.activation a
                               WHERE a.classifier = c.name
                               ORDER BY a.activation_id DESC LIMIT 1) a ON true
-          LEFT JOIN triage.model m ON m.classifier = c.name AND m.version = a.version
-          LEFT JOIN triage.base b ON b.classifier = c.name AND b.version IS NOT DISTINCT FROM a.version
+          LEFT JOIN triage_internal.model m ON m.classifier = c.name AND m.version = a.version
+          LEFT JOIN triage_internal.base b ON b.classifier = c.name AND b.version IS NOT DISTINCT FROM a.version
          WHERE c.name = $1"
     };
 }
@@ -120,7 +120,7 @@ pub fn read_active(
                 client,
                 concat!(
                     "SELECT coalesce(b.serving, m.model), a.version,
-                         (SELECT max(version) FROM triage.model WHERE classifier = c.name),
+                         (SELECT max(version) FROM triage_internal.model WHERE classifier = c.name),
                          c.review_below, coalesce(m.steps_of, a.version, 0)",
                     from_active!()
                 ),
@@ -139,7 +139,7 @@ pub fn read_active(
             }
             let rows = pg::select(
                 client,
-                "SELECT decision_id FROM triage.pending WHERE classifier = $1",
+                "SELECT decision_id FROM triage_internal.pending WHERE classifier = $1",
                 &[classifier],
             )?;
             pg_triage_classifier::probe(64 * rows.len()).map_err(from_core)?;
@@ -397,7 +397,7 @@ impl<'c> Writer<'_, 'c> {
     pub fn has_label(&mut self, classifier: &str, label: &str) -> SqlResult<bool> {
         let key = fold_label(label).map_err(from_core)?;
         let rows = self.run(
-            "SELECT FROM triage.label WHERE classifier = $1 AND triage.label_key(label) = $2",
+            "SELECT FROM triage.label WHERE classifier = $1 AND triage_internal.label_key(label) = $2",
             &[classifier.into(), key.as_str().into()],
         )?;
         Ok(rows.len() > 0)
@@ -412,7 +412,7 @@ impl<'c> Writer<'_, 'c> {
     ) -> SqlResult<String> {
         let key = fold_label(label).map_err(from_core)?;
         let existing: Vec<String> = values(self.client.update(
-            "SELECT label FROM triage.label WHERE classifier = $1 AND triage.label_key(label) = $2",
+            "SELECT label FROM triage.label WHERE classifier = $1 AND triage_internal.label_key(label) = $2",
             None,
             &[classifier.into(), key.as_str().into()],
         ))?;
@@ -436,7 +436,7 @@ impl<'c> Writer<'_, 'c> {
         }
         // Another session was faster, perhaps with another spelling.
         let theirs: Vec<String> = values(self.client.update(
-            "SELECT label FROM triage.label WHERE classifier = $1 AND triage.label_key(label) = $2",
+            "SELECT label FROM triage.label WHERE classifier = $1 AND triage_internal.label_key(label) = $2",
             None,
             &[classifier.into(), key.as_str().into()],
         ))?;
@@ -469,14 +469,14 @@ impl<'c> Writer<'_, 'c> {
         let reviewer = verdict.and_then(|v| v.reviewer.as_ref());
         let share = |right: u64, of: u64| right as f64 / of as f64;
         let versions: Vec<i32> = values(self.client.update(
-            "INSERT INTO triage.model (classifier, version, model, checksum, bytes, documents, skipped, labels,
+            "INSERT INTO triage_internal.model (classifier, version, model, checksum, bytes, documents, skipped, labels,
                     score_form, judged, accuracy, macro_f1, log_loss, calibration_error,
                     held_out, held_out_accuracy, baseline_accuracy, note, created_by, from_ledger,
                     last_decision, champion, compared, compared_accuracy, champion_accuracy, refused, steps_of, reviewer, known_as)
-             SELECT $1, 1 + greatest(max(version), (SELECT max(version) FROM triage.activation WHERE classifier = $1), 0), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
+             SELECT $1, 1 + greatest(max(version), (SELECT max(version) FROM triage_internal.activation WHERE classifier = $1), 0), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
                     -- One that a person made may have seen them all.
                     coalesce($20, (SELECT max(decision_id) FROM triage.decision), 0), $21, $22, $23, $24, $25, $26, $27, $28
-               FROM triage.model WHERE classifier = $1
+               FROM triage_internal.model WHERE classifier = $1
              RETURNING version",
             None,
             &[
@@ -516,7 +516,7 @@ impl<'c> Writer<'_, 'c> {
     /// The active version, if there is one.
     pub fn active_version(&mut self, classifier: &str) -> SqlResult<Option<i32>> {
         let rows = self.run(
-            "SELECT version FROM triage.activation WHERE classifier = $1 ORDER BY activation_id DESC LIMIT 1",
+            "SELECT version FROM triage_internal.activation WHERE classifier = $1 ORDER BY activation_id DESC LIMIT 1",
             &[classifier.into()],
         )?;
         Ok((rows.len() > 0).then(|| rows.parsed(0, 1)).flatten())
@@ -531,9 +531,9 @@ impl<'c> Writer<'_, 'c> {
     ) -> SqlResult<bool> {
         self.check_version(classifier, version)?;
         let inserted = self.update(
-            "WITH latest AS (SELECT activation_id, version FROM triage.activation
+            "WITH latest AS (SELECT activation_id, version FROM triage_internal.activation
                               WHERE classifier = $1 ORDER BY activation_id DESC LIMIT 1)
-             INSERT INTO triage.activation (classifier, version, kind, returns_to, activated_by, why)
+             INSERT INTO triage_internal.activation (classifier, version, kind, returns_to, activated_by, why)
              SELECT $1, $2, 'activate', (SELECT activation_id FROM latest), $3, $4
               WHERE NOT EXISTS (SELECT FROM latest WHERE version = $2)",
             &[
@@ -552,15 +552,15 @@ impl<'c> Writer<'_, 'c> {
         let versions: Vec<i32> = values(self.client.update(
             "WITH RECURSIVE earlier AS (
                  (SELECT version AS active, false AS there, NULL::int AS version, returns_to
-                    FROM triage.activation WHERE classifier = $1 ORDER BY activation_id DESC LIMIT 1)
+                    FROM triage_internal.activation WHERE classifier = $1 ORDER BY activation_id DESC LIMIT 1)
                  UNION ALL
                  SELECT active,
                         a.version <> active
-                        AND EXISTS (SELECT FROM triage.model m WHERE m.classifier = $1 AND m.version = a.version),
+                        AND EXISTS (SELECT FROM triage_internal.model m WHERE m.classifier = $1 AND m.version = a.version),
                         a.version, a.returns_to
-                   FROM earlier JOIN triage.activation a ON a.activation_id = earlier.returns_to
+                   FROM earlier JOIN triage_internal.activation a ON a.activation_id = earlier.returns_to
                   WHERE NOT there)
-             INSERT INTO triage.activation (classifier, version, kind, returns_to, activated_by, why)
+             INSERT INTO triage_internal.activation (classifier, version, kind, returns_to, activated_by, why)
              SELECT $1, version, 'rollback', returns_to, $2, $3 FROM earlier WHERE there
              RETURNING version",
             None,

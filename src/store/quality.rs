@@ -16,7 +16,7 @@ impl Writer<'_, '_> {
             self.run(
                 "WITH missing AS (
                      SELECT t.classifier, t.day, z.zone
-                       FROM triage.tally_now t CROSS JOIN triage.report_zone z
+                       FROM triage_internal.review_statistics_now t CROSS JOIN triage_internal.report_timezone z
                       WHERE t.grain = 'label' AND t.day < timezone(z.zone, now())::date
                       GROUP BY t.classifier, t.day, z.zone
                      HAVING sum(t.n) > 0 AND coalesce(sum(t.n) FILTER (WHERE t.audit), 0) = 0
@@ -44,8 +44,11 @@ impl Writer<'_, '_> {
 
     /// Adds changes of reviews to the counts per day, or counts anew in another time zone;
     /// returns how many.
-    pub fn fold_tally(&mut self, most: i64) -> SqlResult<i64> {
-        let rows = self.run("SELECT triage.fold_tally($1)", &[most.into()])?;
+    pub fn compact_review_statistics(&mut self, most: i64) -> SqlResult<i64> {
+        let rows = self.run(
+            "SELECT triage_internal.compact_review_statistics($1)",
+            &[most.into()],
+        )?;
         Ok(rows.parsed(0, 1).unwrap_or_default())
     }
 }

@@ -14,11 +14,11 @@ use crate::error::{SqlResult, report};
 use crate::pg::{self, Attached};
 use crate::session;
 
-/// The attachment of the built-in inbox, which exists without a row in `triage.source`: a
+/// The attachment of the built-in inbox, which exists without a row in `triage_internal.source`: a
 /// row that comes with the extension would collide on restore.
 pub const INBOX: i64 = 0;
 
-/// One row of `triage.source`.
+/// One row of `triage_internal.source`.
 #[derive(Debug, Clone)]
 pub struct Source {
     pub id: i64,
@@ -99,7 +99,8 @@ fn inbox() -> Source {
         id: INBOX,
         name: "triage.email".to_owned(),
         classifier: DEFAULT_CLASSIFIER.to_owned(),
-        relation: pg::triage_relation(c"email").unwrap_or(pg_sys::InvalidOid),
+        relation: pg::extension_relation(c"triage_internal", c"email")
+            .unwrap_or(pg_sys::InvalidOid),
         attached: true,
         record_given_labels: false,
         search_path: c"pg_catalog, pg_temp".to_owned(),
@@ -109,14 +110,14 @@ fn inbox() -> Source {
 impl Writer<'_, '_> {
     /// An attachment by its number.
     pub fn source(&mut self, id: i64) -> SqlResult<Source> {
-        let query = format!("SELECT {COLUMNS} FROM triage.source WHERE source_id = $1");
+        let query = format!("SELECT {COLUMNS} FROM triage_internal.source WHERE source_id = $1");
         let rows = self.run(&query, &[id.into()])?;
         match rows.len() {
             0 if id == INBOX => Ok(inbox()),
             0 => Err(report(
                 Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                 format!(
-                    "triage.source has no row {id}, which a trigger belongs to: drop the triggers zz_triage_*_{id} and attach the table again"
+                    "triage_internal.source has no row {id}, which a trigger belongs to: drop the triggers zz_triage_*_{id} and attach the table again"
                 ),
             )),
             _ => source_in(&rows, 0),
@@ -125,8 +126,9 @@ impl Writer<'_, '_> {
 
     /// The attachment that a review belongs to.
     pub fn source_named(&mut self, name: &str, classifier: &str) -> SqlResult<Option<Source>> {
-        let query =
-            format!("SELECT {COLUMNS} FROM triage.source WHERE source = $1 AND classifier = $2");
+        let query = format!(
+            "SELECT {COLUMNS} FROM triage_internal.source WHERE source = $1 AND classifier = $2"
+        );
         let rows = self.run(&query, &[name.into(), classifier.into()])?;
         if rows.len() > 0 {
             return source_in(&rows, 0).map(Some);
@@ -147,7 +149,7 @@ impl Writer<'_, '_> {
         }
         let actor = self.actor.clone();
         self.run(
-            "INSERT INTO triage.source (source, classifier, relation, attached, search_path, attached_by)
+            "INSERT INTO triage_internal.source (source, classifier, relation, attached, search_path, attached_by)
              VALUES ($1, $2, $3::oid::regclass, false, 'pg_catalog, pg_temp', $4) ON CONFLICT DO NOTHING",
             &[source.into(), classifier.into(), relation.into(), actor.into()],
         )?;
@@ -157,7 +159,7 @@ impl Writer<'_, '_> {
     /// Names under which emails are reviewed.
     pub fn sources(&mut self) -> SqlResult<Vec<String>> {
         let rows = self.run(
-            "SELECT source FROM triage.source UNION SELECT source FROM triage.review ORDER BY 1",
+            "SELECT source FROM triage_internal.source UNION SELECT source FROM triage.review ORDER BY 1",
             &[],
         )?;
         Ok(rows.texts())
@@ -165,8 +167,9 @@ impl Writer<'_, '_> {
 
     /// The attachments of a table, or of all of them.
     pub fn attachments(&mut self, relation: Option<pg_sys::Oid>) -> SqlResult<Vec<Source>> {
-        let query =
-            format!("SELECT {COLUMNS} FROM triage.source WHERE source_id <> 0 ORDER BY source_id");
+        let query = format!(
+            "SELECT {COLUMNS} FROM triage_internal.source WHERE source_id <> 0 ORDER BY source_id"
+        );
         let rows = self.run(&query, &[])?;
         let mut found: Vec<_> = (0..rows.len())
             .map(|row| source_in(&rows, row))
@@ -315,7 +318,7 @@ impl Writer<'_, '_> {
     ) -> SqlResult<i64> {
         let caller = self.actor.clone();
         let rows = self.run(
-            "SELECT triage.attach_relation($1, $2, $3::oid::regclass, $4, $5, $6, $7, $8)",
+            "SELECT triage_internal.attach_relation($1, $2, $3::oid::regclass, $4, $5, $6, $7, $8)",
             &[
                 caller.into(),
                 search_path.into(),
@@ -335,7 +338,7 @@ impl Writer<'_, '_> {
     pub fn detach(&mut self, relation: pg_sys::Oid) -> SqlResult<i32> {
         let caller = self.actor.clone();
         let rows = self.run(
-            "SELECT triage.detach_relation($1, $2::oid::regclass)",
+            "SELECT triage_internal.detach_relation($1, $2::oid::regclass)",
             &[caller.into(), relation.into()],
         )?;
         rows.parsed(0, 1)
@@ -349,7 +352,7 @@ impl Writer<'_, '_> {
         let rows = self.run(
             "SELECT coalesce($1::oid::regclass::text, ''),
                     pg_has_role($2::name, c.relowner, 'USAGE') OR pg_has_role($2::name, 'triage_trainer', 'USAGE'),
-                    (SELECT string_agg(s.relation::text, ', ') FROM triage.source s WHERE s.attached)
+                    (SELECT string_agg(s.relation::text, ', ') FROM triage_internal.source s WHERE s.attached)
                FROM pg_class c WHERE c.oid = $1",
             &[relation.into(), caller.into()],
         )?;
@@ -387,8 +390,8 @@ impl Writer<'_, '_> {
         most_characters: usize,
     ) -> SqlResult<(String, String, String)> {
         let rows = self.run(
-            "SELECT triage.history_query($1::oid::regclass, $2, $3, $4),
-                    triage.source_name($1::oid::regclass),
+            "SELECT triage_internal.history_query($1::oid::regclass, $2, $3, $4),
+                    triage_internal.source_name($1::oid::regclass),
                     format('SELECT %I::pg_catalog.text, pg_catalog.count(*) FROM %s GROUP BY 1 ORDER BY 2 DESC, 1', $3, $1::oid::regclass)",
             &[
                 relation.into(),

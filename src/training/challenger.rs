@@ -188,7 +188,7 @@ impl Reading {
     /// emails of.
     fn activate(&self, w: &mut Writer, version: i32, why: &str) -> SqlResult<String> {
         w.lock_base(&self.classifier)?;
-        decide::fold(w, &self.classifier)?;
+        decide::compact(w, &self.classifier)?;
         w.activate(&self.classifier, version, Some(why))?;
         w.rebase(&self.classifier)?;
         Ok(format!("version {version} activated: {why}"))

@@ -245,14 +245,14 @@ impl Import<'_> {
 }
 
 #[pg_extern(sql = false)]
-fn fold(classifier: Option<&str>) -> SqlResult<Option<i64>> {
+fn compact(classifier: Option<&str>) -> SqlResult<Option<i64>> {
     let classifier = given_classifier(classifier)?;
-    store::write(c"triage.fold()", |w| {
+    store::write(c"triage.compact()", |w| {
         w.check_classifier(classifier)?;
         if !w.try_lock_base(classifier)? {
             return Ok(None);
         }
-        decide::fold(w, classifier).map(Some)
+        decide::compact(w, classifier).map(Some)
     })
 }
 

@@ -18,7 +18,7 @@ fn label_key(label: &str) -> SqlResult<String> {
 #[pg_extern(sql = false)]
 fn signal_change(_fcinfo: pg_sys::FunctionCallInfo) {
     // Gone only while the extension is being dropped: then nobody needs the signal.
-    if let Some(signal) = pg::triage_relation(c"model_signal") {
+    if let Some(signal) = pg::extension_relation(c"triage_internal", c"model_signal") {
         pg::invalidate_relation(signal);
     }
     if pg::is_restoring() {
@@ -67,7 +67,7 @@ fn add_label(
         let stored = w.add_label(classifier, label, description)?;
         if let Some(description) = description {
             decide::describe(w, classifier, &stored, description)?;
-            decide::fold_if_due(w)?;
+            decide::compact_if_due(w)?;
         }
         Ok(stored)
     })?;

@@ -3,7 +3,7 @@
 //!
 //! A process that is connected holds up DROP DATABASE and CREATE DATABASE ... TEMPLATE, and
 //! costs memory; so workers leave when nothing is due, and the launcher ends one that somebody
-//! waits for. Everything that a worker does is in [`crate::maintenance::steps`].
+//! waits for. Everything that a worker does is in [`crate::maintenance::tasks`].
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ use pgrx::{PgSqlErrorCode as Code, name, notice, pg_extern, pg_sys};
 use crate::error::report;
 use crate::pg::board::{self, Board, Outcome, OwnLauncher, Wish};
 use crate::pg::worker::{self as process, Part, Started};
-use crate::{maintenance::steps, pg, store};
+use crate::{maintenance::tasks, pg, store};
 
 mod launcher;
 
@@ -76,7 +76,7 @@ pub fn serve(database: pg_sys::Oid) {
     }
 }
 
-/// Does what is due, each step in a transaction of its own.
+/// Does what is due, each task in a transaction of its own.
 fn work() -> Result<Outcome, String> {
     let started = Instant::now();
     process::report_activity("looking for what is due");
@@ -94,12 +94,12 @@ fn work() -> Result<Outcome, String> {
             // To be looked at again soon.
             return Ok(Outcome::Worked);
         }
-        let Some(claim) = process::transaction(steps::claim)? else {
+        let Some(claim) = process::transaction(tasks::claim)? else {
             return Ok(outcome);
         };
-        if let Some(mut making) = process::transaction(|| steps::begin(&claim))? {
+        if let Some(mut making) = process::transaction(|| tasks::begin(&claim))? {
             let made = making.make();
-            process::transaction(|| steps::finish(&claim, making, made))?;
+            process::transaction(|| tasks::finish(&claim, making, made))?;
         }
         outcome = Outcome::Worked;
         if started.elapsed() > LONGEST_STAY {

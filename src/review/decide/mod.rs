@@ -463,10 +463,10 @@ fn later(decision: i64, later: Option<i64>) -> pgrx::pg_sys::panic::ErrorReport 
 }
 
 /// At the end of a statement: folds what has become many.
-pub fn fold_if_due(w: &mut Writer) -> SqlResult<()> {
+pub fn compact_if_due(w: &mut Writer) -> SqlResult<()> {
     // A single decision looks only now and then: the answer changes slowly.
     const LOOKS: u64 = 16;
-    let after = settings::fold_after();
+    let after = settings::compact_after();
     for (classifier, decided) in session::take_decided() {
         if after == 0 || pg::keeps_one_snapshot() || decided < LOOKS && !session::one_in(LOOKS) {
             continue;
@@ -481,7 +481,7 @@ pub fn fold_if_due(w: &mut Writer) -> SqlResult<()> {
             continue;
         }
         // A decision must not fail because a model has become too large.
-        if let Err(message) = pg::catching(|| fold(w, &classifier)) {
+        if let Err(message) = pg::catching(|| compact(w, &classifier)) {
             warning!("decisions about classifier \"{classifier}\" stay pending: {message}");
         }
     }
@@ -489,7 +489,7 @@ pub fn fold_if_due(w: &mut Writer) -> SqlResult<()> {
 }
 
 /// Moves pending decisions into the base. The caller holds the lock.
-pub fn fold(w: &mut Writer, classifier: &str) -> SqlResult<i64> {
+pub fn compact(w: &mut Writer, classifier: &str) -> SqlResult<i64> {
     let mut base = w.read_base(classifier)?;
     let folded = w.take_pending(classifier, &mut base)?;
     if folded > 0 {

@@ -65,7 +65,7 @@ impl Columns {
 
 /// Whether a trigger fires because we write a label, or a review.
 fn is_own_change(trigger: &Trigger) -> bool {
-    let is_review = pg::triage_relation(c"review") == Some(trigger.relation());
+    let is_review = pg::extension_relation(c"triage", c"review") == Some(trigger.relation());
     match trigger.optional_argument() {
         _ if is_review => session::is_own_change(Change::Review),
         Some(source) => session::is_own_change(Change::Label(source)),
@@ -467,7 +467,7 @@ fn begin_batch(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
 fn end_batch(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
     let trigger = Trigger::new(fcinfo)?;
     if !is_own_change(&trigger) && session::has_decided() {
-        store::as_owner(decide::fold_if_due)?;
+        store::as_owner(decide::compact_if_due)?;
     }
     Ok(Returned::nothing())
 }
@@ -475,7 +475,8 @@ fn end_batch(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
 #[pg_extern(sql = false)]
 fn refuse_erasure(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
     let trigger = Trigger::new(fcinfo)?;
-    let is_ledger = pg::triage_relation(c"decision") == Some(trigger.relation());
+    let is_ledger =
+        pg::extension_relation(c"triage_internal", c"decision") == Some(trigger.relation());
     // Reviews go with their classifier, by the trigger on it.
     if session::is_erasure() || !is_ledger && pg::trigger_depth() > 1 {
         return Ok(Returned::nothing());

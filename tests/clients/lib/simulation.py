@@ -80,7 +80,7 @@ def copy(session, into, mails):
     return session.ask(f"COPY {into} FROM STDIN;\n" + "\n".join(lines) + "\n\\.\nSELECT WHERE false")
 
 
-IDLE = """SELECT NOT EXISTS (SELECT FROM triage.due_steps())
+IDLE = """SELECT NOT EXISTS (SELECT FROM triage_internal.due_tasks())
              AND NOT EXISTS (SELECT FROM triage.jobs WHERE status = 'running')"""
 
 
@@ -89,5 +89,5 @@ def wait_for_worker(session, seconds=120):
     until = time.monotonic() + seconds
     while session.ask(IDLE) != "t":
         if time.monotonic() > until:
-            raise RuntimeError(f"after {seconds} s is still due: " + session.ask("SELECT * FROM triage.due_steps()"))
+            raise RuntimeError(f"after {seconds} s is still due: " + session.ask("SELECT * FROM triage_internal.due_tasks()"))
         time.sleep(.05)

@@ -267,7 +267,7 @@ SELECT * FROM elsewhere.after ORDER BY 1;
 SELECT key, kind, new, door FROM decisions WHERE source = 'public.before';
 SELECT triage.attach('before', ARRAY['subject'], 'label');
 INSERT INTO before VALUES (2, 'invoice') RETURNING label;
-SELECT source, relation, attached, queue_view FROM triage.source WHERE source LIKE 'public.before%' ORDER BY source_id;
+SELECT source, relation, attached, queue_view FROM triage_internal.source WHERE source LIKE 'public.before%' ORDER BY source_id;
 
 -- Odd texts.
 INSERT INTO mail (id) VALUES ('no text') RETURNING label IN ('billing', 'support') AS labelled;
@@ -405,7 +405,7 @@ ALTER TABLE bad OWNER TO regress_triage_trainer;
 SET ROLE regress_triage_trainer;
 SELECT triage.attach('bad', ARRAY['body'], 'label');
 RESET ROLE;
-SELECT count(*) FROM triage.source WHERE relation = 'bad'::regclass;
+SELECT count(*) FROM triage_internal.source WHERE relation = 'bad'::regclass;
 SELECT tgname FROM pg_trigger WHERE tgrelid = 'bad'::regclass;
 
 -- Detached: rows and labels are the user's alone, reviews stay, and it can be attached again.
@@ -419,7 +419,7 @@ SELECT label FROM mail WHERE id = 'insert';
 SELECT triage.detach('mail');
 SELECT to_regclass('triage.mail_queue') IS NULL AS view_is_gone;
 UPDATE mail SET label = NULL WHERE id = 'detached';
-SELECT triage.attach('mail', ARRAY['subject', 'body'], 'label') = (SELECT min(source_id) FROM triage.source WHERE relation = 'mail'::regclass) AS same;
+SELECT triage.attach('mail', ARRAY['subject', 'body'], 'label') = (SELECT min(source_id) FROM triage_internal.source WHERE relation = 'mail'::regclass) AS same;
 SELECT triage.classify_pending('mail');
 SELECT m.label, r.predicted FROM mail m JOIN reviews r ON r.key = m.id AND r.classifier = 'default' WHERE m.id = 'detached';
 UPDATE mail SET label = 'support' WHERE id = 'detached';

@@ -48,7 +48,7 @@ SELECT triage.correct_many(ARRAY(SELECT review_id FROM triage.review WHERE predi
 SELECT door, decisions > 100 AS many, undos, labels, still_latest = decisions AS can_be_undone FROM triage.batches ORDER BY batch_id DESC LIMIT 2;
 SELECT triage.undo_batch((SELECT max(batch_id) FROM triage.batches)) > 100 AS undone;
 SELECT count(*) FROM ticket t JOIN triage.review r ON r.email_key = t.id::text
- WHERE triage.label_key(t.category) IS DISTINCT FROM triage.label_key(coalesce(r.human_label, r.predicted_label, r.given_label));
+ WHERE triage_internal.label_key(t.category) IS DISTINCT FROM triage_internal.label_key(coalesce(r.human_label, r.predicted_label, r.given_label));
 -- The import, too: the table keeps the labels that it came with.
 SELECT count(*) FROM ticket WHERE id <= 300 AND category = (ARRAY['Billing', 'support', 'shipping'])[1 + id % 3];
 SELECT triage.undo_batch(min(batch_id)) FROM triage.batches WHERE door = 'import';

@@ -7,7 +7,7 @@ CREATE DATABASE regression_drift;
 SET client_min_messages = warning;
 CREATE EXTENSION pg_triage;
 SET extra_float_digits = 0;
--- Days of 24 hours, as in triage.report_zone; at noon.
+-- Days of 24 hours, as in triage_internal.report_timezone; at noon.
 SET timezone = 'UTC';
 
 -- 20 emails on each of the 28 days before the last week, half of them "a": in turn .9 and .8 sure, .15 and .25 unknown.
@@ -58,9 +58,9 @@ CALL week('new_label', 1, 10, 7, 0.85, 0.2);
 DO $$ BEGIN FOR ago IN 0..6 LOOP CALL mails('new_label', ago, 'c', 1, 3, 0.85, 0.2); END LOOP; END $$;
 SELECT * FROM found;
 SELECT classifier, measure, meaning FROM triage.drift WHERE drifted ORDER BY classifier, measure;
-SELECT classifier, subject, severity FROM triage.find_alerts() WHERE kind = 'drift' ORDER BY classifier, subject;
+SELECT classifier, subject, severity FROM triage_internal.find_alerts() WHERE kind = 'drift' ORDER BY classifier, subject;
 CREATE TABLE before AS SELECT * FROM found;
-SELECT triage.fold_tally(100000) > 0 AS folded;
+SELECT triage_internal.compact_review_statistics(100000) > 0 AS folded;
 SELECT count(*) FROM ((TABLE before EXCEPT ALL TABLE found) UNION ALL (TABLE found EXCEPT ALL TABLE before)) AS difference;
 
 -- A new version that is less sure is no drift of the mail; words do not depend on it.

@@ -98,7 +98,7 @@ CREATE FUNCTION hostile.nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RET
 DO $$
 BEGIN
     EXECUTE format('CREATE TRIGGER aaa BEFORE UPDATE OF secret, place, body ON hostile.mail FOR EACH ROW EXECUTE FUNCTION hostile.nothing(%s)',
-        (SELECT source_id FROM triage.source WHERE source = 'hostile.mail'));
+        (SELECT source_id FROM triage_internal.source WHERE source = 'hostile.mail'));
 END $$;
 SELECT triage.classify_pending('hostile.mail');
 SELECT triage.correct(review_id, 'support') > 0 AS done FROM triage.review WHERE email_key = '1' AND source = 'hostile.mail';
@@ -182,13 +182,13 @@ UPDATE triage.classifier SET name = 'default' WHERE name = 'mail';
 
 -- Nobody but a person's own rights decide who may hold up folding.
 SELECT triage.learned_state('default')::text = triage.replayed_state('default')::text AS same;
-SELECT triage.fold('default') > 0 AS folded;
+SELECT triage.compact('default') > 0 AS folded;
 SELECT triage.learned_state('default')::text = triage.replayed_state('default')::text AS same;
 -- A fold that cannot be does not fail a decision.
-SET pg_triage.fold_after = 1;
+SET pg_triage.compact_after = 1;
 SET pg_triage.training_memory = '1MB';
 SELECT triage.correct_many(string_agg(review_id::text, ','), 'logistics') > 0 AS done FROM triage.review WHERE source = 'hostile.mail';
-RESET pg_triage.fold_after;
+RESET pg_triage.compact_after;
 RESET pg_triage.training_memory;
 
 -- Too much of anything.
@@ -202,7 +202,7 @@ SELECT triage.deploy('default', train_classifier(body, label))
   FROM (VALUES ('invoice money', 'billing'), ('password login', 'support')) AS mail (body, label);
 INSERT INTO triage.email (body) VALUES ('invoice') RETURNING label;
 SELECT triage.correct(1, 'support');
-SELECT triage.fold('default');
+SELECT triage.compact('default');
 SELECT triage.learned_state('default')::text = triage.replayed_state('default')::text AS same;
 SELECT triage.forget_classifier('default');
 DELETE FROM triage.classifier;
@@ -244,7 +244,7 @@ SET search_path = app_pg_temp, pg_temp, public;
 CREATE TABLE public.pathed (id int PRIMARY KEY, body text, category varchar(2));
 SELECT triage.attach('public.pathed', ARRAY['body'], 'category') > 0 AS attached;
 RESET search_path;
-SELECT search_path FROM triage.source WHERE source = 'public.pathed';
+SELECT search_path FROM triage_internal.source WHERE source = 'public.pathed';
 -- No label is longer than its column.
 SELECT triage.add_label('default', 'fix');
 INSERT INTO pathed VALUES (1, 'invoice', NULL);
@@ -291,11 +291,11 @@ SELECT r.email_key, p.category, r.human_label, r.predicted_label = p.category AS
   FROM triage.review r LEFT JOIN parted p ON p.id::text = r.email_key WHERE source = 'public.parted' ORDER BY 1;
 
 -- Sessions agree on what a deleted version leaves behind.
-SELECT triage.fold('default') > 0 AS folded;
-DELETE FROM triage.model;
+SELECT triage.compact('default') > 0 AS folded;
+DELETE FROM triage_internal.model;
 UPDATE main SET category = 'billing' WHERE id < 5;
 SELECT classify_email('invoice money') AS before \gset
-SELECT triage.fold('default') > 0 AS folded;
+SELECT triage.compact('default') > 0 AS folded;
 SELECT classify_email('invoice money') = :'before' AS same;
 SELECT triage.learned_state('default')::text = triage.replayed_state('default')::text AS same;
 

@@ -6,7 +6,7 @@ DROP EXTENSION IF EXISTS pg_triage CASCADE;
 CREATE EXTENSION pg_triage;
 RESET client_min_messages;
 -- Folding happens when it is asked for.
-SET pg_triage.fold_after = 0;
+SET pg_triage.compact_after = 0;
 -- Mails of different lengths, with words that they share; the label of a person is not the predicted one as a rule.
 CREATE FUNCTION body(n bigint) RETURNS text LANGUAGE sql IMMUTABLE AS
     $$ SELECT string_agg(CASE i % 3 WHEN 0 THEN 'word' || (n * i) % 17 WHEN 1 THEN 'other' || (n + i) % 29 ELSE 'own' || n END, ' ') FROM generate_series(1, 3 + n % 11) i $$;
@@ -60,14 +60,14 @@ CREATE FUNCTION answers(name text) RETURNS text LANGUAGE sql AS
 SELECT learned AS before FROM states('a') \gset
 SELECT answers('a') AS answers \gset
 SELECT length(:'answers') > 1000 AS asked;
-SELECT triage.fold('a'), triage.fold('a'), triage.fold('b');
+SELECT triage.compact('a'), triage.compact('a'), triage.compact('b');
 SELECT answers('a') = :'answers' AS same_answers, learned = :'before' AS same_state FROM states('a');
-SELECT decisions, learned IS NULL AS one_state FROM triage.base WHERE classifier = 'a';
+SELECT decisions, learned IS NULL AS one_state FROM triage_internal.base WHERE classifier = 'a';
 -- Half of them folded, some of those un-learned, some relabelled.
 SELECT count(triage.correct(review('a', i), label(i + 1))) FROM generate_series(1, 10) i;
 SELECT count(triage.correct(review('a', i), NULL)) FROM generate_series(8, 14) i;
 SELECT answers('a') AS answers, learned AS before FROM states('a') \gset
-SELECT triage.fold('a');
+SELECT triage.compact('a');
 SELECT answers('a') = :'answers' AS same_answers, learned = :'before' AS same_state, learned = replayed AND learned = trained AS equal FROM states('a');
 -- Beside a model from outside.
 SELECT triage.deploy('c', train_classifier(body(i), label(i + 2))) FROM generate_series(100, 180) i;
@@ -75,16 +75,16 @@ SELECT answers('c') AS of_model \gset
 SELECT count(triage.correct(review('c', i), label(i))) FROM generate_series(1, 30) i;
 SELECT answers('c') <> :'of_model' AS other_answers;
 SELECT answers('c') AS answers, learned AS before FROM states('c') \gset
-SELECT triage.fold('c');
+SELECT triage.compact('c');
 SELECT answers('c') = :'answers' AS same_answers, learned = :'before' AS same_state, learned = replayed AND learned = trained AS equal FROM states('c');
-SELECT decisions, learned IS NULL AS one_state FROM triage.base WHERE classifier = 'c';
+SELECT decisions, learned IS NULL AS one_state FROM triage_internal.base WHERE classifier = 'c';
 -- Another version: the decisions stay, the model below them changes.
 SELECT triage.deploy('c', train_classifier(body(i), label(i + 3))) FROM generate_series(200, 290) i;
 SELECT answers('c') <> :'answers' AS other_answers, learned = :'before' AS same_state, learned = replayed AND learned = trained AS equal FROM states('c');
 SELECT triage.rollback('c');
 SELECT answers('c') = :'answers' AS same_answers, learned = :'before' AS same_state FROM states('c');
-SELECT triage.fold('nobody');
-SELECT triage.fold(NULL);
+SELECT triage.compact('nobody');
+SELECT triage.compact(NULL);
 
 -- Forgotten: as if it had never been there. "b" gets all that "a" gets but one mail.
 SELECT count(triage.correct(review('a', i), label(i + 2), 'private')) FROM generate_series(1, 40) i;
@@ -93,14 +93,14 @@ SELECT (SELECT learned FROM states('a')) = (SELECT learned FROM states('b')) AS 
 SELECT triage.forget('public.a_mail', '13');
 SELECT (SELECT learned FROM states('a')) = (SELECT learned FROM states('b')) AS equal, learned = replayed AND learned = trained AS all FROM states('a');
 SELECT digest(triage.learned_model(c)) = digest(triage.replayed_model(c)) AS replayed FROM unnest(ARRAY['a', 'b']) AS c;
-SELECT triage.fold('a'), triage.fold('b');
+SELECT triage.compact('a'), triage.compact('b');
 SELECT (SELECT learned FROM states('a')) = (SELECT learned FROM states('b')) AS equal, digest(triage.learned_model('b')) = digest(triage.replayed_model('b')) AS replayed;
 -- How earlier decisions were learned may have depended on the erased email, until the next training.
 SELECT triage.retrain('a') + triage.retrain('b') > 1 AS trained;
 SELECT answers('a') = answers('b') AS same_answers;
 SELECT count(*) FROM triage.review WHERE source = 'public.a_mail' AND email_key = '13';
 SELECT count(*) FROM triage.decision d WHERE classifier = 'a' AND NOT EXISTS (SELECT FROM triage.review r WHERE r.review_id = d.review_id);
-SELECT count(*) FROM triage.pending p WHERE NOT EXISTS (SELECT FROM triage.decision d WHERE d.decision_id = p.decision_id);
+SELECT count(*) FROM triage_internal.pending p WHERE NOT EXISTS (SELECT FROM triage.decision d WHERE d.decision_id = p.decision_id);
 -- The mail itself is the user's.
 SELECT id, label IS NOT NULL AS labelled FROM a_mail WHERE id = 13;
 SELECT triage.forget('public.a_mail', '13');
@@ -130,11 +130,11 @@ SELECT classify_email('word1', 'a') IS NULL AS nothing_learned;
 SELECT count(triage.correct(review_id, NULL)) FROM triage.review WHERE classifier = 'b';
 SELECT digest(triage.learned_state('b')) = digest(triage.learned_state('empty')) AS empty;
 SELECT count(*) > 40 AS history_stays FROM triage.decision WHERE classifier = 'b';
-SELECT triage.fold('b') > 0 AS folded;
+SELECT triage.compact('b') > 0 AS folded;
 SELECT digest(triage.learned_state('b')) = digest(triage.learned_state('empty')) AS empty;
 SELECT triage.forget_classifier('b') > 40 AS forgotten, triage.forget_classifier('b') AS again;
 SELECT (SELECT count(*) FROM triage.review WHERE classifier = 'b') AS reviews, (SELECT count(*) FROM triage.decision WHERE classifier = 'b') AS decisions,
-       (SELECT count(*) FROM triage.pending WHERE classifier = 'b') AS pending, (SELECT decisions FROM triage.base WHERE classifier = 'b') AS in_base;
+       (SELECT count(*) FROM triage_internal.pending WHERE classifier = 'b') AS pending, (SELECT decisions FROM triage_internal.base WHERE classifier = 'b') AS in_base;
 SELECT triage.forget_classifier('nobody');
 -- "c" has a model of its own, which stays.
 SELECT triage.forget_classifier('c') AS forgotten;
@@ -201,7 +201,7 @@ SELECT learned FROM (SELECT digest(triage.learned_state('history')) AS learned) 
 SELECT triage.retrain('history', 'after corrections');
 SELECT version, status, documents = (SELECT count(human_label) FROM triage.review WHERE classifier = 'history') AS documents, from_ledger, note, accuracy IS NOT NULL AS measured
   FROM triage.model_versions WHERE classifier = 'history' ORDER BY version;
-SELECT digest(triage.learned_state('history')) = :'learned' AS same_state, (SELECT count(*) FROM triage.pending WHERE classifier = 'history') AS pending;
+SELECT digest(triage.learned_state('history')) = :'learned' AS same_state, (SELECT count(*) FROM triage_internal.pending WHERE classifier = 'history') AS pending;
 SELECT count(*) AS probes, count(*) FILTER (WHERE classify_with(model, probe) = classify_email(probe, 'history')) AS same
   FROM (SELECT fit_email_model(triage.replayed_state('history')) AS model) AS m, (SELECT left(body(n), 5 + n * 2) AS probe FROM generate_series(0, 60) n) AS p;
 SELECT triage.retrain('empty');
@@ -233,7 +233,7 @@ BEGIN
                 INSERT INTO triage.review_queue (review_id, human_label)
                     SELECT review_id, label(floor(random() * 4)::int) FROM triage.review WHERE classifier = 'random' ORDER BY random() LIMIT 3;
             WHEN 8 THEN
-                PERFORM triage.fold('random');
+                PERFORM triage.compact('random');
             ELSE
                 IF id IS NOT NULL AND random() < 0.5 THEN PERFORM triage.forget('public.random_mail', mail::text); END IF;
         END CASE;
@@ -259,12 +259,12 @@ SELECT triage.attach('large_mail', ARRAY['body'], 'label', classifier => 'large'
 UPDATE large_mail SET label = NULL WHERE id <= 2300;
 SELECT learned = replayed AND learned = trained AS equal FROM states('large');
 SELECT answers('large') AS answers \gset
-SELECT triage.fold('large');
+SELECT triage.compact('large');
 SELECT learned = replayed AND learned = trained AS equal, answers('large') = :'answers' AS same_answers FROM states('large');
 SELECT count(triage.forget('public.large_mail', i::text)) FROM generate_series(2301, 2320) i;
 UPDATE large_mail SET label = label(id + 1) WHERE id > 4000;
 SELECT learned = replayed AND learned = trained AS equal FROM states('large');
-SELECT triage.fold('large');
+SELECT triage.compact('large');
 SELECT learned = replayed AND learned = trained AS equal FROM states('large');
 
 SET client_min_messages = warning;

@@ -10,7 +10,7 @@ ALTER DATABASE regression_maintain SET pg_triage.audit_rate = 0;
 SET client_min_messages = warning;
 
 -- In an empty database nothing is left to do after the first time.
-SELECT step, classifier, reason, status, result, error FROM triage.maintain();
+SELECT task, classifier, reason, status, result, error FROM triage.maintain();
 SELECT * FROM triage.maintain();
 SELECT * FROM triage.status;
 SELECT triage.maintain(0);
@@ -38,22 +38,22 @@ $$;
 
 -- Few decisions are no reason.
 SELECT arrive(400), decide('ann', 40);
-SELECT step, classifier, status, result FROM triage.maintain() WHERE step NOT IN ('tally', 'watch');
+SELECT task, classifier, status, result FROM triage.maintain() WHERE task NOT IN ('statistics', 'watch');
 SELECT classifier, ok, state, active_version, new_decisions FROM triage.status;
 -- Enough of them are. Mails that came before the first version get their label then.
 SELECT decide('ann', 80), count(*) FILTER (WHERE label IS NULL) AS without_label FROM mail;
-SELECT step, classifier, reason, status FROM triage.maintain() WHERE step NOT IN ('tally', 'watch');
+SELECT task, classifier, reason, status FROM triage.maintain() WHERE task NOT IN ('statistics', 'watch');
 SELECT count(*) FILTER (WHERE label IS NULL) AS without_label, count(*) FILTER (WHERE label IS DISTINCT FROM truth) AS wrong FROM mail;
 SELECT version, status, champion, compared > 20 AS compared, compared_accuracy >= champion_accuracy AS no_worse, refused, note FROM triage.model_versions;
 SELECT version, from_version, kind, why ~ '^120 new decisions; \d+ of \d+ decided emails right, \d+ before$' AS why FROM triage.activations;
 SELECT classifier, ok, state, what_to_do, active_version, new_decisions, pending_decisions, open_alerts FROM triage.status;
-SELECT step, classifier, status, done, total, ended_at >= started_at AS ended, seconds >= 0 AS seconds, error FROM triage.jobs WHERE step = 'train';
+SELECT task, classifier, status, done, total, ended_at >= started_at AS ended, seconds >= 0 AS seconds, error FROM triage.jobs WHERE task = 'train';
 -- Nothing changes by it that the ledger does not lead to.
 SELECT triage.learned_model('desk')::text = triage.replayed_model('desk')::text AS replayed;
 
 -- Somebody guesses: refused, whatever the comparison says, and the alert says who.
 SELECT arrive(300), decide('bob', 40), decide('mallory', 80, 30);
-SELECT step, status, regexp_replace(result, ' \d+ of( the)? \d+', ' N of M', 'g') AS result FROM triage.maintain() WHERE step = 'train';
+SELECT task, status, regexp_replace(result, ' \d+ of( the)? \d+', ' N of M', 'g') AS result FROM triage.maintain() WHERE task = 'train';
 SELECT version, status FROM triage.model_versions ORDER BY version;
 SELECT classifier, severity, kind, subject, what_to_do FROM triage.alerts;
 SELECT classifier, ok, active_version FROM triage.status;
@@ -65,7 +65,7 @@ SELECT activation_id, version, from_version, kind, why FROM triage.activations W
 SELECT version, status FROM triage.model_versions ORDER BY version;
 -- What the alert says to do: take those back that all others contradict.
 SELECT count(triage.undo(decision_id)) > 20 AS undone FROM triage.suspect_labels WHERE classifier = 'desk' AND reviewed_by = 'mallory';
-SELECT step, reason, status, regexp_replace(result, ': .*', '') AS result FROM triage.maintain() WHERE step = 'train';
+SELECT task, reason, status, regexp_replace(result, ': .*', '') AS result FROM triage.maintain() WHERE task = 'train';
 SELECT count(*) AS alerts FROM triage.alerts;
 
 -- What would change.
@@ -79,28 +79,28 @@ SELECT * FROM triage.preview('desk', NULL);
 
 -- A step that fails says why, and waits before it is tried again; the others go on.
 SELECT arrive(200), decide('ann', 150);
-ALTER TABLE triage.model ADD CONSTRAINT full_disk CHECK (version < 5);
-SELECT step, status, result, error FROM triage.maintain() WHERE classifier = 'desk' AND step <> 'fold';
+ALTER TABLE triage_internal.model ADD CONSTRAINT full_disk CHECK (version < 5);
+SELECT task, status, result, error FROM triage.maintain() WHERE classifier = 'desk' AND task <> 'compact';
 SELECT count(*) FROM triage.maintain() WHERE classifier = 'desk';
-ALTER TABLE triage.model DROP CONSTRAINT full_disk;
+ALTER TABLE triage_internal.model DROP CONSTRAINT full_disk;
 SELECT count(*) FROM triage.maintain() WHERE classifier = 'desk';
 SELECT triage.learned_model('desk')::text = triage.replayed_model('desk')::text AS replayed;
-UPDATE triage.job SET ended_at = ended_at - interval '10 s' WHERE status = 'failed';
-SELECT step, status FROM triage.maintain() WHERE classifier = 'desk' AND step <> 'fold';
+UPDATE triage_internal.job SET ended_at = ended_at - interval '10 s' WHERE status = 'failed';
+SELECT task, status FROM triage.maintain() WHERE classifier = 'desk' AND task <> 'compact';
 
 -- What is old goes; what people made, what answers and what it went back to stays.
 SELECT version, status FROM triage.model_versions ORDER BY version;
-UPDATE triage.job SET started_at = started_at - interval '40 days' WHERE step IN ('audit', 'retain');
+UPDATE triage_internal.job SET started_at = started_at - interval '40 days' WHERE task IN ('audit', 'retain');
 SELECT triage.activate('desk', 3), triage.activate('desk', 5), triage.activate('desk', 3), triage.activate('desk', 5);
 SET pg_triage.keep_versions = 1;
-SELECT step, result FROM triage.maintain() WHERE step = 'retain';
+SELECT task, result FROM triage.maintain() WHERE task = 'retain';
 SELECT version, status FROM triage.model_versions ORDER BY version;
 SELECT triage.rollback('desk') IS NOT NULL AS rolled_back;
 
 -- Another session's step that never ended.
-INSERT INTO triage.job (step, classifier, reason) VALUES ('fold', 'desk', 'test');
-UPDATE triage.job SET started_at = started_at - interval '2 days' WHERE step = 'audit';
-SELECT step, status FROM triage.maintain() WHERE step = 'audit';
+INSERT INTO triage_internal.job (task, classifier, reason) VALUES ('compact', 'desk', 'test');
+UPDATE triage_internal.job SET started_at = started_at - interval '2 days' WHERE task = 'audit';
+SELECT task, status FROM triage.maintain() WHERE task = 'audit';
 SELECT status FROM triage.jobs WHERE reason = 'test';
 
 -- A transaction that ends badly leaves nothing.
@@ -142,7 +142,7 @@ SELECT count(triage.correct(review_id, CASE WHEN (email_key::int % 8 < 2) = (ema
   FROM triage.review WHERE classifier = 'noisy' AND audit;
 SELECT labels, probability FROM sure \gset before_
 SET pg_triage.retrain_after = 0;
-SELECT step, classifier, status, result FROM triage.maintain() WHERE step = 'calibrate' AND classifier = 'noisy';
+SELECT task, classifier, status, result FROM triage.maintain() WHERE task = 'calibrate' AND classifier = 'noisy';
 SELECT labels = :'before_labels' AS same_labels, probability < :before_probability - 0.02 AS less_sure FROM sure;
 SELECT labels, probability FROM sure \gset after_
 SELECT triage.learned_model('noisy')::text = triage.replayed_model('noisy')::text AS replayed;

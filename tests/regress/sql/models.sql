@@ -24,26 +24,26 @@ SELECT version, status FROM triage.model_versions WHERE classifier = 'department
 SAVEPOINT s;
 SELECT triage.activate('department', 2);
 SELECT triage.activate('department', 3);
-DELETE FROM triage.model WHERE classifier = 'department' AND version = 2;
+DELETE FROM triage_internal.model WHERE classifier = 'department' AND version = 2;
 SELECT triage.rollback('department'), classify_email('invoice', 'department');
 -- Going back to what is active already would be no way back.
 SELECT triage.activate('department', 3);
 SELECT triage.activate('department', 1);
-DELETE FROM triage.model WHERE classifier = 'department' AND version = 3;
+DELETE FROM triage_internal.model WHERE classifier = 'department' AND version = 3;
 SAVEPOINT t;
 SELECT triage.rollback('department');
 ROLLBACK TO t;
-DELETE FROM triage.model WHERE classifier = 'department';
+DELETE FROM triage_internal.model WHERE classifier = 'department';
 SELECT triage.deploy('department', pg_temp.model('candidate'), activate => false);
 SELECT classify_email('invoice', 'department') IS NULL AS candidate_does_not_answer;
 SELECT triage.rollback('department');
 ROLLBACK TO s;
 -- What belongs to classifiers goes with them.
 TRUNCATE triage.classifier;
-SELECT (SELECT count(*) FROM triage.model) AS models, (SELECT count(*) FROM triage.label) AS labels,
-       (SELECT count(*) FROM triage.activation) AS activations;
+SELECT (SELECT count(*) FROM triage_internal.model) AS models, (SELECT count(*) FROM triage.label) AS labels,
+       (SELECT count(*) FROM triage_internal.activation) AS activations;
 ROLLBACK TO s;
-TRUNCATE triage.classifier, triage.label, triage.model, triage.activation;
+TRUNCATE triage.classifier, triage.label, triage_internal.model, triage_internal.activation;
 ROLLBACK TO s;
 -- A name that is too long is not taken for its beginning.
 SELECT length(triage.create_classifier(repeat('😀', 128)));
@@ -58,7 +58,7 @@ SELECT classify_email('invoice') IS NULL AS default_has_no_model;
 SELECT triage.add_label('department', 'Büro "Nord", 1. Stock 🏢', 'the office');
 SELECT triage.add_label('department', '  BÜRO "nord", 1. stock 🏢 ', 'the office in the north');
 SELECT label, description FROM triage.label WHERE classifier = 'department' ORDER BY label COLLATE "C";
-SELECT triage.label_key('  STRASSE ') = triage.label_key('straße') AS same_label;
+SELECT triage_internal.label_key('  STRASSE ') = triage_internal.label_key('straße') AS same_label;
 SAVEPOINT s;
 INSERT INTO triage.label (classifier, label) VALUES ('department', 'ONE');
 ROLLBACK TO s;

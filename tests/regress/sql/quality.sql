@@ -7,15 +7,15 @@ CREATE EXTENSION pg_triage;
 SET extra_float_digits = 0;
 
 -- 95 % Wilson intervals, as in Brown, Cai, DasGupta (2001).
-SELECT round(triage.wilson_low(8, 10)::numeric, 4) AS low, round(triage.wilson_high(8, 10)::numeric, 4) AS high;
-SELECT triage.wilson_low(0, 10) AS low, round(triage.wilson_high(0, 10)::numeric, 4) AS high;
-SELECT round(triage.wilson_low(10, 10)::numeric, 4) AS low, triage.wilson_high(10, 10) AS high;
-SELECT triage.wilson_low(0, 0), triage.wilson_high(0, 0), triage.wilson_low(NULL, 3), triage.wilson_high(3, NULL);
+SELECT round(triage_internal.wilson_low(8, 10)::numeric, 4) AS low, round(triage_internal.wilson_high(8, 10)::numeric, 4) AS high;
+SELECT triage_internal.wilson_low(0, 10) AS low, round(triage_internal.wilson_high(0, 10)::numeric, 4) AS high;
+SELECT round(triage_internal.wilson_low(10, 10)::numeric, 4) AS low, triage_internal.wilson_high(10, 10) AS high;
+SELECT triage_internal.wilson_low(0, 0), triage_internal.wilson_high(0, 0), triage_internal.wilson_low(NULL, 3), triage_internal.wilson_high(3, NULL);
 
 -- Nothing yet.
 SELECT * FROM triage.accuracy_daily;
 SELECT * FROM triage.calibration_summary;
-SELECT triage.fold_tally(10), triage.rebuild_tally(), triage.draw_missing_audits();
+SELECT triage_internal.compact_review_statistics(10), triage_internal.rebuild_review_statistics(), triage_internal.draw_missing_audits();
 
 -- Ten predictions on two days, by two versions. Audit sample of the first day: a a, b a, a open.
 CREATE FUNCTION review(key text, received timestamptz, version int, predicted text, confidence float8, audit boolean, human text DEFAULT NULL, seconds float8 DEFAULT NULL)
@@ -43,7 +43,7 @@ INSERT INTO triage.cost VALUES ('default', 'b', 'a', 10), ('default', 'a', 'b', 
 SELECT * FROM triage.error_cost_daily ORDER BY model_version, day;
 SELECT * FROM triage.error_cost ORDER BY model_version, actual, predicted;
 SELECT classifier, day, predicted_label, sum(n) AS n, sum(confidence) AS confidence, sum(unknown_share) AS unknown_share
-  FROM triage.tally_now WHERE grain = 'label' GROUP BY 1, 2, 3 ORDER BY 1, 2, 3;
+  FROM triage_internal.review_statistics_now WHERE grain = 'label' GROUP BY 1, 2, 3 ORDER BY 1, 2, 3;
 
 -- None of this depends on when changes are added up.
 CREATE FUNCTION figures() RETURNS SETOF text LANGUAGE plpgsql AS $$
@@ -59,8 +59,8 @@ CREATE TABLE before AS SELECT * FROM figures() f;
 CREATE FUNCTION differences() RETURNS bigint LANGUAGE sql AS $$
     SELECT count(*) FROM ((TABLE before EXCEPT ALL SELECT * FROM figures()) UNION ALL (SELECT * FROM figures() EXCEPT ALL TABLE before)) d $$;
 SELECT count(*) > 40 AS figures, differences() FROM before;
-SELECT triage.fold_tally(4), differences(), triage.fold_tally(4), differences(), triage.fold_tally(4), differences(), triage.fold_tally(4), count(*) FROM triage.tally_change;
-SELECT triage.rebuild_tally() = count(*) AS rebuilt, differences() FROM triage.tally;
+SELECT triage_internal.compact_review_statistics(4), differences(), triage_internal.compact_review_statistics(4), differences(), triage_internal.compact_review_statistics(4), differences(), triage_internal.compact_review_statistics(4), count(*) FROM triage_internal.review_change;
+SELECT triage_internal.rebuild_review_statistics() = count(*) AS rebuilt, differences() FROM triage_internal.review_statistics;
 
 -- A decision, one taken back, an erased email, and a new name.
 SELECT triage.add_label('default', l) FROM unnest(ARRAY['a', 'b', 'c']) l;
@@ -72,21 +72,21 @@ SELECT differences(), (SELECT audit FROM triage.review_progress) AS open_audits;
 BEGIN;
 SELECT triage.forget('mails', '1');
 SELECT audited, answered, correct, reviewed FROM triage.accuracy_daily WHERE model_version = 1;
-SELECT triage.fold_tally(100);
+SELECT triage_internal.compact_review_statistics(100);
 SELECT audited, answered, correct, reviewed FROM triage.accuracy_daily WHERE model_version = 1;
 ROLLBACK;
 SELECT differences();
 UPDATE triage.classifier SET name = 'other' WHERE name = 'default';
 SELECT DISTINCT classifier FROM triage.confusion_matrix;
 SELECT sum(known_cost) FROM triage.error_cost;
-SELECT triage.fold_tally(100) > 0 AS folded;
+SELECT triage_internal.compact_review_statistics(100) > 0 AS folded;
 UPDATE triage.classifier SET name = 'default' WHERE name = 'other';
-SELECT triage.fold_tally(100) > 0 AS folded, differences();
+SELECT triage_internal.compact_review_statistics(100) > 0 AS folded, differences();
 BEGIN;
 SELECT triage.forget_classifier('default') >= 0 AS forgotten;
 SELECT count(*) FROM figures();
-SELECT triage.fold_tally(100) > 0 AS folded;
-SELECT count(*) FROM triage.tally;
+SELECT triage_internal.compact_review_statistics(100) > 0 AS folded;
+SELECT count(*) FROM triage_internal.review_statistics;
 ROLLBACK;
 
 -- Nobody chooses what is audited.
@@ -98,9 +98,9 @@ BEGIN;
 SELECT review(k, now() - interval '1 day', 1, 'a', 0.9, false, CASE WHEN k < 'k' THEN 'a' END, 1) > 0 AS new FROM unnest(ARRAY['j', 'k', 'l']) k;
 SELECT review('today', now(), 1, 'a', 0.9, false) > 0 AS new;
 SELECT review('none', now() - interval '2 days', NULL, NULL, NULL, false) > 0 AS new;
-SELECT triage.draw_missing_audits();
+SELECT triage_internal.draw_missing_audits();
 SET LOCAL pg_triage.audit_rate = 0.02;
-SELECT triage.draw_missing_audits(), triage.draw_missing_audits();
+SELECT triage_internal.draw_missing_audits(), triage_internal.draw_missing_audits();
 SELECT count(*), count(*) FILTER (WHERE queue_reason = 'audit' OR human_label IS NOT NULL) AS reason FROM triage.review
  WHERE audit AND received_at > now() - interval '3 days';
 SELECT audited FROM triage.accuracy_daily WHERE day > now() - interval '3 days' ORDER BY day;
@@ -131,14 +131,14 @@ RESET pg_triage.audit_rate;
 -- Days of another zone: with the next maintenance, not before.
 SET pg_triage.report_timezone = 'Pacific/Kiritimati';
 SELECT DISTINCT day FROM triage.override_rate_daily ORDER BY 1;
-SELECT triage.fold_tally(1) > 0 AS counted;
+SELECT triage_internal.compact_review_statistics(1) > 0 AS counted;
 SELECT DISTINCT day FROM triage.override_rate_daily ORDER BY 1;
-SELECT * FROM triage.report_zone;
+SELECT * FROM triage_internal.report_timezone;
 SET pg_triage.report_timezone = 'Europe/Atlantis';
-SELECT triage.fold_tally(1);
+SELECT triage_internal.compact_review_statistics(1);
 RESET pg_triage.report_timezone;
-SELECT triage.fold_tally(1) > 0 AS counted;
-SELECT * FROM triage.report_zone;
+SELECT triage_internal.compact_review_statistics(1) > 0 AS counted;
+SELECT * FROM triage_internal.report_timezone;
 
 -- Rights.
 CREATE ROLE quality_reader IN ROLE triage_reader;
@@ -147,9 +147,9 @@ CREATE ROLE quality_trainer IN ROLE triage_trainer;
 GRANT ALL ON SCHEMA public TO quality_reader, quality_reviewer;
 SET ROLE quality_reader;
 SELECT count(*) > 40 AS figures FROM figures();
-SELECT count(*) FROM triage.tally;
+SELECT count(*) FROM triage_internal.review_statistics;
 UPDATE triage.cost SET cost = 3;
-SELECT triage.fold_tally(1);
+SELECT triage_internal.compact_review_statistics(1);
 -- A reviewer's correction is counted, whatever operators it has.
 SET ROLE quality_reviewer;
 SET pg_triage.audit_rate = 0;

@@ -245,7 +245,7 @@ UPDATE mail SET label = 'support' WHERE id = 59;
 DELETE FROM triage.review;
 DELETE FROM triage.decision;
 SELECT features FROM triage.decision;
-SELECT triage.fold('default');
+SELECT triage.compact('default');
 RESET ROLE;
 SELECT actor, connected_as = session_user AS connected, acting_as FROM triage.decision_history WHERE review_id = 59;
 SELECT * FROM triage.review_progress;

@@ -5,7 +5,7 @@ SET client_min_messages = warning;
 DROP EXTENSION IF EXISTS pg_triage CASCADE;
 CREATE EXTENSION pg_triage;
 RESET client_min_messages;
-SET pg_triage.fold_after = 0;
+SET pg_triage.compact_after = 0;
 CREATE SCHEMA suspect;
 SET search_path = suspect, public;
 CREATE FUNCTION body(n bigint) RETURNS text LANGUAGE sql IMMUTABLE AS $$
@@ -23,10 +23,10 @@ CREATE VIEW suspects AS
 -- Nothing without a ledger, or with too small a one.
 SELECT * FROM triage.suspect_labels;
 SELECT triage.create_classifier('c');
-SELECT * FROM triage.find_suspects('c');
-SELECT * FROM triage.find_suspects('d');
+SELECT * FROM triage_internal.find_suspects('c');
+SELECT * FROM triage_internal.find_suspects('d');
 \echo :LAST_ERROR_SQLSTATE
-SELECT * FROM triage.find_suspects(NULL);
+SELECT * FROM triage_internal.find_suspects(NULL);
 SET client_min_messages = warning;
 BEGIN;
 CREATE TABLE few AS SELECT * FROM history WHERE id BETWEEN 1 AND 19;
@@ -56,7 +56,7 @@ SELECT triage.correct(:ten, 'support') > 0, triage.correct(:eleven, 'support') >
 SELECT email_key, label, suggested FROM suspects ORDER BY email_key::int;
 CREATE VIEW figures AS SELECT classifier, decision_id, label, suggested_label, label_probability, suggested_probability, margin FROM triage.suspect_labels;
 CREATE TABLE before AS SELECT * FROM figures;
-SELECT triage.fold('c');
+SELECT triage.compact('c');
 SELECT count(*) AS differ FROM (TABLE figures EXCEPT TABLE before) d;
 SELECT triage.retrain('c');
 SELECT count(*) AS differ FROM (TABLE figures EXCEPT TABLE before) d;
@@ -98,7 +98,7 @@ SELECT count(*) FROM triage.suspect_labels;
 SELECT features FROM triage.decision;
 SET ROLE triage_reader;
 SELECT count(*) FROM triage.suspect_labels;
-SELECT * FROM triage.find_suspects('c');
+SELECT * FROM triage_internal.find_suspects('c');
 RESET ROLE;
 -- A ledger that its owner wrote to.
 BEGIN;

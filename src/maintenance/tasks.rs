@@ -1,4 +1,4 @@
-//! What is due, done one step at a time: what `sql/maintain.sql` declares.
+//! What is due, done one task at a time: what `sql/maintain.sql` declares.
 
 use std::time::{Duration, Instant};
 
@@ -12,22 +12,22 @@ use crate::store::{self, Writer};
 use crate::training::challenger::Making;
 use crate::{pg, review::attach, review::decide, settings};
 
-/// One call begins no step after this: its transaction should not be long.
+/// One call begins no task after this: its transaction should not be long.
 const TIME_FOR_STEPS: Duration = Duration::from_secs(20);
 
-/// Rows that one step classifies.
+/// Rows that one task classifies.
 const ROWS_AT_ONCE: i64 = 2000;
 
-/// Changes of reviews that one step counts.
+/// Changes of reviews that one task counts.
 const CHANGES_AT_ONCE: i64 = 100_000;
 
-/// A step that has begun.
+/// A task that has begun.
 pub struct Claim {
     job: i64,
     due: Due,
 }
 
-/// Finds the next step that is due, and writes down that it begins. `None` if nothing is, or
+/// Finds the next task that is due, and writes down that it begins. `None` if nothing is, or
 /// another session is at it.
 pub fn claim() -> SqlResult<Option<Claim>> {
     if !pg::worker::maintain_alone() {
@@ -44,18 +44,18 @@ pub fn claim() -> SqlResult<Option<Claim>> {
     })
 }
 
-/// Does the step, or reads what is needed for it if it takes long: then [`finish`] follows,
-/// in another transaction, after [`Making::make`] in none. A step that fails is no error here:
+/// Does the task, or reads what is needed for it if it takes long: then [`finish`] follows,
+/// in another transaction, after [`Making::make`] in none. A task that fails is no error here:
 /// it is written down.
 pub fn begin(claim: &Claim) -> SqlResult<Option<Making>> {
     if !is_mine(claim)? {
         return Ok(None);
     }
     pg::report_activity(&match &claim.due.classifier {
-        Some(classifier) => format!("{} {classifier}: {}", claim.due.step, claim.due.reason),
-        None => format!("{}: {}", claim.due.step, claim.due.reason),
+        Some(classifier) => format!("{} {classifier}: {}", claim.due.task, claim.due.reason),
+        None => format!("{}: {}", claim.due.task, claim.due.reason),
     });
-    let begun = pg::catching(|| step(&claim.due));
+    let begun = pg::catching(|| task(&claim.due));
     let outcome = match begun {
         Ok(Outcome::Making(making)) => {
             progress(1)?;
@@ -86,7 +86,7 @@ fn is_mine(claim: &Claim) -> SqlResult<bool> {
     store::write(c"triage.maintain()", |w| w.is_running(claim.job))
 }
 
-/// Of the three parts that a long step has.
+/// Of the three parts that a long task has.
 fn progress(done: i64) -> SqlResult<()> {
     store::write(c"triage.maintain()", |w| w.progress(done, 3))
 }
@@ -100,29 +100,29 @@ enum Outcome {
     Making(Making),
 }
 
-fn step(due: &Due) -> SqlResult<Outcome> {
+fn task(due: &Due) -> SqlResult<Outcome> {
     let classifier = due.classifier.as_deref().unwrap_or_default();
-    match due.step.as_str() {
+    match due.task.as_str() {
         "train" => Making::training(classifier, &due.reason).map(Outcome::Making),
         "calibrate" => Ok(match Making::calibrating(classifier)? {
             Ok(making) => Outcome::Making(making),
             Err(reason) => Outcome::Done(reason),
         }),
-        step => store::write(c"triage.maintain()", |w| match step {
-            "fold" => fold(w, classifier),
+        task => store::write(c"triage.maintain()", |w| match task {
+            "compact" => compact(w, classifier),
             "classify" => classify(w, classifier),
-            "tally" => tally(w),
+            "statistics" => count_reviews(w),
             "audit" if settings::audit_rate() == 0.0 => Ok("pg_triage.audit_rate is 0".to_owned()),
             "audit" => Ok(format!("{} emails drawn", w.draw_missing_audits()?)),
             "watch" => w.watch(),
             "retain" => retain(w),
-            _ => Ok("unknown step".to_owned()),
+            _ => Ok("unknown task".to_owned()),
         })
         .map(Outcome::Done),
     }
 }
 
-fn fold(w: &mut Writer, classifier: &str) -> SqlResult<String> {
+fn compact(w: &mut Writer, classifier: &str) -> SqlResult<String> {
     if !w.try_lock_base(classifier)? {
         // A failure, so that it is not tried again at once.
         return Err(report(
@@ -130,7 +130,7 @@ fn fold(w: &mut Writer, classifier: &str) -> SqlResult<String> {
             format!("classifier \"{classifier}\" is being changed by another session"),
         ));
     }
-    let folded = decide::fold(w, classifier)?;
+    let folded = decide::compact(w, classifier)?;
     Ok(format!("{folded} decisions"))
 }
 
@@ -145,8 +145,8 @@ fn classify(w: &mut Writer, classifier: &str) -> SqlResult<String> {
     Ok(format!("{labelled} rows"))
 }
 
-fn tally(w: &mut Writer) -> SqlResult<String> {
-    let counted = w.fold_tally(CHANGES_AT_ONCE)?;
+fn count_reviews(w: &mut Writer) -> SqlResult<String> {
+    let counted = w.compact_review_statistics(CHANGES_AT_ONCE)?;
     Ok(format!("{counted} changes"))
 }
 
@@ -167,7 +167,7 @@ fn maintain(
         'static,
         (
             name!(job_id, i64),
-            name!(step, Option<String>),
+            name!(task, Option<String>),
             name!(classifier, Option<String>),
             name!(reason, Option<String>),
             name!(status, Option<String>),
