@@ -1,15 +1,16 @@
-//! Input and output of the types `email_state` and `email_model`. Both are the bytes of an
-//! artifact; the text form is their base64, so that dump and restore give the same bytes.
+//! The types `email_state` and `email_model`: input, output, and how their values are read
+//! within the memory that training may use. Both are the bytes of an artifact; the text form is their base64, so that dump and restore give the same bytes.
 
 use std::ffi::{CStr, CString};
 
 use base64::prelude::{BASE64_STANDARD, Engine};
-use pg_triage_classifier::{Model, State};
+use pg_triage_classifier::{Error, Model, State};
 use pgrx::datum::Internal;
+use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::{PgSqlErrorCode as Code, pg_extern};
 
 use crate::error::{SqlResult, from_core, report};
-use crate::pg;
+use crate::{pg, settings};
 
 /// A dumped row stays below 1 GB, and the text form is a third longer than the value. 4 MB
 /// are left for the row's other columns.
@@ -28,6 +29,47 @@ pub fn storable(bytes: Vec<u8>, sql_type: &str) -> SqlResult<Vec<u8>> {
             MAX_VALUE_BYTES >> 20
         ),
     ))
+}
+
+/// The bytes of a state, as they are stored.
+pub fn state_bytes(state: &mut State) -> SqlResult<Vec<u8>> {
+    let bytes = state
+        .to_bytes(&pg::check_for_interrupts)
+        .map_err(from_core)?;
+    storable(bytes, "email_state")
+}
+
+/// Reads a state within the memory that training may use.
+pub fn load_state(bytes: &[u8]) -> SqlResult<State> {
+    // In memory it takes no less than stored.
+    if bytes.len() > settings::training_memory() {
+        return Err(too_large(0));
+    }
+    within_memory(State::from_bytes(bytes, &pg::check_for_interrupts).map_err(from_core)?)
+}
+
+/// Passes a state on, unless it takes more memory than training may use.
+pub fn within_memory(state: State) -> SqlResult<State> {
+    check_memory(&state)?;
+    Ok(state)
+}
+
+/// Refuses a state that takes more memory than training may use.
+pub fn check_memory(state: &State) -> SqlResult<()> {
+    if state.bytes() > settings::training_memory() {
+        return Err(too_large(state.documents()));
+    }
+    Ok(())
+}
+
+fn too_large(documents: u64) -> ErrorReport {
+    let limit = settings::training_memory();
+    from_core(Error::StateTooLarge { limit, documents })
+}
+
+/// Opens a model for classifying: without the counts that training needs.
+pub fn open_model(bytes: &[u8]) -> SqlResult<Model> {
+    Model::from_front(pg::copy(bytes)?, &pg::check_for_interrupts).map_err(from_core)
 }
 
 /// Characters of base64 between two polls: whole groups of four.

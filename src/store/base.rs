@@ -9,8 +9,7 @@ use super::ledger::{Lesson, Taught, decoded};
 use super::{LESSONS_AT_ONCE, NewModel, Verdict, Writer, checksum, ledger};
 use crate::error::{SqlResult, from_core, report};
 use crate::pg::{RawValue, check_for_interrupts};
-use crate::training::retrain::open;
-use crate::{session, training::aggregates, types};
+use crate::{session, types};
 
 /// Counts that decisions are folded into.
 pub struct Base {
@@ -170,7 +169,7 @@ const NO_VERSION: i64 = -1;
 fn state_of(model: RawValue) -> SqlResult<State> {
     let bytes = model.content()?;
     let state = Model::state(&bytes, &check_for_interrupts).map_err(from_core)?;
-    aggregates::within_memory(state)
+    types::within_memory(state)
 }
 
 impl Writer<'_, '_> {
@@ -248,7 +247,7 @@ impl Writer<'_, '_> {
             }
             None => (Fit::default(), Metrics::default()),
         };
-        let own = rows.raw(0, 6).map(|own| aggregates::load(&own.content()?));
+        let own = rows.raw(0, 6).map(|own| types::load_state(&own.content()?));
         let own = own.transpose()?;
         let steps_of = rows.parsed(0, 8).unwrap_or(0);
         let (mut serving, learned) = match (stored, own) {
@@ -439,7 +438,7 @@ impl Writer<'_, '_> {
         let metrics = stored.read_model()?.meta().metrics.clone();
         let packed = state_of(stored)?.pack(fit, metrics, &check_for_interrupts);
         let packed = types::storable(packed.map_err(from_core)?, "email_model")?;
-        let about = open(&packed)?;
+        let about = types::open_model(&packed)?;
         let new = NewModel {
             stored: RawValue::of_bytes(&packed, c"email_model"),
             about: &about,
@@ -465,11 +464,7 @@ impl Writer<'_, '_> {
         serving: &[u8],
         mut base: Base,
     ) -> SqlResult<()> {
-        let learned = base
-            .learned
-            .as_mut()
-            .map(aggregates::state_bytes)
-            .transpose()?;
+        let learned = base.learned.as_mut().map(types::state_bytes).transpose()?;
         self.store_base(
             classifier,
             Some(version),
@@ -483,11 +478,7 @@ impl Writer<'_, '_> {
     pub fn write_base(&mut self, classifier: &str, mut base: Base) -> SqlResult<()> {
         self.complete_sample(classifier, base.learned(), false)?;
         let serving = base.packed()?;
-        let learned = base
-            .learned
-            .as_mut()
-            .map(aggregates::state_bytes)
-            .transpose()?;
+        let learned = base.learned.as_mut().map(types::state_bytes).transpose()?;
         self.store_base(
             classifier,
             base.version,
@@ -623,7 +614,7 @@ impl Writer<'_, '_> {
                     steps.push((taught.features, taught.step));
                 }
             }
-            learned = aggregates::within_memory(learned)?;
+            learned = types::within_memory(learned)?;
         }
         all.merge(&learned, &check_for_interrupts)
             .map_err(from_core)?;

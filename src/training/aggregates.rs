@@ -1,13 +1,13 @@
 //! Training aggregates: `train_classifier`, `collect_emails`, `merge_states`, and
 //! `fit_email_model`.
 
-use pg_triage_classifier::{Error, ParamGuard, State, Tokenizer, Trainer};
+use pg_triage_classifier::{ParamGuard, State, Tokenizer, Trainer};
 use pgrx::datum::Internal;
 use pgrx::{notice, pg_extern, pg_sys};
 
 use crate::error::{SqlResult, from_core};
-use crate::types::storable;
-use crate::{pg, settings};
+use crate::pg;
+use crate::types::{check_memory, load_state, state_bytes, storable};
 
 /// Transition state of all three aggregates.
 #[derive(Default)]
@@ -19,14 +19,7 @@ struct Training {
 
 impl Training {
     fn check_memory(&self) -> SqlResult<()> {
-        let limit = settings::training_memory();
-        if self.state.bytes() <= limit {
-            return Ok(());
-        }
-        Err(from_core(Error::StateTooLarge {
-            limit,
-            documents: self.state.documents(),
-        }))
+        check_memory(&self.state)
     }
 
     fn merge(&mut self, other: &State) -> SqlResult<()> {
@@ -97,7 +90,7 @@ fn train_accumulate_state(
     fcinfo: pg_sys::FunctionCallInfo,
 ) -> SqlResult<Internal> {
     if let Some(other) = other {
-        let other = load(other)?;
+        let other = load_state(other)?;
         pg::with_state(&mut state, fcinfo, |t: &mut Training| t.merge(&other))??;
     }
     Ok(state)
@@ -125,7 +118,7 @@ fn train_serialize(mut state: Internal) -> SqlResult<Option<Vec<u8>>> {
 #[pg_extern(sql = false)]
 fn train_deserialize(bytes: &[u8], _unused: Internal) -> SqlResult<Internal> {
     Ok(Internal::new(Training {
-        state: load(bytes)?,
+        state: load_state(bytes)?,
         ..Training::default()
     }))
 }
@@ -156,15 +149,7 @@ fn train_final_model(mut state: Internal) -> SqlResult<Option<Vec<u8>>> {
 
 #[pg_extern(sql = false)]
 fn fit_email_model(state: &[u8]) -> SqlResult<Vec<u8>> {
-    fit(&mut load(state)?)
-}
-
-/// A state as it is stored.
-pub fn state_bytes(state: &mut State) -> SqlResult<Vec<u8>> {
-    let bytes = state
-        .to_bytes(&pg::check_for_interrupts)
-        .map_err(from_core)?;
-    storable(bytes, "email_state")
+    fit(&mut load_state(state)?)
 }
 
 /// Trains a model on a state.
@@ -174,32 +159,4 @@ pub fn fit(state: &mut State) -> SqlResult<Vec<u8>> {
         .fit_state(state, &pg::check_for_interrupts)
         .map_err(from_core)?;
     storable(bytes, "email_model")
-}
-
-/// Reads a state within the memory that training may use.
-pub fn load(bytes: &[u8]) -> SqlResult<State> {
-    // In memory it takes no less than stored.
-    if bytes.len() > settings::training_memory() {
-        return Err(too_large(0));
-    }
-    within_memory(State::from_bytes(bytes, &pg::check_for_interrupts).map_err(from_core)?)
-}
-
-/// The same state, unless it takes more memory than training may use.
-pub fn within_memory(state: State) -> SqlResult<State> {
-    check_memory(&state)?;
-    Ok(state)
-}
-
-/// Refuses a state that takes more memory than training may use.
-pub fn check_memory(state: &State) -> SqlResult<()> {
-    if state.bytes() > settings::training_memory() {
-        return Err(too_large(state.documents()));
-    }
-    Ok(())
-}
-
-fn too_large(documents: u64) -> pgrx::pg_sys::panic::ErrorReport {
-    let limit = settings::training_memory();
-    from_core(Error::StateTooLarge { limit, documents })
 }

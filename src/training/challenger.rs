@@ -16,7 +16,8 @@ use crate::review::decide;
 use crate::store::base::Base;
 use crate::store::maintenance::Reviewed;
 use crate::store::{self, Verdict, Writer};
-use crate::training::retrain::{Trained, open};
+use crate::training::retrain::Trained;
+use crate::types::open_model;
 
 /// Decisions whose reviewers are looked at, since the champion was trained and before.
 const NEW_DECISIONS: i64 = 4000;
@@ -128,7 +129,7 @@ impl Making {
             Self::Training(training) => training.make(),
             Self::Calibrating(calibrating) => {
                 let reading = &mut calibrating.reading;
-                let model = open(&reading.base.packed()?)?;
+                let model = open_model(&reading.base.packed()?)?;
                 calibrating.fit =
                     gate::recalibrated(&model, &reading.judges, &check_for_interrupts)
                         .map_err(from_core)?;
@@ -206,7 +207,7 @@ impl Training {
             judges,
             ..
         } = &mut self.reading;
-        let champion = open(&base.packed()?)?;
+        let champion = open_model(&base.packed()?)?;
         let mut trained = Trained::on(classifier, base, outside.take())?;
         let mut comparison = Comparison::default();
         for (features, label) in judges.iter() {

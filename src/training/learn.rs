@@ -14,7 +14,7 @@ use crate::store::ledger::Decision;
 use crate::store::{self, Writer};
 use crate::training::retrain::train_version;
 use crate::training::versions::{given, given_classifier};
-use crate::{predict::classify, training::aggregates};
+use crate::{predict::classify, types};
 
 /// Rows read and learned between two looks at memory and interrupts.
 const ROWS_AT_ONCE: i64 = 500;
@@ -99,7 +99,7 @@ fn learn_from(
                     for (key, text, label) in mails {
                         import.take(w, key, text.unwrap_or_default(), label)?;
                     }
-                    aggregates::check_memory(import.base.learned())
+                    types::check_memory(import.base.learned())
                 })?;
                 if import.learned / ROWS_PER_NOTICE > before {
                     notice!("{} emails learned so far", import.learned);
@@ -328,7 +328,7 @@ fn learned_state(classifier: Option<&str>) -> SqlResult<Vec<u8>> {
         learned
             .clear_steps(&check_for_interrupts)
             .map_err(from_core)?;
-        aggregates::state_bytes(learned)
+        types::state_bytes(learned)
     })
 }
 
@@ -338,7 +338,7 @@ fn replayed_state(classifier: Option<&str>) -> SqlResult<Vec<u8>> {
     store::under_snapshot(|w| {
         w.check_classifier(classifier)?;
         let mut state = w.replay(classifier)?;
-        aggregates::state_bytes(&mut state)
+        types::state_bytes(&mut state)
     })
 }
 

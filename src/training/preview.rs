@@ -12,8 +12,8 @@ use crate::pg::check_for_interrupts;
 use crate::predict::classify;
 use crate::store::source::IfLocked;
 use crate::store::{self, Writer};
-use crate::training::retrain::open;
 use crate::training::versions::{given, given_classifier};
+use crate::types::open_model;
 
 /// Reviews that are named per change.
 const EXAMPLES: usize = 10;
@@ -75,7 +75,7 @@ fn preview(
 fn model(w: &mut Writer, classifier: &str, version: Option<i32>) -> SqlResult<Model> {
     let mut base = w.read_base_for(classifier, version)?;
     w.add_pending(classifier, &mut base)?;
-    open(&base.packed()?)
+    open_model(&base.packed()?)
 }
 
 type Changes = BTreeMap<(Option<String>, Option<String>), Change>;

@@ -11,7 +11,7 @@ use crate::store::base::Base;
 use crate::store::{self, NewModel, Verdict, Writer};
 use crate::training::aggregates;
 use crate::training::versions::given_classifier;
-use crate::types::storable;
+use crate::types::{open_model, storable};
 
 #[pg_extern(sql = false)]
 fn retrain(classifier: Option<&str>, note: Option<&str>) -> SqlResult<i32> {
@@ -50,7 +50,7 @@ impl Trained {
             ));
         }
         let serving = aggregates::fit(state)?;
-        let mut model = open(&serving)?;
+        let mut model = open_model(&serving)?;
         // Residuals are the version's own, also where counts are not.
         let mut own = state
             .steps_alone(&check_for_interrupts)
@@ -70,7 +70,7 @@ impl Trained {
             // they must not answer now either.
             false => {
                 let serving = base.put_together(&own, &fit, &metrics)?;
-                model = open(&serving)?;
+                model = open_model(&serving)?;
                 serving
             }
         };
@@ -129,11 +129,6 @@ impl Trained {
         };
         w.insert_model(classifier, new)
     }
-}
-
-/// A model for classifying.
-pub fn open(bytes: &[u8]) -> SqlResult<Model> {
-    Model::from_front(pg::copy(bytes)?, &check_for_interrupts).map_err(from_core)
 }
 
 /// Trains on a base, and activates the result.
