@@ -11,6 +11,7 @@ compile_error!(
     "pg_triage needs panic = \"unwind\": a panic must become an SQL error, not end the server"
 );
 
+mod arguments;
 mod error;
 mod mail;
 mod maintenance;

@@ -17,6 +17,7 @@ use pg_triage_classifier::Live;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::{PgSqlErrorCode as Code, notice};
 
+use crate::arguments::comparable_name;
 use crate::error::{SqlResult, report};
 use crate::pg::{self, SnapshotTime};
 use crate::store::{self, Look};
@@ -78,13 +79,13 @@ thread_local! {
 pub fn active_model(classifier: &str) -> SqlResult<Option<Rc<Active>>> {
     match known_model(classifier) {
         Some(active) => Ok(active),
-        None => read(store::comparable_name(classifier)),
+        None => read(comparable_name(classifier)),
     }
 }
 
 /// The same where the session knows it without reading a table.
 pub fn known_model(classifier: &str) -> Option<Option<Rc<Active>>> {
-    let classifier = store::comparable_name(classifier);
+    let classifier = comparable_name(classifier);
     let invalidations = pg::invalidations();
     let snapshot = pg::snapshot_time()?;
     // The borrow must not span calls into the server: they can unwind.

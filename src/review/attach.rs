@@ -2,10 +2,10 @@
 
 use pgrx::{pg_extern, pg_sys};
 
+use crate::arguments::{given, given_classifier};
 use crate::error::SqlResult;
 use crate::store::source::Source;
 use crate::store::{self, Writer};
-use crate::training::versions::{given, given_classifier};
 use crate::{pg, predict::cache, predict::classify, review::rows};
 
 #[pg_extern(sql = false)]

@@ -2,9 +2,10 @@
 
 use pgrx::{PgSqlErrorCode as Code, pg_extern, pg_sys};
 
+use crate::arguments::{given, given_label};
 use crate::error::{SqlResult, report};
 use crate::pg::{self, Event, Returned, Row, Trigger};
-use crate::review::decide::{self, Verdict, Wish, given_label};
+use crate::review::decide::{self, Verdict, Wish};
 use crate::session::{self, Actor};
 use crate::settings;
 use crate::store::review::Review;
@@ -398,7 +399,7 @@ fn numbers(list: &str) -> SqlResult<Vec<i64>> {
 
 #[pg_extern(sql = false)]
 fn undo(decision_id: Option<i64>, note: Option<&str>, actor: Option<&str>) -> SqlResult<i64> {
-    let decision_id = decision_id.ok_or_else(|| missing("decision_id"))?;
+    let decision_id = given(decision_id, "decision_id")?;
     let actor = Actor::new(actor);
     store::write(c"triage.undo()", |w| {
         let past = w.past(decision_id)?;
@@ -410,7 +411,7 @@ fn undo(decision_id: Option<i64>, note: Option<&str>, actor: Option<&str>) -> Sq
 
 #[pg_extern(sql = false)]
 fn undo_batch(batch_id: Option<i64>, note: Option<&str>, actor: Option<&str>) -> SqlResult<i64> {
-    let batch_id = batch_id.ok_or_else(|| missing("batch_id"))?;
+    let batch_id = given(batch_id, "batch_id")?;
     let actor = Actor::new(actor);
     store::write(c"triage.undo_batch()", |w| {
         session::begin_batch();
@@ -433,11 +434,4 @@ fn undo_all(w: &mut Writer, actor: &Actor, batch_id: i64, note: Option<&str>) ->
     }
     decide::compact_if_due(w)?;
     Ok(emails.len() as i64)
-}
-
-fn missing(argument: &str) -> pg_sys::panic::ErrorReport {
-    report(
-        Code::ERRCODE_NULL_VALUE_NOT_ALLOWED,
-        format!("argument \"{argument}\" must not be null"),
-    )
 }

@@ -11,6 +11,7 @@ use pgrx::datum::DatumWithOid;
 use pgrx::spi::{SpiClient, SpiTupleTable};
 use pgrx::{FromDatum, IntoDatum, PgSqlErrorCode as Code, Spi, pg_sys};
 
+use crate::arguments::comparable_name;
 use crate::error::{SqlResult, from_core, report, unknown};
 use crate::pg::{self, Rows};
 use crate::predict::cache::Active;
@@ -29,16 +30,6 @@ const LESSONS_AT_ONCE: usize = 500;
 
 /// The classifier that exists without being registered.
 pub const DEFAULT_CLASSIFIER: &str = "default";
-
-/// Most characters of a classifier's name.
-pub const MAX_NAME_CHARS: usize = 128;
-
-/// As much of a classifier's name as can tell it from all that exist: what is passed in may
-/// be of any size.
-pub fn comparable_name(name: &str) -> &str {
-    // One character more than the longest, whatever its size.
-    &name[..name.floor_char_boundary((MAX_NAME_CHARS + 1) * 4)]
-}
 
 /// Runs `f` for an SQL function that writes: connected to SPI, with the rights of the
 /// tables' owner.

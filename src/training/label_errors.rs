@@ -7,6 +7,7 @@ use pgrx::iter::TableIterator;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::{name, pg_extern};
 
+use crate::arguments::comparable_name;
 use crate::error::{SqlResult, from_core};
 use crate::pg::check_for_interrupts;
 use crate::store::{self, Writer, ledger};
@@ -54,7 +55,7 @@ fn find_suspects(
     >,
     ErrorReport,
 > {
-    let classifier = store::comparable_name(classifier);
+    let classifier = comparable_name(classifier);
     let (worst, labels) = store::under_snapshot(|w| suspects(w, classifier))?;
     let labels = Rc::new(labels);
     Ok(TableIterator::new(worst.0.into_iter().map(

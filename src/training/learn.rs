@@ -5,15 +5,15 @@ use std::collections::HashMap;
 use pg_triage_classifier::tokenizer::MAX_TEXT_BYTES;
 use pgrx::{PgSqlErrorCode as Code, Spi, notice, pg_extern, pg_sys};
 
+use crate::arguments::{given, given_classifier, given_label};
 use crate::error::{SqlResult, from_core, report, unknown};
 use crate::pg::{self, check_for_interrupts};
-use crate::review::decide::{self, given_label};
+use crate::review::decide;
 use crate::session::{self, Actor};
 use crate::store::base::Base;
 use crate::store::ledger::Decision;
 use crate::store::{self, Writer};
 use crate::training::retrain::train_version;
-use crate::training::versions::{given, given_classifier};
 use crate::{predict::classify, types};
 
 /// Rows read and learned between two looks at memory and interrupts.

@@ -7,12 +7,12 @@ use pgrx::iter::TableIterator;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::{name, pg_extern};
 
+use crate::arguments::{given, given_classifier};
 use crate::error::SqlResult;
 use crate::pg::check_for_interrupts;
 use crate::predict::classify;
 use crate::store::source::IfLocked;
 use crate::store::{self, Writer};
-use crate::training::versions::{given, given_classifier};
 use crate::types::open_model;
 
 /// Reviews that are named per change.

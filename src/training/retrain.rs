@@ -5,12 +5,12 @@ use std::rc::Rc;
 use pg_triage_classifier::{CellCounts, Error, Features, Live, Model, State};
 use pgrx::{PgSqlErrorCode as Code, pg_extern};
 
+use crate::arguments::given_classifier;
 use crate::error::{SqlResult, from_core, report};
 use crate::pg::{self, RawValue, check_for_interrupts};
 use crate::store::base::Base;
 use crate::store::{self, NewModel, Verdict, Writer};
 use crate::training::aggregates;
-use crate::training::versions::given_classifier;
 use crate::types::{open_model, storable};
 
 #[pg_extern(sql = false)]

@@ -2,12 +2,10 @@
 
 use pgrx::{PgSqlErrorCode as Code, notice, pg_extern, pg_sys};
 
+use crate::arguments::{self, check_note, given, given_classifier};
 use crate::error::{SqlResult, from_core, report};
 use crate::store::NewModel;
 use crate::{pg, review::decide, store};
-
-/// Longest note to a version, in bytes.
-const MAX_NOTE_BYTES: usize = 65_536;
 
 #[pg_extern(sql = false)]
 fn label_key(label: &str) -> SqlResult<String> {
@@ -28,10 +26,10 @@ fn signal_change(_fcinfo: pg_sys::FunctionCallInfo) {
 
 #[pg_extern(sql = false)]
 fn create_classifier(name: Option<&str>, description: Option<&str>) -> SqlResult<String> {
-    let name = store::comparable_name(given(name, "name")?);
+    let name = arguments::comparable_name(given(name, "name")?);
     if name.is_empty()
         || name != name.trim()
-        || name.chars().count() > store::MAX_NAME_CHARS
+        || name.chars().count() > arguments::MAX_NAME_CHARS
         || name.chars().any(char::is_control)
     {
         return Err(report(
@@ -92,8 +90,7 @@ fn deploy(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<i32> {
     })?;
     let activate = pg::optional_bool(fcinfo, 2).unwrap_or(true);
     let note = pg::text_argument(&fcinfo, 3);
-    // A dump has it in one row with the model.
-    check_length(note, "note")?;
+    check_note(note, "note")?;
     let opened = model.read_model()?;
     store::write(c"triage.deploy()", |w| {
         w.lock_classifier(classifier)?;
@@ -113,20 +110,10 @@ fn deploy(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<i32> {
     })
 }
 
-fn check_length(text: Option<&str>, name: &str) -> SqlResult<()> {
-    if text.is_some_and(|text| text.len() > MAX_NOTE_BYTES) {
-        return Err(report(
-            Code::ERRCODE_STRING_DATA_RIGHT_TRUNCATION,
-            format!("{name} is too long: the limit is {MAX_NOTE_BYTES} bytes"),
-        ));
-    }
-    Ok(())
-}
-
 #[pg_extern(sql = false)]
 fn activate(classifier: Option<&str>, version: Option<i32>, why: Option<&str>) -> SqlResult<i32> {
     let (classifier, version) = (given_classifier(classifier)?, given(version, "version")?);
-    check_length(why, "why")?;
+    check_note(why, "why")?;
     let changed = store::write(c"triage.activate()", |w| {
         w.lock_classifier(classifier)?;
         let changed = w.activate(classifier, version, why)?;
@@ -144,26 +131,11 @@ fn activate(classifier: Option<&str>, version: Option<i32>, why: Option<&str>) -
 #[pg_extern(sql = false)]
 fn rollback(classifier: Option<&str>, why: Option<&str>) -> SqlResult<i32> {
     let classifier = given_classifier(classifier)?;
-    check_length(why, "why")?;
+    check_note(why, "why")?;
     store::write(c"triage.rollback()", |w| {
         w.lock_classifier(classifier)?;
         let version = w.roll_back(classifier, why)?;
         w.rebase(classifier)?;
         Ok(version)
-    })
-}
-
-/// A classifier's name as an argument.
-pub fn given_classifier(name: Option<&str>) -> SqlResult<&str> {
-    given(name, "classifier").map(store::comparable_name)
-}
-
-/// An argument that must not be null.
-pub fn given<T>(value: Option<T>, name: &str) -> SqlResult<T> {
-    value.ok_or_else(|| {
-        report(
-            Code::ERRCODE_NULL_VALUE_NOT_ALLOWED,
-            format!("argument \"{name}\" must not be null"),
-        )
     })
 }

@@ -4,6 +4,7 @@
 use pg_triage_classifier::{Features, Step};
 use pgrx::{PgSqlErrorCode as Code, warning};
 
+use crate::arguments::given_note;
 use crate::error::{SqlResult, from_core, report};
 use crate::session::{self, Actor};
 use crate::store::Writer;
@@ -13,9 +14,6 @@ use crate::store::source::{Email, IfLocked, Source};
 use crate::{pg, predict::classify, settings};
 
 mod teacher;
-
-/// Longest note, in bytes.
-const MAX_NOTE_BYTES: usize = 65_536;
 
 /// What a person says about an email.
 #[derive(Debug, Clone, Copy)]
@@ -48,23 +46,6 @@ pub struct Wish<'a> {
     /// The version that the person saw.
     pub row_version: Option<i32>,
     pub door: &'static str,
-}
-
-/// White space only is no label.
-pub fn given_label(label: Option<&str>) -> Option<&str> {
-    label.map(str::trim).filter(|label| !label.is_empty())
-}
-
-/// A note as it is stored.
-fn given_note(note: Option<&str>) -> SqlResult<Option<String>> {
-    if note.is_some_and(|note| note.len() > MAX_NOTE_BYTES) {
-        return Err(report(
-            Code::ERRCODE_STRING_DATA_RIGHT_TRUNCATION,
-            format!("note is too long: the limit is {MAX_NOTE_BYTES} bytes"),
-        ));
-    }
-    let note = note.map(str::trim).filter(|note| !note.is_empty());
-    Ok(note.map(str::to_owned))
 }
 
 /// Decides about a review by its number; returns the decision, if it took one, and the review

@@ -6,10 +6,11 @@ use std::cell::Cell;
 use pg_triage_classifier::tokenizer::MAX_TEXT_BYTES;
 use pgrx::{PgSqlErrorCode as Code, pg_extern, pg_sys, warning};
 
+use crate::arguments::given_label;
 use crate::error::{SqlResult, report};
 use crate::pg::{self, Returned, Row, Trigger};
 use crate::predict::cache::{self, Active};
-use crate::review::decide::{self, Verdict, Wish, given_label};
+use crate::review::decide::{self, Verdict, Wish};
 use crate::session::{self, Actor, Change};
 use crate::store::review::Prediction;
 use crate::store::source::{IfLocked, Source, attached_by_trigger};

@@ -1,0 +1,56 @@
+//! Arguments of SQL functions: what a caller must give, and how it is understood.
+
+use pgrx::PgSqlErrorCode as Code;
+
+use crate::error::{SqlResult, report};
+
+/// Most characters of a classifier's name.
+pub const MAX_NAME_CHARS: usize = 128;
+
+/// Longest note, in bytes: a dump has it in one row with other large values.
+const MAX_NOTE_BYTES: usize = 65_536;
+
+/// An argument that must not be null.
+pub fn given<T>(value: Option<T>, name: &str) -> SqlResult<T> {
+    value.ok_or_else(|| {
+        report(
+            Code::ERRCODE_NULL_VALUE_NOT_ALLOWED,
+            format!("argument \"{name}\" must not be null"),
+        )
+    })
+}
+
+/// A classifier's name, which must not be null.
+pub fn given_classifier(name: Option<&str>) -> SqlResult<&str> {
+    given(name, "classifier").map(comparable_name)
+}
+
+/// As much of a classifier's name as can tell it from all that exist: what is passed in may
+/// be of any size.
+pub fn comparable_name(name: &str) -> &str {
+    // One character more than the longest, whatever its size.
+    &name[..name.floor_char_boundary((MAX_NAME_CHARS + 1) * 4)]
+}
+
+/// A label without the white space around it; white space only is no label.
+pub fn given_label(label: Option<&str>) -> Option<&str> {
+    label.map(str::trim).filter(|label| !label.is_empty())
+}
+
+/// Refuses a note or a reason, called `name`, that is too long to be stored.
+pub fn check_note(note: Option<&str>, name: &str) -> SqlResult<()> {
+    if note.is_some_and(|note| note.len() > MAX_NOTE_BYTES) {
+        return Err(report(
+            Code::ERRCODE_STRING_DATA_RIGHT_TRUNCATION,
+            format!("{name} is too long: the limit is {MAX_NOTE_BYTES} bytes"),
+        ));
+    }
+    Ok(())
+}
+
+/// A note as it is stored: without white space around it, and none if nothing is left.
+pub fn given_note(note: Option<&str>) -> SqlResult<Option<String>> {
+    check_note(note, "note")?;
+    let note = note.map(str::trim).filter(|note| !note.is_empty());
+    Ok(note.map(str::to_owned))
+}
