@@ -1,5 +1,7 @@
 //! The only place where an error becomes SQLSTATE, message and hint.
 
+use std::panic::{set_hook, take_hook};
+
 use pg_triage_classifier::Error;
 use pgrx::PgSqlErrorCode as Code;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -10,6 +12,21 @@ pub type SqlResult<T> = Result<T, ErrorReport>;
 /// An error with its SQLSTATE. The message names the fix: ODBC drops hints.
 pub fn report(code: Code, message: impl Into<String>) -> ErrorReport {
     ErrorReport::new(code, message.into(), "pg_triage")
+}
+
+/// Keeps what concerns only a developer out of what a client is told. Every SQL error passes
+/// through Rust as a panic, and where the server was started with `RUST_BACKTRACE=1`, pgrx's hook
+/// adds a backtrace to its DETAIL, even to a division by zero in a query of ours. A real panic, which
+/// is a defect, goes to the server's log instead, with its place and the backtrace if one is wanted.
+pub fn keep_backtraces_in_the_log() {
+    // The first is pgrx's, set when the server asked for the library's version.
+    drop(take_hook());
+    let to_log = take_hook();
+    set_hook(Box::new(move |panic| {
+        if panic.payload_as_str().is_some() {
+            to_log(panic);
+        }
+    }));
 }
 
 /// A core error as an SQL error.

@@ -29,6 +29,7 @@ pgrx::pg_module_magic!(name, version);
 /// Called by the server when it loads the library.
 #[pgrx::pg_guard]
 pub extern "C-unwind" fn _PG_init() {
+    error::keep_backtraces_in_the_log();
     settings::register();
     pg::watch_invalidations();
     maintenance::worker::register();
