@@ -13,6 +13,7 @@ compile_error!(
 
 mod arguments;
 mod error;
+mod learning;
 mod mail;
 mod maintenance;
 mod pg;

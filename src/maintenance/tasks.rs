@@ -7,10 +7,11 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::{PgSqlErrorCode as Code, name, pg_extern};
 
 use crate::error::{SqlResult, report};
+use crate::learning::compaction;
 use crate::store::maintenance::Due;
 use crate::store::{self, Writer};
 use crate::training::challenger::Making;
-use crate::{pg, review::attach, review::decide, settings};
+use crate::{pg, review::attach, settings};
 
 /// One call begins no task after this: its transaction should not be long.
 const TIME_FOR_STEPS: Duration = Duration::from_secs(20);
@@ -130,7 +131,7 @@ fn compact(w: &mut Writer, classifier: &str) -> SqlResult<String> {
             format!("classifier \"{classifier}\" is being changed by another session"),
         ));
     }
-    let folded = decide::compact(w, classifier)?;
+    let folded = compaction::compact_pending(w, classifier)?;
     Ok(format!("{folded} decisions"))
 }
 

@@ -4,6 +4,7 @@ use pgrx::{PgSqlErrorCode as Code, pg_extern, pg_sys};
 
 use crate::arguments::{given, given_label};
 use crate::error::{SqlResult, report};
+use crate::learning::compaction;
 use crate::pg::{self, Event, Returned, Row, Trigger};
 use crate::review::decide::{self, Verdict, Wish};
 use crate::session::{self, Actor};
@@ -331,7 +332,7 @@ fn by_function(
     };
     store::write(name, |w| {
         let (decision, _) = decide::decide(w, &actor, review_id, wish)?;
-        decide::compact_if_due(w)?;
+        compaction::compact_if_due(w)?;
         Ok(decision)
     })
 }
@@ -361,7 +362,7 @@ fn correct_many(
             pg::check_for_interrupts();
             decide::decide(w, &actor, id, wish)?;
         }
-        decide::compact_if_due(w)?;
+        compaction::compact_if_due(w)?;
         Ok(batch)
     })
 }
@@ -404,7 +405,7 @@ fn undo(decision_id: Option<i64>, note: Option<&str>, actor: Option<&str>) -> Sq
     store::write(c"triage.undo()", |w| {
         let past = w.past(decision_id)?;
         let id = decide::undo(w, &actor, &past, &past, note)?;
-        decide::compact_if_due(w)?;
+        compaction::compact_if_due(w)?;
         Ok(id)
     })
 }
@@ -432,6 +433,6 @@ fn undo_all(w: &mut Writer, actor: &Actor, batch_id: i64, note: Option<&str>) ->
         let (first, last) = (w.past(first)?, w.past(last)?);
         decide::undo(w, actor, &first, &last, note)?;
     }
-    decide::compact_if_due(w)?;
+    compaction::compact_if_due(w)?;
     Ok(emails.len() as i64)
 }

@@ -11,8 +11,8 @@ use pg_triage_classifier::{Features, Fit, Model, State, Trainer, fold_label};
 use pgrx::PgSqlErrorCode as Code;
 
 use crate::error::{SqlResult, from_core, report};
+use crate::learning::compaction;
 use crate::pg::check_for_interrupts;
-use crate::review::decide;
 use crate::store::base::Base;
 use crate::store::maintenance::Reviewed;
 use crate::store::{self, Verdict, Writer};
@@ -189,7 +189,7 @@ impl Reading {
     /// emails of.
     fn activate(&self, w: &mut Writer, version: i32, why: &str) -> SqlResult<String> {
         w.lock_base(&self.classifier)?;
-        decide::compact(w, &self.classifier)?;
+        compaction::compact_pending(w, &self.classifier)?;
         w.activate(&self.classifier, version, Some(why))?;
         w.rebase(&self.classifier)?;
         Ok(format!("version {version} activated: {why}"))

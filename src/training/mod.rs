@@ -1,9 +1,10 @@
 //! From decisions and history to model versions.
 
-pub mod aggregates;
+mod aggregates;
 pub mod challenger;
+mod erasure;
+mod import;
 mod label_errors;
-mod learn;
 mod preview;
-pub mod retrain;
-pub mod versions;
+mod retrain;
+mod versions;

@@ -4,6 +4,7 @@ use pgrx::{PgSqlErrorCode as Code, notice, pg_extern, pg_sys};
 
 use crate::arguments::{self, check_note, given, given_classifier};
 use crate::error::{SqlResult, from_core, report};
+use crate::learning::compaction;
 use crate::store::NewModel;
 use crate::{pg, review::decide, store};
 
@@ -65,7 +66,7 @@ fn add_label(
         let stored = w.add_label(classifier, label, description)?;
         if let Some(description) = description {
             decide::describe(w, classifier, &stored, description)?;
-            decide::compact_if_due(w)?;
+            compaction::compact_if_due(w)?;
         }
         Ok(stored)
     })?;

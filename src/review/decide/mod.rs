@@ -2,16 +2,16 @@
 //! appends to the ledger, and brings review and label column in line.
 
 use pg_triage_classifier::{Features, Step};
-use pgrx::{PgSqlErrorCode as Code, warning};
+use pgrx::PgSqlErrorCode as Code;
 
 use crate::arguments::given_note;
 use crate::error::{SqlResult, from_core, report};
+use crate::predict::classify;
 use crate::session::{self, Actor};
 use crate::store::Writer;
 use crate::store::ledger::{Decision, Past};
 use crate::store::review::{Review, queue_reason};
 use crate::store::source::{Email, IfLocked, Source};
-use crate::{pg, predict::classify, settings};
 
 mod teacher;
 
@@ -441,40 +441,4 @@ fn later(decision: i64, later: Option<i64>) -> pgrx::pg_sys::panic::ErrorReport 
         Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
         format!("decision {decision} cannot be undone, because {later}"),
     )
-}
-
-/// At the end of a statement: folds what has become many.
-pub fn compact_if_due(w: &mut Writer) -> SqlResult<()> {
-    // A single decision looks only now and then: the answer changes slowly.
-    const LOOKS: u64 = 16;
-    let after = settings::compact_after();
-    for (classifier, decided) in session::take_decided() {
-        if after == 0 || pg::keeps_one_snapshot() || decided < LOOKS && !session::one_in(LOOKS) {
-            continue;
-        }
-        // Within a transaction block the lock would be held until its end.
-        let most = if pg::in_transaction_block() {
-            4 * after
-        } else {
-            after
-        };
-        if !w.pending_over(&classifier, most)? || !w.try_lock_base(&classifier)? {
-            continue;
-        }
-        // A decision must not fail because a model has become too large.
-        if let Err(message) = pg::catching(|| compact(w, &classifier)) {
-            warning!("decisions about classifier \"{classifier}\" stay pending: {message}");
-        }
-    }
-    Ok(())
-}
-
-/// Moves pending decisions into the base. The caller holds the lock.
-pub fn compact(w: &mut Writer, classifier: &str) -> SqlResult<i64> {
-    let mut base = w.read_base(classifier)?;
-    let folded = w.take_pending(classifier, &mut base)?;
-    if folded > 0 {
-        w.write_base(classifier, base)?;
-    }
-    Ok(folded as i64)
 }

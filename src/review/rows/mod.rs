@@ -8,6 +8,7 @@ use pgrx::{PgSqlErrorCode as Code, pg_extern, pg_sys, warning};
 
 use crate::arguments::given_label;
 use crate::error::{SqlResult, report};
+use crate::learning::compaction;
 use crate::pg::{self, Returned, Row, Trigger};
 use crate::predict::cache::{self, Active};
 use crate::review::decide::{self, Verdict, Wish};
@@ -468,7 +469,7 @@ fn begin_batch(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
 fn end_batch(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
     let trigger = Trigger::new(fcinfo)?;
     if !is_own_change(&trigger) && session::has_decided() {
-        store::as_owner(decide::compact_if_due)?;
+        store::as_owner(compaction::compact_if_due)?;
     }
     Ok(Returned::nothing())
 }

@@ -1,14 +1,13 @@
-//! From decisions to models: import of labelled history, folding, training, erasure.
+//! Import of labelled history into the ledger: what `sql/learn.sql` declares as learn_from().
 
 use std::collections::HashMap;
 
 use pg_triage_classifier::tokenizer::MAX_TEXT_BYTES;
-use pgrx::{PgSqlErrorCode as Code, Spi, notice, pg_extern, pg_sys};
+use pgrx::{Spi, notice, pg_extern, pg_sys};
 
 use crate::arguments::{given, given_classifier, given_label};
-use crate::error::{SqlResult, from_core, report, unknown};
+use crate::error::SqlResult;
 use crate::pg::{self, check_for_interrupts};
-use crate::review::decide;
 use crate::session::{self, Actor};
 use crate::store::base::Base;
 use crate::store::ledger::Decision;
@@ -242,120 +241,4 @@ impl Import<'_> {
         })?;
         Ok(learned)
     }
-}
-
-#[pg_extern(sql = false)]
-fn compact(classifier: Option<&str>) -> SqlResult<Option<i64>> {
-    let classifier = given_classifier(classifier)?;
-    store::write(c"triage.compact()", |w| {
-        w.check_classifier(classifier)?;
-        if !w.try_lock_base(classifier)? {
-            return Ok(None);
-        }
-        decide::compact(w, classifier).map(Some)
-    })
-}
-
-#[pg_extern(sql = false)]
-fn forget(source: Option<&str>, key: Option<&str>) -> SqlResult<i64> {
-    let (source, key) = (given(source, "source")?, given(key, "key")?);
-    store::write(c"triage.forget()", |w| {
-        let known = w.sources()?;
-        if !known.iter().any(|name| name == source) {
-            return Err(unknown("source", source, &known));
-        }
-        // First the bases, then the reviews: who has folded may go on to decide.
-        for classifier in w.classifiers_of(source, key)? {
-            w.lock_base(&classifier)?;
-        }
-        let reviews = w.lock_reviews(source, key)?;
-        if reviews.is_empty() {
-            return Err(report(
-                Code::ERRCODE_NO_DATA_FOUND,
-                format!(
-                    "no review of email \"{key}\" in {source} (triage.review has source and email_key)"
-                ),
-            ));
-        }
-        let mut erased = 0;
-        for (classifier, review) in reviews {
-            w.lock_base(&classifier)?;
-            let mut base = w.read_base(&classifier)?;
-            let folded = w.take_pending(&classifier, &mut base)?;
-            let taught = w.taught_by(review, base.steps_of())?;
-            for taught in &taught {
-                base.forget(taught)?;
-            }
-            // Before the sample is completed from what is left.
-            erased += w.erase(review)?;
-            if !taught.is_empty() {
-                let gone = taught
-                    .iter()
-                    .map(|t| base.learned().absent(&t.features, &check_for_interrupts))
-                    .collect::<Result<Vec<_>, _>>()
-                    .map_err(from_core)?;
-                w.purge_versions(&classifier, &gone)?;
-            }
-            if folded > 0 || !taught.is_empty() {
-                w.write_base(&classifier, base)?;
-            }
-        }
-        Ok(erased as i64)
-    })
-}
-
-#[pg_extern(sql = false)]
-fn forget_classifier(classifier: Option<&str>) -> SqlResult<i64> {
-    let classifier = given_classifier(classifier)?;
-    store::write(c"triage.forget_classifier()", |w| {
-        w.lock_classifier(classifier)?;
-        w.lock_base(classifier)?;
-        let erased = w.erase_all(classifier)?;
-        w.rebase(classifier)?;
-        Ok(erased)
-    })
-}
-
-#[pg_extern(sql = false)]
-fn learned_state(classifier: Option<&str>) -> SqlResult<Vec<u8>> {
-    let classifier = given_classifier(classifier)?;
-    store::under_snapshot(|w| {
-        w.check_classifier(classifier)?;
-        let mut base = w.read_base(classifier)?;
-        w.add_pending(classifier, &mut base)?;
-        w.complete_sample(classifier, base.learned(), true)?;
-        let learned = base.learned();
-        learned
-            .clear_steps(&check_for_interrupts)
-            .map_err(from_core)?;
-        types::state_bytes(learned)
-    })
-}
-
-#[pg_extern(sql = false)]
-fn replayed_state(classifier: Option<&str>) -> SqlResult<Vec<u8>> {
-    let classifier = given_classifier(classifier)?;
-    store::under_snapshot(|w| {
-        w.check_classifier(classifier)?;
-        let mut state = w.replay(classifier)?;
-        types::state_bytes(&mut state)
-    })
-}
-
-#[pg_extern(sql = false)]
-fn learned_model(classifier: Option<&str>) -> SqlResult<Vec<u8>> {
-    let classifier = given_classifier(classifier)?;
-    store::under_snapshot(|w| {
-        w.check_classifier(classifier)?;
-        w.learned_model(classifier)
-    })
-}
-
-#[pg_extern(sql = false)]
-fn replayed_model(classifier: Option<&str>) -> SqlResult<Vec<u8>> {
-    let classifier = given_classifier(classifier)?;
-    store::under_snapshot(|w| {
-        w.check_classifier(classifier)?;
-        w.replayed_model(classifier)
-    })
 }

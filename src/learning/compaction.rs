@@ -1,0 +1,56 @@
+//! Compaction: pending decisions move into the base. It changes no answer.
+
+use pgrx::{pg_extern, warning};
+
+use crate::arguments::given_classifier;
+use crate::error::SqlResult;
+use crate::store::{self, Writer};
+use crate::{pg, session, settings};
+
+#[pg_extern(sql = false)]
+fn compact(classifier: Option<&str>) -> SqlResult<Option<i64>> {
+    let classifier = given_classifier(classifier)?;
+    store::write(c"triage.compact()", |w| {
+        w.check_classifier(classifier)?;
+        if !w.try_lock_base(classifier)? {
+            return Ok(None);
+        }
+        compact_pending(w, classifier).map(Some)
+    })
+}
+
+/// Compacts, at the end of a statement, what has become many pending decisions.
+pub fn compact_if_due(w: &mut Writer) -> SqlResult<()> {
+    // A single decision looks only now and then: the answer changes slowly.
+    const LOOKS: u64 = 16;
+    let after = settings::compact_after();
+    for (classifier, decided) in session::take_decided() {
+        if after == 0 || pg::keeps_one_snapshot() || decided < LOOKS && !session::one_in(LOOKS) {
+            continue;
+        }
+        // Within a transaction block the lock would be held until its end.
+        let most = if pg::in_transaction_block() {
+            4 * after
+        } else {
+            after
+        };
+        if !w.pending_over(&classifier, most)? || !w.try_lock_base(&classifier)? {
+            continue;
+        }
+        // A decision must not fail because a model has become too large.
+        if let Err(message) = pg::catching(|| compact_pending(w, &classifier)) {
+            warning!("decisions about classifier \"{classifier}\" stay pending: {message}");
+        }
+    }
+    Ok(())
+}
+
+/// Moves pending decisions into the base; returns how many. The caller holds the lock.
+pub fn compact_pending(w: &mut Writer, classifier: &str) -> SqlResult<i64> {
+    let mut base = w.read_base(classifier)?;
+    let moved = w.take_pending(classifier, &mut base)?;
+    if moved > 0 {
+        w.write_base(classifier, base)?;
+    }
+    Ok(moved as i64)
+}

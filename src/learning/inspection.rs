@@ -1,0 +1,53 @@
+//! What decisions have taught, as sessions answer with it and as the ledger alone gives it:
+//! both must be the same.
+
+use pgrx::pg_extern;
+
+use crate::arguments::given_classifier;
+use crate::error::{SqlResult, from_core};
+use crate::pg::check_for_interrupts;
+use crate::{store, types};
+
+#[pg_extern(sql = false)]
+fn learned_state(classifier: Option<&str>) -> SqlResult<Vec<u8>> {
+    let classifier = given_classifier(classifier)?;
+    store::under_snapshot(|w| {
+        w.check_classifier(classifier)?;
+        let mut base = w.read_base(classifier)?;
+        w.add_pending(classifier, &mut base)?;
+        w.complete_sample(classifier, base.learned(), true)?;
+        let learned = base.learned();
+        learned
+            .clear_steps(&check_for_interrupts)
+            .map_err(from_core)?;
+        types::state_bytes(learned)
+    })
+}
+
+#[pg_extern(sql = false)]
+fn replayed_state(classifier: Option<&str>) -> SqlResult<Vec<u8>> {
+    let classifier = given_classifier(classifier)?;
+    store::under_snapshot(|w| {
+        w.check_classifier(classifier)?;
+        let mut state = w.replay(classifier)?;
+        types::state_bytes(&mut state)
+    })
+}
+
+#[pg_extern(sql = false)]
+fn learned_model(classifier: Option<&str>) -> SqlResult<Vec<u8>> {
+    let classifier = given_classifier(classifier)?;
+    store::under_snapshot(|w| {
+        w.check_classifier(classifier)?;
+        w.learned_model(classifier)
+    })
+}
+
+#[pg_extern(sql = false)]
+fn replayed_model(classifier: Option<&str>) -> SqlResult<Vec<u8>> {
+    let classifier = given_classifier(classifier)?;
+    store::under_snapshot(|w| {
+        w.check_classifier(classifier)?;
+        w.replayed_model(classifier)
+    })
+}

@@ -1,0 +1,5 @@
+//! What decisions have taught: the base that they are compacted into, and what the ledger
+//! alone says.
+
+pub mod compaction;
+mod inspection;
