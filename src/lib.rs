@@ -22,6 +22,7 @@ mod review;
 mod session;
 mod settings;
 mod store;
+mod suggestion;
 mod training;
 mod types;
 

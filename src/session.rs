@@ -202,7 +202,7 @@ pub fn count_changed_row() -> u64 {
 
 /// Notes a decision, for [`take_decided`].
 pub fn note_decided(classifier: &str) {
-    pg::board::wake_at_commit(pg::board::Wish::Now);
+    pg::shared_memory::wake_at_commit(pg::shared_memory::WakeRequest::Now);
     DECIDED.with_borrow_mut(|decided| match decided.get_mut(classifier) {
         Some(n) => *n += 1,
         None => {
@@ -213,7 +213,7 @@ pub fn note_decided(classifier: &str) {
 
 /// Notes that an email has got a review.
 pub fn note_received() {
-    pg::board::wake_at_commit(pg::board::Wish::Look);
+    pg::shared_memory::wake_at_commit(pg::shared_memory::WakeRequest::Look);
 }
 
 /// Classifiers decided about since the last call, with the number of decisions.

@@ -9,7 +9,8 @@ use pg_triage_classifier::{CellCounts, Model};
 use pgrx::datum::{DatumWithOid, Internal};
 use pgrx::{PgMemoryContexts, PgSqlErrorCode as Code, pg_sys, varlena};
 
-use super::{check_for_interrupts, column_type, extension_relation};
+use super::interrupt::check_for_interrupts;
+use super::relation::{column_type, extension_relation};
 use crate::error::{SqlResult, from_core, report};
 
 /// The rest of a message that a binary receive function was given.

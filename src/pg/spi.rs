@@ -9,7 +9,7 @@ use pgrx::datum::DatumWithOid;
 use pgrx::spi::SpiClient;
 use pgrx::{FromDatum, PgSqlErrorCode as Code, pg_sys, varlena};
 
-use super::RawValue;
+use super::artifact::{RawValue, copy};
 use crate::error::{SqlResult, report};
 
 /// Result of [`select`] and [`execute`].
@@ -83,7 +83,7 @@ impl Rows<'_> {
         // SAFETY: the query says bytea.
         unsafe {
             let detoasted = pg_sys::pg_detoast_datum_packed(datum.cast_mut_ptr());
-            super::copy(varlena::varlena_to_byte_slice(detoasted)).map(Some)
+            copy(varlena::varlena_to_byte_slice(detoasted)).map(Some)
         }
     }
 

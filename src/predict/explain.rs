@@ -6,8 +6,9 @@ use pgrx::iter::TableIterator;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::{PgSqlErrorCode as Code, name, pg_extern};
 
-use crate::error::{SqlResult, from_core, report, unknown_label};
+use crate::error::{SqlResult, from_core, report};
 use crate::predict::cache::Active;
+use crate::suggestion::unknown_label;
 use crate::{pg, predict::cache, store};
 
 const DEFAULT_TOP: i32 = 20;

@@ -77,7 +77,7 @@ pub fn classify_rows(w: &mut Writer, source: &Source, most: i64) -> SqlResult<i6
     let Some(active) = cache::active_model(&source.classifier)? else {
         return Ok(0);
     };
-    let Some(place) = pg::place_of(source.relation, source.id) else {
+    let Some(place) = pg::attached_table(source.relation, source.id) else {
         return Ok(0);
     };
     let (mut labelled, mut last) = (0, None);

@@ -8,9 +8,10 @@ use pgrx::PgSqlErrorCode as Code;
 use pgrx::spi::SpiClient;
 
 use super::{LESSONS_AT_ONCE, Writer};
-use crate::error::{SqlResult, from_core, report, unknown_label};
+use crate::error::{SqlResult, from_core, report};
 use crate::pg::{self, Rows};
 use crate::session::Actor;
+use crate::suggestion::unknown_label;
 
 /// What a decision says, and what is learned from it.
 pub struct Decision<'a> {

@@ -12,9 +12,10 @@ use pgrx::spi::{SpiClient, SpiTupleTable};
 use pgrx::{FromDatum, IntoDatum, PgSqlErrorCode as Code, Spi, pg_sys};
 
 use crate::arguments::comparable_name;
-use crate::error::{SqlResult, from_core, report, unknown};
+use crate::error::{SqlResult, from_core, report};
 use crate::pg::{self, Rows};
 use crate::predict::cache::Active;
+use crate::suggestion::unknown;
 
 pub mod base;
 pub mod inbox;

@@ -11,7 +11,7 @@ use pgrx::{PgSqlErrorCode as Code, pg_sys};
 use super::review::is_aside;
 use super::{DEFAULT_CLASSIFIER, Writer};
 use crate::error::{SqlResult, report};
-use crate::pg::{self, Attached};
+use crate::pg::{self, AttachedTable};
 use crate::session;
 
 /// The attachment of the built-in inbox, which exists without a row in `triage_internal.source`: a
@@ -37,7 +37,7 @@ pub struct Email {
     /// The label in its row.
     pub label: Option<String>,
     /// Where that is.
-    pub place: Attached,
+    pub place: AttachedTable,
 }
 
 /// What to do about a row that another transaction has locked.
@@ -190,7 +190,7 @@ impl Writer<'_, '_> {
         if !source.attached || is_aside(key) {
             return Ok(None);
         }
-        let Some(place) = pg::place_of(source.relation, source.id) else {
+        let Some(place) = pg::attached_table(source.relation, source.id) else {
             return Ok(None);
         };
         let from = format!(
@@ -231,7 +231,7 @@ impl Writer<'_, '_> {
 
     /// The key of the row that has this one, as it is spelled there.
     pub fn stored_key(&mut self, source: &Source, key: &str) -> SqlResult<Option<String>> {
-        let Some(place) = pg::place_of(source.relation, source.id) else {
+        let Some(place) = pg::attached_table(source.relation, source.id) else {
             return Ok(None);
         };
         let query = format!(
@@ -252,7 +252,7 @@ impl Writer<'_, '_> {
     pub fn write_label(
         &mut self,
         source: &Source,
-        place: &Attached,
+        place: &AttachedTable,
         key: &str,
         label: Option<&str>,
     ) -> SqlResult<bool> {
@@ -273,7 +273,7 @@ impl Writer<'_, '_> {
     pub fn unlabelled(
         &mut self,
         source: &Source,
-        place: &Attached,
+        place: &AttachedTable,
         after: Option<&str>,
         most: i64,
     ) -> SqlResult<Vec<(String, String)>> {

@@ -3,9 +3,10 @@
 use pgrx::{PgSqlErrorCode as Code, pg_extern};
 
 use crate::arguments::{given, given_classifier};
-use crate::error::{SqlResult, from_core, report, unknown};
+use crate::error::{SqlResult, from_core, report};
 use crate::pg::check_for_interrupts;
 use crate::store;
+use crate::suggestion::unknown;
 
 #[pg_extern(sql = false)]
 fn forget(source: Option<&str>, key: Option<&str>) -> SqlResult<i64> {

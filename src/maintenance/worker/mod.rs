@@ -13,10 +13,11 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::{PgSqlErrorCode as Code, name, notice, pg_extern, pg_sys};
 
 use crate::error::report;
-use crate::pg::board::{self, Board, Outcome, OwnLauncher, Wish};
+use crate::pg::shared_memory::{self, LauncherMemory, OwnLauncher, WakeRequest, WorkerOutcome};
 use crate::pg::worker::{self as process, Part, Started};
 use crate::{maintenance::tasks, pg, store};
 
+mod database;
 mod launcher;
 
 /// How long a worker stays, if there is always something to do: others wait for its place.
@@ -24,9 +25,10 @@ const LONGEST_STAY: Duration = Duration::from_secs(300);
 
 /// Called by `_PG_init`.
 pub fn register() {
-    board::watch_commits();
+    process::set_main_functions(launch, serve);
+    shared_memory::watch_commits();
     if process::is_preloading() {
-        board::request_board();
+        shared_memory::request();
         process::register_launcher();
     }
 }
@@ -51,48 +53,48 @@ pub fn serve(database: pg_sys::Oid) {
     let (Some(role), Some(handle)) = (numbers.next(), numbers.next()) else {
         return;
     };
-    if handle != 0 && !board::attach_board(handle) {
+    if handle != 0 && !shared_memory::attach(handle) {
         return;
     }
     process::connect(database, pg_sys::Oid::from(role));
-    let place = board::board().and_then(|board| board.place(database));
-    if let Some(place) = place {
-        place.set_worker(process::own_pid());
-        place.set_outcome(Outcome::Working);
+    let slot = shared_memory::memory().and_then(|memory| memory.slot(database));
+    if let Some(slot) = slot {
+        slot.set_worker(process::own_pid());
+        slot.set_outcome(WorkerOutcome::Working);
     }
     let result = match process::become_only(Part::Worker, database) {
         true => work(),
-        false => Ok(Outcome::Idle),
+        false => Ok(WorkerOutcome::Idle),
     };
-    if let Some(place) = place {
+    if let Some(slot) = slot {
         match result {
-            Ok(outcome) => place.set_outcome(outcome),
+            Ok(outcome) => slot.set_outcome(outcome),
             Err(message) => {
                 // The launcher logs it, and not every time.
-                place.error.set(&message);
-                place.set_outcome(Outcome::Failed);
+                slot.error.set(&message);
+                slot.set_outcome(WorkerOutcome::Failed);
             }
         }
     }
 }
 
 /// Does what is due, each task in a transaction of its own.
-fn work() -> Result<Outcome, String> {
+fn work() -> Result<WorkerOutcome, String> {
     let started = Instant::now();
     process::report_activity("looking for what is due");
     let Some(installed) = process::transaction(store::installed::installed)? else {
-        return Ok(Outcome::NotInstalled);
+        return Ok(WorkerOutcome::NotInstalled);
     };
     installed.check()?;
     if installed.replicated {
-        return Ok(Outcome::NotInstalled);
+        return Ok(WorkerOutcome::NotInstalled);
     }
-    let mut outcome = Outcome::Idle;
+    let mut outcome = WorkerOutcome::Idle;
     loop {
         process::reload_settings();
         if process::is_being_restored(process::own_database()) {
             // To be looked at again soon.
-            return Ok(Outcome::Worked);
+            return Ok(WorkerOutcome::Worked);
         }
         let Some(claim) = process::transaction(tasks::claim)? else {
             return Ok(outcome);
@@ -101,9 +103,9 @@ fn work() -> Result<Outcome, String> {
             let made = making.make();
             process::transaction(|| tasks::finish(&claim, making, made))?;
         }
-        outcome = Outcome::Worked;
+        outcome = WorkerOutcome::Worked;
         if started.elapsed() > LONGEST_STAY {
-            return Ok(Outcome::More);
+            return Ok(WorkerOutcome::More);
         }
     }
 }
@@ -112,12 +114,12 @@ fn work() -> Result<Outcome, String> {
 // SQL
 
 fn is_preloaded() -> bool {
-    board::board().is_some()
+    shared_memory::memory().is_some()
 }
 
 #[pg_extern(sql = false)]
 fn wake_worker() {
-    board::wake_at_commit(Wish::Now);
+    shared_memory::wake_at_commit(WakeRequest::Now);
 }
 
 #[pg_extern(sql = false)]
@@ -133,13 +135,13 @@ fn start_worker() -> Result<bool, ErrorReport> {
         notice!("a worker serves this database already");
         Ok(false)
     };
-    if board::own_launcher().is_some() {
+    if shared_memory::own_launcher().is_some() {
         return served();
     }
-    let launcher = Started::launcher().ok_or_else(process::no_place)?;
+    let launcher = Started::launcher().ok_or_else(process::no_free_worker)?;
     // It ends at once if another session was quicker.
     while !launcher.has_ended() {
-        if board::own_launcher().is_some() {
+        if shared_memory::own_launcher().is_some() {
             return Ok(true);
         }
         process::sleep(Duration::from_millis(20));
@@ -155,12 +157,12 @@ fn stop_worker() -> Result<bool, ErrorReport> {
             "the worker was started with the server: take pg_triage out of shared_preload_libraries and restart the server to stop it",
         ));
     }
-    let Some(launcher) = board::own_launcher() else {
+    let Some(launcher) = shared_memory::own_launcher() else {
         notice!("no worker serves this database");
         return Ok(false);
     };
-    launcher.with_board(Board::stop);
-    while board::own_launcher().is_some_and(|now| now.pid == launcher.pid) {
+    launcher.with_memory(LauncherMemory::stop);
+    while shared_memory::own_launcher().is_some_and(|now| now.pid == launcher.pid) {
         process::sleep(Duration::from_millis(20));
     }
     Ok(true)
@@ -178,16 +180,16 @@ struct Status {
 }
 
 impl Status {
-    fn on(board: &Board) -> Self {
-        let place = board.place_of(process::own_database());
-        let (started_at, ended_at) = place.map(|place| place.times()).unwrap_or_default();
+    fn on(memory: &LauncherMemory) -> Self {
+        let slot = memory.slot_of(process::own_database());
+        let (started_at, ended_at) = slot.map(|slot| slot.times()).unwrap_or_default();
         Self {
-            launcher_pid: board.launcher(),
-            worker_pid: place.and_then(|place| place.worker()),
+            launcher_pid: memory.launcher(),
+            worker_pid: slot.and_then(|slot| slot.worker()),
             started_at,
             ended_at,
-            last_error: place.and_then(|place| place.error.get()),
-            problem: board.problem.get(),
+            last_error: slot.and_then(|slot| slot.error.get()),
+            problem: memory.problem.get(),
         }
     }
 }
@@ -209,11 +211,11 @@ fn worker_status() -> TableIterator<
 > {
     let own: Option<OwnLauncher> = match is_preloaded() {
         true => None,
-        false => board::own_launcher(),
+        false => shared_memory::own_launcher(),
     };
-    let status = match board::board() {
-        Some(board) => Some(Status::on(board)),
-        None => own.and_then(|launcher| launcher.with_board(Status::on)),
+    let status = match shared_memory::memory() {
+        Some(memory) => Some(Status::on(memory)),
+        None => own.and_then(|launcher| launcher.with_memory(Status::on)),
     };
     let status = status.unwrap_or_default();
     let problem = match (status.launcher_pid, status.problem) {

@@ -1,0 +1,37 @@
+//! The extension's own relations in the server's catalogue.
+
+use std::ffi::CStr;
+
+use pgrx::pg_sys;
+
+/// OID of a relation of the extension in schema `triage` or `triage_internal`, if it exists.
+pub fn extension_relation(schema: &CStr, name: &CStr) -> Option<pg_sys::Oid> {
+    // SAFETY: syscache look-ups that return InvalidOid when nothing is found.
+    unsafe {
+        let schema = pg_sys::get_namespace_oid(schema.as_ptr(), true);
+        let relation = pg_sys::get_relname_relid(name.as_ptr(), schema);
+        (relation != pg_sys::InvalidOid).then_some(relation)
+    }
+}
+
+/// Type of a column.
+pub fn column_type(relation: pg_sys::Oid, column: &CStr) -> pg_sys::Oid {
+    // SAFETY: syscache look-ups; an unknown column gives InvalidOid.
+    unsafe { pg_sys::get_atttype(relation, pg_sys::get_attnum(relation, column.as_ptr())) }
+}
+
+/// Whether the current user has the rights of the owner of the extension's tables.
+pub fn is_owner() -> bool {
+    let signal =
+        extension_relation(c"triage_internal", c"model_signal").unwrap_or(pg_sys::InvalidOid);
+    // SAFETY: opens and closes a relation that exists.
+    unsafe {
+        let relation = pg_sys::try_relation_open(signal, pg_sys::AccessShareLock as i32);
+        if relation.is_null() {
+            return false;
+        }
+        let owner = (*(*relation).rd_rel).relowner;
+        pg_sys::relation_close(relation, pg_sys::AccessShareLock as i32);
+        pg_sys::has_privs_of_role(pg_sys::GetUserId(), owner)
+    }
+}
