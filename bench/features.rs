@@ -18,7 +18,8 @@ use std::time::Instant;
 
 use pg_triage_classifier::tokenizer::Kinds;
 use pg_triage_classifier::{
-    Features, Model, ParamGuard, ScoreForm, State, Tokenizer, Trainer, fold_label, never_cancelled,
+    Features, Learner, Model, ParamGuard, ScoreForm, State, Tokenizer, Trainer, fold_label,
+    never_cancelled,
 };
 use serde_json::Value;
 use sha2::{Digest, Sha256};

@@ -15,7 +15,8 @@ use std::time::Instant;
 
 use pg_triage_classifier::artifact::{Header, Kind};
 use pg_triage_classifier::{
-    CellCounts, Features, Live, Model, ParamGuard, State, Tokenizer, Trainer, never_cancelled,
+    CellCounts, Features, Learner, Live, Model, ParamGuard, State, Tokenizer, Trainer,
+    never_cancelled,
 };
 use serde_json::Value;
 

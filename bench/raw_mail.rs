@@ -25,7 +25,8 @@ use std::rc::Rc;
 
 use pg_triage_classifier::artifact::{Header, Kind};
 use pg_triage_classifier::{
-    CellCounts, Features, Live, Model, ParamGuard, State, Tokenizer, Trainer, never_cancelled,
+    CellCounts, Features, Learner, Live, Model, ParamGuard, State, Tokenizer, Trainer,
+    never_cancelled,
 };
 use pg_triage_mail::{Limits, Message};
 use sha2::{Digest, Sha256};

@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 
 use pg_triage_classifier::artifact::FORMAT_VERSION;
 use pg_triage_classifier::tokenizer::TOKENIZER_VERSION;
-use pg_triage_classifier::{Model, ParamGuard, State, Tokenizer, Trainer, never_cancelled};
+use pg_triage_classifier::{
+    Learner, Model, ParamGuard, State, Tokenizer, Trainer, never_cancelled,
+};
 use pg_triage_mail::Limits;
 use sha2::{Digest, Sha256};
 

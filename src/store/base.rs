@@ -2,10 +2,12 @@
 
 use pg_triage_classifier::artifact::{Header, Kind};
 use pg_triage_classifier::gate::Paired;
-use pg_triage_classifier::{Error, Features, Fit, Metrics, Model, State, probe};
+use pg_triage_classifier::{
+    Error, Example, Features, Fit, Learner, Metrics, Model, Poll, State, Step, apply, probe,
+};
 use pgrx::PgSqlErrorCode as Code;
 
-use super::ledger::{Lesson, Taught, decoded};
+use super::ledger::decoded;
 use super::{LESSONS_AT_ONCE, NewModel, Verdict, Writer, checksum, ledger};
 use crate::error::{SqlResult, from_core, report};
 use crate::pg::{RawValue, check_for_interrupts};
@@ -60,17 +62,14 @@ impl Base {
 
     /// Refuses to learn where there is not enough memory: what is copied of an email, and
     /// the table that grows with it, cannot fail softly.
-    fn probe_for(features: &Features) -> SqlResult<()> {
+    fn probe_for(features: &Features) -> Result<(), Error> {
         const GROWTH: usize = 1 << 20;
-        probe(GROWTH + 64 * features.keys().len()).map_err(from_core)
+        probe(GROWTH + 64 * features.keys().len())
     }
 
-    /// Learns another email.
-    pub fn learn(&mut self, features: &Features, label: &str) -> SqlResult<()> {
-        Self::probe_for(features)?;
-        for state in self.states() {
-            state.learn(features, label).map_err(from_core)?;
-        }
+    /// Learns one more decision.
+    pub fn add(&mut self, features: &Features, label: &str) -> SqlResult<()> {
+        self.learn(features, label).map_err(from_core)?;
         self.decisions += 1;
         Ok(())
     }
@@ -81,7 +80,7 @@ impl Base {
     }
 
     /// Takes back what a decision taught, and leaves nothing of it.
-    pub fn forget(&mut self, taught: &Taught) -> SqlResult<()> {
+    pub fn forget(&mut self, taught: &Example) -> SqlResult<()> {
         self.leave_out(taught)?;
         self.serving
             .purge(&taught.features, &check_for_interrupts)
@@ -89,23 +88,10 @@ impl Base {
     }
 
     /// The same, for a while: what is left of its features stays.
-    pub fn leave_out(&mut self, taught: &Taught) -> SqlResult<()> {
-        self.serving
-            .step(&taught.features, &taught.step, true)
-            .map_err(from_core)?;
-        self.unlearn(&taught.features, &taught.label)
-    }
-
-    /// Takes an email back.
-    fn unlearn(&mut self, features: &Features, label: &str) -> SqlResult<()> {
-        for state in self.states() {
-            match state.unlearn(features, label, &check_for_interrupts) {
-                // As sessions do: a ledger that its owner wrote to must not stop folding.
-                Ok(()) | Err(Error::NotLearned { .. }) => {}
-                Err(error) => return Err(from_core(error)),
-            }
-        }
-        Ok(())
+    pub fn leave_out(&mut self, taught: &Example) -> SqlResult<()> {
+        self.step(&taught.features, &taught.step, true)
+            .and_then(|()| self.unlearn(&taught.features, &taught.label, &check_for_interrupts))
+            .map_err(from_core)
     }
 
     /// The model of a version's own counts and the decisions' together.
@@ -131,34 +117,29 @@ impl Base {
             .map_err(from_core)?;
         types::storable(packed, "email_model")
     }
+}
 
-    /// As [`teach`](super::ledger::teach) does it.
-    fn apply(&mut self, lessons: &[Lesson]) -> SqlResult<()> {
-        let learned = || lessons.iter().filter_map(|l| l.learned.as_ref());
-        let unlearned = || lessons.iter().filter_map(|l| l.unlearned.as_ref());
-        for taught in learned() {
-            check_for_interrupts();
-            Self::probe_for(&taught.features)?;
-            for state in self.states() {
-                state
-                    .learn(&taught.features, &taught.label)
-                    .map_err(from_core)?;
+/// A base learns what people decide in both of its counts, where it has two.
+impl Learner for Base {
+    fn learn(&mut self, features: &Features, label: &str) -> Result<(), Error> {
+        Self::probe_for(features)?;
+        let mut states = self.states();
+        states.try_for_each(|state| state.learn(features, label))
+    }
+
+    fn unlearn(&mut self, features: &Features, label: &str, poll: Poll) -> Result<(), Error> {
+        for state in self.states() {
+            match state.unlearn(features, label, poll) {
+                // As sessions do: a ledger that its owner wrote to must not stop compaction.
+                Ok(()) | Err(Error::NotLearned { .. }) => {}
+                Err(error) => return Err(error),
             }
         }
-        let steps = learned().map(|t| (t, false));
-        for (taught, take_back) in steps.chain(unlearned().map(|t| (t, true))) {
-            check_for_interrupts();
-            self.serving
-                .step(&taught.features, &taught.step, take_back)
-                .map_err(from_core)?;
-        }
-        // Last: un-learning one has to sort in what was learned.
-        for taught in unlearned() {
-            check_for_interrupts();
-            self.unlearn(&taught.features, &taught.label)?;
-        }
-        self.decisions += lessons.len() as i64;
         Ok(())
+    }
+
+    fn step(&mut self, features: &Features, step: &Step, take_back: bool) -> Result<(), Error> {
+        self.serving.step(features, step, take_back)
     }
 }
 
@@ -314,7 +295,7 @@ impl Writer<'_, '_> {
             for taught in self
                 .lessons(some, steps_of)?
                 .into_iter()
-                .filter_map(|l| l.learned)
+                .filter_map(|effect| effect.adds)
             {
                 state
                     .step(&taught.features, &taught.step, false)
@@ -344,7 +325,8 @@ impl Writer<'_, '_> {
         for some in ids.chunks(LESSONS_AT_ONCE) {
             lessons.extend(self.lessons(some, base.steps_of)?);
         }
-        base.apply(&lessons)?;
+        apply(base, &lessons, &check_for_interrupts).map_err(from_core)?;
+        base.decisions += lessons.len() as i64;
         Ok(ids.len())
     }
 
@@ -605,8 +587,8 @@ impl Writer<'_, '_> {
         for some in ids.chunks(LESSONS_AT_ONCE) {
             check_for_interrupts();
             let lessons = self.lessons(some, steps_of)?;
-            for taught in lessons.into_iter().filter_map(|l| l.learned) {
-                Base::probe_for(&taught.features)?;
+            for taught in lessons.into_iter().filter_map(|effect| effect.adds) {
+                Base::probe_for(&taught.features).map_err(from_core)?;
                 learned
                     .learn(&taught.features, &taught.label)
                     .map_err(from_core)?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use pg_triage_classifier::tokenizer::TOKENIZER_VERSION;
-use pg_triage_classifier::{Error, Features, Live, Step, sample_priority};
+use pg_triage_classifier::{DecisionEffect, Example, Features, Step, sample_priority};
 use pgrx::PgSqlErrorCode as Code;
 use pgrx::spi::SpiClient;
 
@@ -46,25 +46,12 @@ pub struct Past {
     pub step: Option<(Step, i64)>,
 }
 
-/// What one pending decision changes.
-#[derive(Default)]
-pub struct Lesson {
-    /// Learned.
-    pub learned: Option<Taught>,
-    /// No longer so.
-    pub unlearned: Option<Taught>,
-}
-
-/// What a decision teaches.
-pub struct Taught {
-    pub features: Features,
-    pub label: String,
-    /// Empty if it was computed against another version than the active one.
-    pub step: Step,
-}
-
 /// Lessons of these decisions, under the caller's snapshot, with steps against this version.
-pub fn lessons(client: &SpiClient, decisions: &[i64], steps_of: i64) -> SqlResult<Vec<Lesson>> {
+pub fn lessons(
+    client: &SpiClient,
+    decisions: &[i64],
+    steps_of: i64,
+) -> SqlResult<Vec<DecisionEffect>> {
     let rows = pg::select(
         client,
         LESSONS,
@@ -86,14 +73,14 @@ const LESSONS: &str =
    FROM triage.decision d LEFT JOIN triage.decision p ON p.decision_id = d.replaces
   WHERE d.decision_id = ANY ($1::bigint[]) ORDER BY d.decision_id";
 
-fn lessons_in(rows: &Rows) -> SqlResult<Vec<Lesson>> {
-    let taught = |row, from: i32| -> SqlResult<Option<Taught>> {
+fn lessons_in(rows: &Rows) -> SqlResult<Vec<DecisionEffect>> {
+    let taught = |row, from: i32| -> SqlResult<Option<Example>> {
         let features = rows.bytes(row, from + 1)?.map(decoded).transpose()?;
         let step = rows
             .text(row, from + 2)
             .and_then(|step| decoded_step(&step));
         let learned = features.zip(rows.text(row, from));
-        Ok(learned.map(|(features, label)| Taught {
+        Ok(learned.map(|(features, label)| Example {
             features,
             label,
             step: step.unwrap_or_default(),
@@ -103,9 +90,9 @@ fn lessons_in(rows: &Rows) -> SqlResult<Vec<Lesson>> {
     pg_triage_classifier::probe(3 * bytes.sum::<usize>()).map_err(from_core)?;
     (0..rows.len())
         .map(|row| {
-            Ok(Lesson {
-                learned: taught(row, 1)?,
-                unlearned: taught(row, 4)?,
+            Ok(DecisionEffect {
+                adds: taught(row, 1)?,
+                removes: taught(row, 4)?,
             })
         })
         .collect()
@@ -123,32 +110,6 @@ pub type Place = (i64, i64);
 
 /// Before all decisions.
 pub const START: Place = (i64::MIN, 0);
-
-/// Adds lessons to a session's model. All that is learned comes first: what is un-learned
-/// may have been learned by another of them, and steps are about labels that have emails.
-pub fn teach(live: &mut Live, lessons: &[Lesson]) -> SqlResult<()> {
-    let learned = || lessons.iter().filter_map(|l| l.learned.as_ref());
-    let unlearned = || lessons.iter().filter_map(|l| l.unlearned.as_ref());
-    for taught in learned() {
-        live.learn(&taught.features, &taught.label)
-            .map_err(from_core)?;
-    }
-    for (taught, take_back) in learned()
-        .map(|t| (t, false))
-        .chain(unlearned().map(|t| (t, true)))
-    {
-        live.step(&taught.features, &taught.step, take_back)
-            .map_err(from_core)?;
-    }
-    for taught in unlearned() {
-        match live.unlearn(&taught.features, &taught.label) {
-            // A ledger that somebody wrote to directly must not stop classification.
-            Ok(()) | Err(Error::NotLearned { .. }) => {}
-            Err(error) => return Err(from_core(error)),
-        }
-    }
-    Ok(())
-}
 
 /// A step as it is stored; `None` if it is empty.
 fn encoded_step(step: &Step) -> Option<String> {
@@ -206,7 +167,7 @@ fn stored_priority(features: &Features, label: &str) -> SqlResult<i64> {
 
 impl Writer<'_, '_> {
     /// Lessons of these decisions, those of the own statement among them.
-    pub fn lessons(&mut self, decisions: &[i64], steps_of: i64) -> SqlResult<Vec<Lesson>> {
+    pub fn lessons(&mut self, decisions: &[i64], steps_of: i64) -> SqlResult<Vec<DecisionEffect>> {
         let version = TOKENIZER_VERSION.to_string();
         let arguments = [array(decisions), version, steps_of.to_string()];
         let rows = self.run(LESSONS, &arguments.map(Into::into))?;
@@ -429,7 +390,7 @@ impl Writer<'_, '_> {
 
     /// What decisions about a review have taught and none has taken back, with steps against
     /// this version.
-    pub fn taught_by(&mut self, review_id: i64, steps_of: i64) -> SqlResult<Vec<Taught>> {
+    pub fn taught_by(&mut self, review_id: i64, steps_of: i64) -> SqlResult<Vec<Example>> {
         let rows = self.run(
             "SELECT d.decision_id FROM triage.decision d
               WHERE d.review_id = $1 AND d.features IS NOT NULL
@@ -438,6 +399,9 @@ impl Writer<'_, '_> {
         )?;
         let ids: Vec<i64> = (0..rows.len()).filter_map(|r| rows.parsed(r, 1)).collect();
         let lessons = self.lessons(&ids, steps_of)?;
-        Ok(lessons.into_iter().filter_map(|l| l.learned).collect())
+        Ok(lessons
+            .into_iter()
+            .filter_map(|effect| effect.adds)
+            .collect())
     }
 }

@@ -1,9 +1,10 @@
 //! What maintenance reads and writes: due tasks, jobs, the decisions that judge a version.
 
+use pg_triage_classifier::Example;
 use pg_triage_classifier::tokenizer::TOKENIZER_VERSION;
 use pgrx::PgSqlErrorCode as Code;
 
-use super::ledger::{InForce, Taught, decoded};
+use super::ledger::{InForce, decoded};
 use super::{LESSONS_AT_ONCE, Writer};
 use crate::error::{SqlResult, from_core, report};
 use crate::pg::Rows;
@@ -224,12 +225,12 @@ impl Writer<'_, '_> {
     }
 
     /// What decisions taught, with their tasks against this version.
-    pub fn taught(&mut self, decisions: &[i64], steps_of: i64) -> SqlResult<Vec<Taught>> {
+    pub fn taught(&mut self, decisions: &[i64], steps_of: i64) -> SqlResult<Vec<Example>> {
         let mut taught = Vec::new();
         for some in decisions.chunks(LESSONS_AT_ONCE) {
             crate::pg::check_for_interrupts();
             let lessons = self.lessons(some, steps_of)?;
-            taught.extend(lessons.into_iter().filter_map(|l| l.learned));
+            taught.extend(lessons.into_iter().filter_map(|effect| effect.adds));
         }
         Ok(taught)
     }

@@ -6,7 +6,7 @@ use std::ffi::CStr;
 use std::rc::Rc;
 
 use pg_triage_classifier::gate::Paired;
-use pg_triage_classifier::{Fit, LabelCounts, Live, Model, fold_label};
+use pg_triage_classifier::{Fit, LabelCounts, Live, Model, apply, fold_label};
 use pgrx::datum::DatumWithOid;
 use pgrx::spi::{SpiClient, SpiTupleTable};
 use pgrx::{FromDatum, IntoDatum, PgSqlErrorCode as Code, Spi, pg_sys};
@@ -180,7 +180,8 @@ pub fn read_active(
                 new.sort_unstable();
                 for some in new.chunks(LESSONS_AT_ONCE) {
                     pg::check_for_interrupts();
-                    ledger::teach(&mut live, &ledger::lessons(client, some, steps_of)?)?;
+                    let effects = ledger::lessons(client, some, steps_of)?;
+                    apply(&mut live, &effects, &pg::check_for_interrupts).map_err(from_core)?;
                 }
                 live.settle(&pg::check_for_interrupts).map_err(from_core)?;
                 applied = pending;

@@ -1,7 +1,7 @@
 //! Training aggregates: `train_classifier`, `collect_emails`, `merge_states`, and
 //! `fit_email_model`.
 
-use pg_triage_classifier::{ParamGuard, State, Tokenizer, Trainer};
+use pg_triage_classifier::{Learner, ParamGuard, State, Tokenizer, Trainer};
 use pgrx::datum::Internal;
 use pgrx::{notice, pg_extern, pg_sys};
 

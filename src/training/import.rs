@@ -207,7 +207,7 @@ impl Import<'_> {
         if let Some(review_id) = review_id {
             w.set_decision(review_id, id)?;
         }
-        self.base.learn(&features, &label)?;
+        self.base.add(&features, &label)?;
         self.learned += 1;
         Ok(())
     }

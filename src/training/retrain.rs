@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use pg_triage_classifier::{CellCounts, Error, Features, Live, Model, State};
+use pg_triage_classifier::{CellCounts, Error, Features, Learner, Live, Model, State};
 use pgrx::{PgSqlErrorCode as Code, pg_extern};
 
 use crate::arguments::given_classifier;

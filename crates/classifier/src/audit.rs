@@ -110,6 +110,7 @@ impl<'a> Auditor<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Learner;
     use crate::{Trainer, never_cancelled};
 
     fn features(keys: impl IntoIterator<Item = u64>) -> Features {

@@ -214,6 +214,7 @@ pub fn recalibrated(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Learner;
     use crate::{State, never_cancelled};
 
     fn comparison(of: &[(&str, u64, u64, u64, u64)]) -> Comparison {

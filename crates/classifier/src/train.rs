@@ -10,8 +10,8 @@ use crate::evaluation::{self, Outcome};
 use crate::model::touch;
 use crate::naive_bayes::{LeftOut, ScoreForm};
 use crate::{
-    Auditor, Calibration, Error, Fit, Model, NaiveBayes, Poll, Result, State, Tokenizer, baseline,
-    never_cancelled, probe, residual,
+    Auditor, Calibration, Error, Fit, Learner, Model, NaiveBayes, Poll, Result, State, Tokenizer,
+    baseline, never_cancelled, probe, residual,
 };
 
 /// Documents that are judged at most.

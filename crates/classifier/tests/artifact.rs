@@ -7,8 +7,8 @@ use std::rc::Rc;
 
 use pg_triage_classifier::artifact::{Header, Kind};
 use pg_triage_classifier::{
-    CellCounts, Error, Features, Live, MAX_LABELS, Model, ParamGuard, State, Step, Tokenizer,
-    Trainer, never_cancelled,
+    CellCounts, Error, Features, Learner, Live, MAX_LABELS, Model, ParamGuard, State, Step,
+    Tokenizer, Trainer, never_cancelled,
 };
 
 fn artifacts() -> (Vec<u8>, Vec<u8>) {
@@ -496,8 +496,8 @@ fn learning_on_forged_tables_does_not_panic() {
                 for other in [label, "another", "billing", "support"] {
                     // Either is fine.
                     let _ = live.learn(&features, other);
-                    let _ = live.unlearn(&features, other);
-                    let _ = live.unlearn(&features, other);
+                    let _ = live.unlearn(&features, other, &never_cancelled);
+                    let _ = live.unlearn(&features, other, &never_cancelled);
                     let _ = live.learn(&features, other);
                     if !at_once {
                         answers(&mut live, &features);

@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use pg_triage_classifier::artifact::{Header, Kind};
 use pg_triage_classifier::{
-    Calibration, CellCounts, Error, Explanation, Features, Fit, Live, Metrics, Model, ScoreForm,
-    State, Step, fold_label, never_cancelled,
+    Calibration, CellCounts, Error, Explanation, Features, Fit, Learner, Live, Metrics, Model,
+    ScoreForm, State, Step, fold_label, never_cancelled,
 };
 use proptest::prelude::*;
 
@@ -132,7 +132,7 @@ proptest! {
         for sent in &base[kept..] {
             let features = features(&sent.keys);
             on_top.step(&features, &sent.step(), true).unwrap();
-            on_top.unlearn(&features, sent.label).unwrap();
+            on_top.unlearn(&features, sent.label, &never_cancelled).unwrap();
         }
         for sent in &learned {
             let features = features(&sent.keys);

@@ -5,8 +5,8 @@
 use linfa::traits::{Fit, Predict};
 use ndarray::Array1;
 use pg_triage_classifier::{
-    Error, Features, JUDGED_DOCUMENTS, Messages, Model, ParamGuard, ScoreForm, State, Step,
-    Tokenizer, Trainer, never_cancelled,
+    Error, Features, JUDGED_DOCUMENTS, Learner, Messages, Model, ParamGuard, ScoreForm, State,
+    Step, Tokenizer, Trainer, never_cancelled,
 };
 use proptest::prelude::*;
 

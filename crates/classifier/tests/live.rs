@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use pg_triage_classifier::artifact::{Header, Kind};
 use pg_triage_classifier::{
-    Calibration, CellCounts, Error, Features, Fit, Live, Metrics, Model, ParamGuard, ScoreForm,
-    State, Step, Trainer, fold_label, never_cancelled, sample_priority,
+    Calibration, CellCounts, Error, Features, Fit, Learner, Live, Metrics, Model, ParamGuard,
+    ScoreForm, State, Step, Trainer, fold_label, never_cancelled, sample_priority,
 };
 use proptest::prelude::*;
 
@@ -138,7 +138,8 @@ fn add(live: &mut Live, Sent { mail, step }: &Sent) {
 
 fn take_back(live: &mut Live, Sent { mail, step }: &Sent) {
     live.step(&features(&mail.0), step, true).unwrap();
-    live.unlearn(&features(&mail.0), mail.1).unwrap();
+    live.unlearn(&features(&mail.0), mail.1, &never_cancelled)
+        .unwrap();
 }
 
 fn counts(bytes: &[u8]) -> Result<CellCounts, Error> {
@@ -249,7 +250,7 @@ proptest! {
                 }
             }
             // Whether it is refused or taken and given back, it leaves nothing behind.
-            if live.unlearn(&features(&wrong.0), wrong.1).is_ok() {
+            if live.unlearn(&features(&wrong.0), wrong.1, &never_cancelled).is_ok() {
                 live.learn(&features(&wrong.0), wrong.1).unwrap();
             }
             live.settle(&never_cancelled).unwrap();
@@ -276,13 +277,13 @@ proptest! {
                 Act::Relabel(at, label, _) if !mails.is_empty() => {
                     let at = at.index(mails.len());
                     let (keys, old) = &mut mails[at];
-                    live.unlearn(&features(keys), old).unwrap();
+                    live.unlearn(&features(keys), old, &never_cancelled).unwrap();
                     live.learn(&features(keys), label).unwrap();
                     *old = label;
                 }
                 Act::Undo(at) if !mails.is_empty() => {
                     let (keys, label) = mails.swap_remove(at.index(mails.len()));
-                    live.unlearn(&features(&keys), label).unwrap();
+                    live.unlearn(&features(&keys), label, &never_cancelled).unwrap();
                 }
                 Act::Fold => live = self::live(pack(&mails, &fit)),
                 _ => {}
@@ -353,7 +354,7 @@ proptest! {
         }
         live.settle(&never_cancelled).unwrap();
         let (before, labels, memory) = (answers(&live), live.labels().to_vec(), live.memory());
-        if let Err(e) = live.unlearn(&features(&wrong.0), wrong.1) {
+        if let Err(e) = live.unlearn(&features(&wrong.0), wrong.1, &never_cancelled) {
             prop_assert!(matches!(e, Error::NotLearned { .. }), "{}", e);
             live.settle(&never_cancelled).unwrap();
             prop_assert_eq!(answers(&live), before);
@@ -395,7 +396,7 @@ fn a_cold_start_learns_from_the_first_email() {
     );
     assert!(live.memory() > 0);
     // A label that the base does not have goes by its spellings.
-    let result = live.unlearn(&features(&set(&[4, 5])), "SUPPORT");
+    let result = live.unlearn(&features(&set(&[4, 5])), "SUPPORT", &never_cancelled);
     assert!(matches!(result, Err(Error::NotLearned { .. })));
 }
 
@@ -419,7 +420,7 @@ fn features_that_no_email_has_are_unknown() {
     live.learn(&email, "spam").unwrap();
     live.settle(&never_cancelled).unwrap();
     assert_eq!(shares(&live), [0.0, 0.25, 0.5, 0.0]);
-    live.unlearn(&email, "spam").unwrap();
+    live.unlearn(&email, "spam", &never_cancelled).unwrap();
     live.settle(&never_cancelled).unwrap();
     assert_eq!(shares(&live), [0.0, 0.5, 1.0, 0.0]);
 }
@@ -611,7 +612,7 @@ fn steps_of_a_label_that_is_gone_are_taken_back_too() {
     let mut live = live(pack_sent(&[billed(), billed()], &fit));
     live.learn(&spam, "spam").unwrap();
     live.step(&billing, &step(-1 << 20), false).unwrap();
-    live.unlearn(&spam, "spam").unwrap();
+    live.unlearn(&spam, "spam", &never_cancelled).unwrap();
     live.settle(&never_cancelled).unwrap();
     live.step(&billing, &step(-1 << 20), true).unwrap();
     live.settle(&never_cancelled).unwrap();

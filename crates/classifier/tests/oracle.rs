@@ -5,7 +5,8 @@ use linfa::prelude::*;
 use linfa_bayes::{MultinomialNb, NaiveBayes as _};
 use ndarray::{Array1, Array2};
 use pg_triage_classifier::{
-    Features, Model, NaiveBayes, ParamGuard, ScoreForm, Scores, State, Trainer, never_cancelled,
+    Features, Learner, Model, NaiveBayes, ParamGuard, ScoreForm, Scores, State, Trainer,
+    never_cancelled,
 };
 
 /// All of them occur, so that both sides see the same number of features.

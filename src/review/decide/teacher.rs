@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::HashSet;
 
-use pg_triage_classifier::{Features, Live, Step};
+use pg_triage_classifier::{Features, Learner, Live, Step};
 
 use crate::error::{SqlResult, from_core};
 use crate::pg;

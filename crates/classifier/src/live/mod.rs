@@ -13,7 +13,7 @@ use std::rc::Rc;
 use crate::artifact::{Kind, corrupt};
 use crate::labels::trimmed;
 use crate::model::{best, ranked};
-use crate::{CellCounts, Features, Model, Poll, Result, Scored, Scores, Step, fold_label};
+use crate::{CellCounts, Features, Learner, Model, Poll, Result, Scored, Scores, Step, fold_label};
 
 mod explain;
 mod overlay;
@@ -53,6 +53,43 @@ pub struct Live {
     overlay: Option<Box<Overlay>>,
 }
 
+/// Every method changes nothing if it fails, and fails with [`crate::Error::Corrupt`] if the
+/// base's counts are needed and not set.
+impl Learner for Live {
+    /// Learns one email. A label of white space only counts as missing.
+    fn learn(&mut self, features: &Features, label: &str) -> Result<()> {
+        if trimmed(label)?.is_empty() {
+            return Ok(());
+        }
+        self.decide(features, label, Decision::Learn)
+    }
+
+    /// Takes back one email, learned here or by the base. A label that the base does not
+    /// have must be spelled as it was when learned.
+    fn unlearn(&mut self, features: &Features, label: &str, _poll: Poll) -> Result<()> {
+        self.decide(features, label, Decision::Unlearn)
+    }
+
+    /// Adds a step, or takes it back. Labels that neither the base nor the overlay knows are
+    /// passed over.
+    fn step(&mut self, features: &Features, step: &Step, take_back: bool) -> Result<()> {
+        if self.needs_counts() {
+            return Err(corrupt(Kind::Model, "its counts were not read"));
+        }
+        let (base, counts) = (&*self.base, self.counts.as_deref());
+        let mut new = None;
+        let overlay = match &mut self.overlay {
+            Some(overlay) => overlay,
+            None => new.insert(Box::new(Overlay::new(base))),
+        };
+        overlay.step(base, counts, features, step, take_back)?;
+        if new.is_some() {
+            self.overlay = new;
+        }
+        Ok(())
+    }
+}
+
 impl Live {
     /// The base as it is.
     pub fn new(base: Rc<Model>) -> Self {
@@ -83,52 +120,6 @@ impl Live {
         if counts.belong_to(&self.base) {
             self.counts = Some(counts);
         }
-    }
-
-    /// Learns one email. A label of white space only counts as missing.
-    ///
-    /// # Errors
-    /// With nothing changed: [`crate::Error::LabelTooLong`], [`crate::Error::TooManyLabels`],
-    /// [`crate::Error::TooManyDocuments`], [`crate::Error::OutOfMemory`]; [`crate::Error::Corrupt`] if the base's
-    /// counts are needed and not set.
-    pub fn learn(&mut self, features: &Features, label: &str) -> Result<()> {
-        if trimmed(label)?.is_empty() {
-            return Ok(());
-        }
-        self.decide(features, label, Decision::Learn)
-    }
-
-    /// Takes back one email, learned here or by the base. A label that the base does not
-    /// have must be spelled as it was when learned.
-    ///
-    /// # Errors
-    /// As [`Live::learn`]; [`crate::Error::NotLearned`] if the counts of the email's label or of
-    /// its features rule it out.
-    pub fn unlearn(&mut self, features: &Features, label: &str) -> Result<()> {
-        self.decide(features, label, Decision::Unlearn)
-    }
-
-    /// Adds a step of the residual layer to the features of an email, or takes it back.
-    /// Labels that neither the base nor the overlay knows are passed over: learn first.
-    ///
-    /// # Errors
-    /// With nothing changed: [`crate::Error::OutOfMemory`]; [`crate::Error::Corrupt`] if the
-    /// base's counts are needed and not set.
-    pub fn step(&mut self, features: &Features, step: &Step, take_back: bool) -> Result<()> {
-        if self.needs_counts() {
-            return Err(corrupt(Kind::Model, "its counts were not read"));
-        }
-        let (base, counts) = (&*self.base, self.counts.as_deref());
-        let mut new = None;
-        let overlay = match &mut self.overlay {
-            Some(overlay) => overlay,
-            None => new.insert(Box::new(Overlay::new(base))),
-        };
-        overlay.step(base, counts, features, step, take_back)?;
-        if new.is_some() {
-            self.overlay = new;
-        }
-        Ok(())
     }
 
     /// The step with which the residual layer learns that an email has this label.

@@ -394,6 +394,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::Learner;
     use crate::never_cancelled;
 
     fn learn(documents: &[(Vec<u64>, usize)]) -> State {

@@ -10,7 +10,7 @@ use crate::error::{probe, reserve};
 use crate::labels::{is_label, trimmed};
 use crate::residual::Step;
 use crate::sample::{Document, Sample, priority};
-use crate::{Error, Features, Fit, MAX_LABELS, Metrics, Model, Poll, Result, fold_label};
+use crate::{Error, Features, Fit, Learner, MAX_LABELS, Metrics, Model, Poll, Result, fold_label};
 
 mod stored;
 
@@ -60,7 +60,7 @@ impl LabelCounts {
         self.documents <= u32::MAX.into() && self.tokens < MAX_SUM && self.weight < MAX_SUM
     }
 
-    /// Whether the texts are what [`State::learn`] would have stored.
+    /// Whether the texts are what [`State`] would have stored.
     fn texts_are_canonical(&self, poll: Poll) -> bool {
         self.spellings.keys().enumerate().all(|(i, spelling)| {
             if i % SPELLINGS_PER_POLL == 0 {
@@ -79,7 +79,7 @@ pub(crate) const MAX_SUM: u64 = 1 << 60;
 
 /// Counts learned from labelled emails. Learning and merging are exact and order does not
 /// matter: equal sets of emails give equal [`State::to_bytes`]. Un-learning is exact in the
-/// counts; see [`State::unlearn`] for the sample.
+/// counts; the sample may be short then: see [`State::sample_is_short_from`].
 #[derive(Debug, Clone, Default)]
 pub struct State {
     labels: Vec<LabelCounts>,
@@ -122,13 +122,10 @@ impl LabelTexts {
     }
 }
 
-impl State {
+impl Learner for State {
     /// Learns one email. A label of white space only counts as missing: the email is
     /// skipped and counted as such.
-    ///
-    /// # Errors
-    /// [`Error::LabelTooLong`], [`Error::TooManyLabels`], [`Error::OutOfMemory`].
-    pub fn learn(&mut self, features: &Features, label: &str) -> Result<()> {
+    fn learn(&mut self, features: &Features, label: &str) -> Result<()> {
         let spelling = trimmed(label)?;
         if spelling.is_empty() {
             self.skip();
@@ -163,18 +160,10 @@ impl State {
         Ok(())
     }
 
-    /// Takes back one email that was learned under exactly this spelling of the label. The
-    /// counts are then as if it had never been there. The sample, if it was full, is one
-    /// document short, and open to a later document that it had turned away before: see
-    /// [`State::sample_is_short_from`].
-    ///
-    /// The caller has to know what was learned: counts cannot tell one email from two that
-    /// together have its features.
-    ///
-    /// # Errors
-    /// [`Error::NotLearned`], with nothing changed, if the counts of the email's label or of
-    /// its features rule it out.
-    pub fn unlearn(&mut self, features: &Features, label: &str, poll: Poll) -> Result<()> {
+    /// Takes back one email. The counts are then as if it had never been there. The sample,
+    /// if it was full, is one document short, and open to a later document that it had turned
+    /// away before: see [`State::sample_is_short_from`].
+    fn unlearn(&mut self, features: &Features, label: &str, poll: Poll) -> Result<()> {
         let spelling = trimmed(label)?;
         let not_learned = || Error::NotLearned {
             label: label.to_owned(),
@@ -208,13 +197,9 @@ impl State {
         Ok(())
     }
 
-    /// Adds a step of the residual layer to the features of an email, or takes it back.
-    /// Unknown labels are passed over: learn first. [`State::settle`] forgets those without
-    /// emails, and what steps have added to them.
-    ///
-    /// # Errors
-    /// [`Error::OutOfMemory`].
-    pub fn step(&mut self, features: &Features, step: &Step, take_back: bool) -> Result<()> {
+    /// Adds a step. [`State::settle`] forgets labels without emails, and what steps have
+    /// added to them.
+    fn step(&mut self, features: &Features, step: &Step, take_back: bool) -> Result<()> {
         for (folded, amount) in step.amounts(take_back) {
             if let Some(&class) = self.by_folded.get(folded) {
                 self.counts.step(features.keys(), class, amount)?;
@@ -222,7 +207,9 @@ impl State {
         }
         Ok(())
     }
+}
 
+impl State {
     /// Those of these features that no email has.
     ///
     /// # Errors
