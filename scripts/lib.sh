@@ -3,8 +3,28 @@
 
 set -euo pipefail
 
-# A strict umask would leave files behind that the server's user cannot read.
-umask 022
+# What a caller prefers must not show in what the scripts and the tests do: where psql connects
+# and with which options, language, time zone, a strict umask (it would leave files behind that
+# the server's user cannot read), what else Rust should build or print. What is chosen on purpose
+# stays: PG_CONFIG, PG_TRIAGE_*, CARGO_HOME, CARGO_TARGET_DIR.
+own_environment() {
+    local name
+    for name in $(compgen -e); do
+        case $name in
+            PG_CONFIG | PG_TRIAGE_*) ;;
+            PG* | LC_* | LANG | LANGUAGE | RUST_BACKTRACE | RUST_LIB_BACKTRACE | CARGO_BUILD_TARGET | CDPATH) unset "$name" ;;
+        esac
+    done
+    export LC_ALL=C.UTF-8 TZ=UTC PSQLRC=/dev/null
+    umask 022
+}
+own_environment
+
+# A relative path would lead elsewhere once a script changes its folder.
+case ${PG_CONFIG:-} in
+    "" | /*) ;;
+    */*) export PG_CONFIG=$PWD/$PG_CONFIG ;;
+esac
 
 project=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 scripts=$project/scripts
@@ -37,10 +57,11 @@ is_supported() {
 
 # Prints the pg_config to build against; fails silently when there is none.
 find_pg_config() {
-    local debian=/usr/lib/postgresql/15/bin/pg_config
+    local debian=/usr/lib/postgresql/15/bin/pg_config given
     if [ -n "${PG_CONFIG:-}" ]; then
-        is_supported "$PG_CONFIG" || die "PG_CONFIG=$PG_CONFIG is not the pg_config of PostgreSQL 15 to 18"
-        echo "$PG_CONFIG"
+        given=$(command -v -- "$PG_CONFIG") && is_supported "$given" ||
+            die "PG_CONFIG=$PG_CONFIG is not the pg_config of PostgreSQL 15 to 18"
+        echo "$given"
     elif is_supported "$debian"; then
         echo "$debian"
     elif is_supported "$(command -v pg_config)"; then
@@ -79,6 +100,11 @@ as_server_user() {
         env HOME=/tmp LC_ALL=C.UTF-8 "$@")
 }
 
+# The version of everything in the workspace.
+version() {
+    sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' "$project/Cargo.toml"
+}
+
 # Nothing here asks for a password.
 can_be_root() {
     is_root || { command -v sudo >/dev/null && sudo -n true 2>/dev/null; }
@@ -94,7 +120,21 @@ as_root() {
     fi
 }
 
-# Root may always write; so may someone who built their own PostgreSQL.
-can_install() {
-    [ -w "$(pg_config --pkglibdir)" ] && [ -w "$(pg_config --sharedir)/extension" ]
+# For cargo: the one server whose headers are read. pgrx would look for a configuration of its own in
+# the user's home folder, too; whatever is there is none of ours, and a change of it would build anew.
+export_pgrx_environment() {
+    PGRX_PG_CONFIG_PATH=$(find_pg_config) || die "found no PostgreSQL 15 to 18; run: make setup"
+    export PGRX_PG_CONFIG_PATH PGRX_HOME=$project/target/no-pgrx-home
+}
+
+# A virtual environment of Python in folder $1 with the packages of file $2. The stamp tells a
+# finished one of these versions from any other.
+make_venv() {
+    local venv=$1 requirements=$2
+    ! cmp -s "$requirements" "$venv/installed" || return 0
+    say "installing ${requirements#"$project/"} into ${venv#"$project/"} (first time only)"
+    rm -rf "$venv"
+    python3 -m venv "$venv" || return
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary :all: -r "$requirements" || return
+    cp "$requirements" "$venv/installed"
 }
