@@ -10,11 +10,11 @@ use crate::error::{SqlResult, report};
 use crate::learning::compaction;
 use crate::store::maintenance::Due;
 use crate::store::{self, Writer};
-use crate::training::challenger::Making;
+use crate::training::prepared::PreparedVersion;
 use crate::{pg, review::attach, settings};
 
 /// One call begins no task after this: its transaction should not be long.
-const TIME_FOR_STEPS: Duration = Duration::from_secs(20);
+const TIME_FOR_TASKS: Duration = Duration::from_secs(20);
 
 /// Rows that one task classifies.
 const ROWS_AT_ONCE: i64 = 2000;
@@ -46,9 +46,9 @@ pub fn claim() -> SqlResult<Option<Claim>> {
 }
 
 /// Does the task, or reads what is needed for it if it takes long: then [`finish`] follows,
-/// in another transaction, after [`Making::make`] in none. A task that fails is no error here:
-/// it is written down.
-pub fn begin(claim: &Claim) -> SqlResult<Option<Making>> {
+/// in another transaction, after [`PreparedVersion::compute`] in none. A task that fails is no
+/// error here: it is written down.
+pub fn begin(claim: &Claim) -> SqlResult<Option<PreparedVersion>> {
     if !is_mine(claim)? {
         return Ok(None);
     }
@@ -58,25 +58,25 @@ pub fn begin(claim: &Claim) -> SqlResult<Option<Making>> {
     });
     let begun = pg::catching(|| task(&claim.due));
     let outcome = match begun {
-        Ok(Outcome::Making(making)) => {
+        Ok(Begun::Prepared(version)) => {
             progress(1)?;
-            return Ok(Some(making));
+            return Ok(Some(version));
         }
-        Ok(Outcome::Done(result)) => Ok(result),
+        Ok(Begun::Done(result)) => Ok(result),
         Err(error) => Err(error),
     };
     end(claim, &outcome)?;
     Ok(None)
 }
 
-/// Writes what [`Making::make`] has made.
-pub fn finish(claim: &Claim, making: Making, made: SqlResult<()>) -> SqlResult<()> {
+/// Writes what [`PreparedVersion::compute`] has made.
+pub fn finish(claim: &Claim, version: PreparedVersion, computed: SqlResult<()>) -> SqlResult<()> {
     if !is_mine(claim)? {
         return Ok(());
     }
     progress(2)?;
-    let outcome = match made {
-        Ok(()) => pg::catching(|| making.settle()),
+    let outcome = match computed {
+        Ok(()) => pg::catching(|| version.finish()),
         Err(error) => Err(error.message().to_owned()),
     };
     end(claim, &outcome)
@@ -96,18 +96,19 @@ fn end(claim: &Claim, outcome: &Result<String, String>) -> SqlResult<()> {
     store::write(c"triage.maintain()", |w| w.end_job(claim.job, outcome))
 }
 
-enum Outcome {
+/// What a task has come to in its first transaction.
+enum Begun {
     Done(String),
-    Making(Making),
+    Prepared(PreparedVersion),
 }
 
-fn task(due: &Due) -> SqlResult<Outcome> {
+fn task(due: &Due) -> SqlResult<Begun> {
     let classifier = due.classifier.as_deref().unwrap_or_default();
     match due.task.as_str() {
-        "train" => Making::training(classifier, &due.reason).map(Outcome::Making),
-        "calibrate" => Ok(match Making::calibrating(classifier)? {
-            Ok(making) => Outcome::Making(making),
-            Err(reason) => Outcome::Done(reason),
+        "train" => PreparedVersion::read_for_training(classifier, &due.reason).map(Begun::Prepared),
+        "calibrate" => Ok(match PreparedVersion::read_for_calibration(classifier)? {
+            Ok(version) => Begun::Prepared(version),
+            Err(reason) => Begun::Done(reason),
         }),
         task => store::write(c"triage.maintain()", |w| match task {
             "compact" => compact(w, classifier),
@@ -119,7 +120,7 @@ fn task(due: &Due) -> SqlResult<Outcome> {
             "retain" => retain(w),
             _ => Ok("unknown task".to_owned()),
         })
-        .map(Outcome::Done),
+        .map(Begun::Done),
     }
 }
 
@@ -131,8 +132,8 @@ fn compact(w: &mut Writer, classifier: &str) -> SqlResult<String> {
             format!("classifier \"{classifier}\" is being changed by another session"),
         ));
     }
-    let folded = compaction::compact_pending(w, classifier)?;
-    Ok(format!("{folded} decisions"))
+    let moved = compaction::compact_pending(w, classifier)?;
+    Ok(format!("{moved} decisions"))
 }
 
 fn classify(w: &mut Writer, classifier: &str) -> SqlResult<String> {
@@ -182,14 +183,14 @@ fn maintain(
     let most = most.map_or(usize::MAX, |most| most.max(0) as usize);
     let begun = Instant::now();
     let mut done = Vec::new();
-    while done.len() < most && begun.elapsed() < TIME_FOR_STEPS {
+    while done.len() < most && begun.elapsed() < TIME_FOR_TASKS {
         pg::check_for_interrupts();
         let Some(claim) = claim()? else {
             break;
         };
-        if let Some(mut making) = begin(&claim)? {
-            let made = making.make();
-            finish(&claim, making, made)?;
+        if let Some(mut version) = begin(&claim)? {
+            let computed = version.compute();
+            finish(&claim, version, computed)?;
         }
         done.push(store::as_owner(|w| w.job(claim.job))?);
     }

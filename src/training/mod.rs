@@ -1,10 +1,10 @@
 //! From decisions and history to model versions.
 
 mod aggregates;
-pub mod challenger;
 mod erasure;
 mod import;
 mod label_errors;
+pub mod prepared;
 mod preview;
 mod retrain;
 mod versions;

@@ -99,9 +99,9 @@ fn work() -> Result<WorkerOutcome, String> {
         let Some(claim) = process::transaction(tasks::claim)? else {
             return Ok(outcome);
         };
-        if let Some(mut making) = process::transaction(|| tasks::begin(&claim))? {
-            let made = making.make();
-            process::transaction(|| tasks::finish(&claim, making, made))?;
+        if let Some(mut version) = process::transaction(|| tasks::begin(&claim))? {
+            let computed = version.compute();
+            process::transaction(|| tasks::finish(&claim, version, computed))?;
         }
         outcome = WorkerOutcome::Worked;
         if started.elapsed() > LONGEST_STAY {

@@ -1,0 +1,60 @@
+//! Another calibration of the active version, by the audit sample. No label changes, only how
+//! sure the answers are.
+
+use pg_triage_classifier::Fit;
+use pg_triage_classifier::gate::{self, EMAILS_TO_CALIBRATE};
+
+use super::inputs::{Inputs, SUPERSEDED};
+use crate::error::{SqlResult, from_core};
+use crate::pg::check_for_interrupts;
+use crate::store::Writer;
+use crate::types::open_model;
+
+/// A version that is being calibrated.
+pub struct Calibration {
+    inputs: Inputs,
+    fit: Option<Fit>,
+}
+
+impl Calibration {
+    /// Reads the audit sample since the active version was trained, or says that there is too
+    /// little of it.
+    pub fn read(w: &mut Writer, classifier: &str) -> SqlResult<Result<Self, String>> {
+        let learned = w.last_learned(classifier)?;
+        let audited = w.audited(classifier, learned)?;
+        if audited.len() < EMAILS_TO_CALIBRATE {
+            return Ok(Err(format!(
+                "as it is: {} emails of the audit sample are answered since it was trained, {EMAILS_TO_CALIBRATE} are needed",
+                audited.len(),
+            )));
+        }
+        let inputs = Inputs::read(w, classifier, &audited)?;
+        Ok(Ok(Self { inputs, fit: None }))
+    }
+
+    /// Fits the probabilities to the audit sample, where that makes them clearly better.
+    pub fn compute(&mut self) -> SqlResult<()> {
+        let inputs = &mut self.inputs;
+        let model = open_model(&inputs.base.packed()?)?;
+        self.fit =
+            gate::recalibrated(&model, &inputs.judges, &check_for_interrupts).map_err(from_core)?;
+        Ok(())
+    }
+
+    /// Stores the active version once more with that fit, and activates it.
+    pub fn finish(self, w: &mut Writer) -> SqlResult<String> {
+        let emails = self.inputs.judges.len();
+        let Some(fit) = self.fit else {
+            return Ok(format!(
+                "as it is: {emails} audited emails suggest nothing clearly better"
+            ));
+        };
+        if !self.inputs.are_current(w)? {
+            return Ok(SUPERSEDED.to_owned());
+        }
+        let (classifier, champion) = (&self.inputs.classifier, self.inputs.champion);
+        let version = w.store_refitted(classifier, champion, &fit)?;
+        let why = format!("calibrated on {emails} audited emails");
+        self.inputs.activate(w, version, &why)
+    }
+}

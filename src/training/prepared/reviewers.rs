@@ -1,0 +1,95 @@
+//! Reviewers whose decisions all others contradict.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pg_triage_classifier::gate::Contradicted;
+use pg_triage_classifier::{State, Trainer};
+
+use crate::error::{SqlResult, from_core};
+use crate::pg::check_for_interrupts;
+use crate::store::maintenance::Reviewed;
+
+/// Other names of a reviewer that are listed.
+const NAMES: usize = 5;
+
+/// Log-odds against a label from which on it counts as contradicted: three to one. Wrong
+/// decisions about alike emails support each other, so it must not be much.
+const CONTRADICTED: f64 = 1.1;
+
+/// A decision whose reviewer is looked at.
+pub struct RecentDecision {
+    pub reviewed: Reviewed,
+    /// Whether it is newer than the champion.
+    pub is_new: bool,
+}
+
+/// A reviewer who guesses, or does harm.
+pub struct Inconsistent {
+    /// The name or role.
+    pub name: String,
+    /// The name or role, with other names of theirs.
+    pub known_as: String,
+    /// In words, with figures.
+    pub why: String,
+}
+
+/// Whose decisions since the champion was trained all others contradict far more often than
+/// anybody else's. When the words of the mails change, or labels overlap, it happens to all.
+pub fn inconsistent(
+    learned: &mut State,
+    recent: &[RecentDecision],
+) -> SqlResult<Option<Inconsistent>> {
+    let auditor = Trainer::auditor(learned, &check_for_interrupts).map_err(from_core)?;
+    let Some(auditor) = auditor else {
+        return Ok(None);
+    };
+    let mut all = Contradicted::default();
+    // By name, and by role: names are what people say.
+    let mut by: BTreeMap<&str, Contradicted> = BTreeMap::new();
+    for RecentDecision { reviewed, is_new } in recent {
+        check_for_interrupts();
+        let decision = &reviewed.decision;
+        let found = auditor
+            .contradiction(&decision.features, &decision.label)
+            .map_err(from_core)?;
+        let contradicted = found.is_some_and(|found| found.margin >= CONTRADICTED);
+        all.add(contradicted);
+        if *is_new {
+            by.entry(&reviewed.actor).or_default().add(contradicted);
+            if reviewed.role != reviewed.actor {
+                by.entry(&reviewed.role).or_default().add(contradicted);
+            }
+        }
+    }
+    let worst = by
+        .into_iter()
+        .filter(|(_, of)| of.stands_out_from(&all.without(of)))
+        .max_by(|(_, a), (_, b)| a.share().total_cmp(&b.share()));
+    Ok(worst.map(|(name, of)| {
+        let others = all.without(&of);
+        Inconsistent {
+            name: name.to_owned(),
+            known_as: known_as(name, recent),
+            why: format!(
+                "of the decisions of one reviewer all others contradict {} of {}, and {} of the {} of anybody else",
+                of.contradicted, of.decisions, others.contradicted, others.decisions
+            ),
+        }
+    }))
+}
+
+/// A name with the roles that used it, or a role with the names that it used.
+fn known_as(name: &str, recent: &[RecentDecision]) -> String {
+    let also = |decision: &RecentDecision| match &decision.reviewed {
+        _ if !decision.is_new => None,
+        r if r.actor == name && r.role != name => Some(r.role.clone()),
+        r if r.role == name && r.actor != name => Some(r.actor.clone()),
+        _ => None,
+    };
+    let also: BTreeSet<String> = recent.iter().filter_map(also).collect();
+    let also: Vec<_> = also.into_iter().take(NAMES).collect();
+    match also.as_slice() {
+        [] => name.to_owned(),
+        also => format!("{name} (also {})", also.join(", ")),
+    }
+}
