@@ -18,7 +18,7 @@ use std::time::Instant;
 
 use pg_triage_classifier::tokenizer::Kinds;
 use pg_triage_classifier::{
-    Features, Learner, Model, ParamGuard, ScoreForm, State, Tokenizer, Trainer, fold_label,
+    Features, Learner, Model, ParamGuard, ScoreForm, State, Tokenizer, Trainer, casefold_label,
     never_cancelled,
 };
 use serde_json::Value;
@@ -199,11 +199,11 @@ fn measure(mails: &[Mail], kinds: Kinds) -> Result<Figures> {
             .meta()
             .labels
             .iter()
-            .map(|l| fold_label(l))
+            .map(|l| casefold_label(l))
             .collect::<std::result::Result<_, _>>()?;
         let (mut tested, mut right, mut loss) = (0.0, 0.0, 0.0);
         for (mail, features) in mails.iter().zip(&found).filter(|(m, _)| m.test) {
-            let truth = fold_label(&mail.label)?;
+            let truth = casefold_label(&mail.label)?;
             let log_p = model.log_probabilities(features, &never_cancelled);
             let best = model.classify(features, &never_cancelled);
             tested += 1.0;

@@ -1,7 +1,7 @@
 //! `explain_email`: which words speak for a label, and which against.
 
 use pg_triage_classifier::tokenizer::Token;
-use pg_triage_classifier::{Features, Tokenizer, fold_label};
+use pg_triage_classifier::{Features, Tokenizer, casefold_label};
 use pgrx::iter::TableIterator;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::{PgSqlErrorCode as Code, name, pg_extern};
@@ -62,18 +62,18 @@ fn explain_email(
 
 /// The label's class; `None` for white space only, which is no label.
 fn class_of(active: &Active, classifier: &str, label: &str) -> SqlResult<Option<usize>> {
-    let folded = fold_label(label).map_err(from_core)?;
-    if folded.is_empty() {
+    let casefolded = casefold_label(label).map_err(from_core)?;
+    if casefolded.is_empty() {
         return Ok(None);
     }
     let labels = active.live.labels();
-    if let Ok(class) = labels.binary_search_by(|l| l.folded.cmp(&folded)) {
+    if let Ok(class) = labels.binary_search_by(|l| l.casefolded.cmp(&casefolded)) {
         return Ok(Some(class));
     }
     let known = store::labels(classifier)?;
     let same = |known: &&String| {
         pg::check_for_interrupts();
-        fold_label(known).is_ok_and(|known| known == folded)
+        casefold_label(known).is_ok_and(|known| known == casefolded)
     };
     Err(match known.iter().find(same) {
         Some(label) => report(

@@ -362,7 +362,7 @@ impl Writer<'_, '_> {
     /// A label in the classifier's own spelling. One that does not exist is an error, or is
     /// added if the classifier says so.
     pub fn known_label(&mut self, classifier: &str, given: &str) -> SqlResult<String> {
-        let key = pg_triage_classifier::fold_label(given).map_err(from_core)?;
+        let key = pg_triage_classifier::casefold_label(given).map_err(from_core)?;
         let rows = self.run(
             "SELECT label FROM triage.label WHERE classifier = $1 AND triage_internal.label_key(label) = $2",
             &[classifier.into(), key.as_str().into()],

@@ -6,7 +6,7 @@ use std::ffi::CStr;
 use std::rc::Rc;
 
 use pg_triage_classifier::gate::Paired;
-use pg_triage_classifier::{Fit, LabelCounts, Live, Model, apply, fold_label};
+use pg_triage_classifier::{Fit, LabelCounts, Live, Model, apply, casefold_label};
 use pgrx::datum::DatumWithOid;
 use pgrx::spi::{SpiClient, SpiTupleTable};
 use pgrx::{FromDatum, IntoDatum, PgSqlErrorCode as Code, Spi, pg_sys};
@@ -196,8 +196,8 @@ pub fn read_active(
                 &[classifier],
             )?
             .texts();
-            let folded = live.labels().iter().map(|l| (&*l.folded, &*l.name));
-            let labels = catalogue_spelling(folded, names)?;
+            let casefolded = live.labels().iter().map(|l| (&*l.casefolded, &*l.name));
+            let labels = catalogue_spelling(casefolded, names)?;
             Ok(Look::Active(Active {
                 live,
                 labels,
@@ -248,17 +248,17 @@ fn empty_base() -> SqlResult<Model> {
     Model::empty(Fit::default()).map_err(from_core)
 }
 
-/// Labels, given in folded form and as emails have them, spelled as in `triage.label`.
+/// Labels, given in casefolded form and as emails have them, spelled as in `triage.label`.
 fn catalogue_spelling<'a>(
     labels: impl Iterator<Item = (&'a str, &'a str)>,
     catalogue: Vec<String>,
 ) -> SqlResult<Vec<String>> {
     let mut by_key = std::collections::HashMap::new();
     for label in catalogue {
-        by_key.insert(fold_label(&label).map_err(from_core)?, label);
+        by_key.insert(casefold_label(&label).map_err(from_core)?, label);
     }
-    let spelled = |(folded, name): (&str, &str)| {
-        let known = by_key.remove(folded);
+    let spelled = |(casefolded, name): (&str, &str)| {
+        let known = by_key.remove(casefolded);
         known.unwrap_or_else(|| name.to_owned())
     };
     Ok(labels.map(spelled).collect())
@@ -369,8 +369,8 @@ impl<'c> Writer<'_, 'c> {
             "SELECT label FROM triage.label WHERE classifier = $1",
             &[classifier.into()],
         )?;
-        let folded = labels.iter().map(|l| (&*l.folded, l.name()));
-        catalogue_spelling(folded, rows.texts())
+        let casefolded = labels.iter().map(|l| (&*l.casefolded, l.name()));
+        catalogue_spelling(casefolded, rows.texts())
     }
 
     /// Below which confidence a person should see a prediction.
@@ -388,7 +388,7 @@ impl<'c> Writer<'_, 'c> {
 
     /// Whether a label exists, in whatever spelling.
     pub fn has_label(&mut self, classifier: &str, label: &str) -> SqlResult<bool> {
-        let key = fold_label(label).map_err(from_core)?;
+        let key = casefold_label(label).map_err(from_core)?;
         let rows = self.run(
             "SELECT FROM triage.label WHERE classifier = $1 AND triage_internal.label_key(label) = $2",
             &[classifier.into(), key.as_str().into()],
@@ -403,7 +403,7 @@ impl<'c> Writer<'_, 'c> {
         label: &str,
         description: Option<&str>,
     ) -> SqlResult<String> {
-        let key = fold_label(label).map_err(from_core)?;
+        let key = casefold_label(label).map_err(from_core)?;
         let existing: Vec<String> = values(self.client.update(
             "SELECT label FROM triage.label WHERE classifier = $1 AND triage_internal.label_key(label) = $2",
             None,

@@ -10,7 +10,7 @@ use crate::{pg, review::decide, store};
 
 #[pg_extern(sql = false)]
 fn label_key(label: &str) -> SqlResult<String> {
-    pg_triage_classifier::fold_label(label).map_err(from_core)
+    pg_triage_classifier::casefold_label(label).map_err(from_core)
 }
 
 /// Row and statement trigger of the catalogue tables.
@@ -52,7 +52,7 @@ fn add_label(
 ) -> SqlResult<String> {
     let (classifier, label) = (given_classifier(classifier)?, given(label, "label")?);
     // First: it refuses what is too long to work on.
-    if pg_triage_classifier::fold_label(label)
+    if pg_triage_classifier::casefold_label(label)
         .map_err(from_core)?
         .is_empty()
     {

@@ -5,7 +5,7 @@ use crate::error::probe;
 use crate::labels::trimmed;
 use crate::math::exp;
 use crate::naive_bayes::{LeftOut, NaiveBayes};
-use crate::{Calibration, Features, LabelCounts, Result, State, fold_label};
+use crate::{Calibration, Features, LabelCounts, Result, State, casefold_label};
 
 /// Fewer emails say little about one of them.
 const MIN_DOCUMENTS: u64 = 20;
@@ -67,9 +67,9 @@ impl<'a> Auditor<'a> {
     /// [`Error::LabelTooLong`](crate::Error::LabelTooLong),
     /// [`Error::OutOfMemory`](crate::Error::OutOfMemory).
     pub fn contradiction(&self, features: &Features, label: &str) -> Result<Option<Contradiction>> {
-        let folded = fold_label(trimmed(label)?)?;
+        let casefolded = casefold_label(trimmed(label)?)?;
         let labels = self.state.labels();
-        let Ok(class) = labels.binary_search_by(|l| l.folded.as_str().cmp(&folded)) else {
+        let Ok(class) = labels.binary_search_by(|l| l.casefolded.as_str().cmp(&casefolded)) else {
             return Ok(None);
         };
         if labels[class].documents < 2 {

@@ -57,7 +57,7 @@ impl Fit {
         log_p
     }
 
-    /// The step of a message with these scores that is to get `label`; labels are folded, in
+    /// The step of a message with these scores that is to get `label`; labels are casefolded, in
     /// class order.
     pub(crate) fn step(
         &self,
@@ -73,7 +73,7 @@ impl Fit {
         let answers = labels
             .iter()
             .zip(log_p)
-            .map(|(l, lp)| (l.folded.as_str(), exp(lp)));
+            .map(|(l, lp)| (l.casefolded.as_str(), exp(lp)));
         Step::of(self.form, scale, inverse_temperature, n, label, answers)
     }
 

@@ -3,7 +3,7 @@
 
 use crate::calibration::Judged;
 use crate::evaluation::{self, Outcome};
-use crate::{Calibration, Features, Fit, Model, Poll, Result, fold_label, probe};
+use crate::{Calibration, Features, Fit, Model, Poll, Result, casefold_label, probe};
 
 /// A challenger that answers fewer of the emails right is accepted where it is worse by no
 /// more than this, with 95 % confidence.
@@ -180,8 +180,8 @@ pub fn recalibrated(
     let mut judged = Vec::with_capacity(emails.len());
     for (features, label) in emails {
         poll();
-        let folded = fold_label(label)?;
-        let class = labels.binary_search_by(|l| l.folded.as_str().cmp(&folded));
+        let casefolded = casefold_label(label)?;
+        let class = labels.binary_search_by(|l| l.casefolded.as_str().cmp(&casefolded));
         let scores = model.scores(features, poll);
         if let (Ok(class), true) = (class, scores.known > 0) {
             judged.push(Judged {

@@ -5,7 +5,7 @@ use icu_normalizer::ComposingNormalizer;
 
 use crate::{Error, Result};
 
-/// Longest label in bytes of UTF-8, as given and as folded.
+/// Longest label in bytes of UTF-8, as given and as casefolded.
 pub const MAX_LABEL_BYTES: usize = 2048;
 
 /// Most labels in one classifier: a class number is stored in 16 bits.
@@ -16,17 +16,17 @@ pub const MAX_LABELS: usize = u16::MAX as usize;
 ///
 /// # Errors
 /// [`Error::LabelTooLong`] over [`MAX_LABEL_BYTES`].
-pub fn fold_label(label: &str) -> Result<String> {
+pub fn casefold_label(label: &str) -> Result<String> {
     let label = trimmed(label)?;
     let normal = ComposingNormalizer::new_nfkc();
-    let folded = CaseMapper::new()
+    let casefolded = CaseMapper::new()
         .fold_string(&normal.normalize(label))
         .into_owned();
-    // Folding can undo the normal form ("ͅ" after a capital), so normalise once more.
-    let folded = normal.normalize(&folded).into_owned();
-    // NFKC writes some characters as eighteen others: the folded form has to be short too.
-    check_length(&folded)?;
-    Ok(folded)
+    // Casefolding can undo the normal form ("ͅ" after a capital), so normalise once more.
+    let casefolded = normal.normalize(&casefolded).into_owned();
+    // NFKC writes some characters as eighteen others: the casefolded form has to be short too.
+    check_length(&casefolded)?;
+    Ok(casefolded)
 }
 
 /// The label without surrounding white space.
@@ -71,27 +71,27 @@ mod tests {
 
     #[test]
     fn case_width_and_space_do_not_make_a_new_label() {
-        let base = fold_label("billing").unwrap();
+        let base = casefold_label("billing").unwrap();
         for same in ["Billing", " BILLING\t", "ｂｉｌｌｉｎｇ"] {
-            assert_eq!(fold_label(same).unwrap(), base);
+            assert_eq!(casefold_label(same).unwrap(), base);
         }
         assert_eq!(
-            fold_label("STRASSE").unwrap(),
-            fold_label("straße").unwrap()
+            casefold_label("STRASSE").unwrap(),
+            casefold_label("straße").unwrap()
         );
-        assert_ne!(fold_label("bill").unwrap(), base);
+        assert_ne!(casefold_label("bill").unwrap(), base);
     }
 
     #[test]
     fn long_labels_are_refused() {
-        assert!(fold_label(&"x".repeat(MAX_LABEL_BYTES)).is_ok());
+        assert!(casefold_label(&"x".repeat(MAX_LABEL_BYTES)).is_ok());
         assert!(matches!(
-            fold_label(&"x".repeat(MAX_LABEL_BYTES + 1)),
+            casefold_label(&"x".repeat(MAX_LABEL_BYTES + 1)),
             Err(Error::LabelTooLong { .. })
         ));
-        // 3 bytes that fold to 33.
+        // 3 bytes that casefold to 33.
         assert!(matches!(
-            fold_label(&"\u{fdfa}".repeat(MAX_LABEL_BYTES / 3)),
+            casefold_label(&"\u{fdfa}".repeat(MAX_LABEL_BYTES / 3)),
             Err(Error::LabelTooLong { .. })
         ));
     }

@@ -37,7 +37,7 @@ pub use calibration::Calibration;
 pub use error::{Error, Result, probe};
 pub use evaluation::Metrics;
 pub use fit::Fit;
-pub use labels::{MAX_LABEL_BYTES, MAX_LABELS, fold_label};
+pub use labels::{MAX_LABEL_BYTES, MAX_LABELS, casefold_label};
 pub use learner::{DecisionEffect, Example, Learner, apply};
 pub use linfa::ParamGuard;
 pub use live::{Explanation, Judgement, Live, LiveLabel};

@@ -28,7 +28,7 @@ use crate::math::{exp, log_sum_exp};
 use crate::model::touch;
 use crate::naive_bayes::{LeftOut, NaiveBayes, Scores, document_frequency};
 use crate::sample::Document;
-use crate::{Calibration, Error, Poll, Result, ScoreForm, State, fold_label};
+use crate::{Calibration, Error, Poll, Result, ScoreForm, State, casefold_label};
 
 /// One in fixed-point residuals.
 pub(crate) const RESIDUAL_ONE: f64 = (1u32 << 20) as f64;
@@ -87,7 +87,7 @@ fn lever(form: ScoreForm, scale: f64, inverse_temperature: f64, features: usize)
 pub struct Step(Vec<(String, i32)>);
 
 impl Step {
-    /// From a label's folded form (see [`fold_label`]) and the amount for each.
+    /// From a label's casefolded form (see [`casefold_label`]) and the amount for each.
     ///
     /// # Errors
     /// [`Error::LabelTooLong`], [`Error::TooManyLabels`].
@@ -96,7 +96,7 @@ impl Step {
             return Err(Error::TooManyLabels { limit: MAX_CLASSES });
         }
         for (label, _) in &amounts {
-            fold_label(label)?;
+            casefold_label(label)?;
         }
         Ok(Self(amounts))
     }
@@ -145,8 +145,8 @@ impl Step {
     /// # Errors
     /// [`Error::LabelTooLong`].
     pub fn keywords(label: &str) -> Result<Self> {
-        let folded = fold_label(label)?;
-        Ok(Self(vec![(folded, (KEYWORDS * RESIDUAL_ONE) as i32)]))
+        let casefolded = casefold_label(label)?;
+        Ok(Self(vec![(casefolded, (KEYWORDS * RESIDUAL_ONE) as i32)]))
     }
 
     /// Whether it adds nothing.
@@ -154,7 +154,7 @@ impl Step {
         self.0.is_empty()
     }
 
-    /// Folded labels and what is added for them.
+    /// Casefolded labels and what is added for them.
     pub fn labels(&self) -> impl Iterator<Item = (&str, i32)> {
         self.0
             .iter()

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use crate::{Features, Result, fold_label};
+use crate::{Features, Result, casefold_label};
 
 /// Most documents kept.
 pub(crate) const SAMPLE_DOCUMENTS: usize = 1 << 16;
@@ -46,12 +46,12 @@ pub(crate) struct Sample {
 /// # Errors
 /// [`Error::LabelTooLong`](crate::Error::LabelTooLong).
 pub fn sample_priority(features: &Features, label: &str) -> Result<u64> {
-    Ok(priority(features, &fold_label(label)?))
+    Ok(priority(features, &casefold_label(label)?))
 }
 
 /// Priority of a document under a label: depends on nothing else.
-pub(crate) fn priority(features: &Features, folded_label: &str) -> u64 {
-    xxh3_64_with_seed(folded_label.as_bytes(), features.content_hash())
+pub(crate) fn priority(features: &Features, casefolded_label: &str) -> u64 {
+    xxh3_64_with_seed(casefolded_label.as_bytes(), features.content_hash())
 }
 
 impl Sample {

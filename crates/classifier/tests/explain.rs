@@ -7,7 +7,7 @@ use std::rc::Rc;
 use pg_triage_classifier::artifact::{Header, Kind};
 use pg_triage_classifier::{
     Calibration, CellCounts, Error, Explanation, Features, Fit, Learner, Live, Metrics, Model,
-    ScoreForm, State, Step, fold_label, never_cancelled,
+    ScoreForm, State, Step, casefold_label, never_cancelled,
 };
 use proptest::prelude::*;
 
@@ -31,7 +31,7 @@ impl Sent {
     }
 
     fn step(&self) -> Step {
-        let labels = [fold_label(self.label).unwrap(), "support".into()];
+        let labels = [casefold_label(self.label).unwrap(), "support".into()];
         Step::new(labels.into_iter().zip(self.amounts).collect()).unwrap()
     }
 }

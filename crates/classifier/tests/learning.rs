@@ -191,7 +191,7 @@ fn labels_count_towards_memory() {
             .unwrap();
     }
     let learned = state.bytes() - empty;
-    // Folded and as spelled, each with its counts and in the map that finds it.
+    // Casefolded and as spelled, each with its counts and in the map that finds it.
     assert!(learned >= 4 * 1000 * 1000, "{learned}");
     for _ in 0..10 {
         state.settle(&never_cancelled).unwrap();
@@ -412,7 +412,7 @@ fn random(seed: u64) -> impl FnMut(u64) -> u64 {
 
 /// A step for the mail's own label and for one that is always there.
 fn own_step(label: &str, amounts: (i32, i32)) -> Step {
-    let own = pg_triage_classifier::fold_label(label).unwrap();
+    let own = pg_triage_classifier::casefold_label(label).unwrap();
     Step::new(vec![(own, amounts.0), ("anchor".into(), amounts.1)]).unwrap()
 }
 

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use pg_triage_classifier::artifact::{Header, Kind};
 use pg_triage_classifier::{
     Calibration, CellCounts, Error, Features, Fit, Learner, Live, Metrics, Model, ParamGuard,
-    ScoreForm, State, Step, Trainer, fold_label, never_cancelled, sample_priority,
+    ScoreForm, State, Step, Trainer, casefold_label, never_cancelled, sample_priority,
 };
 use proptest::prelude::*;
 
@@ -43,7 +43,7 @@ struct Sent {
 /// A step for the mail's own label and for those that are always there.
 fn own_step(label: &str, amounts: [i32; 3]) -> Step {
     let labels = [
-        fold_label(label).unwrap(),
+        casefold_label(label).unwrap(),
         "billing".into(),
         "support".into(),
     ];
@@ -87,7 +87,7 @@ enum Act {
     Learn(Sent),
     Relabel(prop::sample::Index, &'static str, [i32; 3]),
     Undo(prop::sample::Index),
-    Fold,
+    Compact,
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -97,7 +97,7 @@ fn act() -> impl Strategy<Value = Act> {
         3 => (any::<prop::sample::Index>(), label, amounts())
             .prop_map(|(at, label, step)| Act::Relabel(at, label, step)),
         4 => any::<prop::sample::Index>().prop_map(Act::Undo),
-        1 => Just(Act::Fold),
+        1 => Just(Act::Compact),
     ]
 }
 
@@ -184,13 +184,13 @@ fn answers(live: &Live) -> Vec<Vec<u64>> {
 }
 
 fn agree(live: &Live, model: &Model) -> Result<(), TestCaseError> {
-    let folded = |label: &str| fold_label(label).unwrap();
+    let casefolded = |label: &str| casefold_label(label).unwrap();
     prop_assert_eq!(live.documents(), model.meta().documents.iter().sum::<u64>());
-    let labels: Vec<_> = live.labels().iter().map(|l| l.folded.clone()).collect();
-    let expected: Vec<_> = model.meta().labels.iter().map(|l| folded(l)).collect();
+    let labels: Vec<_> = live.labels().iter().map(|l| l.casefolded.clone()).collect();
+    let expected: Vec<_> = model.meta().labels.iter().map(|l| casefolded(l)).collect();
     prop_assert_eq!(labels, expected);
     for label in live.labels() {
-        prop_assert_eq!(folded(&label.name), label.folded.clone());
+        prop_assert_eq!(casefolded(&label.name), label.casefolded.clone());
     }
     for q in questions() {
         prop_assert_eq!(
@@ -201,7 +201,7 @@ fn agree(live: &Live, model: &Model) -> Result<(), TestCaseError> {
             live.classify(&q, &never_cancelled),
             model.classify(&q, &never_cancelled),
         ]
-        .map(|best| best.map(|s| (s.class, folded(s.label), s.probability.to_bits())));
+        .map(|best| best.map(|s| (s.class, casefolded(s.label), s.probability.to_bits())));
         prop_assert_eq!(a, b);
         let [a, b] = [
             live.rank(&q, &never_cancelled),
@@ -209,7 +209,7 @@ fn agree(live: &Live, model: &Model) -> Result<(), TestCaseError> {
         ]
         .map(|all| {
             all.into_iter()
-                .map(|s| (s.class, folded(s.label), s.probability.to_bits()))
+                .map(|s| (s.class, casefolded(s.label), s.probability.to_bits()))
                 .collect::<Vec<_>>()
         });
         prop_assert_eq!(a, b);
@@ -245,7 +245,7 @@ proptest! {
                     Act::Undo(at) if others > 0 => {
                         take_back(&mut live, &all.swap_remove(2 + at.index(others)));
                     }
-                    Act::Fold => live = self::live(pack_sent(&all, &fit)),
+                    Act::Compact => live = self::live(pack_sent(&all, &fit)),
                     _ => {}
                 }
             }
@@ -285,7 +285,7 @@ proptest! {
                     let (keys, label) = mails.swap_remove(at.index(mails.len()));
                     live.unlearn(&features(&keys), label, &never_cancelled).unwrap();
                 }
-                Act::Fold => live = self::live(pack(&mails, &fit)),
+                Act::Compact => live = self::live(pack(&mails, &fit)),
                 _ => {}
             }
             live.settle(&never_cancelled).unwrap();

@@ -231,8 +231,8 @@ pub fn settle(
 }
 
 fn same_label(a: &str, b: &str) -> bool {
-    let folded = |label| pg_triage_classifier::fold_label(label).ok();
-    a == b || folded(a).is_some() && folded(a) == folded(b)
+    let casefolded = |label| pg_triage_classifier::casefold_label(label).ok();
+    a == b || casefolded(a).is_some() && casefolded(a) == casefolded(b)
 }
 
 /// A review whose note alone may have changed.

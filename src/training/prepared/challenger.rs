@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use pg_triage_classifier::gate::{Comparison, Refusal};
-use pg_triage_classifier::{Model, fold_label};
+use pg_triage_classifier::{Model, casefold_label};
 use pgrx::PgSqlErrorCode as Code;
 
 use super::inputs::{Inputs, SUPERSEDED};
@@ -74,10 +74,10 @@ impl Challenger {
         let mut comparison = Comparison::default();
         for (features, label) in judges.iter() {
             check_for_interrupts();
-            let truth = fold_label(label).map_err(from_core)?;
+            let truth = casefold_label(label).map_err(from_core)?;
             let is_right = |model: &Model| -> SqlResult<bool> {
                 match model.classify(features, &check_for_interrupts) {
-                    Some(answer) => Ok(fold_label(answer.label).map_err(from_core)? == truth),
+                    Some(answer) => Ok(casefold_label(answer.label).map_err(from_core)? == truth),
                     None => Ok(false),
                 }
             };

@@ -13,7 +13,9 @@ use std::rc::Rc;
 use crate::artifact::{Kind, corrupt};
 use crate::labels::trimmed;
 use crate::model::{best, ranked};
-use crate::{CellCounts, Features, Learner, Model, Poll, Result, Scored, Scores, Step, fold_label};
+use crate::{
+    CellCounts, Features, Learner, Model, Poll, Result, Scored, Scores, Step, casefold_label,
+};
 
 mod explain;
 mod overlay;
@@ -26,8 +28,8 @@ use row::Decision;
 /// A label with emails.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LiveLabel {
-    /// Its identity: see [`fold_label`].
-    pub folded: String,
+    /// Its identity: see [`casefold_label`].
+    pub casefolded: String,
     /// As shown to people.
     pub name: String,
 }
@@ -127,25 +129,27 @@ impl Live {
     /// # Errors
     /// [`crate::Error::LabelTooLong`].
     pub fn step_towards(&self, features: &Features, label: &str, poll: Poll) -> Result<Step> {
-        let folded = fold_label(label)?;
+        let casefolded = casefold_label(label)?;
         let scores = self.scores(features, poll);
         let fit = &self.base.meta().fit;
-        Ok(fit.step(scores, features, &folded, self.labels()))
+        Ok(fit.step(scores, features, &casefolded, self.labels()))
     }
 
     fn decide(&mut self, features: &Features, label: &str, decision: Decision) -> Result<()> {
         let spelling = trimmed(label)?;
-        let folded = fold_label(spelling)?;
+        let casefolded = casefold_label(spelling)?;
         if self.needs_counts() {
             return Err(corrupt(Kind::Model, "its counts were not read"));
         }
         // A new overlay is not kept if it fails.
         let (base, counts) = (&*self.base, self.counts.as_deref());
         match &mut self.overlay {
-            Some(overlay) => overlay.decide(base, counts, features, &folded, spelling, decision),
+            Some(overlay) => {
+                overlay.decide(base, counts, features, &casefolded, spelling, decision)
+            }
             None => {
                 let mut overlay = Box::new(Overlay::new(base));
-                overlay.decide(base, counts, features, &folded, spelling, decision)?;
+                overlay.decide(base, counts, features, &casefolded, spelling, decision)?;
                 self.overlay = Some(overlay);
                 Ok(())
             }

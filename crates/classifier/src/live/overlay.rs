@@ -94,14 +94,14 @@ impl Overlay {
         base: &Model,
         counts: Option<&CellCounts>,
         features: &Features,
-        folded: &str,
+        casefolded: &str,
         spelling: &str,
         decision: Decision,
     ) -> Result<()> {
         let not_learned = || Error::NotLearned {
             label: spelling.to_owned(),
         };
-        let slot = match (self.slot_of(base, folded), decision) {
+        let slot = match (self.slot_of(base, casefolded), decision) {
             (Some(slot), _) => slot,
             (None, Decision::Learn) => self.free_slot()?,
             (None, Decision::Unlearn) => return Err(not_learned()),
@@ -126,7 +126,7 @@ impl Overlay {
                 sums.weight = take(sums.weight, sum)?;
                 let spelled = |added: &Added| added.spellings.contains_key(spelling);
                 let left = take(documents, 1)?;
-                if left == 0 && sums.tokens > 0 || !self.added.get(folded).is_none_or(spelled) {
+                if left == 0 && sums.tokens > 0 || !self.added.get(casefolded).is_none_or(spelled) {
                     return Err(not_learned());
                 }
                 left
@@ -153,7 +153,7 @@ impl Overlay {
         self.totals.sums[slot] = sums;
         self.change_cells(base, rows, &slots, |_, cell| turn.apply(cell));
         if slot >= base.labels().len() {
-            self.spell(slot, folded, spelling, decision);
+            self.spell(slot, casefolded, spelling, decision);
         }
         Ok(())
     }
@@ -170,8 +170,8 @@ impl Overlay {
         // Also those of labels whose emails are gone: they may come back.
         let (slots, amounts): (Vec<u16>, Vec<i32>) = step
             .amounts(take_back)
-            .filter_map(|(folded, amount)| {
-                let slot = self.slot_of(base, folded)?;
+            .filter_map(|(casefolded, amount)| {
+                let slot = self.slot_of(base, casefolded)?;
                 Some((slot as u16, amount))
             })
             .unzip();
@@ -218,8 +218,14 @@ impl Overlay {
     }
 
     /// Counts the spelling of a label that the base does not have.
-    pub(super) fn spell(&mut self, slot: usize, folded: &str, spelling: &str, decision: Decision) {
-        let added = self.added.entry(folded.to_owned()).or_insert(Added {
+    pub(super) fn spell(
+        &mut self,
+        slot: usize,
+        casefolded: &str,
+        spelling: &str,
+        decision: Decision,
+    ) {
+        let added = self.added.entry(casefolded.to_owned()).or_insert(Added {
             slot,
             spellings: BTreeMap::new(),
         });
@@ -369,13 +375,13 @@ impl Overlay {
         Ok(())
     }
 
-    pub(super) fn slot_of(&self, base: &Model, folded: &str) -> Option<usize> {
+    pub(super) fn slot_of(&self, base: &Model, casefolded: &str) -> Option<usize> {
         let in_base = base
             .labels()
-            .binary_search_by(|label| label.folded.as_str().cmp(folded));
+            .binary_search_by(|label| label.casefolded.as_str().cmp(casefolded));
         in_base
             .ok()
-            .or_else(|| self.added.get(folded).map(|added| added.slot))
+            .or_else(|| self.added.get(casefolded).map(|added| added.slot))
     }
 
     /// The slot for a label that neither the base nor the overlay has. That of one whose
@@ -401,19 +407,19 @@ impl Overlay {
 
     pub(super) fn settle(&self, base: &Model) -> Result<Settled> {
         let slots = self.totals.documents.len();
-        let texts = |label: &LiveLabel| label.folded.len() + label.name.len() + 128;
-        let added = self.added.iter().map(|(folded, added)| {
+        let texts = |label: &LiveLabel| label.casefolded.len() + label.name.len() + 128;
+        let added = self.added.iter().map(|(casefolded, added)| {
             let name = added.name();
-            (added.slot, folded.as_str(), name)
+            (added.slot, casefolded.as_str(), name)
         });
         let known = base.labels().iter().enumerate();
         let mut order: Vec<(usize, &str, &str)> = known
-            .map(|(slot, label)| (slot, label.folded.as_str(), label.name.as_str()))
+            .map(|(slot, label)| (slot, label.casefolded.as_str(), label.name.as_str()))
             .chain(added)
             .filter(|&(slot, _, _)| self.totals.documents[slot] > 0)
             .collect();
         probe(base.labels().iter().map(texts).sum::<usize>() + slots * 128)?;
-        order.sort_unstable_by_key(|&(_, folded, _)| folded);
+        order.sort_unstable_by_key(|&(_, casefolded, _)| casefolded);
         let mut class_of_slot = vec![NO_CLASS; slots];
         for (class, &(slot, _, _)) in (0..).zip(&order) {
             class_of_slot[slot] = class;
@@ -432,8 +438,8 @@ impl Overlay {
             sums,
         };
         let terms = Weighing::of(&base.meta().fit).class_terms(&totals);
-        let label = |&(_, folded, name): &(usize, &str, &str)| LiveLabel {
-            folded: folded.to_owned(),
+        let label = |&(_, casefolded, name): &(usize, &str, &str)| LiveLabel {
+            casefolded: casefolded.to_owned(),
             name: name.to_owned(),
         };
         Ok(Settled {
@@ -508,7 +514,7 @@ impl Overlay {
     }
 
     pub(super) fn memory(&self) -> usize {
-        let texts = |label: &LiveLabel| label.folded.len() + label.name.len() + 128;
+        let texts = |label: &LiveLabel| label.casefolded.len() + label.name.len() + 128;
         let spelled = |added: &Added| added.spellings.keys().map(|s| s.len() + 64).sum::<usize>();
         size_of::<Self>()
             + self.rows.capacity() * (size_of::<(u64, Row)>() + 1)
@@ -519,7 +525,7 @@ impl Overlay {
             + self
                 .added
                 .iter()
-                .map(|(folded, added)| folded.len() + 64 + spelled(added))
+                .map(|(casefolded, added)| casefolded.len() + 64 + spelled(added))
                 .sum::<usize>()
     }
 }

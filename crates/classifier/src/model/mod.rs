@@ -35,7 +35,7 @@ use crate::state::check_tokenizer;
 use crate::tokenizer::TOKENIZER_VERSION;
 use crate::train::Messages;
 use crate::{
-    Error, Features, Fit, MAX_LABELS, Metrics, Poll, Result, State, Tokenizer, fold_label,
+    Error, Features, Fit, MAX_LABELS, Metrics, Poll, Result, State, Tokenizer, casefold_label,
     never_cancelled,
 };
 
@@ -310,7 +310,7 @@ impl Model {
         ranked(&self.log_probabilities(features, poll), &self.labels)
     }
 
-    /// Labels in class order, which is the order of their folded form.
+    /// Labels in class order, which is the order of their casefolded form.
     pub(crate) fn labels(&self) -> &[LiveLabel] {
         &self.labels
     }
@@ -551,19 +551,21 @@ fn parts<'a, const N: usize>(
     })
 }
 
-/// Labels with their folded form, by which they have to be sorted.
+/// Labels with their casefolded form, by which they have to be sorted.
 fn live_labels(names: &[String]) -> Result<Vec<LiveLabel>> {
-    // A character can fold to eleven times its bytes.
+    // A character can casefold to eleven times its bytes.
     probe(names.iter().map(|n| 12 * n.len() + 128).sum())?;
     let mut labels: Vec<LiveLabel> = Vec::new();
     for name in names {
-        let folded = fold_label(name).unwrap_or_default();
-        let next = labels.last().is_none_or(|last| last.folded < folded);
-        if !is_label(name) || folded.is_empty() || !next {
+        let casefolded = casefold_label(name).unwrap_or_default();
+        let next = labels
+            .last()
+            .is_none_or(|last| last.casefolded < casefolded);
+        if !is_label(name) || casefolded.is_empty() || !next {
             return Err(corrupt(Kind::Model, "its labels are not in order"));
         }
         labels.push(LiveLabel {
-            folded,
+            casefolded,
             name: name.clone(),
         });
     }

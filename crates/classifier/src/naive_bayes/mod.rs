@@ -423,7 +423,7 @@ mod tests {
             let without = learn(&documents);
             let number = |state: &State, label: usize| {
                 let name = ["a", "b", "c"][label];
-                state.labels().iter().position(|l| l.folded == name)
+                state.labels().iter().position(|l| l.casefolded == name)
             };
             let left_out = LeftOut {
                 class: number(&whole, class).unwrap() as u32,

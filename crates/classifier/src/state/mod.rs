@@ -10,7 +10,9 @@ use crate::error::{probe, reserve};
 use crate::labels::{is_label, trimmed};
 use crate::residual::Step;
 use crate::sample::{Document, Sample, priority};
-use crate::{Error, Features, Fit, Learner, MAX_LABELS, Metrics, Model, Poll, Result, fold_label};
+use crate::{
+    Error, Features, Fit, Learner, MAX_LABELS, Metrics, Model, Poll, Result, casefold_label,
+};
 
 mod stored;
 
@@ -19,8 +21,8 @@ pub(crate) use stored::{check_tokenizer, section};
 /// What is known of one label.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LabelCounts {
-    /// Identity: see [`fold_label`].
-    pub folded: String,
+    /// Identity: see [`casefold_label`].
+    pub casefolded: String,
     /// Emails per spelling.
     pub spellings: BTreeMap<String, u64>,
     /// Emails with this label.
@@ -66,12 +68,13 @@ impl LabelCounts {
             if i % SPELLINGS_PER_POLL == 0 {
                 poll();
             }
-            is_label(spelling) && fold_label(spelling).is_ok_and(|folded| folded == self.folded)
+            is_label(spelling)
+                && casefold_label(spelling).is_ok_and(|casefolded| casefolded == self.casefolded)
         })
     }
 }
 
-/// Each is folded.
+/// Each is casefolded.
 const SPELLINGS_PER_POLL: usize = 4096;
 
 /// Bound of sums, far from where 64 bits overflow.
@@ -83,13 +86,13 @@ pub(crate) const MAX_SUM: u64 = 1 << 60;
 #[derive(Debug, Clone, Default)]
 pub struct State {
     labels: Vec<LabelCounts>,
-    by_folded: HashMap<String, u32>,
-    /// Folded form of spellings already met: most rows repeat a known one.
+    by_casefolded: HashMap<String, u32>,
+    /// Casefolded form of spellings already met: most rows repeat a known one.
     by_spelling: HashMap<String, u32>,
     counts: CountTable,
     sample: Sample,
     skipped: u64,
-    /// Folded forms and spellings, of which a free-text column has many.
+    /// Casefolded forms and spellings, of which a free-text column has many.
     texts: LabelTexts,
 }
 
@@ -134,7 +137,7 @@ impl Learner for State {
         let class = match self.by_spelling.get(spelling) {
             Some(&class) => class,
             None => {
-                let class = self.class_of(&fold_label(spelling)?)?;
+                let class = self.class_of(&casefold_label(spelling)?)?;
                 self.by_spelling.insert(spelling.to_owned(), class);
                 class
             }
@@ -156,7 +159,7 @@ impl Learner for State {
         label.weight += unit_weight(keys.len()) * keys.len() as u64;
         self.counts.learn(keys, class)?;
         self.sample
-            .offer(priority(features, &label.folded), class, keys, 1);
+            .offer(priority(features, &label.casefolded), class, keys, 1);
         Ok(())
     }
 
@@ -170,8 +173,8 @@ impl Learner for State {
         };
         self.counts.settle(poll)?;
         let class = *self
-            .by_folded
-            .get(&fold_label(spelling)?)
+            .by_casefolded
+            .get(&casefold_label(spelling)?)
             .ok_or_else(not_learned)?;
         let known = &mut self.labels[class as usize];
         let spelled = known.spellings.get(spelling).copied().unwrap_or(0);
@@ -193,15 +196,15 @@ impl Learner for State {
         known.documents -= 1;
         known.tokens -= n;
         known.weight -= unit_weight(n as usize) * n;
-        self.sample.remove(priority(features, &known.folded));
+        self.sample.remove(priority(features, &known.casefolded));
         Ok(())
     }
 
     /// Adds a step. [`State::settle`] forgets labels without emails, and what steps have
     /// added to them.
     fn step(&mut self, features: &Features, step: &Step, take_back: bool) -> Result<()> {
-        for (folded, amount) in step.amounts(take_back) {
-            if let Some(&class) = self.by_folded.get(folded) {
+        for (casefolded, amount) in step.amounts(take_back) {
+            if let Some(&class) = self.by_casefolded.get(casefolded) {
                 self.counts.step(features.keys(), class, amount)?;
             }
         }
@@ -252,7 +255,7 @@ impl State {
         self.settle(poll)?;
         let mut alone = Self::default();
         for label in &self.labels {
-            let class = alone.class_of(&label.folded)? as usize;
+            let class = alone.class_of(&label.casefolded)? as usize;
             let bare = LabelCounts {
                 tokens: 0,
                 weight: 0,
@@ -272,7 +275,7 @@ impl State {
     /// [`Error::OutOfMemory`].
     pub fn add_steps_of(&mut self, other: &State, poll: Poll) -> Result<()> {
         self.settle(poll)?;
-        let class_of = |label: &LabelCounts| self.by_folded.get(&label.folded).copied();
+        let class_of = |label: &LabelCounts| self.by_casefolded.get(&label.casefolded).copied();
         let class_map: Vec<u32> = other
             .labels
             .iter()
@@ -310,11 +313,11 @@ impl State {
 
     fn offer_all(&mut self, documents: impl Iterator<Item = (Features, String)>) -> Result<bool> {
         for (features, label) in documents {
-            let folded = fold_label(&label)?;
-            let class = self.by_folded.get(&folded).copied();
+            let casefolded = casefold_label(&label)?;
+            let class = self.by_casefolded.get(&casefolded).copied();
             let class = class.filter(|&c| self.labels[c as usize].documents > 0);
             let class = class.ok_or(Error::NotLearned { label })?;
-            let priority = priority(&features, &folded);
+            let priority = priority(&features, &casefolded);
             self.sample.offer(priority, class, features.keys(), 1);
             if self.sample.cutoff().is_some() {
                 return Ok(true);
@@ -335,7 +338,7 @@ impl State {
     pub fn merge(&mut self, other: &State, poll: Poll) -> Result<()> {
         let mut class_map = Vec::new();
         for label in &other.labels {
-            let class = self.class_of(&label.folded)?;
+            let class = self.class_of(&label.casefolded)?;
             let known = &mut self.labels[class as usize];
             let spellings = label.spellings.keys();
             let mut new = spellings.filter(|s| !known.spellings.contains_key(*s));
@@ -351,7 +354,7 @@ impl State {
     }
 
     /// Puts the state into its canonical form: labels without emails dropped, the others in
-    /// the order of their folded form, counts sorted. Called before reading or storing.
+    /// the order of their casefolded form, counts sorted. Called before reading or storing.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
@@ -361,8 +364,8 @@ impl State {
             .filter(|&c| self.labels[c as usize].documents > 0)
             .collect();
         order.sort_unstable_by(|&a, &b| {
-            let folded = |c: u32| &self.labels[c as usize].folded;
-            folded(a).cmp(folded(b))
+            let casefolded = |c: u32| &self.labels[c as usize].casefolded;
+            casefolded(a).cmp(casefolded(b))
         });
         if order.len() == self.labels.len() && order.is_sorted() {
             return Ok(());
@@ -391,7 +394,7 @@ impl State {
         Model::pack(self, fit, metrics, poll)
     }
 
-    /// Labels in class order. Sorted by folded form once [`State::settle`] ran.
+    /// Labels in class order. Sorted by casefolded form once [`State::settle`] ran.
     pub fn labels(&self) -> &[LabelCounts] {
         &self.labels
     }
@@ -437,20 +440,20 @@ impl State {
         self.sample.len()
     }
 
-    fn class_of(&mut self, folded: &str) -> Result<u32> {
-        if let Some(&class) = self.by_folded.get(folded) {
+    fn class_of(&mut self, casefolded: &str) -> Result<u32> {
+        if let Some(&class) = self.by_casefolded.get(casefolded) {
             return Ok(class);
         }
         if self.labels.len() == MAX_LABELS {
             return Err(Error::TooManyLabels { limit: MAX_LABELS });
         }
-        self.texts.add(folded)?;
+        self.texts.add(casefolded)?;
         let class = self.labels.len() as u32;
         self.labels.push(LabelCounts {
-            folded: folded.to_owned(),
+            casefolded: casefolded.to_owned(),
             ..LabelCounts::default()
         });
-        self.by_folded.insert(folded.to_owned(), class);
+        self.by_casefolded.insert(casefolded.to_owned(), class);
         Ok(class)
     }
 
@@ -458,13 +461,13 @@ impl State {
         self.by_spelling.clear();
         self.texts = LabelTexts::default();
         for label in &self.labels {
-            let texts = label.spellings.keys().chain([&label.folded]);
+            let texts = label.spellings.keys().chain([&label.casefolded]);
             self.texts.number += 1 + label.spellings.len();
             self.texts.bytes += texts.map(String::len).sum::<usize>();
         }
-        self.by_folded = (0u32..)
+        self.by_casefolded = (0u32..)
             .zip(&self.labels)
-            .map(|(class, label)| (label.folded.clone(), class))
+            .map(|(class, label)| (label.casefolded.clone(), class))
             .collect();
     }
 }

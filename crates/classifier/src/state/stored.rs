@@ -228,7 +228,7 @@ fn labels_agree(labels: &[LabelCounts], counts: &CountTable, poll: Poll) -> bool
         *weight = weight.saturating_add(cell.weight);
     }
     labels.len() <= MAX_LABELS
-        && labels.is_sorted_by(|a, b| a.folded < b.folded)
+        && labels.is_sorted_by(|a, b| a.casefolded < b.casefolded)
         && labels.iter().zip(&sums).all(|(label, &(tokens, weight))| {
             let spelled = label
                 .spellings

@@ -15,7 +15,7 @@
 //! its field, seeded with the tokenizer's version: keys of different versions never meet.
 
 mod address;
-mod fold;
+mod casefold;
 mod scan;
 
 use std::ops::Range;
@@ -28,7 +28,7 @@ use scan::Scan;
 /// of every stored state and model.
 pub const TOKENIZER_VERSION: u64 = 2;
 
-/// Text beyond this many bytes, as given or as folded, is not read: the cost of one message
+/// Text beyond this many bytes, as given or as casefolded, is not read: the cost of one message
 /// stays bounded.
 pub const MAX_TEXT_BYTES: usize = 1 << 20;
 
@@ -157,7 +157,7 @@ impl Default for Kinds {
 /// One token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token<'a> {
-    /// Folded text. The two words of a pair are separated by one space; a space in letters
+    /// Casefolded text. The two words of a pair are separated by one space; a space in letters
     /// is where a word begins or ends.
     pub text: &'a str,
     /// What it says.
@@ -180,7 +180,7 @@ impl Token<'_> {
 /// A token while the buffers grow. [`MAX_TEXT_BYTES`] fits into `u32` many times.
 #[derive(Debug, Clone, Copy)]
 struct Found {
-    /// In `Buffers::folded`.
+    /// In `Buffers::casefolded`.
     start: u32,
     end: u32,
     /// In the text as given.
@@ -205,10 +205,10 @@ impl Found {
 #[derive(Default)]
 pub struct Tokenizer {
     kinds: Kinds,
-    /// Folded words with one space before and after each, so that a pair is one slice; with
+    /// Casefolded words with one space before and after each, so that a pair is one slice; with
     /// them the addresses of header lines.
     words: String,
-    /// What does not stand in line with words: folded web addresses.
+    /// What does not stand in line with words: casefolded web addresses.
     others: String,
     found: Vec<Found>,
 }
@@ -364,7 +364,7 @@ mod tests {
             ["payment", "12", "payment 12"]
         );
         assert_eq!(words("vi\u{ad}a\u{200b}gra"), ["viagra"]);
-        // Folding takes this apart in one spelling only.
+        // Casefolding takes this apart in one spelling only.
         assert_eq!(words("ΐα"), words("Ϊ\u{301}α"));
         assert_eq!(words("ｶﾞｲﾄﾞ"), words("ガイド"));
         assert_eq!(
@@ -473,7 +473,7 @@ mod tests {
         assert_eq!(of(Field::Host, &many).len(), 1 + address::MAX_DOMAINS);
         assert_eq!(of(Field::Host, "请访问http://例え.jp/x。"), ["例え.jp"]);
         assert!(of(Field::Host, &"www.".repeat(300)).is_empty());
-        // Folded, one character is longer and one is shorter, by as much.
+        // Casefolded, one character is longer and one is shorter, by as much.
         let text = "http://www.ำ..𝓅";
         assert_eq!(written(text, ".p"), ["www.ำ..𝓅"]);
         assert!(of(Field::Host, "http://\u{ad}").is_empty());

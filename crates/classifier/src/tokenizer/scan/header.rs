@@ -5,7 +5,7 @@
 //! than in a sentence.
 
 use super::{Scan, line_end};
-use crate::tokenizer::fold::UNICODE;
+use crate::tokenizer::casefold::UNICODE;
 use crate::tokenizer::{Field, Kinds, MAX_TEXT_BYTES, address};
 
 /// What a line begins with, and what its words say. Names are those of the header fields,
@@ -100,13 +100,13 @@ impl Scan<'_> {
         }
     }
 
-    /// Folds `from..to` as one token of this line.
+    /// Casefolds `from..to` as one token of this line.
     fn folded_header(&mut self, from: usize, to: usize) {
         let start = self.words.len();
         if start >= MAX_TEXT_BYTES {
             return;
         }
-        UNICODE.fold(&self.text[from..to], self.words);
+        UNICODE.casefold(&self.text[from..to], self.words);
         let end = self.words.len();
         if start < end {
             self.words.push(' ');

@@ -3,7 +3,7 @@
 
 mod header;
 
-use super::fold::{Role, UNICODE};
+use super::casefold::{Role, UNICODE};
 use super::{Field, Found, Kinds, MAX_TEXT_BYTES, MAX_TOKEN_CHARS, MIN_TOKEN_CHARS, address};
 
 /// No spelling of a word of 40 letters takes more: up to three marks belong to a letter.
@@ -23,7 +23,7 @@ const LETTERS: usize = 3;
 /// Letters of a stem; only longer words have one.
 const STEM_CHARS: usize = 5;
 
-/// A word in the text (`from..to`) and among the folded words (`start..end`).
+/// A word in the text (`from..to`) and among the casefolded words (`start..end`).
 #[derive(Clone, Copy)]
 struct Word {
     from: usize,
@@ -194,7 +194,7 @@ impl<'a> Scan<'a> {
             self.words.pop();
         }
         let start = self.words.len();
-        UNICODE.fold(piece, self.words);
+        UNICODE.casefold(piece, self.words);
         let least = if unit { 1 } else { MIN_TOKEN_CHARS };
         if (least..=MAX_TOKEN_CHARS).contains(&self.words[start..].chars().count()) {
             self.word(from, to, start, unit);
@@ -206,7 +206,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// The last folded word, which begins at `start`: itself, and what it gives rise to.
+    /// The last casefolded word, which begins at `start`: itself, and what it gives rise to.
     fn word(&mut self, from: usize, to: usize, start: usize, unit: bool) {
         if self.zone == Field::Mailer && is_version(&self.words[start..]) {
             return self.words.truncate(start);
@@ -320,7 +320,7 @@ impl<'a> Scan<'a> {
         if host.ends_with(|c: char| c.is_ascii_digit()) {
             return;
         }
-        // Where a part of any other stands in the text, its folded form does not tell.
+        // Where a part of any other stands in the text, its casefolded form does not tell.
         let is_ascii = self.text[from..to].is_ascii();
         let mut dots = host.rmatch_indices('.').map(|(i, _)| i + 1);
         dots.next();
@@ -331,13 +331,13 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Folds `from..to` among the others. Returns where it begins there.
+    /// Casefolds `from..to` among the others. Returns where it begins there.
     fn folded_other(&mut self, from: usize, to: usize, field: Field) -> Option<usize> {
         if self.others.len() >= MAX_TEXT_BYTES {
             return None;
         }
         let start = self.others.len();
-        UNICODE.fold(&self.text[from..to], self.others);
+        UNICODE.casefold(&self.text[from..to], self.others);
         // Nothing is left of characters that nobody sees.
         if start == self.others.len() {
             return None;

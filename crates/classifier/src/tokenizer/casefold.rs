@@ -84,7 +84,7 @@ impl Unicode {
     /// Appends the form of `word` that does not depend on case, composition and width, nor
     /// on characters that nobody sees. The length of `word` is the caller's business: NFKC
     /// writes some characters as eighteen others.
-    pub(super) fn fold(&self, word: &str, out: &mut String) {
+    pub(super) fn casefold(&self, word: &str, out: &mut String) {
         if word.is_ascii() {
             let start = out.len();
             out.push_str(word);
@@ -93,8 +93,8 @@ impl Unicode {
         }
         let seen = word.chars().filter(|&c| !self.ignorable.contains(c));
         let normal: String = self.nfkc.normalize_iter(seen).collect();
-        // Folding can undo a composition.
-        let folded = self.case.fold_string(&normal);
-        out.extend(self.nfkc.normalize_iter(folded.chars()));
+        // Casefolding can undo a composition.
+        let casefolded = self.case.fold_string(&normal);
+        out.extend(self.nfkc.normalize_iter(casefolded.chars()));
     }
 }
