@@ -47,9 +47,7 @@ BATCH = {
 }
 
 ENRON = [f"enron{n}" for n in range(1, 7)]
-STREAMS = {
-    name: Corpus("enron_spam", f"Enron-Spam, {name}", part=name, order="seq") for name in ENRON
-} | {
+STREAMS = {name: Corpus("enron_spam", f"Enron-Spam, {name}", part=name, order="seq") for name in ENRON} | {
     "spamassassin": Corpus("spamassassin", "SpamAssassin, text, shuffled"),
     "trec07p_half": Corpus("trec07p_half", "TREC 2007, first half, text", order="order"),
 }
@@ -163,8 +161,12 @@ def judge_stream(truth, answers, log_odds, positive="spam", other="ham"):
     is_positive = numpy.array([label == positive for label in truth])
     probability = 1 / (1 + numpy.exp(-numpy.clip(log_odds, -700, 700)))
     return judge(
-        truth, answers, confidence=numpy.maximum(probability, 1 - probability),
-        of_truth=numpy.where(is_positive, probability, 1 - probability), positive=positive, scores=log_odds,
+        truth,
+        answers,
+        confidence=numpy.maximum(probability, 1 - probability),
+        of_truth=numpy.where(is_positive, probability, 1 - probability),
+        positive=positive,
+        scores=log_odds,
     )
 
 

@@ -129,7 +129,9 @@ class OldWay:
         self.process = subprocess.Popen(
             [python, PROJECT / "bench" / "old_way.py", messages, "old_way", str(POLL_SECONDS)],
             env={**os.environ, **ONE_THREAD, "PGDATABASE": "loop"},
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8",
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
         )
         self.read()
 
@@ -208,10 +210,10 @@ def copy_rounds(session, files, peer):
     }
     if peer:
         contestants |= {
-            f"old way: scikit-learn, row by row ({EACH_MAILS})":
-                lambda: copy_old_way(session, peer, files["some"], EACH_MAILS, "each"),
-            "the same, a thousand at once":
-                lambda: copy_old_way(session, peer, files["test"], SIZES["test"], "batch"),
+            f"old way: scikit-learn, row by row ({EACH_MAILS})": lambda: copy_old_way(
+                session, peer, files["some"], EACH_MAILS, "each"
+            ),
+            "the same, a thousand at once": lambda: copy_old_way(session, peer, files["test"], SIZES["test"], "batch"),
         }
     return rounds(COPY_ROUNDS, contestants)
 
@@ -293,9 +295,11 @@ class Corrections:
     def __init__(self, session, other, labels, texts):
         self.session, self.other, self.labels, self.texts = session, other, labels, texts
         self.name = f"inbox_{labels}"
-        self.reviews = iter(session.run(f"""
+        self.reviews = iter(
+            session.run(f"""
             SELECT review_id, email_key, substr(predicted_label, 7) FROM triage.review
-             WHERE source = 'public.{self.name}' ORDER BY email_key::bigint;"""))
+             WHERE source = 'public.{self.name}' ORDER BY email_key::bigint;""")
+        )
         self.chance = random.Random(1)
 
     def next(self, number):
@@ -305,17 +309,21 @@ class Corrections:
             yield review, mail, f"label {(label + self.chance.randrange(1, self.labels)) % self.labels}"
 
     def correct(self, flushed):
-        statements = [f"SELECT triage.correct({r}, '{l}');" for r, _, l in self.next(CORRECTIONS)]
+        statements = [f"SELECT triage.correct({r}, '{label}');" for r, _, label in self.next(CORRECTIONS)]
         return timed(self.session, statements, flushed)[0]
 
     def update(self):
         update = f"UPDATE {self.name} SET label"
-        return timed(self.session, [f"{update} = '{l}' WHERE mail_id = {m};" for _, m, l in self.next(OTHERS)])[0]
+        return timed(self.session, [f"{update} = '{label}' WHERE mail_id = {m};" for _, m, label in self.next(OTHERS)])[
+            0
+        ]
 
     def measure(self):
         return {
-            "correct": self.correct(False), "flushed": self.correct(True),
-            "update": self.update(), "classify": self.classify(),
+            "correct": self.correct(False),
+            "flushed": self.correct(True),
+            "update": self.update(),
+            "classify": self.classify(),
         }
 
     def classify(self):
@@ -334,12 +342,14 @@ def correct_rounds(sessions, texts):
     say(f"{CORRECTIONS} corrections in each of {len(sessions) * len(LABELS)} tables, {CORRECT_ROUNDS} rounds")
     tables = {
         f"{LEARNED[size]} documents, {labels} labels": Corrections(session, Session(size), labels, texts)
-        for size, session in sessions.items() for labels in LABELS
+        for size, session in sessions.items()
+        for labels in LABELS
     }
     contestants = {name: t.measure for name, t in tables.items()}
     tick = ["INSERT INTO ticks VALUES (1);"] * CORRECTIONS
     contestants["INSERT of a number, plain table"] = lambda: {
-        "correct": timed(sessions["small"], tick)[0], "flushed": timed(sessions["small"], tick, True)[0],
+        "correct": timed(sessions["small"], tick)[0],
+        "flushed": timed(sessions["small"], tick, True)[0],
     }
     results = rounds(CORRECT_ROUNDS, contestants)
     for t in tables.values():
@@ -360,6 +370,7 @@ def correct_table(results):
     base = [median(run["correct"]) for run in next(iter(results.values()))]
     rows = []
     for name, runs in results.items():
+
         def medians(figure):
             return f"{median(median(figure(run)) for run in runs):.2f}"
 
@@ -370,12 +381,20 @@ def correct_table(results):
         if "update" in runs[0]:
             others = (
                 medians(lambda run: run["update"]),
-                medians(lambda run: run["classify"][0]), medians(lambda run: run["classify"][1]),
+                medians(lambda run: run["classify"][0]),
+                medians(lambda run: run["classify"][1]),
             )
-        rows.append((
-            name, medians(lambda run: run["correct"]), ratio([median(run["correct"]) for run in runs], base),
-            last("correct"), medians(lambda run: run["flushed"]), last("flushed"), *others,
-        ))
+        rows.append(
+            (
+                name,
+                medians(lambda run: run["correct"]),
+                ratio([median(run["correct"]) for run in runs], base),
+                last("correct"),
+                medians(lambda run: run["flushed"]),
+                last("flushed"),
+                *others,
+            )
+        )
     return rows
 
 
@@ -405,10 +424,13 @@ def insert_once(session, texts):
     """Milliseconds per row."""
     values = [f"({literal(text)})" for text in texts]
     single, multi = values[:SINGLE_INSERTS], values[SINGLE_INSERTS:]
-    times, lines = timed(session, [
-        *(f"INSERT INTO inbox (body) VALUES {value} RETURNING label IS NOT NULL;" for value in single),
-        f"INSERT INTO inbox (body) VALUES {', '.join(multi)} RETURNING label IS NOT NULL;",
-    ])
+    times, lines = timed(
+        session,
+        [
+            *(f"INSERT INTO inbox (body) VALUES {value} RETURNING label IS NOT NULL;" for value in single),
+            f"INSERT INTO inbox (body) VALUES {', '.join(multi)} RETURNING label IS NOT NULL;",
+        ],
+    )
     require(lines == ["t"] * len(values), f"{lines.count('t')} labels when INSERT returned, of {len(values)} rows")
     return {"single": median(times[:-1]), "multi": times[-1] / len(multi)}
 
@@ -457,13 +479,19 @@ def main(python=None):
     else:
         source = f"Sample mails, repeated with variation, for want of {CORPUS.name}"
         mails = list(sample(session, SIZES))
-        session.run("SET session_replication_role = replica; TRUNCATE triage.email, triage.review; RESET session_replication_role;")
+        session.run(
+            "SET session_replication_role = replica; TRUNCATE triage.email, triage.review; RESET session_replication_role;"
+        )
     texts = list(same_length(mails))
     with tempfile.TemporaryDirectory() as folder:
         files = write_mails(Path(folder), mails)
         copied, delays = arrivals(session, files, python)
         sessions = {size: database(size) for size in LEARNED}
-        say("learning " + " and ".join(f"{n}" for n in LEARNED.values()) + f" mails, with {LABELS[0]} and {LABELS[1]} labels")
+        say(
+            "learning "
+            + " and ".join(f"{n}" for n in LEARNED.values())
+            + f" mails, with {LABELS[0]} and {LABELS[1]} labels"
+        )
         for size, documents in LEARNED.items():
             prepare_corrections(sessions[size], files, texts, documents)
     corrected = correct_rounds(sessions, texts)
@@ -473,12 +501,26 @@ def main(python=None):
 
     characters = sum(len(mail["text"]) for mail in mails) / len(mails)
     print(f"\n{versions(session)}, {cpu()}")
-    print(f"{source}: {SIZES['train']} mails to learn, {SIZES['test']} arrive, {characters:.0f} characters each on average")
-    print("Medians; ratios are medians of the rounds' ratios. Every row was checked: there, with a label, with a review.")
+    print(
+        f"{source}: {SIZES['train']} mails to learn, {SIZES['test']} arrive, {characters:.0f} characters each on average"
+    )
+    print(
+        "Medians; ratios are medians of the rounds' ratios. Every row was checked: there, with a label, with a review."
+    )
     table(("Arriving mail", "us/mail", "mails/s", "x plain", "x ours"), copy_table(copied))
     table(("From arrival to label", "median s", "most s", "INSERT ms"), delays)
     print(f"\nMails of {MAIL_CHARACTERS} characters, one transaction each, from here on.")
-    columns = ("Correction, ms", "correct()", "x first", "p99", "flushed", "p99", "UPDATE", "next classify", "once more")
+    columns = (
+        "Correction, ms",
+        "correct()",
+        "x first",
+        "p99",
+        "flushed",
+        "p99",
+        "UPDATE",
+        "next classify",
+        "once more",
+    )
     table(columns, correct_table(corrected))
     table(("New rows, us per row", "single", "x", f"{MULTI_INSERT} at once", "x"), insert_table(inserted))
     if not python:

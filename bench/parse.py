@@ -42,8 +42,12 @@ CORE_SECONDS = 0.3
 def texts(session, chance):
     """Bodies in English and German: the sample mails, with variation."""
     session.run("SELECT triage.load_sample();")
-    mails = [json.loads(line) for line in session.run(
-        "SELECT json_build_object('subject', subject, 'body', body) FROM triage.email ORDER BY email_id;")]
+    mails = [
+        json.loads(line)
+        for line in session.run(
+            "SELECT json_build_object('subject', subject, 'body', body) FROM triage.email ORDER BY email_id;"
+        )
+    ]
     while True:
         for mail in mails:
             # Two paragraphs and what was answered, as mail is.
@@ -61,10 +65,12 @@ def envelope(number, subject, chance):
     for hop in range(4):
         message["Received"] = (
             f"from mx{hop}.example.org (mx{hop}.example.org [192.0.2.{hop}]) by mail.example.com with ESMTPS id "
-            f"{chance.getrandbits(48):x} for <desk@example.com>; Tue, 3 Mar 2026 10:00:0{9 - hop} +0100")
+            f"{chance.getrandbits(48):x} for <desk@example.com>; Tue, 3 Mar 2026 10:00:0{9 - hop} +0100"
+        )
     message["DKIM-Signature"] = (
         f"v=1; a=rsa-sha256; c=relaxed/relaxed; d=example.org; s=mail; h=from:to:subject:date; "
-        f"bh={base64_like(chance, 44)}; b={base64_like(chance, 340)}")
+        f"bh={base64_like(chance, 44)}; b={base64_like(chance, 340)}"
+    )
     message["From"] = "Jörg Müller <joerg.mueller@example.org>"
     message["To"] = "Service Desk <desk@example.com>, Ann Example <ann@example.com>"
     message["Subject"] = f"{subject} (Rückfrage {number})"
@@ -80,10 +86,14 @@ def newsletter(text):
         f'<tr><td style="padding:12px 24px;font-family:Arial,Helvetica,sans-serif;font-size:14px;color:#333333" valign="top">'
         f'<p style="margin:0 0 12px 0">{line}&nbsp;&ndash; <a href="https://news.example.org/read/{n}?utm_source=mail" '
         f'style="color:#0066cc;text-decoration:none">read on</a></p><img src="https://img.example.org/{n}.png" width="1" alt=""></td></tr>\r\n'
-        for n, line in enumerate(text.splitlines()) if line)
+        for n, line in enumerate(text.splitlines())
+        if line
+    )
     return (
-        '<html><head><style type="text/css">\r\n' + "td.col-{0} {{ width: 50%; padding: 0; }}\r\n".format("a") * 60 +
-        f'</style></head><body><table width="600" align="center" cellpadding="0">{cells}{cells}</table></body></html>')
+        '<html><head><style type="text/css">\r\n'
+        + "td.col-{} {{ width: 50%; padding: 0; }}\r\n".format("a") * 60
+        + f'</style></head><body><table width="600" align="center" cellpadding="0">{cells}{cells}</table></body></html>'
+    )
 
 
 def plain(message, text, _):
@@ -100,7 +110,9 @@ def base64(message, text, _):
 
 def alternative(message, text, _):
     message.set_content(text, cte="quoted-printable")
-    message.add_alternative(f"<html><body><p>{text.replace(chr(10), '<br>')}</p></body></html>", subtype="html", cte="quoted-printable")
+    message.add_alternative(
+        f"<html><body><p>{text.replace(chr(10), '<br>')}</p></body></html>", subtype="html", cte="quoted-printable"
+    )
 
 
 def html_only(message, text, _):
@@ -109,7 +121,9 @@ def html_only(message, text, _):
 
 def attachment(message, text, chance):
     message.set_content(text, cte="quoted-printable")
-    message.add_attachment(chance.randbytes(ATTACHED), maintype="application", subtype="pdf", filename="Überweisung.pdf")
+    message.add_attachment(
+        chance.randbytes(ATTACHED), maintype="application", subtype="pdf", filename="Überweisung.pdf"
+    )
 
 
 KINDS = {
@@ -137,7 +151,11 @@ def generated(session):
 
 def archived():
     with tarfile.open(ARCHIVE) as archive:
-        files = [member for member in archive if member.isfile() and not member.name.endswith(("README.md", "MANIFEST.jsonl"))]
+        files = [
+            member
+            for member in archive
+            if member.isfile() and not member.name.endswith(("README.md", "MANIFEST.jsonl"))
+        ]
         return [archive.extractfile(member).read() for member in files[::ARCHIVE_STEP]]
 
 
@@ -208,7 +226,17 @@ def core_once(program, file):
 
 def core_program():
     """Builds it; quick when nothing changed."""
-    build = ["cargo", "build", "--quiet", "--release", "-p", "pg_triage_core", "--example", "parsing", "--message-format=json"]
+    build = [
+        "cargo",
+        "build",
+        "--quiet",
+        "--release",
+        "-p",
+        "pg_triage_core",
+        "--example",
+        "parsing",
+        "--message-format=json",
+    ]
     done = subprocess.run(build, cwd=PROJECT, stdout=subprocess.PIPE, check=True, encoding="utf-8")
     built = [json.loads(line).get("executable") for line in done.stdout.splitlines()]
     return next(path for path in reversed(built) if path)

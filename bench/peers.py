@@ -61,14 +61,18 @@ def main(path, peer):
     memory = resident("VmHWM") - before
     classify, answers = timed(model.predict, test_texts)
     right = sum(answer == label for answer, label in zip(answers, test_labels))
-    print(json.dumps({
-        "version": sklearn.__version__,
-        "train": train * 1000,
-        "classify": classify * 1000,
-        "accuracy": right / len(test_labels),
-        "memory": memory,
-        "model": model[-1].feature_log_prob_.nbytes,
-    }))
+    print(
+        json.dumps(
+            {
+                "version": sklearn.__version__,
+                "train": train * 1000,
+                "classify": classify * 1000,
+                "accuracy": right / len(test_labels),
+                "memory": memory,
+                "model": model[-1].feature_log_prob_.nbytes,
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -27,9 +27,8 @@ from statistics import mean
 
 import numpy
 import psycopg
-from psycopg import sql
-
 from judging import BATCH, CORPORA, ENRON, PROJECT, STREAMS, batch, judge_matrix, judge_stream, resident, stream
+from psycopg import sql
 from quality_peers import REVISION, peers_of, version_of
 from run import ONE_THREAD, cpu, say, table
 
@@ -225,7 +224,9 @@ def peer_result(part, name, peer, options):
     say(f"{part} {name}: {NAMES[peer]}")
     done = subprocess.run(
         [sys.executable, PROJECT / "bench" / "quality_peers.py", part, name, peer],
-        env=os.environ | ONE_THREAD, stdout=subprocess.PIPE, encoding="utf-8",
+        env=os.environ | ONE_THREAD,
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
     )
     if done.returncode != 0:
         say(f"failed: {part} {name}, {NAMES[peer]} (see above)")
@@ -301,8 +302,12 @@ def active():
         sizes = [len(train) * i // RANDOM_POINTS for i in range(1, RANDOM_POINTS)]
         by_chance = [(size, accuracy_of(db, f"drawn < {size}")) for size in sizes] + [(len(train), full)]
     return {
-        "mails": len(train), "full": full, "wanted": wanted, "curve": curve,
-        "needed": needed or len(train), "random": by_chance,
+        "mails": len(train),
+        "full": full,
+        "wanted": wanted,
+        "curve": curve,
+        "needed": needed or len(train),
+        "random": by_chance,
         "random_needed": next(size for size, accuracy in by_chance if accuracy >= wanted),
     }
 
@@ -320,17 +325,28 @@ def suspects():
         db.run("""
             CREATE TABLE history (mail_id integer PRIMARY KEY, body text NOT NULL, label text NOT NULL);
             SELECT triage.create_classifier('news')""")
-        db.copy("history", (
-            (n, body, chance.choice([other for other in labels if other != label]) if n in flipped else label)
-            for n, (body, label) in enumerate(train)
-        ))
+        db.copy(
+            "history",
+            (
+                (n, body, chance.choice([other for other in labels if other != label]) if n in flipped else label)
+                for n, (body, label) in enumerate(train)
+            ),
+        )
         learned = db.value("SELECT triage.learn_from('news', 'history', ARRAY['body'], 'label')")
         require(learned == len(train), f"learned {learned} mails, of {len(train)}")
-        seconds, rows = timed(lambda: db.run(
-            "SELECT email_key FROM triage.suspect_labels WHERE source = 'public.history' LIMIT %s", (len(flipped),)
-        ).fetchall())
-        found = len(flipped & {int(key) for key, in rows})
-    return {"mails": len(train), "flipped": len(flipped), "listed": len(rows), "found": found / len(flipped), "seconds": seconds}
+        seconds, rows = timed(
+            lambda: db.run(
+                "SELECT email_key FROM triage.suspect_labels WHERE source = 'public.history' LIMIT %s", (len(flipped),)
+            ).fetchall()
+        )
+        found = len(flipped & {int(key) for (key,) in rows})
+    return {
+        "mails": len(train),
+        "flipped": len(flipped),
+        "listed": len(rows),
+        "found": found / len(flipped),
+        "seconds": seconds,
+    }
 
 
 # ---- saying it ---------------------------------------------------------------
@@ -346,11 +362,20 @@ def figure(result, key, digits, scale=1):
 def table_rows(title, results):
     rows = [("",) * len(COLUMNS), (title, *[""] * (len(COLUMNS) - 1))]
     for contestant, result in results.items():
-        rows.append((
-            f"  {NAMES[contestant]}", figure(result, "accuracy", 4), figure(result, "macro_f1", 4),
-            figure(result, "log_loss", 3), figure(result, "ece", 3), figure(result, "roca", 3),
-            figure(result, "train", 1), figure(result, "us", 0), f"{1e6 / result['us']:.0f}", figure(result, "memory", 0, 1e-6),
-        ))
+        rows.append(
+            (
+                f"  {NAMES[contestant]}",
+                figure(result, "accuracy", 4),
+                figure(result, "macro_f1", 4),
+                figure(result, "log_loss", 3),
+                figure(result, "ece", 3),
+                figure(result, "roca", 3),
+                figure(result, "train", 1),
+                figure(result, "us", 0),
+                f"{1e6 / result['us']:.0f}",
+                figure(result, "memory", 0, 1e-6),
+            )
+        )
     return rows
 
 
@@ -367,9 +392,12 @@ def streams_table(streams):
     rows = []
     for contestant in streams[0]:
         cells = [one.get(contestant) for one in streams]
-        rows.append((f"  {NAMES[contestant]}", *(
-            "-" if cell is None else f"{cell['accuracy'] * 100:.2f} / {cell['roca']:.3f}" for cell in cells
-        )))
+        rows.append(
+            (
+                f"  {NAMES[contestant]}",
+                *("-" if cell is None else f"{cell['accuracy'] * 100:.2f} / {cell['roca']:.3f}" for cell in cells),
+            )
+        )
     table(("Enron-Spam, accuracy % / 1-ROCA %", *ENRON), rows)
 
 
@@ -398,6 +426,7 @@ def best(results, peers):
 
 def targets(measured, asked, suspected):
     """What is wanted, what was measured, and the bound; None is what was not measured."""
+
     def of(part, name, key="accuracy"):
         result = measured.get((part, name), {}).get("ours")
         return result and result.get(key)
@@ -406,7 +435,12 @@ def targets(measured, asked, suspected):
         return best(measured.get(("batch", name), {}), some)
 
     yield "newsgroups20, accuracy", of("batch", "newsgroups20"), ">=", 0.870
-    yield "newsgroups20_bare, accuracy, beside LinearSVC", of("batch", "newsgroups20_bare"), ">=", peers("newsgroups20_bare", ["svm"])
+    yield (
+        "newsgroups20_bare, accuracy, beside LinearSVC",
+        of("batch", "newsgroups20_bare"),
+        ">=",
+        peers("newsgroups20_bare", ["svm"]),
+    )
     for name in "tickets_de_synthetic", "codealltag_de":
         yield f"{name}, accuracy, beside the best of scikit-learn", of("batch", name), ">=", peers(name, SKLEARN)
     for name, accuracy, roca in (("enron", 0.986, 0.13), ("spamassassin", 0.982, 0.21), ("trec07p_half", None, 0.07)):
@@ -450,7 +484,12 @@ def arguments():
     parser.add_argument("--fresh", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("words", nargs="*", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    known = {"batch": list(BATCH), "stream": ["enron", *(n for n in STREAMS if n not in ENRON)], "active": [], "suspects": []}
+    known = {
+        "batch": list(BATCH),
+        "stream": ["enron", *(n for n in STREAMS if n not in ENRON)],
+        "active": [],
+        "suspects": [],
+    }
     wanted = {}
     part = None
     for word in options.words:
@@ -460,7 +499,10 @@ def arguments():
         elif part and word in known[part]:
             wanted[part].append(word)
         else:
-            sys.exit(f"error: not known: {word}; parts and their names: " + "; ".join(" ".join([p, *n]) for p, n in known.items()))
+            sys.exit(
+                f"error: not known: {word}; parts and their names: "
+                + "; ".join(" ".join([p, *n]) for p, n in known.items())
+            )
     options.parts = {part: names or known[part] for part, names in (wanted or dict.fromkeys(known)).items()}
     return options
 
@@ -501,10 +543,16 @@ def main():
     with Database() as db:
         version = db.value("SELECT extversion FROM pg_extension WHERE extname = 'pg_triage'")
         server = db.value("SHOW server_version").split()[0]
-    peers = [f"scikit-learn {version_of('svm')}"] + [f"{p} {version_of(p)}" for p in ("fasttext", "bogofilter") if version_of(p)]
+    peers = [f"scikit-learn {version_of('svm')}"] + [
+        f"{p} {version_of(p)}" for p in ("fasttext", "bogofilter") if version_of(p)
+    ]
     print(f"\npg_triage {version}, PostgreSQL {server}, {', '.join(peers)}, {cpu()}")
     if measured:
-        rows = [row for (part, name), results in measured.items() for row in table_rows(title_of(part, name, results), results)]
+        rows = [
+            row
+            for (part, name), results in measured.items()
+            for row in table_rows(title_of(part, name, results), results)
+        ]
         table(COLUMNS, rows[1:])
         notes(measured)
     if enron:
@@ -512,8 +560,10 @@ def main():
     if asked:
         active_table(asked)
     if suspected:
-        print(f"\nSuspect labels, 20 Newsgroups: of {suspected['flipped']} wrong labels in {suspected['mails']}, "
-              f"{suspected['found'] * 100:.1f} % are among the first {suspected['listed']}; {suspected['seconds']:.1f} s")
+        print(
+            f"\nSuspect labels, 20 Newsgroups: of {suspected['flipped']} wrong labels in {suspected['mails']}, "
+            f"{suspected['found'] * 100:.1f} % are among the first {suspected['listed']}; {suspected['seconds']:.1f} s"
+        )
     targets_table(targets(measured, asked, suspected))
     missing = [peer for peer in ("fasttext", "bogofilter") if version_of(peer) is None]
     if missing:

@@ -20,13 +20,12 @@ from pathlib import Path
 
 import numpy
 import sklearn
+from judging import batch, judge, judge_matrix, judge_stream, resident, stream
 from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer, TfidfVectorizer
 from sklearn.linear_model import SGDClassifier
 from sklearn.naive_bayes import ComplementNB, MultinomialNB
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
-
-from judging import batch, judge, judge_matrix, judge_stream, resident, stream
 
 # Part of the cache's key: raise it when a peer or a figure changes.
 REVISION = 1
@@ -81,7 +80,9 @@ def fasttext_batch(train, test):
         with open(path, "w", encoding="utf-8") as file:
             shuffled = random.Random(1).sample(train, len(train))
             file.writelines(f"{FASTTEXT_LABEL}{number[label]} {line(text)}\n" for text, label in shuffled)
-        model = fasttext.train_supervised(input=path, wordNgrams=2, epoch=25, lr=0.5, thread=1, label=FASTTEXT_LABEL, verbose=0)
+        model = fasttext.train_supervised(
+            input=path, wordNgrams=2, epoch=25, lr=0.5, thread=1, label=FASTTEXT_LABEL, verbose=0
+        )
     trained = time.perf_counter()
     probabilities = numpy.zeros((len(test), len(known)))
     for row, (text, _) in enumerate(test):
@@ -106,8 +107,10 @@ SPAM_CUTOFF, HAM_CUTOFF = 0.99, 0.45
 # By exit code. A mail of which it is unsure has no answer.
 VERDICTS = {0: "spam", 1: "ham", 2: None}
 REGISTER = {
-    ("spam", None): "-s", ("ham", None): "-n",
-    ("spam", "ham"): "-Ns", ("ham", "spam"): "-Sn",
+    ("spam", None): "-s",
+    ("ham", None): "-n",
+    ("spam", "ham"): "-Ns",
+    ("ham", "spam"): "-Sn",
 }
 
 
@@ -209,8 +212,11 @@ BATCH_PEERS = {
     "multinomial": sklearn_batch(lambda: make_pipeline(CountVectorizer(), MultinomialNB())),
     "complement": sklearn_batch(lambda: make_pipeline(words_and_pairs(), ComplementNB(alpha=0.1))),
     "svm": sklearn_batch(lambda: make_pipeline(words_and_pairs(), LinearSVC(random_state=1))),
-    "svm_characters": sklearn_batch(lambda: make_pipeline(
-        TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True), LinearSVC(random_state=1))),
+    "svm_characters": sklearn_batch(
+        lambda: make_pipeline(
+            TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True), LinearSVC(random_state=1)
+        )
+    ),
     "fasttext": fasttext_batch,
     "bogofilter": bogofilter_batch,
 }
@@ -234,6 +240,7 @@ def version_of(peer):
         return done.stdout.split("\n")[0].removeprefix("bogofilter version ")
     if peer == "fasttext":
         from importlib.metadata import PackageNotFoundError, version
+
         try:
             return version("fasttext-numpy2")
         except PackageNotFoundError:
@@ -244,7 +251,9 @@ def version_of(peer):
 def peers_of(part, name):
     """Those that can answer: bogofilter knows spam only."""
     peers = BATCH_PEERS if part == "batch" else STREAM_PEERS
-    return [peer for peer in peers if peer != "bogofilter" or part == "stream" or name in ("spamassassin", "trec07p_half")]
+    return [
+        peer for peer in peers if peer != "bogofilter" or part == "stream" or name in ("spamassassin", "trec07p_half")
+    ]
 
 
 def main(part, name, peer):

@@ -49,7 +49,9 @@ class Session:
         self.psql = subprocess.Popen(
             ["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", *([database] if database else [])],
             env={**os.environ, "PGOPTIONS": OPTIONS},
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8",
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
         )
 
     def run(self, sql, data=()):
@@ -117,11 +119,14 @@ def varied(text, chance):
 
 def sample(session, sizes=SAMPLE_SIZES):
     session.run("SELECT triage.load_sample();")
-    mails = [json.loads(line) for line in session.run("""
+    mails = [
+        json.loads(line)
+        for line in session.run("""
         SELECT json_build_object(
             'split', CASE mailbox WHEN 'sample/train' THEN 'train' ELSE 'test' END,
             'label', label, 'text', concat_ws(E'\\n', subject, body))
-        FROM triage.email ORDER BY email_id;""")]
+        FROM triage.email ORDER BY email_id;""")
+    ]
     chance = random.Random(1)
     for split, size in sizes.items():
         originals = [mail for mail in mails if mail["split"] == split]
@@ -132,8 +137,7 @@ def sample(session, sizes=SAMPLE_SIZES):
 
 def copy_line(mail, keys=("label", "text")):
     escaped = (
-        mail[key].replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t")
-        for key in keys
+        mail[key].replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t") for key in keys
     )
     return "\t".join(escaped) + "\n"
 
@@ -206,9 +210,7 @@ def classify_rounds(session):
 
 def classify_table(mails, times):
     md5, tsvector = times["md5(text)"], times["to_tsvector('simple', text)"]
-    return [
-        (name, f"{median(t) / mails * 1000:.1f}", ratio(t, md5), ratio(t, tsvector)) for name, t in times.items()
-    ]
+    return [(name, f"{median(t) / mails * 1000:.1f}", ratio(t, md5), ratio(t, tsvector)) for name, t in times.items()]
 
 
 def first_answer(session, query):
@@ -249,7 +251,10 @@ ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "
 def peer_once(python, messages, peer):
     done = subprocess.run(
         [python, PROJECT / "bench" / "peers.py", messages, peer],
-        env={**os.environ, **ONE_THREAD}, stdout=subprocess.PIPE, check=True, encoding="utf-8",
+        env={**os.environ, **ONE_THREAD},
+        stdout=subprocess.PIPE,
+        check=True,
+        encoding="utf-8",
     )
     return json.loads(done.stdout)
 
@@ -302,15 +307,17 @@ def train_table(mails, results):
             known = [run[field] for run in runs if field in run]
             return f"{median(known) * scale:.{digits}f}" if known else "-"
 
-        rows.append((
-            names[key],
-            figure("train", 1 / 1000, 2),
-            ratio(times, base) if base else "-",
-            figure("accuracy", 1, 3),
-            figure("model", 1e-6, 0),
-            figure("memory", 1e-6, 0),
-            figure("classify", 1000 / mails, 1),
-        ))
+        rows.append(
+            (
+                names[key],
+                figure("train", 1 / 1000, 2),
+                ratio(times, base) if base else "-",
+                figure("accuracy", 1, 3),
+                figure("model", 1e-6, 0),
+                figure("memory", 1e-6, 0),
+                figure("classify", 1000 / mails, 1),
+            )
+        )
     return rows
 
 

@@ -27,6 +27,7 @@ case ${PG_CONFIG:-} in
 esac
 
 project=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+# shellcheck disable=SC2034 # used by the scripts that source this
 scripts=$project/scripts
 # rustup puts cargo here, but only login shells have it on PATH. Last, so that a
 # toolchain which the caller chose wins.
@@ -59,8 +60,8 @@ is_supported() {
 find_pg_config() {
     local debian=/usr/lib/postgresql/15/bin/pg_config given
     if [ -n "${PG_CONFIG:-}" ]; then
-        given=$(command -v -- "$PG_CONFIG") && is_supported "$given" ||
-            die "PG_CONFIG=$PG_CONFIG is not the pg_config of PostgreSQL 15 to 18"
+        given=$(command -v -- "$PG_CONFIG") || given=
+        is_supported "$given" || die "PG_CONFIG=$PG_CONFIG is not the pg_config of PostgreSQL 15 to 18"
         echo "$given"
     elif is_supported "$debian"; then
         echo "$debian"

@@ -42,7 +42,8 @@ put() {
     mode=$1 file=$2 folder=${DESTDIR:-}$3
     target=$folder/$(basename "$file")
     ! cmp -s "$file" "$target" || return 0
-    mkdir -p "$folder" 2>/dev/null && [ -w "$folder" ] || die "$folder cannot be written; run this as root"
+    mkdir -p "$folder" 2>/dev/null || :
+    [ -w "$folder" ] || die "$folder cannot be written; run this as root"
     cp "$file" "$target.new.$$"
     chmod "$mode" "$target.new.$$"
     mv -f "$target.new.$$" "$target"
