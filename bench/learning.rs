@@ -131,7 +131,7 @@ fn decided(live: &mut Live, mails: &[(Features, String)]) -> Result<f64> {
         let step = live.step_towards(features, label, &never_cancelled)?;
         live.learn(features, label)?;
         live.step(features, &step, false)?;
-        live.settle(&never_cancelled)?;
+        live.refresh(&never_cancelled)?;
     }
     Ok(start.elapsed().as_secs_f64() * 1e6 / mails.len() as f64)
 }

@@ -198,7 +198,7 @@ fn stream(mails: &[(Features, &Raw)], figures: &mut Figures) -> Result<()> {
             let step = live.step_towards(features, mail.label, &never_cancelled)?;
             live.learn(features, mail.label)?;
             live.step(features, &step, false)?;
-            live.settle(&never_cancelled)?;
+            live.refresh(&never_cancelled)?;
         }
     }
     Ok(())

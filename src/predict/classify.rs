@@ -38,15 +38,15 @@ fn classify_email(body: &str, classifier: &str) -> SqlResult<Option<String>> {
 
 /// The two best labels of an email, and how sure they are.
 pub fn predict(active: &Active, features: &Features) -> Prediction {
-    let judgement = active.live.judge(features, &pg::check_for_interrupts);
+    let prediction = active.live.predict(features, &pg::check_for_interrupts);
     let at = |rank: usize| {
-        let scored = judgement.ranked.get(rank)?;
+        let scored = prediction.ranked.get(rank)?;
         Some((active.labels[scored.class].clone(), scored.probability))
     };
     let (label, confidence) = at(0).unzip();
     let (second_label, second_confidence) = at(1).unzip();
     Prediction {
-        unknown_share: label.is_some().then_some(judgement.unknown_share),
+        unknown_share: label.is_some().then_some(prediction.unknown_share),
         label,
         confidence,
         second_label,

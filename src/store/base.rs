@@ -1,7 +1,7 @@
 //! The active model with decisions folded in.
 
+use pg_triage_classifier::PairedAnswers;
 use pg_triage_classifier::artifact::{Header, Kind};
-use pg_triage_classifier::gate::Paired;
 use pg_triage_classifier::{
     Error, Example, Features, Fit, Learner, Metrics, Model, Poll, State, Step, apply, probe,
 };
@@ -343,7 +343,7 @@ impl Writer<'_, '_> {
         state: &mut State,
         pending_too: bool,
     ) -> SqlResult<()> {
-        let Some(mut from) = state.sample_is_short_from().map(ledger::signed) else {
+        let Some(mut from) = state.training_sample_is_short_from().map(ledger::signed) else {
             return Ok(());
         };
         let mut after = 0i64;
@@ -377,7 +377,7 @@ impl Writer<'_, '_> {
             let last = rows.len().wrapping_sub(1);
             let next = rows.parsed(last, 3).zip(rows.parsed(last, 4));
             if state
-                .extend_sample(documents.into_iter())
+                .extend_training_sample(documents.into_iter())
                 .map_err(from_core)?
             {
                 return Ok(());
@@ -430,7 +430,7 @@ impl Writer<'_, '_> {
             verdict: Some(Verdict {
                 last_decision: rows.parsed(0, 3).unwrap_or(0),
                 champion: version,
-                compared: Paired::default(),
+                compared: PairedAnswers::default(),
                 refused: None,
                 reviewer: None,
             }),
@@ -627,7 +627,7 @@ impl Writer<'_, '_> {
                 .map_err(from_core)?;
             state
         } else {
-            own.settle(&check_for_interrupts).map_err(from_core)?;
+            own.canonicalize(&check_for_interrupts).map_err(from_core)?;
             self.replay_onto(classifier, own, base.steps_of)?
         };
         base.packed()

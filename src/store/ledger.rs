@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use pg_triage_classifier::tokenizer::TOKENIZER_VERSION;
-use pg_triage_classifier::{DecisionEffect, Example, Features, Step, sample_priority};
+use pg_triage_classifier::{DecisionEffect, Example, Features, Step, training_sample_priority};
 use pgrx::PgSqlErrorCode as Code;
 use pgrx::spi::SpiClient;
 
@@ -160,7 +160,7 @@ pub fn signed(priority: u64) -> i64 {
 }
 
 fn stored_priority(features: &Features, label: &str) -> SqlResult<i64> {
-    sample_priority(features, label)
+    training_sample_priority(features, label)
         .map(signed)
         .map_err(from_core)
 }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::ffi::CStr;
 use std::rc::Rc;
 
-use pg_triage_classifier::gate::Paired;
+use pg_triage_classifier::PairedAnswers;
 use pg_triage_classifier::{Fit, LabelCounts, Live, Model, apply, casefold_label};
 use pgrx::datum::DatumWithOid;
 use pgrx::spi::{SpiClient, SpiTupleTable};
@@ -183,7 +183,7 @@ pub fn read_active(
                     let effects = ledger::lessons(client, some, steps_of)?;
                     apply(&mut live, &effects, &pg::check_for_interrupts).map_err(from_core)?;
                 }
-                live.settle(&pg::check_for_interrupts).map_err(from_core)?;
+                live.refresh(&pg::check_for_interrupts).map_err(from_core)?;
                 applied = pending;
             }
             // A single label is no choice yet.
@@ -293,7 +293,7 @@ pub struct Verdict {
     /// The active version, 0 for decisions alone.
     pub champion: i32,
     /// Its answers and those of the new one.
-    pub compared: Paired,
+    pub compared: PairedAnswers,
     /// Why the new one is not to be activated.
     pub refused: Option<String>,
     /// Whose decisions all others contradict, if that is why: the name or role, and the same

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use pg_triage_classifier::{Contradiction, Trainer};
+use pg_triage_classifier::{LabelError, LabelErrorFinder};
 use pgrx::iter::TableIterator;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::{name, pg_extern};
@@ -17,10 +17,10 @@ const MOST: usize = 10_000;
 
 /// The worst so far.
 #[derive(Default)]
-struct Worst(Vec<(i64, Contradiction)>);
+struct Worst(Vec<(i64, LabelError)>);
 
 impl Worst {
-    fn add(&mut self, decision_id: i64, found: Contradiction) {
+    fn add(&mut self, decision_id: i64, found: LabelError) {
         self.0.push((decision_id, found));
         if self.0.len() >= 2 * MOST {
             self.keep();
@@ -29,7 +29,7 @@ impl Worst {
 
     /// Worst first; of equals the older decision.
     fn keep(&mut self) {
-        let by_margin = |a: &Contradiction, b: &Contradiction| b.margin.total_cmp(&a.margin);
+        let by_margin = |a: &LabelError, b: &LabelError| b.margin.total_cmp(&a.margin);
         self.0
             .sort_unstable_by(|(id, a), (other, b)| by_margin(a, b).then(id.cmp(other)));
         self.0.truncate(MOST);
@@ -79,8 +79,8 @@ fn suspects(w: &mut Writer, classifier: &str) -> SqlResult<(Worst, Vec<String>)>
     w.add_pending(classifier, &mut base)?;
     w.complete_sample(classifier, base.learned(), true)?;
     let mut worst = Worst::default();
-    let auditor = Trainer::auditor(base.learned(), &check_for_interrupts).map_err(from_core)?;
-    let Some(auditor) = auditor else {
+    let finder = LabelErrorFinder::new(base.learned(), &check_for_interrupts).map_err(from_core)?;
+    let Some(finder) = finder else {
         return Ok((worst, Vec::new()));
     };
     let mut place = Some(ledger::START);
@@ -88,8 +88,8 @@ fn suspects(w: &mut Writer, classifier: &str) -> SqlResult<(Worst, Vec<String>)>
         let (decisions, next) = w.in_force(classifier, from)?;
         for decision in decisions {
             check_for_interrupts();
-            let found = auditor
-                .contradiction(&decision.features, &decision.label)
+            let found = finder
+                .check(&decision.features, &decision.label)
                 .map_err(from_core)?;
             if let Some(found) = found {
                 worst.add(decision.decision_id, found);
@@ -98,6 +98,6 @@ fn suspects(w: &mut Writer, classifier: &str) -> SqlResult<(Worst, Vec<String>)>
         place = next;
     }
     worst.keep();
-    let labels = w.spelled(classifier, auditor.labels())?;
+    let labels = w.spelled(classifier, finder.labels())?;
     Ok((worst, labels))
 }

@@ -101,7 +101,7 @@ impl Trained {
                 .map_err(from_core)?;
             live.learn(features, label)
                 .and_then(|()| live.step(features, &step, false))
-                .and_then(|()| live.settle(poll))
+                .and_then(|()| live.refresh(poll))
                 .and_then(|()| self.own.step(features, &step, false))
                 .map_err(from_core)?;
         }

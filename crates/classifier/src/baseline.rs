@@ -7,7 +7,7 @@ use linfa_bayes::{BernoulliNb, NaiveBayes as _};
 use ndarray::{Array1, Array2};
 
 use crate::error::{probe, reserve};
-use crate::sample::Document;
+use crate::training_sample::Document;
 use crate::{Poll, Result};
 
 /// Dense work is documents x features x classes; this bounds it to well under a second.

@@ -187,7 +187,7 @@ impl CountTable {
     }
 
     /// Subtracts one document. Returns false, with nothing changed, if one of its features
-    /// is not there. Needs a settled table.
+    /// is not there. Needs a table without anything pending.
     pub(crate) fn unlearn(&mut self, keys: &[u64], class: u32) -> bool {
         let weight = unit_weight(keys.len());
         let learned = |&key: &u64| {
@@ -215,7 +215,7 @@ impl CountTable {
         true
     }
 
-    /// Drops what is left of these features where no document has them. Needs a settled table.
+    /// Drops what is left of these features where no document has them. Needs a table without anything pending.
     pub(crate) fn purge(&mut self, keys: &[u64]) {
         for &key in keys {
             if self.row(key).iter().all(|cell| cell.documents == 0) {
@@ -226,7 +226,7 @@ impl CountTable {
     }
 
     /// Replaces the sums of steps by those that `of` gives for each row in turn. Needs a
-    /// settled table.
+    /// table without anything pending.
     pub(crate) fn set_residuals(&mut self, mut of: impl FnMut(&mut [Cell]), poll: Poll) {
         for shard in &mut self.shards {
             for row in shard.cells.chunk_by_mut(|a, b| a.key == b.key) {
@@ -292,7 +292,7 @@ impl CountTable {
     }
 
     /// Sorts in everything that is pending.
-    pub(crate) fn settle(&mut self, poll: Poll) -> Result<()> {
+    pub(crate) fn merge_pending(&mut self, poll: Poll) -> Result<()> {
         for shard in &mut self.shards {
             let before = shard.bytes();
             shard.merge_pending()?;
@@ -303,7 +303,7 @@ impl CountTable {
         Ok(())
     }
 
-    /// Renumbers the classes; cells of a class that becomes `u32::MAX` go. Needs a settled
+    /// Renumbers the classes; cells of a class that becomes `u32::MAX` go. Needs a
     /// table.
     pub(crate) fn renumber(&mut self, class_map: &[u32], poll: Poll) {
         for shard in &mut self.shards {
@@ -345,7 +345,7 @@ impl CountTable {
         Ok(Some(table))
     }
 
-    /// The cells of one feature. Needs a settled table.
+    /// The cells of one feature. Needs a table without anything pending.
     pub(crate) fn row(&self, key: u64) -> &[Cell] {
         let cells = &self.shards[shard_of(key)].cells;
         let start = cells.partition_point(|c| c.key < key);
@@ -358,7 +358,7 @@ impl CountTable {
     }
 
     /// All cells in groups of bounded size, in (key, class) order; no row is split. Needs
-    /// a settled table.
+    /// a table without anything pending.
     pub(crate) fn groups(&self) -> impl Iterator<Item = &[Cell]> {
         self.shards.iter().map(|s| s.cells.as_slice())
     }
@@ -373,7 +373,7 @@ impl CountTable {
     }
 }
 
-/// Where the rows of a settled count table are: for who looks up many.
+/// Where the rows of a count table without anything pending are: for who looks up many.
 pub(crate) struct RowIndex<'a> {
     keys: Vec<u64>,
     /// First row of each prefix of the key, and one end: keys are hashes, so this is nearly

@@ -27,7 +27,7 @@ use crate::error::{probe, reserve};
 use crate::math::{exp, log_sum_exp};
 use crate::model::touch;
 use crate::naive_bayes::{LeftOut, NaiveBayes, Scores, document_frequency};
-use crate::sample::Document;
+use crate::training_sample::Document;
 use crate::{Calibration, Error, Poll, Result, ScoreForm, State, casefold_label};
 
 /// One in fixed-point residuals.
@@ -228,7 +228,7 @@ struct Entry {
     inverse_temperature: f64,
 }
 
-/// Trains residuals on the sample of a settled state without any. `None` if they do not make
+/// Trains residuals on the sample of a canonical state without any. `None` if they do not make
 /// held-out documents more probable.
 ///
 /// # Errors

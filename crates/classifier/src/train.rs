@@ -10,8 +10,8 @@ use crate::evaluation::{self, Outcome};
 use crate::model::touch;
 use crate::naive_bayes::{LeftOut, ScoreForm};
 use crate::{
-    Auditor, Calibration, Error, Fit, Learner, Model, NaiveBayes, Poll, Result, State, Tokenizer,
-    baseline, never_cancelled, probe, residual,
+    Calibration, Error, Fit, Learner, Model, NaiveBayes, Poll, Result, State, Tokenizer, baseline,
+    never_cancelled, probe, residual,
 };
 
 /// Documents that are judged at most.
@@ -25,10 +25,6 @@ const MAX_JUDGED_SCORES: usize = 2_000_000;
 /// The first document is judged whatever it takes.
 const MAX_JUDGED_CELLS: usize = 50_000_000;
 
-/// One for all ledgers, so that it does not change from one look to the next what is suspect.
-/// The quickest of the three, and none finds clearly more on all corpora.
-const AUDIT_FORM: ScoreForm = ScoreForm::MultinomialBoolean;
-
 /// Entry point: [`Trainer::params`].
 pub struct Trainer;
 
@@ -40,27 +36,6 @@ impl Trainer {
             form: None,
             residuals: true,
         })
-    }
-
-    /// Prepares to say which labels the other emails contradict, by the counts alone and
-    /// calibrated on them. `None` if there are too few emails or labels. Takes back all steps
-    /// of the residual layer.
-    ///
-    /// # Errors
-    /// [`Error::OutOfMemory`].
-    pub fn auditor<'a>(state: &'a mut State, poll: Poll<'a>) -> Result<Option<Auditor<'a>>> {
-        state.settle(poll)?;
-        state.clear_steps(poll)?;
-        let state: &State = state;
-        if !Auditor::has_enough(state) {
-            return Ok(None);
-        }
-        let judge = NaiveBayes::new(state, AUDIT_FORM, poll);
-        let index = RowIndex::new(state.counts(), judge.features(), poll)?;
-        let params = Self::params().check()?;
-        let candidates = params.judge(state, &index, &judge, &[AUDIT_FORM], poll)?;
-        let calibration = choose(candidates).calibration;
-        Ok(Some(Auditor::new(state, index, judge, calibration)))
     }
 }
 
@@ -118,10 +93,10 @@ impl ParamGuard for TrainerParams {
 }
 
 /// One form, judged by leave-one-out.
-struct Candidate {
+pub(crate) struct Candidate {
     form: ScoreForm,
     judged: Vec<Judged>,
-    calibration: Calibration,
+    pub calibration: Calibration,
     outcomes: Vec<Outcome>,
 }
 
@@ -132,7 +107,7 @@ impl TrainerValidParams {
     /// # Errors
     /// [`Error::NoDocuments`] for an empty state, [`Error::OutOfMemory`].
     pub fn fit_state(&self, state: &mut State, poll: Poll) -> Result<Vec<u8>> {
-        state.settle(poll)?;
+        state.canonicalize(poll)?;
         state.clear_steps(poll)?;
         if state.documents() == 0 {
             return Err(Error::NoDocuments);
@@ -184,7 +159,7 @@ impl TrainerValidParams {
     }
 
     /// Scores sampled documents, each left out of the counts, under every form.
-    fn judge(
+    pub(crate) fn judge(
         &self,
         state: &State,
         index: &RowIndex,
@@ -275,7 +250,7 @@ impl Candidate {
 
 /// The lowest log loss wins; forms that are not clearly worse (paired, 95 %) share first
 /// place, and the most accurate of them is taken.
-fn choose(candidates: Vec<Candidate>) -> Candidate {
+pub(crate) fn choose(candidates: Vec<Candidate>) -> Candidate {
     let loss = |c: &Candidate| evaluation::mean_log_loss(&c.outcomes);
     let mut candidates = candidates;
     // Stable: equals keep the order of `ScoreForm::ALL`.

@@ -487,7 +487,7 @@ fn learning_on_forged_tables_does_not_panic() {
             let mut live = Live::new(model.clone());
             live.set_counts(counts.clone());
             let answers = |live: &mut Live, features: &Features| {
-                live.settle(&never_cancelled).unwrap();
+                live.refresh(&never_cancelled).unwrap();
                 let p = live.log_probabilities(features, &never_cancelled);
                 assert!(p.iter().all(|p| !p.is_nan()), "{number}: {p:?}");
             };

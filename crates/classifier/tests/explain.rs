@@ -139,7 +139,7 @@ proptest! {
             on_top.learn(&features, sent.label).unwrap();
             on_top.step(&features, &sent.step(), false).unwrap();
         }
-        on_top.settle(&never_cancelled).unwrap();
+        on_top.refresh(&never_cancelled).unwrap();
         let packed = live(pack(&[&base[..kept], &learned[..]].concat(), &fit));
         for q in questions() {
             let log_p = on_top.log_probabilities(&q, &never_cancelled);

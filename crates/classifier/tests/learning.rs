@@ -194,7 +194,7 @@ fn labels_count_towards_memory() {
     // Casefolded and as spelled, each with its counts and in the map that finds it.
     assert!(learned >= 4 * 1000 * 1000, "{learned}");
     for _ in 0..10 {
-        state.settle(&never_cancelled).unwrap();
+        state.canonicalize(&never_cancelled).unwrap();
         state.learn(&features, &format!("7 {:1000}.", "")).unwrap();
         state
             .unlearn(&features, &format!("8 {:1000}.", ""), &never_cancelled)

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use pg_triage_classifier::artifact::{Header, Kind};
 use pg_triage_classifier::{
     Calibration, CellCounts, Error, Features, Fit, Learner, Live, Metrics, Model, ParamGuard,
-    ScoreForm, State, Step, Trainer, casefold_label, never_cancelled, sample_priority,
+    ScoreForm, State, Step, Trainer, casefold_label, never_cancelled, training_sample_priority,
 };
 use proptest::prelude::*;
 
@@ -253,7 +253,7 @@ proptest! {
             if live.unlearn(&features(&wrong.0), wrong.1, &never_cancelled).is_ok() {
                 live.learn(&features(&wrong.0), wrong.1).unwrap();
             }
-            live.settle(&never_cancelled).unwrap();
+            live.refresh(&never_cancelled).unwrap();
             let packed = Model::from_bytes(pack_sent(&all, &fit), &never_cancelled).unwrap();
             agree(&live, &packed)?;
         }
@@ -288,7 +288,7 @@ proptest! {
                 Act::Compact => live = self::live(pack(&mails, &fit)),
                 _ => {}
             }
-            live.settle(&never_cancelled).unwrap();
+            live.refresh(&never_cancelled).unwrap();
             let packed = Model::from_bytes(pack(&mails, &fit), &never_cancelled).unwrap();
             agree(&live, &packed)?;
         }
@@ -300,7 +300,7 @@ proptest! {
         learned in prop::collection::vec(sent(), 1..12),
         taken in prop::collection::vec(any::<bool>(), 8),
         order in any::<u64>(),
-        settled in prop::collection::vec(any::<bool>(), 20),
+        refreshed in prop::collection::vec(any::<bool>(), 20),
         fit in fit(),
     ) {
         let start = live(pack_sent(&[&anchors()[..], &base].concat(), &fit));
@@ -314,28 +314,28 @@ proptest! {
         for &decision in &decisions {
             decide(&mut one, decision);
         }
-        one.settle(&never_cancelled).unwrap();
+        one.refresh(&never_cancelled).unwrap();
         let mut shuffled: Vec<_> = (0u64..).zip(decisions.clone()).collect();
         shuffled.sort_by_key(|(i, _)| (i + 1).wrapping_mul(order | 1) >> 7);
         let mut other = start.clone();
-        for (&(_, decision), &settled) in shuffled.iter().zip(&settled) {
+        for (&(_, decision), &refreshed) in shuffled.iter().zip(&refreshed) {
             decide(&mut other, decision);
             // Settling in between does not matter either.
-            if settled {
-                other.settle(&never_cancelled).unwrap();
+            if refreshed {
+                other.refresh(&never_cancelled).unwrap();
             }
         }
-        other.settle(&never_cancelled).unwrap();
+        other.refresh(&never_cancelled).unwrap();
         prop_assert_eq!(answers(&one), answers(&other));
         prop_assert_eq!(one.labels(), other.labels());
 
-        for (&(_, (learned, sent)), &settled) in shuffled.iter().zip(&settled) {
+        for (&(_, (learned, sent)), &refreshed) in shuffled.iter().zip(&refreshed) {
             decide(&mut one, (!learned, sent));
-            if settled {
-                one.settle(&never_cancelled).unwrap();
+            if refreshed {
+                one.refresh(&never_cancelled).unwrap();
             }
         }
-        one.settle(&never_cancelled).unwrap();
+        one.refresh(&never_cancelled).unwrap();
         prop_assert_eq!(answers(&one), answers(&start));
         prop_assert_eq!(one.labels(), start.labels());
         prop_assert_eq!(one.memory(), 0);
@@ -352,18 +352,18 @@ proptest! {
         for (keys, label) in &learned {
             live.learn(&features(keys), label).unwrap();
         }
-        live.settle(&never_cancelled).unwrap();
+        live.refresh(&never_cancelled).unwrap();
         let (before, labels, memory) = (answers(&live), live.labels().to_vec(), live.memory());
         if let Err(e) = live.unlearn(&features(&wrong.0), wrong.1, &never_cancelled) {
             prop_assert!(matches!(e, Error::NotLearned { .. }), "{}", e);
-            live.settle(&never_cancelled).unwrap();
+            live.refresh(&never_cancelled).unwrap();
             prop_assert_eq!(answers(&live), before);
             prop_assert_eq!(live.labels(), labels);
             prop_assert!(live.memory() <= memory + 64);
         } else {
             // What the counts allow can be learned again.
             live.learn(&features(&wrong.0), wrong.1).unwrap();
-            live.settle(&never_cancelled).unwrap();
+            live.refresh(&never_cancelled).unwrap();
             prop_assert_eq!(answers(&live), before);
         }
     }
@@ -386,7 +386,7 @@ fn a_cold_start_learns_from_the_first_email() {
         live.learn(&features(&set(keys)), label).unwrap();
     }
     live.learn(&q, " \t").unwrap();
-    live.settle(&never_cancelled).unwrap();
+    live.refresh(&never_cancelled).unwrap();
     assert_eq!(live.documents(), 4);
     let names: Vec<_> = live.labels().iter().map(|l| l.name.as_str()).collect();
     assert_eq!(names, ["Billing", "support"]);
@@ -408,9 +408,9 @@ fn features_that_no_email_has_are_unknown() {
     ));
     let share = |live: &Live, keys: &[u64]| {
         let features = features(&set(keys));
-        let judgement = live.judge(&features, &never_cancelled);
-        assert_eq!(judgement.ranked, live.rank(&features, &never_cancelled));
-        judgement.unknown_share
+        let prediction = live.predict(&features, &never_cancelled);
+        assert_eq!(prediction.ranked, live.rank(&features, &never_cancelled));
+        prediction.unknown_share
     };
     let shares =
         |live: &Live| [&[1, 2, 3][..], &[1, 2, 7, 8], &[7, 8], &[]].map(|k| share(live, k));
@@ -418,10 +418,10 @@ fn features_that_no_email_has_are_unknown() {
 
     let email = features(&set(&[2, 7]));
     live.learn(&email, "spam").unwrap();
-    live.settle(&never_cancelled).unwrap();
+    live.refresh(&never_cancelled).unwrap();
     assert_eq!(shares(&live), [0.0, 0.25, 0.5, 0.0]);
     live.unlearn(&email, "spam", &never_cancelled).unwrap();
-    live.settle(&never_cancelled).unwrap();
+    live.refresh(&never_cancelled).unwrap();
     assert_eq!(shares(&live), [0.0, 0.5, 1.0, 0.0]);
 }
 
@@ -436,7 +436,7 @@ fn learning_needs_the_counts_of_its_own_base() {
     assert!(live.needs_counts());
     live.set_counts(Rc::new(counts(&bytes).unwrap()));
     live.learn(&features(&set(&[1])), "spam").unwrap();
-    live.settle(&never_cancelled).unwrap();
+    live.refresh(&never_cancelled).unwrap();
     assert_eq!(live.documents(), 2);
 }
 
@@ -539,17 +539,23 @@ const SAMPLE_DOCUMENTS: usize = 1 << 16;
 
 /// What may be missing of everything learned, in batches, as a host would pick it.
 fn extend(state: &mut State, mails: &[Mail]) {
-    let from = state.sample_is_short_from().unwrap();
+    let from = state.training_sample_is_short_from().unwrap();
     let mut documents: Vec<_> = mails
         .iter()
         .map(|(keys, label)| (features(keys), (*label).to_owned()))
-        .map(|(features, label)| (sample_priority(&features, &label).unwrap(), features, label))
+        .map(|(features, label)| {
+            (
+                training_sample_priority(&features, &label).unwrap(),
+                features,
+                label,
+            )
+        })
         .filter(|document| document.0 >= from)
         .collect();
     documents.sort_by_key(|document| document.0);
     for batch in documents.chunks(150) {
         let batch = batch.iter().map(|(_, f, label)| (f.clone(), label.clone()));
-        if state.extend_sample(batch).unwrap() {
+        if state.extend_training_sample(batch).unwrap() {
             break;
         }
     }
@@ -568,26 +574,26 @@ fn an_extended_sample_is_that_of_the_emails_left() {
         }
     };
     let mut state = learn(&mails);
-    assert!(state.sample_is_short_from().is_none());
+    assert!(state.training_sample_is_short_from().is_none());
     unlearn(&mut state, &mails[..200]);
-    assert!(state.sample_is_short_from().is_some());
+    assert!(state.training_sample_is_short_from().is_some());
     let mut expected = learn(&mails[200..]);
     assert!(bytes(&mut state) != bytes(&mut expected));
     // What is refused leaves it as short as it was.
     let before = bytes(&mut state);
-    let from = state.sample_is_short_from().unwrap();
+    let from = state.training_sample_is_short_from().unwrap();
     let missing = mails
         .iter()
         .map(|(keys, label)| (features(keys), (*label).to_owned()));
-    let missing =
-        missing.filter(|(features, label)| sample_priority(features, label).unwrap() >= from);
+    let missing = missing
+        .filter(|(features, label)| training_sample_priority(features, label).unwrap() >= from);
     let unknown = [(features(&set(&[1])), "unknown".to_owned())];
     let unknown = missing.take(50).chain(unknown);
-    assert!(state.extend_sample(unknown).is_err());
-    assert!(state.sample_is_short_from().is_some());
+    assert!(state.extend_training_sample(unknown).is_err());
+    assert!(state.training_sample_is_short_from().is_some());
     assert!(bytes(&mut state) == before);
     extend(&mut state, &mails[200..]);
-    assert!(state.sample_is_short_from().is_none());
+    assert!(state.training_sample_is_short_from().is_none());
     assert!(bytes(&mut state) == bytes(&mut expected));
 
     // Fewer than there is room for: then it is a sample of everything.
@@ -595,7 +601,7 @@ fn an_extended_sample_is_that_of_the_emails_left() {
     extend(&mut state, &mails[700..]);
     assert!(bytes(&mut state) == bytes(&mut learn(&mails[700..])));
     unlearn(&mut state, &mails[700..900]);
-    assert!(state.sample_is_short_from().is_none());
+    assert!(state.training_sample_is_short_from().is_none());
     assert!(bytes(&mut state) == bytes(&mut learn(&mails[900..])));
 }
 
@@ -613,12 +619,12 @@ fn steps_of_a_label_that_is_gone_are_taken_back_too() {
     live.learn(&spam, "spam").unwrap();
     live.step(&billing, &step(-1 << 20), false).unwrap();
     live.unlearn(&spam, "spam", &never_cancelled).unwrap();
-    live.settle(&never_cancelled).unwrap();
+    live.refresh(&never_cancelled).unwrap();
     live.step(&billing, &step(-1 << 20), true).unwrap();
-    live.settle(&never_cancelled).unwrap();
+    live.refresh(&never_cancelled).unwrap();
     assert_eq!(live.memory(), 0);
     live.learn(&spam, "spam").unwrap();
-    live.settle(&never_cancelled).unwrap();
+    live.refresh(&never_cancelled).unwrap();
     let marked = Sent {
         mail: (set(&[2, 3]), "spam"),
         step: Step::default(),
@@ -666,7 +672,7 @@ fn a_step_raises_the_probability_of_its_label() {
                 break;
             }
             live.step(&odd, &step, false).unwrap();
-            live.settle(&never_cancelled).unwrap();
+            live.refresh(&never_cancelled).unwrap();
             let after = probability(&live, &odd, "billing");
             assert!(after > before, "{form:?}: {before} {after}");
             before = after;
@@ -688,7 +694,7 @@ fn a_step_raises_the_probability_of_its_label() {
         for step in &steps {
             live.step(&odd, step, true).unwrap();
         }
-        live.settle(&never_cancelled).unwrap();
+        live.refresh(&never_cancelled).unwrap();
         assert_eq!(live.memory(), 0);
     }
 }

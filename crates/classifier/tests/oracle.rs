@@ -47,7 +47,7 @@ fn state() -> State {
             .learn(&features(&keys), &format!("class {class}"))
             .unwrap();
     }
-    state.settle(&never_cancelled).unwrap();
+    state.canonicalize(&never_cancelled).unwrap();
     state
 }
 

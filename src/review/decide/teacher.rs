@@ -115,6 +115,6 @@ impl Teacher {
 fn teach(live: &mut Live, features: &Features, label: &str, step: &Step) -> SqlResult<()> {
     live.learn(features, label)
         .and_then(|()| live.step(features, step, false))
-        .and_then(|()| live.settle(&pg::check_for_interrupts))
+        .and_then(|()| live.refresh(&pg::check_for_interrupts))
         .map_err(from_core)
 }

@@ -2,7 +2,7 @@
 //! sure the answers are.
 
 use pg_triage_classifier::Fit;
-use pg_triage_classifier::gate::{self, EMAILS_TO_CALIBRATE};
+use pg_triage_classifier::{MIN_EMAILS_TO_CALIBRATE, recalibrated};
 
 use super::inputs::{Inputs, SUPERSEDED};
 use crate::error::{SqlResult, from_core};
@@ -22,9 +22,9 @@ impl Calibration {
     pub fn read(w: &mut Writer, classifier: &str) -> SqlResult<Result<Self, String>> {
         let learned = w.last_learned(classifier)?;
         let audited = w.audited(classifier, learned)?;
-        if audited.len() < EMAILS_TO_CALIBRATE {
+        if audited.len() < MIN_EMAILS_TO_CALIBRATE {
             return Ok(Err(format!(
-                "as it is: {} emails of the audit sample are answered since it was trained, {EMAILS_TO_CALIBRATE} are needed",
+                "as it is: {} emails of the audit sample are answered since it was trained, {MIN_EMAILS_TO_CALIBRATE} are needed",
                 audited.len(),
             )));
         }
@@ -37,7 +37,7 @@ impl Calibration {
         let inputs = &mut self.inputs;
         let model = open_model(&inputs.base.packed()?)?;
         self.fit =
-            gate::recalibrated(&model, &inputs.judges, &check_for_interrupts).map_err(from_core)?;
+            recalibrated(&model, &inputs.judges, &check_for_interrupts).map_err(from_core)?;
         Ok(())
     }
 

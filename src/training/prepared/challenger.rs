@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use pg_triage_classifier::gate::{Comparison, Refusal};
+use pg_triage_classifier::{Comparison, Refusal};
 use pg_triage_classifier::{Model, casefold_label};
 use pgrx::PgSqlErrorCode as Code;
 

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pg_triage_classifier::gate::Contradicted;
-use pg_triage_classifier::{State, Trainer};
+use pg_triage_classifier::ContradictionCount;
+use pg_triage_classifier::{LabelErrorFinder, State};
 
 use crate::error::{SqlResult, from_core};
 use crate::pg::check_for_interrupts;
@@ -39,18 +39,18 @@ pub fn inconsistent(
     learned: &mut State,
     recent: &[RecentDecision],
 ) -> SqlResult<Option<Inconsistent>> {
-    let auditor = Trainer::auditor(learned, &check_for_interrupts).map_err(from_core)?;
-    let Some(auditor) = auditor else {
+    let finder = LabelErrorFinder::new(learned, &check_for_interrupts).map_err(from_core)?;
+    let Some(finder) = finder else {
         return Ok(None);
     };
-    let mut all = Contradicted::default();
+    let mut all = ContradictionCount::default();
     // By name, and by role: names are what people say.
-    let mut by: BTreeMap<&str, Contradicted> = BTreeMap::new();
+    let mut by: BTreeMap<&str, ContradictionCount> = BTreeMap::new();
     for RecentDecision { reviewed, is_new } in recent {
         check_for_interrupts();
         let decision = &reviewed.decision;
-        let found = auditor
-            .contradiction(&decision.features, &decision.label)
+        let found = finder
+            .check(&decision.features, &decision.label)
             .map_err(from_core)?;
         let contradicted = found.is_some_and(|found| found.margin >= CONTRADICTED);
         all.add(contradicted);

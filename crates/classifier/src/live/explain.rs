@@ -67,7 +67,7 @@ impl Live {
             return Ok(Some(explanation));
         }
         let terms = match &self.overlay {
-            Some(overlay) => &overlay.settled.terms,
+            Some(overlay) => &overlay.derived.terms,
             None => self.base.terms(),
         };
         let mut parts = self.differences(features, class, rival, poll)?;
@@ -141,7 +141,7 @@ impl Live {
 }
 
 fn slot_of(overlay: &Overlay, class: usize) -> Option<usize> {
-    let mut classes = overlay.settled.class_of_slot.iter();
+    let mut classes = overlay.derived.class_of_slot.iter();
     classes.position(|&c| c as usize == class)
 }
 

@@ -36,7 +36,7 @@ pub struct LiveLabel {
 
 /// What a model makes of an email.
 #[derive(Debug, Clone)]
-pub struct Judgement<'a> {
+pub struct Prediction<'a> {
     /// All labels, most probable first, equals in label order.
     pub ranked: Vec<Scored<'a>>,
     /// The share of its features that no email before had; nothing of an empty one.
@@ -46,7 +46,7 @@ pub struct Judgement<'a> {
 /// A base model and an overlay of emails learned and un-learned since. The answers depend
 /// on the set of decisions, not on their order, nor on which of them the base holds.
 ///
-/// [`Live::settle`] has to follow a batch of decisions before the next question.
+/// [`Live::refresh`] has to follow a batch of decisions before the next question.
 #[derive(Debug, Clone)]
 pub struct Live {
     base: Rc<Model>,
@@ -160,7 +160,7 @@ impl Live {
     ///
     /// # Errors
     /// [`crate::Error::OutOfMemory`].
-    pub fn settle(&mut self, poll: Poll) -> Result<()> {
+    pub fn refresh(&mut self, poll: Poll) -> Result<()> {
         poll();
         let Some(overlay) = &mut self.overlay else {
             return Ok(());
@@ -170,7 +170,7 @@ impl Live {
             self.overlay = None;
             return Ok(());
         }
-        overlay.settled = overlay.settle(&self.base)?;
+        overlay.derived = overlay.derive(&self.base)?;
         poll();
         Ok(())
     }
@@ -178,7 +178,7 @@ impl Live {
     /// Labels that have emails, in class order.
     pub fn labels(&self) -> &[LiveLabel] {
         match &self.overlay {
-            Some(overlay) => &overlay.settled.labels,
+            Some(overlay) => &overlay.derived.labels,
             None => self.base.labels(),
         }
     }
@@ -197,11 +197,11 @@ impl Live {
     }
 
     /// The same, and how much of the email is new. Scoring has looked the features up.
-    pub fn judge(&self, features: &Features, poll: Poll) -> Judgement<'_> {
+    pub fn predict(&self, features: &Features, poll: Poll) -> Prediction<'_> {
         let scores = self.scores(features, poll);
         let n = features.keys().len();
         let unknown = n.saturating_sub(scores.known);
-        Judgement {
+        Prediction {
             ranked: ranked(&self.calibrated(scores, features), self.labels()),
             unknown_share: unknown as f64 / n.max(1) as f64,
         }
@@ -215,7 +215,7 @@ impl Live {
 
     fn calibrated(&self, scores: Scores, features: &Features) -> Vec<f64> {
         let documents = match &self.overlay {
-            Some(overlay) => &overlay.settled.documents,
+            Some(overlay) => &overlay.derived.documents,
             None => &self.base.meta().documents,
         };
         self.base

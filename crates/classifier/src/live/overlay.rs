@@ -27,7 +27,7 @@ pub(super) struct Overlay {
     /// Whether anything was un-learned: rows that only grew are not those of the base.
     pub(super) shrunk: bool,
     pub(super) added: BTreeMap<String, Added>,
-    pub(super) settled: Settled,
+    pub(super) derived: Derived,
 }
 
 /// The rows of an email's features.
@@ -47,7 +47,7 @@ pub(super) struct Added {
 
 /// What depends on sums over everything. Labels with emails, in class order.
 #[derive(Debug, Clone)]
-pub(super) struct Settled {
+pub(super) struct Derived {
     pub(super) class_of_slot: Vec<u32>,
     pub(super) labels: Vec<LiveLabel>,
     pub(super) documents: Vec<u64>,
@@ -80,7 +80,7 @@ impl Overlay {
             },
             shrunk: false,
             added: BTreeMap::new(),
-            settled: Settled {
+            derived: Derived {
                 class_of_slot: (0..base.labels().len() as u32).collect(),
                 labels: base.labels().to_vec(),
                 documents: base.meta().documents.clone(),
@@ -405,7 +405,7 @@ impl Overlay {
             && self.totals.sums[..classes] == *base.sums()
     }
 
-    pub(super) fn settle(&self, base: &Model) -> Result<Settled> {
+    pub(super) fn derive(&self, base: &Model) -> Result<Derived> {
         let slots = self.totals.documents.len();
         let texts = |label: &LiveLabel| label.casefolded.len() + label.name.len() + 128;
         let added = self.added.iter().map(|(casefolded, added)| {
@@ -442,7 +442,7 @@ impl Overlay {
             casefolded: casefolded.to_owned(),
             name: name.to_owned(),
         };
-        Ok(Settled {
+        Ok(Derived {
             class_of_slot,
             labels: order.iter().map(label).collect(),
             documents: totals.documents,
@@ -452,7 +452,7 @@ impl Overlay {
 
     /// As [`Model::scores`], for the labels that have emails.
     pub(super) fn scores(&self, base: &Model, features: &Features, poll: Poll) -> Scores {
-        let settled = &self.settled;
+        let derived = &self.derived;
         let mut of_slot = vec![0.0; self.totals.documents.len()];
         let mut sums = Sums {
             features: features.keys().len(),
@@ -462,14 +462,14 @@ impl Overlay {
         if let Ok(table) = base.table() {
             self.add_rows(&table, features.keys(), &mut of_slot, &mut sums, poll);
         }
-        let mut scores = vec![0.0; settled.labels.len()];
-        for (&class, score) in settled.class_of_slot.iter().zip(of_slot) {
+        let mut scores = vec![0.0; derived.labels.len()];
+        for (&class, score) in derived.class_of_slot.iter().zip(of_slot) {
             if class != NO_CLASS {
                 scores[class as usize] = score;
             }
         }
         let weighing = Weighing::of(&base.meta().fit);
-        settled.terms.scores(&weighing, scores, sums)
+        derived.terms.scores(&weighing, scores, sums)
     }
 
     /// Adds up gains and cells, in key order as in a packed model: sums of rounded numbers
@@ -521,7 +521,7 @@ impl Overlay {
             + self.cell_bytes
             + self.change.dirty.capacity() * size_of::<u64>()
             + self.totals.documents.len() * (size_of::<ClassSums>() + 64)
-            + self.settled.labels.iter().map(texts).sum::<usize>()
+            + self.derived.labels.iter().map(texts).sum::<usize>()
             + self
                 .added
                 .iter()

@@ -117,7 +117,7 @@ impl Model {
         Self::from_bytes(bytes, poll)
     }
 
-    /// Packs the weights of a settled state. Returns the artifact.
+    /// Packs the weights of a canonical state. Returns the artifact.
     pub(crate) fn pack(
         state: &mut State,
         fit: &Fit,

@@ -27,7 +27,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::counts::{Cell, unit_weight};
-use crate::sample::Document;
+use crate::training_sample::Document;
 use crate::{Features, Poll, State};
 
 mod weighing;
@@ -225,12 +225,12 @@ impl LeftOut {
 }
 
 impl<'a> NaiveBayes<'a> {
-    /// Prepares scoring with idf by the documents that are there. `state` must be settled.
+    /// Prepares scoring with idf by the documents that are there. `state` must be canonical: see [`State::canonicalize`].
     pub fn new(state: &'a State, form: ScoreForm, poll: Poll<'a>) -> Self {
         Self::weighed(state, Weighing::new(form, state.documents()), poll)
     }
 
-    /// Prepares scoring. `state` must be settled.
+    /// Prepares scoring. `state` must be canonical: see [`State::canonicalize`].
     pub(crate) fn weighed(state: &'a State, weighing: Weighing, poll: Poll<'a>) -> Self {
         let labels = state.labels();
         let mut totals = Totals {
@@ -403,7 +403,7 @@ mod tests {
             let features = Features::from_sorted(keys.clone()).unwrap();
             state.learn(&features, ["a", "b", "c"][*class]).unwrap();
         }
-        state.settle(&never_cancelled).unwrap();
+        state.canonicalize(&never_cancelled).unwrap();
         state
     }
 

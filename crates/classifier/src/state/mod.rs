@@ -9,7 +9,7 @@ use crate::counts::{Cell, CountTable, unit_weight};
 use crate::error::{probe, reserve};
 use crate::labels::{is_label, trimmed};
 use crate::residual::Step;
-use crate::sample::{Document, Sample, priority};
+use crate::training_sample::{Document, TrainingSample, priority};
 use crate::{
     Error, Features, Fit, Learner, MAX_LABELS, Metrics, Model, Poll, Result, casefold_label,
 };
@@ -82,7 +82,7 @@ pub(crate) const MAX_SUM: u64 = 1 << 60;
 
 /// Counts learned from labelled emails. Learning and merging are exact and order does not
 /// matter: equal sets of emails give equal [`State::to_bytes`]. Un-learning is exact in the
-/// counts; the sample may be short then: see [`State::sample_is_short_from`].
+/// counts; the sample may be short then: see [`State::training_sample_is_short_from`].
 #[derive(Debug, Clone, Default)]
 pub struct State {
     labels: Vec<LabelCounts>,
@@ -90,7 +90,7 @@ pub struct State {
     /// Casefolded form of spellings already met: most rows repeat a known one.
     by_spelling: HashMap<String, u32>,
     counts: CountTable,
-    sample: Sample,
+    sample: TrainingSample,
     skipped: u64,
     /// Casefolded forms and spellings, of which a free-text column has many.
     texts: LabelTexts,
@@ -165,13 +165,13 @@ impl Learner for State {
 
     /// Takes back one email. The counts are then as if it had never been there. The sample,
     /// if it was full, is one document short, and open to a later document that it had turned
-    /// away before: see [`State::sample_is_short_from`].
+    /// away before: see [`State::training_sample_is_short_from`].
     fn unlearn(&mut self, features: &Features, label: &str, poll: Poll) -> Result<()> {
         let spelling = trimmed(label)?;
         let not_learned = || Error::NotLearned {
             label: label.to_owned(),
         };
-        self.counts.settle(poll)?;
+        self.counts.merge_pending(poll)?;
         let class = *self
             .by_casefolded
             .get(&casefold_label(spelling)?)
@@ -200,7 +200,7 @@ impl Learner for State {
         Ok(())
     }
 
-    /// Adds a step. [`State::settle`] forgets labels without emails, and what steps have
+    /// Adds a step. [`State::canonicalize`] forgets labels without emails, and what steps have
     /// added to them.
     fn step(&mut self, features: &Features, step: &Step, take_back: bool) -> Result<()> {
         for (casefolded, amount) in step.amounts(take_back) {
@@ -218,7 +218,7 @@ impl State {
     /// # Errors
     /// [`Error::OutOfMemory`].
     pub fn absent(&mut self, features: &Features, poll: Poll) -> Result<Features> {
-        self.counts.settle(poll)?;
+        self.counts.merge_pending(poll)?;
         let is_absent = |key: &&u64| self.counts.row(**key).iter().all(|c| c.documents == 0);
         let mut keys = Vec::new();
         reserve(&mut keys, features.keys().len())?;
@@ -231,7 +231,7 @@ impl State {
     /// # Errors
     /// [`Error::OutOfMemory`].
     pub fn purge(&mut self, features: &Features, poll: Poll) -> Result<()> {
-        self.counts.settle(poll)?;
+        self.counts.merge_pending(poll)?;
         self.counts.purge(features.keys());
         Ok(())
     }
@@ -241,7 +241,7 @@ impl State {
     /// # Errors
     /// [`Error::OutOfMemory`].
     pub fn clear_steps(&mut self, poll: Poll) -> Result<()> {
-        self.counts.settle(poll)?;
+        self.counts.merge_pending(poll)?;
         let clear = |row: &mut [Cell]| row.iter_mut().for_each(|cell| cell.residual = 0);
         self.counts.set_residuals(clear, poll);
         Ok(())
@@ -252,7 +252,7 @@ impl State {
     /// # Errors
     /// [`Error::OutOfMemory`], [`Error::LabelsTooLong`].
     pub fn steps_alone(&mut self, poll: Poll) -> Result<Self> {
-        self.settle(poll)?;
+        self.canonicalize(poll)?;
         let mut alone = Self::default();
         for label in &self.labels {
             let class = alone.class_of(&label.casefolded)? as usize;
@@ -274,7 +274,7 @@ impl State {
     /// # Errors
     /// [`Error::OutOfMemory`].
     pub fn add_steps_of(&mut self, other: &State, poll: Poll) -> Result<()> {
-        self.settle(poll)?;
+        self.canonicalize(poll)?;
         let class_of = |label: &LabelCounts| self.by_casefolded.get(&label.casefolded).copied();
         let class_map: Vec<u32> = other
             .labels
@@ -285,8 +285,8 @@ impl State {
     }
 
     /// The lowest priority of documents that may belong into the sample and are not there,
-    /// because un-learning has made room. Not stored: see [`State::extend_sample`].
-    pub fn sample_is_short_from(&self) -> Option<u64> {
+    /// because un-learning has made room. Not stored: see [`State::extend_training_sample`].
+    pub fn training_sample_is_short_from(&self) -> Option<u64> {
         self.sample.missing_from()
     }
 
@@ -298,7 +298,7 @@ impl State {
     /// # Errors
     /// With the sample as short as before: [`Error::NotLearned`] for a label without emails,
     /// [`Error::LabelTooLong`].
-    pub fn extend_sample(
+    pub fn extend_training_sample(
         &mut self,
         documents: impl Iterator<Item = (Features, String)>,
     ) -> Result<bool> {
@@ -358,8 +358,8 @@ impl State {
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
-    pub fn settle(&mut self, poll: Poll) -> Result<()> {
-        self.counts.settle(poll)?;
+    pub fn canonicalize(&mut self, poll: Poll) -> Result<()> {
+        self.counts.merge_pending(poll)?;
         let mut order: Vec<u32> = (0..self.labels.len() as u32)
             .filter(|&c| self.labels[c as usize].documents > 0)
             .collect();
@@ -390,11 +390,11 @@ impl State {
     /// # Errors
     /// [`Error::OutOfMemory`], [`Error::LabelsTooLong`].
     pub fn pack(&mut self, fit: &Fit, metrics: Metrics, poll: Poll) -> Result<Vec<u8>> {
-        self.settle(poll)?;
+        self.canonicalize(poll)?;
         Model::pack(self, fit, metrics, poll)
     }
 
-    /// Labels in class order. Sorted by casefolded form once [`State::settle`] ran.
+    /// Labels in class order. Sorted by casefolded form once [`State::canonicalize`] ran.
     pub fn labels(&self) -> &[LabelCounts] {
         &self.labels
     }

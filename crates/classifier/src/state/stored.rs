@@ -6,8 +6,8 @@ use super::{LabelCounts, MAX_SUM, State};
 use crate::artifact::{Header, Kind, Writer, at_most, corrupt, items};
 use crate::counts::{Cell, CountTable, WEIGHT_ONE};
 use crate::error::{probe, reserve};
-use crate::sample::{Document, MAX_SAMPLED_FEATURES, SAMPLE_DOCUMENTS, Sample};
 use crate::tokenizer::TOKENIZER_VERSION;
+use crate::training_sample::{Document, MAX_SAMPLED_FEATURES, SAMPLE_DOCUMENTS, TrainingSample};
 use crate::{Error, Features, MAX_LABELS, Poll, Result};
 
 pub(crate) mod section {
@@ -48,7 +48,7 @@ impl State {
     /// # Errors
     /// [`Error::OutOfMemory`].
     pub fn to_bytes(&mut self, poll: Poll) -> Result<Vec<u8>> {
-        self.settle(poll)?;
+        self.canonicalize(poll)?;
         let n = self.counts.len();
         let (mut keys, mut classes, mut documents, mut weights) = (vec![], vec![], vec![], vec![]);
         // Counts alone have none.
@@ -186,7 +186,7 @@ impl Sampled {
     }
 }
 
-fn read_sample(meta: &Meta, mut keys: &[[u8; 8]], poll: Poll) -> Option<Sample> {
+fn read_sample(meta: &Meta, mut keys: &[[u8; 8]], poll: Poll) -> Option<TrainingSample> {
     let mut documents = Vec::new();
     for sampled in &meta.sample {
         let length = sampled.keys as usize;
@@ -205,7 +205,7 @@ fn read_sample(meta: &Meta, mut keys: &[[u8; 8]], poll: Poll) -> Option<Sample> 
         documents.push((sampled.priority, document));
         poll();
     }
-    let sample = Sample::from_sorted(documents.into_iter(), meta.sample_cutoff)?;
+    let sample = TrainingSample::from_sorted(documents.into_iter(), meta.sample_cutoff)?;
     keys.is_empty().then_some(sample)
 }
 

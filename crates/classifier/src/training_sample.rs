@@ -30,7 +30,7 @@ pub(crate) struct Document {
 
 /// Documents by priority, those below `cutoff`. Equal priorities are equal documents.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Sample {
+pub(crate) struct TrainingSample {
     documents: BTreeMap<u64, Document>,
     /// Documents and features, copies counted.
     number: usize,
@@ -45,7 +45,7 @@ pub(crate) struct Sample {
 ///
 /// # Errors
 /// [`Error::LabelTooLong`](crate::Error::LabelTooLong).
-pub fn sample_priority(features: &Features, label: &str) -> Result<u64> {
+pub fn training_sample_priority(features: &Features, label: &str) -> Result<u64> {
     Ok(priority(features, &casefold_label(label)?))
 }
 
@@ -54,7 +54,7 @@ pub(crate) fn priority(features: &Features, casefolded_label: &str) -> u64 {
     xxh3_64_with_seed(casefolded_label.as_bytes(), features.content_hash())
 }
 
-impl Sample {
+impl TrainingSample {
     /// From stored documents in ascending priority; `None` if they are not what a sample
     /// would keep.
     pub(crate) fn from_sorted(
@@ -139,7 +139,7 @@ impl Sample {
         self.short = false;
     }
 
-    /// Undoes [`Sample::reopen`] and what was offered since.
+    /// Undoes [`TrainingSample::reopen`] and what was offered since.
     pub(crate) fn close_short(&mut self, cutoff: u64) {
         self.close(cutoff);
         self.short = true;
@@ -157,7 +157,7 @@ impl Sample {
         self.cutoff
     }
 
-    pub(crate) fn merge(&mut self, other: &Sample, class_map: &[u32]) {
+    pub(crate) fn merge(&mut self, other: &TrainingSample, class_map: &[u32]) {
         if let Some(theirs) = other.cutoff {
             self.close(self.cutoff.map_or(theirs, |ours| ours.min(theirs)));
         }
@@ -207,7 +207,7 @@ mod tests {
 
     use super::*;
 
-    fn kept(sample: &Sample) -> Vec<(u64, u32)> {
+    fn kept(sample: &TrainingSample) -> Vec<(u64, u32)> {
         sample.stored().map(|(p, d)| (p, d.copies)).collect()
     }
 
@@ -222,14 +222,14 @@ mod tests {
         ) {
             let cut = cut.index(documents.len() + 1);
             let keys: Vec<u64> = (0..300).collect();
-            let offer = |sample: &mut Sample, priority: u64| {
+            let offer = |sample: &mut TrainingSample, priority: u64| {
                 // Equal priorities are equal documents. Many copies of short ones fill the
                 // sample, and long ones reach the other limit first.
                 let length = keys.len() * (priority as usize % 3) / 2;
                 sample.offer(priority, 0, &keys[..length], copies);
             };
             let collect = |of: &mut dyn Iterator<Item = u64>| {
-                let mut sample = Sample::default();
+                let mut sample = TrainingSample::default();
                 of.for_each(|d| offer(&mut sample, d));
                 sample
             };
@@ -242,7 +242,7 @@ mod tests {
             prop_assert_eq!(whole.cutoff(), parts.cutoff());
             prop_assert_eq!((whole.number, whole.features), (parts.number, parts.features));
             // As many as there is room for.
-            let mut all = Sample::default();
+            let mut all = TrainingSample::default();
             let mut sorted = documents.clone();
             sorted.sort_unstable();
             for same in sorted.chunk_by(|a, b| a == b) {
@@ -260,7 +260,7 @@ mod tests {
 
     #[test]
     fn a_document_that_was_removed_makes_room() {
-        let mut sample = Sample::default();
+        let mut sample = TrainingSample::default();
         for priority in 0..SAMPLE_DOCUMENTS as u64 + 2 {
             sample.offer(priority, 0, &[1], 1);
         }

@@ -4,15 +4,22 @@ use crate::counts::RowIndex;
 use crate::error::probe;
 use crate::labels::trimmed;
 use crate::math::exp;
-use crate::naive_bayes::{LeftOut, NaiveBayes};
-use crate::{Calibration, Features, LabelCounts, Result, State, casefold_label};
+use crate::naive_bayes::{LeftOut, NaiveBayes, ScoreForm};
+use crate::train::choose;
+use crate::{
+    Calibration, Features, LabelCounts, ParamGuard, Poll, Result, State, Trainer, casefold_label,
+};
 
 /// Fewer emails say little about one of them.
 const MIN_DOCUMENTS: u64 = 20;
 
+/// One for all ledgers, so that it does not change from one look to the next what is suspect.
+/// The quickest of the three, and none finds clearly more on all corpora.
+const FORM: ScoreForm = ScoreForm::MultinomialBoolean;
+
 /// Says of an email that was learned what all the others say about its label: scored by the
-/// counts alone, as if it had never been learned. See [`Trainer::auditor`](crate::Trainer::auditor).
-pub struct Auditor<'a> {
+/// counts alone, as if it had never been learned.
+pub struct LabelErrorFinder<'a> {
     state: &'a State,
     rows: RowIndex<'a>,
     judge: NaiveBayes<'a>,
@@ -21,8 +28,8 @@ pub struct Auditor<'a> {
 
 /// What the other emails say about one's label, where they contradict it.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Contradiction {
-    /// Position of the email's label in [`Auditor::labels`].
+pub struct LabelError {
+    /// Position of the email's label in [`LabelErrorFinder::labels`].
     pub label: usize,
     /// Its probability.
     pub probability: f64,
@@ -34,27 +41,39 @@ pub struct Contradiction {
     pub margin: f64,
 }
 
-impl<'a> Auditor<'a> {
-    pub(crate) fn new(
-        state: &'a State,
-        rows: RowIndex<'a>,
-        judge: NaiveBayes<'a>,
-        calibration: Calibration,
-    ) -> Self {
-        Self {
+impl<'a> LabelErrorFinder<'a> {
+    /// Prepares to say which labels the other emails contradict, by the counts alone and
+    /// calibrated on them. `None` if there are too few emails or labels. Takes back all steps
+    /// of the residual layer.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`](crate::Error::OutOfMemory).
+    pub fn new(state: &'a mut State, poll: Poll<'a>) -> Result<Option<Self>> {
+        state.canonicalize(poll)?;
+        state.clear_steps(poll)?;
+        let state: &State = state;
+        if !Self::has_enough(state) {
+            return Ok(None);
+        }
+        let judge = NaiveBayes::new(state, FORM, poll);
+        let index = RowIndex::new(state.counts(), judge.features(), poll)?;
+        let params = Trainer::params().check()?;
+        let candidates = params.judge(state, &index, &judge, &[FORM], poll)?;
+        let calibration = choose(candidates).calibration;
+        Ok(Some(Self {
             state,
-            rows,
+            rows: index,
             judge,
             calibration,
-        }
+        }))
     }
 
     /// Whether there is enough to compare with.
-    pub(crate) fn has_enough(state: &State) -> bool {
+    fn has_enough(state: &State) -> bool {
         state.documents() >= MIN_DOCUMENTS && state.labels().len() >= 2
     }
 
-    /// The labels that [`Contradiction`] counts.
+    /// The labels that [`LabelError`] counts.
     pub fn labels(&self) -> &[LabelCounts] {
         self.state.labels()
     }
@@ -66,7 +85,7 @@ impl<'a> Auditor<'a> {
     /// # Errors
     /// [`Error::LabelTooLong`](crate::Error::LabelTooLong),
     /// [`Error::OutOfMemory`](crate::Error::OutOfMemory).
-    pub fn contradiction(&self, features: &Features, label: &str) -> Result<Option<Contradiction>> {
+    pub fn check(&self, features: &Features, label: &str) -> Result<Option<LabelError>> {
         let casefolded = casefold_label(trimmed(label)?)?;
         let labels = self.state.labels();
         let Ok(class) = labels.binary_search_by(|l| l.casefolded.as_str().cmp(&casefolded)) else {
@@ -97,7 +116,7 @@ impl<'a> Auditor<'a> {
             }
         }
         let margin = log_p[suggested] - log_p[class];
-        Ok((margin > 0.0).then(|| Contradiction {
+        Ok((margin > 0.0).then(|| LabelError {
             label: class,
             probability: exp(log_p[class]),
             suggested,
@@ -107,11 +126,58 @@ impl<'a> Auditor<'a> {
     }
 }
 
+/// A reviewer stands out with at least so many decisions,
+const DECISIONS_PER_REVIEWER: u64 = 30;
+/// this much more of them contradicted than of the others',
+const EXCESS: f64 = 0.1;
+/// and so many standard errors more: one in thirty thousand by chance.
+const STANDS_OUT: f64 = 4.0;
+
+/// Decisions, and how many of them all others contradict.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ContradictionCount {
+    /// Decisions looked at.
+    pub decisions: u64,
+    /// Of these.
+    pub contradicted: u64,
+}
+
+impl ContradictionCount {
+    /// Counts one decision.
+    pub fn add(&mut self, contradicted: bool) {
+        self.decisions += 1;
+        self.contradicted += u64::from(contradicted);
+    }
+
+    /// What is left when these are taken out.
+    pub fn without(&self, part: &ContradictionCount) -> Self {
+        Self {
+            decisions: self.decisions.saturating_sub(part.decisions),
+            contradicted: self.contradicted.saturating_sub(part.contradicted),
+        }
+    }
+
+    /// Share that is contradicted.
+    pub fn share(&self) -> f64 {
+        self.contradicted as f64 / self.decisions.max(1) as f64
+    }
+
+    /// Whether so many contradictions are neither chance nor what others have, too.
+    pub fn stands_out_from(&self, others: &ContradictionCount) -> bool {
+        let n = self.decisions as f64;
+        let usual = (others.contradicted as f64 + 1.0) / (others.decisions as f64 + 2.0);
+        let error = (n * usual * (1.0 - usual)).sqrt();
+        self.decisions >= DECISIONS_PER_REVIEWER
+            && self.share() - usual >= EXCESS
+            && self.contradicted as f64 - n * usual >= STANDS_OUT * error
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::Learner;
-    use crate::{Trainer, never_cancelled};
+    use crate::never_cancelled;
 
     fn features(keys: impl IntoIterator<Item = u64>) -> Features {
         let mut keys: Vec<u64> = keys.into_iter().collect();
@@ -149,10 +215,10 @@ mod tests {
     fn a_label_that_the_others_contradict_is_found() {
         let emails = emails();
         let mut state = learned(&emails);
-        let auditor = Trainer::auditor(&mut state, &never_cancelled);
-        let auditor = auditor.unwrap().unwrap();
+        let finder = LabelErrorFinder::new(&mut state, &never_cancelled);
+        let finder = finder.unwrap().unwrap();
         for (n, (features, label)) in emails.iter().enumerate() {
-            let found = auditor.contradiction(features, label).unwrap();
+            let found = finder.check(features, label).unwrap();
             assert_eq!(found.is_some(), n == 11, "{n}: {found:?}");
             if let Some(found) = found {
                 assert_eq!((found.label, found.suggested), (0, 1));
@@ -169,17 +235,17 @@ mod tests {
         let alone = features([9 << 60, (9 << 60) + 1]);
         emails.push((alone.clone(), "a"));
         let mut state = learned(&emails);
-        let auditor = Trainer::auditor(&mut state, &never_cancelled);
-        let auditor = auditor.unwrap().unwrap();
-        assert_eq!(auditor.contradiction(&alone, "a").unwrap(), None);
+        let finder = LabelErrorFinder::new(&mut state, &never_cancelled);
+        let finder = finder.unwrap().unwrap();
+        assert_eq!(finder.check(&alone, "a").unwrap(), None);
     }
 
     #[test]
     fn what_was_not_learned_is_not_judged() {
         let mut state = learned(&emails());
         state.learn(&features([1 << 60]), "only").unwrap();
-        let auditor = Trainer::auditor(&mut state, &never_cancelled);
-        let auditor = auditor.unwrap().unwrap();
+        let finder = LabelErrorFinder::new(&mut state, &never_cancelled);
+        let finder = finder.unwrap().unwrap();
         for (keys, label) in [
             (vec![3 << 60], "a"),
             (vec![2 << 60, 3 << 60], "a"),
@@ -187,14 +253,10 @@ mod tests {
             // Nobody else has the label.
             (vec![1 << 60], "only"),
         ] {
-            let found = auditor.contradiction(&features(keys), label).unwrap();
+            let found = finder.check(&features(keys), label).unwrap();
             assert_eq!(found, None, "{label}");
         }
-        assert!(
-            auditor
-                .contradiction(&features([]), &"x".repeat(9000))
-                .is_err()
-        );
+        assert!(finder.check(&features([]), &"x".repeat(9000)).is_err());
     }
 
     #[test]
@@ -203,7 +265,30 @@ mod tests {
         let one: Vec<_> = emails().into_iter().map(|(f, _)| (f, "a")).collect();
         let one = &mut learned(&one);
         for state in [few, one, &mut State::default()] {
-            assert!(Trainer::auditor(state, &never_cancelled).unwrap().is_none());
+            assert!(
+                LabelErrorFinder::new(state, &never_cancelled)
+                    .unwrap()
+                    .is_none()
+            );
         }
+    }
+
+    fn contradicted(contradicted: u64, decisions: u64) -> ContradictionCount {
+        ContradictionCount {
+            decisions,
+            contradicted,
+        }
+    }
+
+    #[test]
+    fn who_flips_labels_stands_out_and_nobody_else() {
+        let usual = contradicted(10, 500);
+        assert!(contradicted(45, 150).stands_out_from(&usual));
+        assert!(!contradicted(6, 150).stands_out_from(&usual));
+        assert!(!contradicted(9, 20).stands_out_from(&usual), "too few");
+        // All are contradicted when words change, or where labels overlap.
+        assert!(!contradicted(45, 150).stands_out_from(&contradicted(120, 500)));
+        // Nobody to compare with.
+        assert!(!contradicted(45, 150).stands_out_from(&contradicted(0, 0)));
     }
 }
