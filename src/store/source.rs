@@ -99,7 +99,7 @@ fn inbox() -> Source {
         id: INBOX,
         name: "triage.email".to_owned(),
         classifier: DEFAULT_CLASSIFIER.to_owned(),
-        relation: pg::extension_relation(c"triage_internal", c"email")
+        relation: pg::extension_relation(c"triage", c"email")
             .unwrap_or(pg_sys::InvalidOid),
         attached: true,
         record_given_labels: false,

@@ -478,7 +478,7 @@ fn end_batch(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
 fn refuse_erasure(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
     let trigger = Trigger::new(fcinfo)?;
     let is_ledger =
-        pg::extension_relation(c"triage_internal", c"decision") == Some(trigger.relation());
+        pg::extension_relation(c"triage", c"decision") == Some(trigger.relation());
     // Reviews go with their classifier, by the trigger on it.
     if session::is_erasure() || !is_ledger && pg::trigger_depth() > 1 {
         return Ok(Returned::nothing());
