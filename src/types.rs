@@ -10,7 +10,8 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::{PgSqlErrorCode as Code, pg_extern};
 
 use crate::error::{SqlResult, from_core, report};
-use crate::{pg, settings};
+use crate::pg::{self, RawValue};
+use crate::settings;
 
 /// A dumped row stays below 1 GB, and the text form is a third longer than the value. 4 MB
 /// are left for the row's other columns.
@@ -70,6 +71,12 @@ fn too_large(documents: u64) -> ErrorReport {
 /// Opens a model for classifying: without the counts that training needs.
 pub fn open_model(bytes: &[u8]) -> SqlResult<Model> {
     Model::from_front(pg::copy(bytes)?, &pg::check_for_interrupts).map_err(from_core)
+}
+
+/// The counts that a stored model keeps, within the memory that training may use.
+pub fn model_state(model: RawValue) -> SqlResult<State> {
+    let bytes = model.content()?;
+    within_memory(Model::state(&bytes, &pg::check_for_interrupts).map_err(from_core)?)
 }
 
 /// Characters of base64 between two polls: whole groups of four.

@@ -4,7 +4,9 @@ use pgrx::{pg_extern, warning};
 
 use crate::arguments::given_classifier;
 use crate::error::SqlResult;
-use crate::store::{self, Writer};
+use crate::learning::base::Base;
+use crate::learning::sample;
+use crate::store::{self, LESSONS_AT_ONCE, Writer};
 use crate::{pg, session, settings};
 
 #[pg_extern(sql = false)]
@@ -47,10 +49,41 @@ pub fn compact_if_due(w: &mut Writer) -> SqlResult<()> {
 
 /// Moves pending decisions into the base; returns how many. The caller holds the lock.
 pub fn compact_pending(w: &mut Writer, classifier: &str) -> SqlResult<i64> {
-    let mut base = w.read_base(classifier)?;
-    let moved = w.take_pending(classifier, &mut base)?;
+    let mut base = Base::read(w, classifier)?;
+    let moved = take_pending(w, classifier, &mut base)?;
     if moved > 0 {
-        w.write_base(classifier, base)?;
+        base.write(w, classifier)?;
     }
     Ok(moved as i64)
+}
+
+/// Moves pending decisions into counts that were read; returns how many. The caller holds the
+/// lock and writes the counts back.
+pub fn take_pending(w: &mut Writer, classifier: &str, base: &mut Base) -> SqlResult<usize> {
+    let decisions = w.take_pending(classifier)?;
+    add(w, &decisions, base)?;
+    Ok(decisions.len())
+}
+
+/// Reads the base as it would be if all pending decisions were compacted, its training sample
+/// complete.
+pub fn with_pending(w: &mut Writer, classifier: &str) -> SqlResult<Base> {
+    let mut base = Base::read(w, classifier)?;
+    add_pending(w, classifier, &mut base)?;
+    sample::complete(w, classifier, base.learned(), true)?;
+    Ok(base)
+}
+
+/// Adds what pending decisions would, without taking them.
+pub fn add_pending(w: &mut Writer, classifier: &str, base: &mut Base) -> SqlResult<()> {
+    let decisions = w.pending(classifier)?;
+    add(w, &decisions, base)
+}
+
+fn add(w: &mut Writer, decisions: &[i64], base: &mut Base) -> SqlResult<()> {
+    let mut effects = Vec::new();
+    for some in decisions.chunks(LESSONS_AT_ONCE) {
+        effects.extend(w.lessons(some, base.steps_of())?);
+    }
+    base.apply(&effects)
 }

@@ -5,6 +5,8 @@ use pgrx::pg_extern;
 
 use crate::arguments::given_classifier;
 use crate::error::{SqlResult, from_core};
+use crate::learning::compaction::with_pending;
+use crate::learning::replay;
 use crate::pg::check_for_interrupts;
 use crate::{store, types};
 
@@ -13,9 +15,7 @@ fn learned_state(classifier: Option<&str>) -> SqlResult<Vec<u8>> {
     let classifier = given_classifier(classifier)?;
     store::under_snapshot(|w| {
         w.check_classifier(classifier)?;
-        let mut base = w.read_base(classifier)?;
-        w.add_pending(classifier, &mut base)?;
-        w.complete_sample(classifier, base.learned(), true)?;
+        let mut base = with_pending(w, classifier)?;
         let learned = base.learned();
         learned
             .clear_steps(&check_for_interrupts)
@@ -29,8 +29,7 @@ fn replayed_state(classifier: Option<&str>) -> SqlResult<Vec<u8>> {
     let classifier = given_classifier(classifier)?;
     store::under_snapshot(|w| {
         w.check_classifier(classifier)?;
-        let mut state = w.replay(classifier)?;
-        types::state_bytes(&mut state)
+        types::state_bytes(&mut replay::counts(w, classifier)?)
     })
 }
 
@@ -39,7 +38,7 @@ fn learned_model(classifier: Option<&str>) -> SqlResult<Vec<u8>> {
     let classifier = given_classifier(classifier)?;
     store::under_snapshot(|w| {
         w.check_classifier(classifier)?;
-        w.learned_model(classifier)
+        with_pending(w, classifier)?.packed()
     })
 }
 
@@ -48,6 +47,6 @@ fn replayed_model(classifier: Option<&str>) -> SqlResult<Vec<u8>> {
     let classifier = given_classifier(classifier)?;
     store::under_snapshot(|w| {
         w.check_classifier(classifier)?;
-        w.replayed_model(classifier)
+        replay::model(w, classifier)
     })
 }

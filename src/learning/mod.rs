@@ -1,5 +1,8 @@
 //! What decisions have taught: the base that they are compacted into, and what the ledger
 //! alone says.
 
+pub mod base;
 pub mod compaction;
 mod inspection;
+mod replay;
+pub mod sample;

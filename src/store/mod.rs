@@ -27,7 +27,7 @@ pub mod review;
 pub mod source;
 
 /// Decisions read at once: each has some kilobytes.
-const LESSONS_AT_ONCE: usize = 500;
+pub const LESSONS_AT_ONCE: usize = 500;
 
 /// The classifier that exists without being registered.
 pub const DEFAULT_CLASSIFIER: &str = "default";

@@ -1,12 +1,17 @@
 //! Erasure: what an email or a whole classifier's decisions have taught is taken out again.
 
+use pg_triage_classifier::artifact::{Header, Kind};
+use pg_triage_classifier::{Features, Result as Learned, State};
 use pgrx::{PgSqlErrorCode as Code, pg_extern};
 
 use crate::arguments::{given, given_classifier};
 use crate::error::{SqlResult, from_core, report};
+use crate::learning::base::{self, Base};
+use crate::learning::compaction;
 use crate::pg::check_for_interrupts;
-use crate::store;
+use crate::store::{self, Writer};
 use crate::suggestion::unknown;
+use crate::types::{model_state, storable};
 
 #[pg_extern(sql = false)]
 fn forget(source: Option<&str>, key: Option<&str>) -> SqlResult<i64> {
@@ -16,7 +21,7 @@ fn forget(source: Option<&str>, key: Option<&str>) -> SqlResult<i64> {
         if !known.iter().any(|name| name == source) {
             return Err(unknown("source", source, &known));
         }
-        // First the bases, then the reviews: who has folded may go on to decide.
+        // First the bases, then the reviews: who has compacted may go on to decide.
         for classifier in w.classifiers_of(source, key)? {
             w.lock_base(&classifier)?;
         }
@@ -32,8 +37,8 @@ fn forget(source: Option<&str>, key: Option<&str>) -> SqlResult<i64> {
         let mut erased = 0;
         for (classifier, review) in reviews {
             w.lock_base(&classifier)?;
-            let mut base = w.read_base(&classifier)?;
-            let folded = w.take_pending(&classifier, &mut base)?;
+            let mut base = Base::read(w, &classifier)?;
+            let moved = compaction::take_pending(w, &classifier, &mut base)?;
             let taught = w.taught_by(review, base.steps_of())?;
             for taught in &taught {
                 base.forget(taught)?;
@@ -46,10 +51,10 @@ fn forget(source: Option<&str>, key: Option<&str>) -> SqlResult<i64> {
                     .map(|t| base.learned().absent(&t.features, &check_for_interrupts))
                     .collect::<Result<Vec<_>, _>>()
                     .map_err(from_core)?;
-                w.purge_versions(&classifier, &gone)?;
+                purge_versions(w, &classifier, &gone)?;
             }
-            if folded > 0 || !taught.is_empty() {
-                w.write_base(&classifier, base)?;
+            if moved > 0 || !taught.is_empty() {
+                base.write(w, &classifier)?;
             }
         }
         Ok(erased as i64)
@@ -62,8 +67,47 @@ fn forget_classifier(classifier: Option<&str>) -> SqlResult<i64> {
     store::write(c"triage.forget_classifier()", |w| {
         w.lock_classifier(classifier)?;
         w.lock_base(classifier)?;
+        w.count_erasure(classifier)?;
+        // What training made of the emails goes, too.
+        change_versions(w, classifier, |state| {
+            state.clear_steps(&check_for_interrupts)
+        })?;
         let erased = w.erase_all(classifier)?;
-        w.rebase(classifier)?;
+        base::rebase(w, classifier)?;
         Ok(erased)
     })
+}
+
+/// Takes features that no decision has taught any more out of the steps that versions keep,
+/// where the version's own emails do not have them.
+fn purge_versions(w: &mut Writer, classifier: &str, gone: &[Features]) -> SqlResult<()> {
+    change_versions(w, classifier, |state| {
+        gone.iter()
+            .try_for_each(|features| state.purge(features, &check_for_interrupts))
+    })
+}
+
+/// Changes what versions keep.
+fn change_versions(
+    w: &mut Writer,
+    classifier: &str,
+    change: impl Fn(&mut State) -> Learned<()>,
+) -> SqlResult<()> {
+    let stored = w.models(classifier)?;
+    for &(version, model) in &stored.models {
+        check_for_interrupts();
+        let opened = model.read_model()?;
+        let (fit, metrics) = (opened.meta().fit, opened.meta().metrics.clone());
+        let mut state = model_state(model)?;
+        change(&mut state).map_err(from_core)?;
+        let changed = state
+            .pack(&fit, metrics, &check_for_interrupts)
+            .map_err(from_core)?;
+        let changed = storable(changed, "email_model")?;
+        let header = Header::read(&changed, Kind::Model).map_err(from_core)?;
+        if header.identity() != opened.identity() {
+            w.replace_model(classifier, version, &changed, header.identity())?;
+        }
+    }
+    Ok(())
 }

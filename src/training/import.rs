@@ -7,9 +7,10 @@ use pgrx::{Spi, notice, pg_extern, pg_sys};
 
 use crate::arguments::{given, given_classifier, given_label};
 use crate::error::SqlResult;
+use crate::learning::base::Base;
+use crate::learning::compaction;
 use crate::pg::{self, check_for_interrupts};
 use crate::session::{self, Actor};
-use crate::store::base::Base;
 use crate::store::ledger::Decision;
 use crate::store::{self, Writer};
 use crate::training::retrain::train_version;
@@ -52,8 +53,8 @@ fn learn_from(
         let (query, source, counts) =
             w.history(relation, &text_columns, label_column, MAX_TEXT_BYTES + 1)?;
         w.register_source(&source, classifier, relation)?;
-        let mut base = w.read_base(classifier)?;
-        w.take_pending(classifier, &mut base)?;
+        let mut base = Base::read(w, classifier)?;
+        compaction::take_pending(w, classifier, &mut base)?;
         session::begin_batch();
         let batch = session::batch(|| w.next_batch())?;
         Ok((query, source, counts, base, batch))
@@ -237,7 +238,7 @@ impl Import<'_> {
                 )?;
                 return Ok(());
             }
-            w.write_base(classifier, base)
+            base.write(w, classifier)
         })?;
         Ok(learned)
     }

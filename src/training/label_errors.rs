@@ -9,6 +9,7 @@ use pgrx::{name, pg_extern};
 
 use crate::arguments::comparable_name;
 use crate::error::{SqlResult, from_core};
+use crate::learning::compaction;
 use crate::pg::check_for_interrupts;
 use crate::store::{self, Writer, ledger};
 
@@ -75,9 +76,7 @@ fn find_suspects(
 /// The suspects, and the labels that they speak of.
 fn suspects(w: &mut Writer, classifier: &str) -> SqlResult<(Worst, Vec<String>)> {
     w.check_classifier(classifier)?;
-    let mut base = w.read_base(classifier)?;
-    w.add_pending(classifier, &mut base)?;
-    w.complete_sample(classifier, base.learned(), true)?;
+    let mut base = compaction::with_pending(w, classifier)?;
     let mut worst = Worst::default();
     let finder = LabelErrorFinder::new(base.learned(), &check_for_interrupts).map_err(from_core)?;
     let Some(finder) = finder else {

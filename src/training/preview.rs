@@ -9,6 +9,8 @@ use pgrx::{name, pg_extern};
 
 use crate::arguments::{given, given_classifier};
 use crate::error::SqlResult;
+use crate::learning::base::Base;
+use crate::learning::compaction;
 use crate::pg::check_for_interrupts;
 use crate::predict::classify;
 use crate::store::source::IfLocked;
@@ -73,8 +75,8 @@ fn preview(
 
 /// What answers, or would if this version were active: its part and all decisions.
 fn model(w: &mut Writer, classifier: &str, version: Option<i32>) -> SqlResult<Model> {
-    let mut base = w.read_base_for(classifier, version)?;
-    w.add_pending(classifier, &mut base)?;
+    let mut base = Base::read_for(w, classifier, version)?;
+    compaction::add_pending(w, classifier, &mut base)?;
     open_model(&base.packed()?)
 }
 

@@ -7,8 +7,9 @@ use pgrx::{PgSqlErrorCode as Code, pg_extern};
 
 use crate::arguments::given_classifier;
 use crate::error::{SqlResult, from_core, report};
+use crate::learning::base::{self, Base};
+use crate::learning::{compaction, sample};
 use crate::pg::{self, RawValue, check_for_interrupts};
-use crate::store::base::Base;
 use crate::store::{self, NewModel, Verdict, Writer};
 use crate::training::aggregates;
 use crate::types::{open_model, storable};
@@ -19,8 +20,8 @@ fn retrain(classifier: Option<&str>, note: Option<&str>) -> SqlResult<i32> {
     store::write(c"triage.retrain()", |w| {
         w.lock_classifier(classifier)?;
         w.lock_base(classifier)?;
-        let mut base = w.read_base(classifier)?;
-        w.take_pending(classifier, &mut base)?;
+        let mut base = Base::read(w, classifier)?;
+        compaction::take_pending(w, classifier, &mut base)?;
         train_version(w, classifier, base, note)
     })
 }
@@ -138,11 +139,11 @@ pub fn train_version(
     mut base: Base,
     note: Option<&str>,
 ) -> SqlResult<i32> {
-    w.complete_sample(classifier, base.learned(), false)?;
-    let outside = w.outside_counts(classifier, &base)?;
+    sample::complete(w, classifier, base.learned(), false)?;
+    let outside = base::outside_counts(w, classifier, &base)?;
     let mut trained = Trained::on(classifier, &mut base, outside)?;
     let version = trained.store(w, classifier, note, None)?;
     w.activate(classifier, version, note)?;
-    w.store_trained(classifier, version, &trained.serving, base)?;
+    base.write_trained(w, classifier, version, &trained.serving)?;
     Ok(version)
 }

@@ -4,7 +4,7 @@ use pgrx::{PgSqlErrorCode as Code, notice, pg_extern, pg_sys};
 
 use crate::arguments::{self, check_note, given, given_classifier};
 use crate::error::{SqlResult, from_core, report};
-use crate::learning::compaction;
+use crate::learning::{base, compaction};
 use crate::store::NewModel;
 use crate::{pg, review::decide, store};
 
@@ -105,7 +105,7 @@ fn deploy(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<i32> {
         };
         let version = w.insert_model(classifier, new)?;
         if activate && w.activate(classifier, version, note)? {
-            w.rebase(classifier)?;
+            base::rebase(w, classifier)?;
         }
         Ok(version)
     })
@@ -119,7 +119,7 @@ fn activate(classifier: Option<&str>, version: Option<i32>, why: Option<&str>) -
         w.lock_classifier(classifier)?;
         let changed = w.activate(classifier, version, why)?;
         if changed {
-            w.rebase(classifier)?;
+            base::rebase(w, classifier)?;
         }
         Ok(changed)
     })?;
@@ -136,7 +136,7 @@ fn rollback(classifier: Option<&str>, why: Option<&str>) -> SqlResult<i32> {
     store::write(c"triage.rollback()", |w| {
         w.lock_classifier(classifier)?;
         let version = w.roll_back(classifier, why)?;
-        w.rebase(classifier)?;
+        base::rebase(w, classifier)?;
         Ok(version)
     })
 }

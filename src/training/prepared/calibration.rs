@@ -1,14 +1,13 @@
 //! Another calibration of the active version, by the audit sample. No label changes, only how
 //! sure the answers are.
 
-use pg_triage_classifier::Fit;
-use pg_triage_classifier::{MIN_EMAILS_TO_CALIBRATE, recalibrated};
+use pg_triage_classifier::{Fit, MIN_EMAILS_TO_CALIBRATE, PairedAnswers, recalibrated};
 
 use super::inputs::{Inputs, SUPERSEDED};
 use crate::error::{SqlResult, from_core};
-use crate::pg::check_for_interrupts;
-use crate::store::Writer;
-use crate::types::open_model;
+use crate::pg::{RawValue, check_for_interrupts};
+use crate::store::{NewModel, Verdict, Writer};
+use crate::types::{model_state, open_model, storable};
 
 /// A version that is being calibrated.
 pub struct Calibration {
@@ -53,8 +52,32 @@ impl Calibration {
             return Ok(SUPERSEDED.to_owned());
         }
         let (classifier, champion) = (&self.inputs.classifier, self.inputs.champion);
-        let version = w.store_refitted(classifier, champion, &fit)?;
+        let version = store_refitted(w, classifier, champion, &fit)?;
         let why = format!("calibrated on {emails} audited emails");
         self.inputs.activate(w, version, &why)
     }
+}
+
+/// Stores a version once more with another fit; returns the new version.
+fn store_refitted(w: &mut Writer, classifier: &str, version: i32, fit: &Fit) -> SqlResult<i32> {
+    let stored = w.version(classifier, version)?;
+    let metrics = stored.model.read_model()?.meta().metrics.clone();
+    let packed = model_state(stored.model)?.pack(fit, metrics, &check_for_interrupts);
+    let packed = storable(packed.map_err(from_core)?, "email_model")?;
+    let about = open_model(&packed)?;
+    let new = NewModel {
+        stored: RawValue::of_bytes(&packed, c"email_model"),
+        about: &about,
+        from_ledger: stored.from_ledger,
+        note: Some("calibrated by maintenance"),
+        steps_of: stored.steps_of,
+        verdict: Some(Verdict {
+            last_decision: stored.last_decision,
+            champion: version,
+            compared: PairedAnswers::default(),
+            refused: None,
+            reviewer: None,
+        }),
+    };
+    w.insert_model(classifier, new)
 }

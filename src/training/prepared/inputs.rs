@@ -3,10 +3,10 @@
 use pg_triage_classifier::{Features, State};
 
 use crate::error::SqlResult;
+use crate::learning::base::{self, Base};
 use crate::learning::compaction;
 use crate::pg::check_for_interrupts;
 use crate::store::Writer;
-use crate::store::base::Base;
 
 /// Why a version that was prepared is not stored.
 pub const SUPERSEDED: &str =
@@ -36,10 +36,8 @@ impl Inputs {
         let champion = w.active_version(classifier)?.unwrap_or(0);
         let last_decision = w.last_decision()?;
         let erasures = w.erasures(classifier)?;
-        let mut base = w.read_base(classifier)?;
-        w.add_pending(classifier, &mut base)?;
-        w.complete_sample(classifier, base.learned(), true)?;
-        let outside = w.outside_counts(classifier, &base)?;
+        let mut base = compaction::with_pending(w, classifier)?;
+        let outside = base::outside_counts(w, classifier, &base)?;
         let taught = w.taught(judges, base.steps_of())?;
         for taught in &taught {
             check_for_interrupts();
@@ -73,7 +71,7 @@ impl Inputs {
         w.lock_base(&self.classifier)?;
         compaction::compact_pending(w, &self.classifier)?;
         w.activate(&self.classifier, version, Some(why))?;
-        w.rebase(&self.classifier)?;
+        base::rebase(w, &self.classifier)?;
         Ok(format!("version {version} activated: {why}"))
     }
 }

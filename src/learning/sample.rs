@@ -1,0 +1,35 @@
+//! The training sample: the emails that counts keep whole.
+
+use pg_triage_classifier::State;
+
+use crate::error::{SqlResult, from_core};
+use crate::pg::check_for_interrupts;
+use crate::store::Writer;
+use crate::store::ledger::signed;
+
+/// Completes the training sample of the decisions' counts from the ledger: un-learning may
+/// have left it without emails that it would have now. With `pending_too` the counts hold
+/// pending decisions as well.
+pub fn complete(
+    w: &mut Writer,
+    classifier: &str,
+    state: &mut State,
+    pending_too: bool,
+) -> SqlResult<()> {
+    let mut place = state
+        .training_sample_is_short_from()
+        .map(|priority| (signed(priority), 0));
+    while let Some(from) = place {
+        check_for_interrupts();
+        // Decisions in force, as far as the counts go.
+        let (examples, next) = w.sampled(classifier, from, pending_too)?;
+        if state
+            .extend_training_sample(examples.into_iter())
+            .map_err(from_core)?
+        {
+            return Ok(());
+        }
+        place = next;
+    }
+    Ok(())
+}
