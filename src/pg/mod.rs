@@ -5,6 +5,7 @@ mod aggregate;
 mod argument;
 mod artifact;
 mod attachment;
+mod column;
 mod environment;
 mod interrupt;
 mod relation;
@@ -20,6 +21,7 @@ pub use aggregate::{state_of, with_state};
 pub use argument::{optional_bool, raw_argument, text_argument};
 pub use artifact::{RawValue, buffer, copy, pinned_model, receive};
 pub use attachment::{AttachedTable, attached_table};
+pub use column::{Column, Timestamp};
 pub use environment::{
     application_name, current_user, in_transaction_block, is_parallel_worker, is_restoring,
     keeps_one_snapshot, random, reserve_setting_prefix, session_user, setting, statement_time,
@@ -32,7 +34,7 @@ pub use snapshot::{
     SnapshotTime, invalidate_relation, invalidations, latest_snapshot_time, snapshot_time,
     watch_invalidations, watch_relation,
 };
-pub use spi::{Rows, execute, execute_once, select};
+pub use spi::{Connection, ResultRow, Rows, Sees, connected, execute_once};
 pub use subtransaction::catching;
 pub use trigger::{Event, Returned, Row, Trigger};
 pub use worker::report_activity;

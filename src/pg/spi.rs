@@ -6,13 +6,15 @@ use std::ffi::{CStr, CString, c_char};
 use std::marker::PhantomData;
 
 use pgrx::datum::DatumWithOid;
+use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::spi::SpiClient;
-use pgrx::{FromDatum, PgSqlErrorCode as Code, pg_sys, varlena};
+use pgrx::{FromDatum, PgSqlErrorCode as Code, Spi, pg_sys, varlena};
 
 use super::artifact::{RawValue, copy};
+use super::column::Column;
 use crate::error::{SqlResult, report};
 
-/// Result of [`select`] and [`execute`].
+/// Result of a statement.
 pub struct Rows<'c> {
     table: *mut pg_sys::SPITupleTable,
     count: usize,
@@ -29,7 +31,76 @@ impl Drop for Rows<'_> {
     }
 }
 
+/// One row of a result.
+pub struct ResultRow<'r> {
+    rows: &'r Rows<'r>,
+    index: usize,
+}
+
+impl ResultRow<'_> {
+    /// A column, from 0, as a value of the type that it has. It is an error of ours if the
+    /// query gives another type, or NULL where the Rust type has none.
+    pub fn get<T: Column>(&self, column: usize) -> SqlResult<T> {
+        let number = column as i32 + 1;
+        // SAFETY: a valid description; the server checks the number.
+        let type_id = unsafe { pg_sys::SPI_gettypeid((*self.rows.table).tupdesc, number) };
+        if !T::accepts(type_id) {
+            return Err(self.unexpected(number, T::NAME));
+        }
+        match self.rows.datum(self.index, number) {
+            // SAFETY: of an accepted type.
+            Some(datum) => unsafe { T::read(datum) },
+            None => T::null().ok_or_else(|| self.unexpected(number, "not null")),
+        }
+    }
+
+    fn unexpected(&self, number: i32, wanted: &str) -> ErrorReport {
+        // SAFETY: a valid description; null for a column that does not exist.
+        let name = unsafe {
+            let name = pg_sys::SPI_fname((*self.rows.table).tupdesc, number);
+            (!name.is_null()).then(|| CStr::from_ptr(name).to_string_lossy().into_owned())
+        };
+        report(
+            Code::ERRCODE_INTERNAL_ERROR,
+            format!(
+                "column {number} (\"{}\") of a catalogue query is not {wanted}",
+                name.unwrap_or_default()
+            ),
+        )
+    }
+}
+
 impl Rows<'_> {
+    /// The rows one after another.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = ResultRow<'_>> {
+        let rows = self;
+        (0..self.count).map(move |index| ResultRow { rows, index })
+    }
+
+    /// Refuses to copy a result that there is no memory for: three times its long values,
+    /// because what is made of them takes memory, too.
+    pub fn probe(&self) -> SqlResult<()> {
+        const VARIABLE: i16 = -1;
+        if self.table.is_null() {
+            return Ok(());
+        }
+        // SAFETY: as many attributes as the valid description says.
+        let columns = unsafe {
+            let description = (*self.table).tupdesc;
+            (*description)
+                .attrs
+                .as_slice((*description).natts.max(0) as usize)
+        };
+        let long = (1..)
+            .zip(columns)
+            .filter(|(_, column)| column.attlen == VARIABLE);
+        let bytes: usize = long
+            .flat_map(|(number, _)| (0..self.count).map(move |row| (row, number)))
+            .map(|(row, number)| self.size(row, number))
+            .sum();
+        super::probe_for_text(3 * bytes)
+    }
+
     /// Number of rows returned or, without RETURNING, processed.
     pub fn len(&self) -> usize {
         self.count
@@ -177,27 +248,44 @@ fn run<'c>(query: &str, arguments: &[DatumWithOid], read_only: bool) -> SqlResul
     }
 }
 
-/// Runs a query with text parameters under the caller's snapshot. pgrx's own `select` takes
-/// a new snapshot once the transaction has written something, and a statement would then
-/// see more than its snapshot shows.
-pub fn select<'c>(
-    _connection: &'c SpiClient<'_>,
-    query: &str,
-    parameters: &[&str],
-) -> SqlResult<Rows<'c>> {
-    let arguments: Vec<DatumWithOid> = parameters.iter().map(|&p| p.into()).collect();
-    run(query, &arguments, true)
+/// Which rows a statement sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sees {
+    /// Those that the caller's statement sees, and it may only read. pgrx's own `select` takes
+    /// a new snapshot once the transaction has written something, and a statement would then
+    /// see more than its snapshot shows.
+    CallersSnapshot,
+    /// What there is now, and what the transaction itself has written.
+    Now,
 }
 
-/// Runs a statement: under the caller's snapshot if it only reads, else under a new one, which
-/// sees what the transaction has written.
-pub fn execute<'c>(
-    _connection: &mut SpiClient<'c>,
-    query: &str,
-    arguments: &[DatumWithOid],
-    read_only: bool,
-) -> SqlResult<Rows<'c>> {
-    run(query, arguments, read_only)
+/// A connection to SPI, from which what is read cannot escape.
+#[derive(Debug, Clone, Copy)]
+pub struct Connection<'c> {
+    sees: Sees,
+    connection: PhantomData<&'c ()>,
+}
+
+/// Runs `f` connected to SPI.
+pub fn connected<R>(sees: Sees, f: impl FnOnce(Connection) -> R) -> R {
+    Spi::connect(|_| {
+        f(Connection {
+            sees,
+            connection: PhantomData,
+        })
+    })
+}
+
+impl<'c> Connection<'c> {
+    /// The same connection for statements that see other rows.
+    pub fn seeing(self, sees: Sees) -> Self {
+        Self { sees, ..self }
+    }
+
+    /// Runs a statement that is used often: its plan is kept.
+    pub fn run(&self, query: &str, arguments: &[DatumWithOid]) -> SqlResult<Rows<'c>> {
+        run(query, arguments, self.sees == Sees::CallersSnapshot)
+    }
 }
 
 /// Runs a statement without parameters that will not come again.

@@ -10,36 +10,17 @@
 //! that are not committed, or were rolled back, are nobody else's.
 
 use std::cell::RefCell;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::rc::Rc;
 
-use pg_triage_classifier::Live;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::{PgSqlErrorCode as Code, notice};
 
 use crate::arguments::comparable_name;
 use crate::error::{SqlResult, report};
 use crate::pg::{self, SnapshotTime};
-use crate::store::{self, Look};
-
-/// A model in use.
-#[derive(Clone)]
-pub struct Active {
-    /// The model with the decisions since.
-    pub live: Live,
-    /// Its labels in class order, spelled as in `triage.label`.
-    pub labels: Vec<String>,
-    /// Its version; `None` while only decisions are known.
-    pub version: Option<i32>,
-    /// Below which confidence a person should see a prediction.
-    pub review_below: f64,
-    /// The decisions that `live` holds beyond its base.
-    pub applied: HashSet<i64>,
-    /// The version whose steps count, 0 for none.
-    pub steps_of: i64,
-    /// Which installation of the extension it was read from: numbers start again in the next.
-    pub installation: pgrx::pg_sys::Oid,
-}
+use crate::predict::active::{self, Active, Found};
+use crate::store;
 
 /// When an entry was read, in terms that later snapshots can be compared with.
 struct AsOf {
@@ -108,9 +89,9 @@ fn read(classifier: &str) -> SqlResult<Option<Rc<Active>>> {
     let known = stale
         .and_then(|entry| entry.active)
         .map(Rc::unwrap_or_clone);
-    let active = match store::read_active(signal, classifier, known)? {
-        Look::Active(active) => Some(Rc::new(active)),
-        Look::NoModel { stored } => {
+    let active = match store::read(|r| active::read(r, signal, classifier, known))? {
+        Found::Active(active) => Some(Rc::new(active)),
+        Found::NoModel { stored } => {
             tell_how_to_start(classifier, stored);
             None
         }
@@ -130,7 +111,7 @@ fn read(classifier: &str) -> SqlResult<Option<Rc<Active>>> {
     Ok(active)
 }
 
-fn tell_how_to_start(classifier: &str, stored: Option<String>) {
+fn tell_how_to_start(classifier: &str, stored: Option<i32>) {
     // Each parallel worker is a session of its own.
     if pg::is_parallel_worker()
         || CACHE.with_borrow_mut(|c| std::mem::replace(&mut c.told_how_to_start, true))

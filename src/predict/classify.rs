@@ -9,7 +9,7 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::{name, pg_extern, pg_sys};
 
 use crate::error::SqlResult;
-use crate::predict::cache::Active;
+use crate::predict::active::Active;
 use crate::store::review::Prediction;
 use crate::{pg, predict::cache};
 

@@ -6,8 +6,9 @@ use pgrx::iter::TableIterator;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::{PgSqlErrorCode as Code, name, pg_extern};
 
+use crate::arguments::comparable_name;
 use crate::error::{SqlResult, from_core, report};
-use crate::predict::cache::Active;
+use crate::predict::active::Active;
 use crate::suggestion::unknown_label;
 use crate::{pg, predict::cache, store};
 
@@ -70,7 +71,7 @@ fn class_of(active: &Active, classifier: &str, label: &str) -> SqlResult<Option<
     if let Ok(class) = labels.binary_search_by(|l| l.casefolded.cmp(&casefolded)) {
         return Ok(Some(class));
     }
-    let known = store::labels(classifier)?;
+    let known = store::read(|r| r.labels(comparable_name(classifier)))?;
     let same = |known: &&String| {
         pg::check_for_interrupts();
         casefold_label(known).is_ok_and(|known| known == casefolded)

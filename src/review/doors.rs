@@ -187,7 +187,9 @@ fn inserted(trigger: &Trigger) -> SqlResult<Returned> {
         let id = match (id, source, key) {
             (Some(id), _, _) => id,
             (None, Some(source), Some(key)) => {
-                let classifier = classifier.as_deref().unwrap_or(store::DEFAULT_CLASSIFIER);
+                let classifier = classifier
+                    .as_deref()
+                    .unwrap_or(store::classifier::DEFAULT_CLASSIFIER);
                 let review = w.review_of(&source, &key, classifier, false)?;
                 review
                     .ok_or_else(|| {

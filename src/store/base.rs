@@ -5,7 +5,8 @@ use pg_triage_classifier::{Features, probe};
 use pgrx::PgSqlErrorCode as Code;
 
 use super::ledger::{Place, decoded};
-use super::{LESSONS_AT_ONCE, Writer, checksum};
+use super::model::checksum;
+use super::{LESSONS_AT_ONCE, Writer};
 use crate::error::{SqlResult, from_core, report};
 use crate::pg::{RawValue, Rows};
 use crate::session;
@@ -49,7 +50,7 @@ pub struct StoredModels<'c> {
     _rows: Rows<'c>,
 }
 
-impl<'c> Writer<'_, 'c> {
+impl<'c> Writer<'c> {
     /// Waits until nobody else compacts, until the end of the transaction. A row lock, which
     /// only who may write the table can take: anybody could hold an advisory lock.
     pub fn lock_base(&mut self, classifier: &str) -> SqlResult<()> {
@@ -202,7 +203,7 @@ impl<'c> Writer<'_, 'c> {
         )?;
         let model = (rows.len() > 0).then(|| rows.raw(0, 1)).flatten();
         Ok(StoredVersion {
-            model: model.ok_or_else(|| super::unknown_version(classifier, version, &[]))?,
+            model: model.ok_or_else(|| super::model::unknown_version(classifier, version, &[]))?,
             from_ledger: rows.text(0, 2).as_deref() == Some("t"),
             last_decision: rows.parsed(0, 3).unwrap_or(0),
             steps_of: rows.parsed(0, 4),

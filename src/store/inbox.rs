@@ -19,7 +19,7 @@ pub struct Incoming<'a> {
     pub label: Option<&'a str>,
 }
 
-impl Writer<'_, '_> {
+impl Writer<'_> {
     /// The email of a mailbox with this content.
     pub fn email_with(&mut self, content_hash: &str, mailbox: &str) -> SqlResult<Option<i64>> {
         let rows = self.run(

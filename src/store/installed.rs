@@ -1,42 +1,34 @@
 //! What a background worker finds in a database before it uses anything of the extension's.
 
-use pgrx::Spi;
-
+use super::Reader;
+use super::row::row;
 use crate::error::SqlResult;
-use crate::pg;
+use crate::pg::{self, Sees};
 
-/// The extension as it is installed.
-pub struct Installed {
-    version: String,
-    /// Whether the current role may do maintenance.
-    permitted: bool,
-    role: String,
-    /// Whether another server maintains its tables.
-    pub replicated: bool,
+row! {
+    /// The extension as it is installed.
+    pub struct Installed {
+        version: String = "e.extversion",
+        /// Whether the current role may do maintenance.
+        permitted: bool = "coalesce((SELECT pg_catalog.has_schema_privilege(n.oid, 'USAGE')
+                 AND pg_catalog.bool_and(pg_catalog.has_function_privilege(p.oid, 'EXECUTE'))
+            FROM pg_catalog.pg_namespace n
+            JOIN pg_catalog.pg_proc p ON p.pronamespace = n.oid AND p.proname = 'maintain'
+           WHERE n.nspname = 'triage' GROUP BY n.oid), false)",
+        role: String = "current_user::text",
+        /// Whether another server maintains its tables.
+        pub replicated: bool = "EXISTS (SELECT FROM pg_catalog.pg_subscription_rel r
+            JOIN pg_catalog.pg_class c ON c.oid = r.srrelid
+            JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+           WHERE n.nspname = 'triage')",
+    }
 }
 
 /// Looks for the extension, with the rights of the current role.
 pub fn installed() -> SqlResult<Option<Installed>> {
-    Spi::connect(|client| {
-        let rows = pg::select(
-            client,
-            "SELECT e.extversion,
-                    coalesce((SELECT pg_catalog.has_schema_privilege(n.oid, 'USAGE')
-                                     AND pg_catalog.bool_and(pg_catalog.has_function_privilege(p.oid, 'EXECUTE'))
-                                FROM pg_catalog.pg_namespace n
-                                JOIN pg_catalog.pg_proc p ON p.pronamespace = n.oid AND p.proname = 'maintain'
-                               WHERE n.nspname = 'triage' GROUP BY n.oid), false),
-                    current_user
-               FROM pg_catalog.pg_extension e WHERE e.extname = 'pg_triage'",
-            &[],
-        )?;
-        let replicated = pg::select(client, super::maintenance::REPLICATED, &[])?.len() > 0;
-        Ok((rows.len() > 0).then(|| Installed {
-            replicated,
-            version: rows.text(0, 1).unwrap_or_default(),
-            permitted: rows.text(0, 2).is_some_and(|permitted| permitted == "t"),
-            role: rows.text(0, 3).unwrap_or_default(),
-        }))
+    pg::connected(Sees::CallersSnapshot, |connection| {
+        let from = "FROM pg_catalog.pg_extension e WHERE e.extname = 'pg_triage'";
+        Reader { connection }.maybe(from, &[])
     })
 }
 

@@ -5,13 +5,11 @@ use std::collections::BTreeMap;
 use pg_triage_classifier::tokenizer::TOKENIZER_VERSION;
 use pg_triage_classifier::{DecisionEffect, Example, Features, Step, training_sample_priority};
 use pgrx::PgSqlErrorCode as Code;
-use pgrx::spi::SpiClient;
 
-use super::{LESSONS_AT_ONCE, Writer};
+use super::{LESSONS_AT_ONCE, Reader, Writer};
 use crate::error::{SqlResult, from_core, report};
 use crate::pg::{self, Rows};
 use crate::session::Actor;
-use crate::suggestion::unknown_label;
 
 /// What a decision says, and what is learned from it.
 pub struct Decision<'a> {
@@ -46,32 +44,13 @@ pub struct Past {
     pub step: Option<(Step, i64)>,
 }
 
-/// Lessons of these decisions, under the caller's snapshot, with steps against this version.
-pub fn lessons(
-    client: &SpiClient,
-    decisions: &[i64],
-    steps_of: i64,
-) -> SqlResult<Vec<DecisionEffect>> {
-    let rows = pg::select(
-        client,
-        LESSONS,
-        &[
-            &array(decisions),
-            &TOKENIZER_VERSION.to_string(),
-            &steps_of.to_string(),
-        ],
-    )?;
-    lessons_in(&rows)
-}
-
 /// Features of another tokenizer teach nothing.
-const LESSONS: &str =
-    "SELECT d.new_label, CASE WHEN d.tokenizer_version = $2::int THEN d.features END,
-        CASE WHEN d.step_version = $3::int THEN d.step END,
-        p.new_label, CASE WHEN p.tokenizer_version = $2::int THEN p.features END,
-        CASE WHEN p.step_version = $3::int THEN p.step END
+const LESSONS: &str = "SELECT d.new_label, CASE WHEN d.tokenizer_version = $2 THEN d.features END,
+        CASE WHEN d.step_version = $3 THEN d.step END,
+        p.new_label, CASE WHEN p.tokenizer_version = $2 THEN p.features END,
+        CASE WHEN p.step_version = $3 THEN p.step END
    FROM triage.decision d LEFT JOIN triage.decision p ON p.decision_id = d.replaces
-  WHERE d.decision_id = ANY ($1::bigint[]) ORDER BY d.decision_id";
+  WHERE d.decision_id = ANY ($1) ORDER BY d.decision_id";
 
 fn lessons_in(rows: &Rows) -> SqlResult<Vec<DecisionEffect>> {
     let taught = |row, from: i32| -> SqlResult<Option<Example>> {
@@ -123,12 +102,6 @@ fn decoded_step(stored: &str) -> Option<Step> {
     Step::new(amounts.into_iter().collect()).ok()
 }
 
-/// `{1,2,3}`
-fn array(ids: &[i64]) -> String {
-    let ids: Vec<_> = ids.iter().map(i64::to_string).collect();
-    format!("{{{}}}", ids.join(","))
-}
-
 /// Features as they are stored.
 pub fn encoded(features: &Features) -> SqlResult<Vec<u8>> {
     let mut bytes = pg::buffer(features.keys().len() * 8)?;
@@ -165,15 +138,30 @@ fn stored_priority(features: &Features, label: &str) -> SqlResult<i64> {
         .map_err(from_core)
 }
 
-impl Writer<'_, '_> {
-    /// Lessons of these decisions, those of the own statement among them.
-    pub fn lessons(&mut self, decisions: &[i64], steps_of: i64) -> SqlResult<Vec<DecisionEffect>> {
-        let version = TOKENIZER_VERSION.to_string();
-        let arguments = [array(decisions), version, steps_of.to_string()];
-        let rows = self.run(LESSONS, &arguments.map(Into::into))?;
+impl Reader<'_> {
+    /// Lessons of these decisions, with steps against this version.
+    pub fn lessons(&self, decisions: &[i64], steps_of: i64) -> SqlResult<Vec<DecisionEffect>> {
+        let rows = self.connection.run(
+            LESSONS,
+            &[
+                decisions.to_vec().into(),
+                (TOKENIZER_VERSION as i32).into(),
+                (steps_of as i32).into(),
+            ],
+        )?;
         lessons_in(&rows)
     }
 
+    /// Decisions that the base does not hold yet.
+    pub fn pending(&self, classifier: &str) -> SqlResult<Vec<i64>> {
+        self.values(
+            "decision_id FROM triage_internal.pending WHERE classifier = $1",
+            &[classifier.into()],
+        )
+    }
+}
+
+impl Writer<'_> {
     /// Appends a decision, to be learned if there is anything to learn; returns its number
     /// and time.
     pub fn append(
@@ -357,35 +345,6 @@ impl Writer<'_, '_> {
         Ok((0..rows.len())
             .filter_map(|row| rows.parsed(row, 1).zip(rows.parsed(row, 2)))
             .collect())
-    }
-
-    /// A label in the classifier's own spelling. One that does not exist is an error, or is
-    /// added if the classifier says so.
-    pub fn known_label(&mut self, classifier: &str, given: &str) -> SqlResult<String> {
-        let key = pg_triage_classifier::casefold_label(given).map_err(from_core)?;
-        let rows = self.run(
-            "SELECT label FROM triage.label WHERE classifier = $1 AND triage_internal.label_key(label) = $2",
-            &[classifier.into(), key.as_str().into()],
-        )?;
-        if rows.len() > 0
-            && let Some(label) = rows.text(0, 1)
-        {
-            return Ok(label);
-        }
-        let rows = self.run(
-            "SELECT 1 FROM triage.classifier WHERE name = $1 AND open_labels",
-            &[classifier.into()],
-        )?;
-        if rows.len() > 0 {
-            return self.add_label(classifier, given, None);
-        }
-        let known = self
-            .run(
-                "SELECT label FROM triage.label WHERE classifier = $1 ORDER BY label",
-                &[classifier.into()],
-            )?
-            .texts();
-        Err(unknown_label(given, classifier, &known))
     }
 
     /// What decisions about a review have taught and none has taken back, with steps against

@@ -51,7 +51,7 @@ const ONE_IN: i64 = 5;
 /// Or so many, if there are enough to leave as many to learn from.
 const FEW: i64 = 20;
 
-impl Writer<'_, '_> {
+impl Writer<'_> {
     /// The next task that is due.
     pub fn next_due(&mut self) -> SqlResult<Option<Due>> {
         let rows = self.run(
@@ -352,7 +352,7 @@ impl Writer<'_, '_> {
         if known.contains(&version.to_string()) {
             return Ok(());
         }
-        Err(super::unknown_version(classifier, version, &known))
+        Err(super::model::unknown_version(classifier, version, &known))
     }
 }
 

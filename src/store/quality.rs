@@ -7,7 +7,7 @@ use crate::session;
 /// Days for which an audit is drawn in one transaction.
 const DAYS_AT_ONCE: i32 = 50;
 
-impl Writer<'_, '_> {
+impl Writer<'_> {
     /// Draws one review of each day that is over and has predictions, but no audit; returns
     /// how many. All of the day's predictions are as likely, those that somebody has decided
     /// about included: otherwise the sample would be of what nobody looked at.

@@ -102,7 +102,7 @@ pub fn queue_reason(confidence: Option<f64>, review_below: f64, audit: bool) -> 
     }
 }
 
-impl Writer<'_, '_> {
+impl Writer<'_> {
     /// The review of an email, locked if asked to.
     pub fn review_of(
         &mut self,

@@ -8,8 +8,9 @@ use std::rc::Rc;
 use pg_triage_classifier::tokenizer::MAX_TEXT_BYTES;
 use pgrx::{PgSqlErrorCode as Code, pg_sys};
 
+use super::Writer;
+use super::classifier::DEFAULT_CLASSIFIER;
 use super::review::is_aside;
-use super::{DEFAULT_CLASSIFIER, Writer};
 use crate::error::{SqlResult, report};
 use crate::pg::{self, AttachedTable};
 use crate::session;
@@ -99,15 +100,14 @@ fn inbox() -> Source {
         id: INBOX,
         name: "triage.email".to_owned(),
         classifier: DEFAULT_CLASSIFIER.to_owned(),
-        relation: pg::extension_relation(c"triage", c"email")
-            .unwrap_or(pg_sys::InvalidOid),
+        relation: pg::extension_relation(c"triage", c"email").unwrap_or(pg_sys::InvalidOid),
         attached: true,
         record_given_labels: false,
         search_path: c"pg_catalog, pg_temp".to_owned(),
     }
 }
 
-impl Writer<'_, '_> {
+impl Writer<'_> {
     /// An attachment by its number.
     pub fn source(&mut self, id: i64) -> SqlResult<Source> {
         let query = format!("SELECT {COLUMNS} FROM triage_internal.source WHERE source_id = $1");

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use pg_triage_classifier::tokenizer::MAX_TEXT_BYTES;
-use pgrx::{Spi, notice, pg_extern, pg_sys};
+use pgrx::{PgSqlErrorCode as Code, Spi, notice, pg_extern, pg_sys};
 
 use crate::arguments::{given, given_classifier, given_label};
-use crate::error::SqlResult;
+use crate::error::{SqlResult, report};
 use crate::learning::base::Base;
 use crate::learning::compaction;
 use crate::pg::{self, check_for_interrupts};
@@ -80,7 +80,7 @@ fn learn_from(
             import.add_labels(found.collect())?;
             let cursor = client
                 .try_open_cursor_mut(query.as_str(), &[])
-                .map_err(store::from_spi)?;
+                .map_err(|error| report(Code::ERRCODE_INTERNAL_ERROR, error.to_string()))?;
             let name = cursor.detach_into_name();
             let fetch = format!(
                 "FETCH {ROWS_AT_ONCE} FROM {}",
@@ -125,7 +125,7 @@ impl Import<'_> {
                 let Some(given) = given_label(Some(given)) else {
                     continue;
                 };
-                let known = w.has_label(self.classifier, given)?;
+                let known = w.label(self.classifier, given)?.is_some();
                 let label = w.add_label(self.classifier, given, None)?;
                 if !known {
                     added.push(format!("{label} ({count})"));

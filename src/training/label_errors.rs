@@ -11,6 +11,7 @@ use crate::arguments::comparable_name;
 use crate::error::{SqlResult, from_core};
 use crate::learning::compaction;
 use crate::pg::check_for_interrupts;
+use crate::predict::active::spelled;
 use crate::store::{self, Writer, ledger};
 
 /// Most that are listed: a person reads from the top, and memory is bounded.
@@ -97,6 +98,9 @@ fn suspects(w: &mut Writer, classifier: &str) -> SqlResult<(Worst, Vec<String>)>
         place = next;
     }
     worst.keep();
-    let labels = w.spelled(classifier, finder.labels())?;
+    let labels = spelled(
+        finder.labels().iter().map(|l| (&*l.casefolded, l.name())),
+        w.labels(classifier)?,
+    )?;
     Ok((worst, labels))
 }

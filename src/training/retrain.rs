@@ -10,7 +10,8 @@ use crate::error::{SqlResult, from_core, report};
 use crate::learning::base::{self, Base};
 use crate::learning::{compaction, sample};
 use crate::pg::{self, RawValue, check_for_interrupts};
-use crate::store::{self, NewModel, Verdict, Writer};
+use crate::store::model::{NewModel, Verdict};
+use crate::store::{self, Writer};
 use crate::training::aggregates;
 use crate::types::{open_model, storable};
 

@@ -5,7 +5,7 @@ use pgrx::{PgSqlErrorCode as Code, notice, pg_extern, pg_sys};
 use crate::arguments::{self, check_note, given, given_classifier};
 use crate::error::{SqlResult, from_core, report};
 use crate::learning::{base, compaction};
-use crate::store::NewModel;
+use crate::store::model::NewModel;
 use crate::{pg, review::decide, store};
 
 #[pg_extern(sql = false)]

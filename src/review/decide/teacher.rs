@@ -7,8 +7,8 @@ use pg_triage_classifier::{Features, Learner, Live, Step};
 
 use crate::error::{SqlResult, from_core};
 use crate::pg;
-use crate::predict::cache::{self, Active};
-use crate::store;
+use crate::predict::active::{self, Active};
+use crate::predict::cache;
 
 /// A decision that the session's model does not show yet.
 struct Unseen {
@@ -84,7 +84,7 @@ impl Teacher {
         if let Some(seen) = self.unseen.take() {
             pg_triage_classifier::probe(2 * snapshot.memory()).map_err(from_core)?;
             let live = self.live.insert(snapshot.clone());
-            store::read_counts(classifier, live)?;
+            active::read_counts(classifier, live)?;
             teach(live, &seen.features, &seen.label, &seen.step)?;
         }
         let step = match &mut self.live {

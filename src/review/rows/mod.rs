@@ -10,7 +10,8 @@ use crate::arguments::given_label;
 use crate::error::{SqlResult, report};
 use crate::learning::compaction;
 use crate::pg::{self, Returned, Row, Trigger};
-use crate::predict::cache::{self, Active};
+use crate::predict::active::Active;
+use crate::predict::cache;
 use crate::review::decide::{self, Verdict, Wish};
 use crate::session::{self, Actor, Change};
 use crate::store::review::Prediction;
@@ -477,8 +478,7 @@ fn end_batch(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
 #[pg_extern(sql = false)]
 fn refuse_erasure(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
     let trigger = Trigger::new(fcinfo)?;
-    let is_ledger =
-        pg::extension_relation(c"triage", c"decision") == Some(trigger.relation());
+    let is_ledger = pg::extension_relation(c"triage", c"decision") == Some(trigger.relation());
     // Reviews go with their classifier, by the trigger on it.
     if session::is_erasure() || !is_ledger && pg::trigger_depth() > 1 {
         return Ok(Returned::nothing());

@@ -6,7 +6,8 @@ use pg_triage_classifier::{Fit, MIN_EMAILS_TO_CALIBRATE, PairedAnswers, recalibr
 use super::inputs::{Inputs, SUPERSEDED};
 use crate::error::{SqlResult, from_core};
 use crate::pg::{RawValue, check_for_interrupts};
-use crate::store::{NewModel, Verdict, Writer};
+use crate::store::Writer;
+use crate::store::model::{NewModel, Verdict};
 use crate::types::{model_state, open_model, storable};
 
 /// A version that is being calibrated.

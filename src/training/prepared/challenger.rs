@@ -11,7 +11,8 @@ use super::inputs::{Inputs, SUPERSEDED};
 use super::reviewers::{self, RecentDecision};
 use crate::error::{SqlResult, from_core, report};
 use crate::pg::check_for_interrupts;
-use crate::store::{Verdict, Writer};
+use crate::store::Writer;
+use crate::store::model::Verdict;
 use crate::training::retrain::Trained;
 use crate::types::open_model;
 

@@ -1,0 +1,156 @@
+//! What a classifier answers with: its active model and the decisions since.
+
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+
+use pg_triage_classifier::{Fit, Live, Model, apply, casefold_label};
+use pgrx::pg_sys;
+
+use crate::error::{SqlResult, from_core};
+use crate::pg::{self, RawValue};
+use crate::store::classifier::{DEFAULT_CLASSIFIER, unknown_classifier};
+use crate::store::{self, Reader};
+
+/// A model in use.
+#[derive(Clone)]
+pub struct Active {
+    /// The model with the decisions since.
+    pub live: Live,
+    /// Its labels in class order, spelled as in `triage.label`.
+    pub labels: Vec<String>,
+    /// Its version; `None` while only decisions are known.
+    pub version: Option<i32>,
+    /// Below which confidence a person should see a prediction.
+    pub review_below: f64,
+    /// The decisions that `live` holds beyond its base.
+    pub applied: HashSet<i64>,
+    /// The version whose steps count, 0 for none.
+    pub steps_of: i64,
+    /// Which installation of the extension it was read from: numbers start again in the next.
+    pub installation: pg_sys::Oid,
+}
+
+/// What reading found.
+pub enum Found {
+    /// A model to answer with.
+    Active(Active),
+    /// Nothing yet; the latest stored version, if there is one to activate.
+    NoModel { stored: Option<i32> },
+}
+
+/// Decisions applied at once: each has some kilobytes.
+const DECISIONS_AT_ONCE: usize = 500;
+
+/// Reads what a classifier answers with under the caller's snapshot; `known`'s parts are used
+/// again if they are still right.
+pub fn read(
+    r: &Reader,
+    installation: pg_sys::Oid,
+    classifier: &str,
+    known: Option<Active>,
+) -> SqlResult<Found> {
+    let Some(served) = r.served(classifier)? else {
+        if classifier == DEFAULT_CLASSIFIER {
+            return Ok(Found::NoModel { stored: None });
+        }
+        return Err(unknown_classifier(classifier, r.classifiers()?));
+    };
+    let ids = r.pending(classifier)?;
+    pg_triage_classifier::probe(64 * ids.len()).map_err(from_core)?;
+    let pending: HashSet<i64> = ids.into_iter().collect();
+    let nothing = Found::NoModel {
+        stored: served.latest,
+    };
+    if served.stored.is_none() && pending.is_empty() {
+        return Ok(nothing);
+    }
+    let header = served.stored.map(RawValue::read_header).transpose()?;
+    let identity = match &header {
+        Some(header) => header.identity(),
+        None => empty_base()?.identity(),
+    };
+    let known = known.filter(|known| {
+        known.installation == installation
+            && known.steps_of == served.steps_of
+            && known.live.base().identity() == identity
+    });
+    let (mut live, mut applied) = match known {
+        Some(known) if known.applied.is_subset(&pending) => (known.live, known.applied),
+        Some(known) => {
+            let mut live = Live::new(known.live.base().clone());
+            if let Some(counts) = known.live.counts() {
+                live.set_counts(counts.clone());
+            }
+            (live, HashSet::new())
+        }
+        None => {
+            let model = match (served.stored, &header) {
+                (Some(stored), Some(header)) => stored.read_model_after(header)?,
+                _ => empty_base()?,
+            };
+            (Live::new(Rc::new(model)), HashSet::new())
+        }
+    };
+    if applied.len() < pending.len() {
+        if let (true, Some(stored), Some(header)) = (live.needs_counts(), served.stored, &header) {
+            live.set_counts(Rc::new(stored.read_counts(header)?));
+        }
+        let mut new: Vec<i64> = pending.difference(&applied).copied().collect();
+        new.sort_unstable();
+        for some in new.chunks(DECISIONS_AT_ONCE) {
+            pg::check_for_interrupts();
+            let effects = r.lessons(some, served.steps_of)?;
+            apply(&mut live, &effects, &pg::check_for_interrupts).map_err(from_core)?;
+        }
+        live.refresh(&pg::check_for_interrupts).map_err(from_core)?;
+        applied = pending;
+    }
+    // A single label is no choice yet.
+    if served.stored.is_none() && live.labels().len() < 2 {
+        return Ok(nothing);
+    }
+    let own = live.labels().iter().map(|l| (&*l.casefolded, &*l.name));
+    let labels = spelled(own, r.labels(classifier)?)?;
+    Ok(Found::Active(Active {
+        live,
+        labels,
+        version: served.version,
+        steps_of: served.steps_of,
+        review_below: served.review_below,
+        applied,
+        installation,
+    }))
+}
+
+/// Sets the counts that learning needs, if the base is still the one that is stored.
+pub fn read_counts(classifier: &str, live: &mut Live) -> SqlResult<()> {
+    if !live.needs_counts() {
+        return Ok(());
+    }
+    store::read(|r| {
+        if let Some(stored) = r.served(classifier)?.and_then(|served| served.stored) {
+            live.set_counts(Rc::new(stored.read_counts(&stored.read_header()?)?));
+        }
+        Ok(())
+    })
+}
+
+fn empty_base() -> SqlResult<Model> {
+    Model::empty(Fit::default()).map_err(from_core)
+}
+
+/// Labels, given in casefolded form and as emails have them, spelled as the catalogue has them.
+pub fn spelled<'a>(
+    labels: impl Iterator<Item = (&'a str, &'a str)>,
+    catalogue: Vec<String>,
+) -> SqlResult<Vec<String>> {
+    let mut by_key = HashMap::new();
+    for label in catalogue {
+        by_key.insert(casefold_label(&label).map_err(from_core)?, label);
+    }
+    let spelled = |(casefolded, name): (&str, &str)| {
+        let known = by_key.remove(casefolded);
+        known.unwrap_or_else(|| name.to_owned())
+    };
+    Ok(labels.map(spelled).collect())
+}

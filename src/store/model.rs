@@ -1,0 +1,222 @@
+//! `triage_internal.model` and `triage_internal.activation`: versions, and which one is active.
+
+use pg_triage_classifier::{Model, PairedAnswers};
+use pgrx::datum::DatumWithOid;
+use pgrx::{PgSqlErrorCode as Code, pg_sys};
+
+use super::row::row;
+use super::{Reader, Writer};
+use crate::error::{SqlResult, report};
+use crate::pg::RawValue;
+
+row! {
+    /// What a classifier's sessions answer from.
+    pub struct Served {
+        /// The base of the active version, else the version itself; none before there is one.
+        pub stored: Option<RawValue> = "coalesce(b.serving, m.model)",
+        /// The active version.
+        pub version: Option<i32> = "a.version",
+        /// The latest version that is stored, active or not.
+        pub latest: Option<i32> =
+            "(SELECT max(version) FROM triage_internal.model WHERE classifier = c.name)",
+        /// Below which confidence a person should see a prediction.
+        pub review_below: f64 = "c.review_below",
+        /// The version whose steps count, 0 for none.
+        pub steps_of: i64 = "coalesce(m.steps_of, a.version, 0)::bigint",
+    }
+}
+
+/// Where the model that classifier $1 answers with is: in the base, or in its active version.
+const FROM_SERVED: &str = "FROM triage.classifier c
+      LEFT JOIN LATERAL (SELECT a.version FROM triage_internal.activation a
+                          WHERE a.classifier = c.name
+                          ORDER BY a.activation_id DESC LIMIT 1) a ON true
+      LEFT JOIN triage_internal.model m ON m.classifier = c.name AND m.version = a.version
+      LEFT JOIN triage_internal.base b ON b.classifier = c.name AND b.version IS NOT DISTINCT FROM a.version
+     WHERE c.name = $1";
+
+impl Reader<'_> {
+    /// What a classifier answers from; `None` if it is not registered.
+    pub fn served(&self, classifier: &str) -> SqlResult<Option<Served>> {
+        self.maybe(FROM_SERVED, &[classifier.into()])
+    }
+}
+
+/// A model's identity as people see it.
+pub fn checksum(identity: u128) -> String {
+    format!("{identity:032x}")
+}
+
+/// A model that is to become a version.
+pub struct NewModel<'a> {
+    /// What is stored.
+    pub stored: DatumWithOid<'a>,
+    /// What its figures are taken from: the same, or the model whose counts are elsewhere.
+    pub about: &'a Model,
+    /// Whether its counts are those of the decisions.
+    pub from_ledger: bool,
+    /// For people.
+    pub note: Option<&'a str>,
+    /// The version whose steps count with it, if not its own do.
+    pub steps_of: Option<i32>,
+    /// What maintenance found out about it; `None` if a person makes it.
+    pub verdict: Option<Verdict>,
+}
+
+/// What a comparison with the active version has shown.
+#[derive(Debug, Clone)]
+pub struct Verdict {
+    /// The latest decision that training may have seen.
+    pub last_decision: i64,
+    /// The active version, 0 for decisions alone.
+    pub champion: i32,
+    /// Its answers and those of the new one.
+    pub compared: PairedAnswers,
+    /// Why the new one is not to be activated.
+    pub refused: Option<String>,
+    /// Whose decisions all others contradict, if that is why: the name or role, and the same
+    /// with other names of theirs.
+    pub reviewer: Option<(String, String)>,
+}
+
+impl Writer<'_> {
+    /// Stores a model as the next version and its labels; returns the version.
+    pub fn insert_model(&mut self, classifier: &str, new: NewModel) -> SqlResult<i32> {
+        let meta = new.about.meta();
+        // A label that exists, in whatever spelling, stays as it is.
+        let actor = self.actor.clone();
+        self.execute(
+            "INSERT INTO triage.label (classifier, label, created_by)
+             SELECT $1, label, $3 FROM unnest($2) AS label ON CONFLICT DO NOTHING",
+            &[
+                classifier.into(),
+                meta.labels.clone().into(),
+                actor.as_str().into(),
+            ],
+        )?;
+        let m = &meta.metrics;
+        // Figures without any judged email are unknown, not zero.
+        let figure = |value: f64, n: u32| (n > 0).then_some(value);
+        let verdict = new.verdict.as_ref();
+        let compared = verdict.map(|v| v.compared).filter(|p| p.emails > 0);
+        let reviewer = verdict.and_then(|v| v.reviewer.as_ref());
+        let share = |right: u64, of: u64| right as f64 / of as f64;
+        let version = self.returning_value(
+            "INSERT INTO triage_internal.model (classifier, version, model, checksum, bytes, documents, skipped, labels,
+                    score_form, judged, accuracy, macro_f1, log_loss, calibration_error,
+                    held_out, held_out_accuracy, baseline_accuracy, note, created_by, from_ledger,
+                    last_decision, champion, compared, compared_accuracy, champion_accuracy, refused, steps_of, reviewer, known_as)
+             SELECT $1, 1 + greatest(max(version), (SELECT max(version) FROM triage_internal.activation WHERE classifier = $1), 0), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
+                    -- One that a person made may have seen them all.
+                    coalesce($20, (SELECT max(decision_id) FROM triage.decision), 0), $21, $22, $23, $24, $25, $26, $27, $28
+               FROM triage_internal.model WHERE classifier = $1
+             RETURNING version",
+            &[
+                classifier.into(),
+                new.stored,
+                checksum(new.about.identity()).into(),
+                (new.about.total_bytes() as i64).into(),
+                (meta.documents.iter().sum::<u64>() as i64).into(),
+                (meta.skipped as i64).into(),
+                (meta.labels.len() as i32).into(),
+                meta.fit.form.name().into(),
+                (m.judged as i32).into(),
+                figure(m.accuracy, m.judged).into(),
+                figure(m.macro_f1, m.judged).into(),
+                figure(m.log_loss, m.judged).into(),
+                figure(m.calibration_error, m.judged).into(),
+                (m.held_out as i32).into(),
+                figure(m.held_out_accuracy, m.held_out).into(),
+                figure(m.baseline_accuracy, m.held_out).into(),
+                new.note.into(),
+                actor.as_str().into(),
+                new.from_ledger.into(),
+                verdict.map(|v| v.last_decision).into(),
+                verdict.map(|v| v.champion).into(),
+                compared.map(|p| p.emails as i32).into(),
+                compared.map(|p| share(p.challenger, p.emails)).into(),
+                compared.map(|p| share(p.champion, p.emails)).into(),
+                verdict.and_then(|v| v.refused.as_deref()).into(),
+                new.steps_of.into(),
+                reviewer.map(|(name, _)| name.as_str()).into(),
+                reviewer.map(|(_, known_as)| known_as.as_str()).into(),
+            ],
+        )?;
+        version.ok_or_else(super::nothing_returned)
+    }
+
+    /// The active version, if there is one.
+    pub fn active_version(&mut self, classifier: &str) -> SqlResult<Option<i32>> {
+        self.value(
+            "version FROM triage_internal.activation WHERE classifier = $1 ORDER BY activation_id DESC LIMIT 1",
+            &[classifier.into()],
+        )
+    }
+
+    /// Makes a version active. Returns false if it already was.
+    pub fn activate(
+        &mut self,
+        classifier: &str,
+        version: i32,
+        why: Option<&str>,
+    ) -> SqlResult<bool> {
+        self.check_version(classifier, version)?;
+        let actor = self.actor.clone();
+        let inserted = self.execute(
+            "WITH latest AS (SELECT activation_id, version FROM triage_internal.activation
+                              WHERE classifier = $1 ORDER BY activation_id DESC LIMIT 1)
+             INSERT INTO triage_internal.activation (classifier, version, kind, returns_to, activated_by, why)
+             SELECT $1, $2, 'activate', (SELECT activation_id FROM latest), $3, $4
+              WHERE NOT EXISTS (SELECT FROM latest WHERE version = $2)",
+            &[
+                classifier.into(),
+                version.into(),
+                actor.into(),
+                why.into(),
+            ],
+        )?;
+        Ok(inserted == 1)
+    }
+
+    /// Goes back to the latest activation of another version, past those whose version has
+    /// been deleted since; returns the version.
+    pub fn roll_back(&mut self, classifier: &str, why: Option<&str>) -> SqlResult<i32> {
+        let actor = self.actor.clone();
+        let version = self.returning_value(
+            "WITH RECURSIVE earlier AS (
+                 (SELECT version AS active, false AS there, NULL::int AS version, returns_to
+                    FROM triage_internal.activation WHERE classifier = $1 ORDER BY activation_id DESC LIMIT 1)
+                 UNION ALL
+                 SELECT active,
+                        a.version <> active
+                        AND EXISTS (SELECT FROM triage_internal.model m WHERE m.classifier = $1 AND m.version = a.version),
+                        a.version, a.returns_to
+                   FROM earlier JOIN triage_internal.activation a ON a.activation_id = earlier.returns_to
+                  WHERE NOT there)
+             INSERT INTO triage_internal.activation (classifier, version, kind, returns_to, activated_by, why)
+             SELECT $1, version, 'rollback', returns_to, $2, $3 FROM earlier WHERE there
+             RETURNING version",
+            &[classifier.into(), actor.into(), why.into()],
+        )?;
+        version.ok_or_else(|| {
+            report(
+                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                format!("classifier \"{classifier}\" has no earlier activation to go back to (see triage.activations)"),
+            )
+        })
+    }
+}
+
+pub(super) fn unknown_version(
+    classifier: &str,
+    version: i32,
+    known: &[String],
+) -> pg_sys::panic::ErrorReport {
+    report(
+        Code::ERRCODE_UNDEFINED_OBJECT,
+        format!(
+            "version {version} of classifier \"{classifier}\" does not exist (known: {})",
+            known.join(", ")
+        ),
+    )
+}
