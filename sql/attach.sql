@@ -355,7 +355,7 @@ BEGIN
             FOR step IN SELECT tgname FROM pg_trigger
                          WHERE tgrelid = relation AND tgparentid = 0
                            AND tgargs = convert_to(source.source_id::text, 'UTF8') || '\x00'::bytea
-                           AND tgfoid IN (SELECT oid FROM pg_proc WHERE pronamespace = 'triage'::regnamespace) LOOP
+                           AND tgfoid IN (SELECT oid FROM pg_proc WHERE pronamespace = 'triage_internal'::regnamespace) LOOP
                 EXECUTE format('DROP TRIGGER %I ON %s', step, relation);
             END LOOP;
             IF to_regclass(format('triage.%I', source.queue_view)) IS NOT NULL THEN

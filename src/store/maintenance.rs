@@ -33,7 +33,7 @@ pub type JobRow = (
 pub const REPLICATED: &str = "SELECT 1 FROM pg_catalog.pg_subscription_rel r
    JOIN pg_catalog.pg_class c ON c.oid = r.srrelid
    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-  WHERE n.nspname = 'triage' LIMIT 1";
+  WHERE n.nspname IN ('triage', 'triage_internal') LIMIT 1";
 
 /// A decision with its reviewer.
 pub struct Reviewed {
