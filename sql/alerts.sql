@@ -158,15 +158,12 @@ SELECT s.classifier,
                      THEN COALESCE(k.problem, k.last_error, 'look for pg_triage in the server''s log') OPERATOR(pg_catalog.||) '; or SELECT * FROM triage.maintain() now and then'
            END AS what_to_do
       FROM triage.classifier c
-      LEFT JOIN LATERAL (SELECT a.version FROM triage_internal.activation a WHERE a.classifier OPERATOR(pg_catalog.=) c.name
-                          ORDER BY a.activation_id DESC LIMIT 1) a ON true
+      LEFT JOIN triage_internal.active_version a ON a.classifier OPERATOR(pg_catalog.=) c.name
       LEFT JOIN triage_internal.model m ON m.classifier OPERATOR(pg_catalog.=) c.name AND m.version OPERATOR(pg_catalog.=) a.version
      CROSS JOIN LATERAL (SELECT pg_catalog.count(*) AS new_decisions
-                           FROM (SELECT FROM triage.decision d
+                           FROM (SELECT FROM triage_internal.decision_in_force d
                                   WHERE d.classifier OPERATOR(pg_catalog.=) c.name AND d.features IS NOT NULL
                                     AND d.decision_id OPERATOR(pg_catalog.>) COALESCE(m.last_decision, 0::bigint)
-                                    AND NOT EXISTS (SELECT FROM triage.decision r
-                                                     WHERE r.replaces OPERATOR(pg_catalog.=) d.decision_id)
                                   LIMIT 10000) x) n
      CROSS JOIN LATERAL (SELECT pg_catalog.count(*) AS pending_decisions FROM triage_internal.pending p
                           WHERE p.classifier OPERATOR(pg_catalog.=) c.name) p

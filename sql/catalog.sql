@@ -139,6 +139,23 @@ COMMENT ON COLUMN triage_internal.activation.why IS 'why, as given to activate()
 COMMENT ON SEQUENCE triage_internal.activation_activation_id_seq IS 'numbers activations';
 COMMENT ON INDEX triage_internal.activation_latest IS 'finds the active version';
 
+-- The one place that says which version is active: it starts at the classifier, so that for
+-- one of them it is two look-ups in an index, however many activations there are.
+CREATE VIEW triage_internal.active_version AS
+SELECT c.name AS classifier, a.version, a.activation_id, a.returns_to
+  FROM triage.classifier c
+ CROSS JOIN LATERAL (SELECT a.version, a.activation_id, a.returns_to
+                       FROM triage_internal.activation a
+                      WHERE a.classifier OPERATOR(pg_catalog.=) c.name
+                      ORDER BY a.activation_id DESC
+                      LIMIT 1) a;
+COMMENT ON VIEW triage_internal.active_version IS
+    'the active version of each classifier that has one: what its latest activation names';
+COMMENT ON COLUMN triage_internal.active_version.classifier IS 'the classifier';
+COMMENT ON COLUMN triage_internal.active_version.version IS 'its active version';
+COMMENT ON COLUMN triage_internal.active_version.activation_id IS 'the activation that says so';
+COMMENT ON COLUMN triage_internal.active_version.returns_to IS 'the activation that a rollback goes back to';
+
 CREATE TABLE triage.email (
     email_id    bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     mailbox     text        NOT NULL DEFAULT 'inbox',
@@ -327,7 +344,7 @@ COMMENT ON COLUMN triage.activations.why IS 'why';
 CREATE VIEW triage.model_versions WITH (security_barrier) AS
 SELECT m.classifier,
        m.version,
-       CASE WHEN m.version OPERATOR(pg_catalog.=) latest.version THEN 'active'
+       CASE WHEN m.version OPERATOR(pg_catalog.=) v.version THEN 'active'
             WHEN EXISTS (SELECT FROM triage_internal.activation a
                           WHERE a.classifier OPERATOR(pg_catalog.=) m.classifier
                             AND a.version OPERATOR(pg_catalog.=) m.version) THEN 'retired'
@@ -358,12 +375,7 @@ SELECT m.classifier,
        m.champion_accuracy,
        m.refused
   FROM triage_internal.model m
-  LEFT JOIN LATERAL (
-       SELECT a.version
-         FROM triage_internal.activation a
-        WHERE a.classifier OPERATOR(pg_catalog.=) m.classifier
-        ORDER BY a.activation_id DESC
-        LIMIT 1) latest ON true;
+  LEFT JOIN triage_internal.active_version v ON v.classifier OPERATOR(pg_catalog.=) m.classifier;
 COMMENT ON VIEW triage.model_versions IS 'every stored model with its metrics; the figures come from left-out training emails and are optimistic where emails repeat';
 COMMENT ON COLUMN triage.model_versions.classifier IS 'the classifier';
 COMMENT ON COLUMN triage.model_versions.version IS 'counts up from 1 within the classifier';

@@ -168,6 +168,29 @@ COMMENT ON TABLE triage_internal.pending IS 'decisions that sessions add to the 
 COMMENT ON COLUMN triage_internal.pending.classifier IS 'the classifier';
 COMMENT ON COLUMN triage_internal.pending.decision_id IS 'the decision';
 
+-- The two places that say which decisions hold. PostgreSQL takes both apart like the conditions
+-- that they are made of, so that whatever a query adds is looked up in an index.
+CREATE VIEW triage_internal.decision_in_force AS
+SELECT d.*
+  FROM triage.decision d
+ WHERE NOT EXISTS (SELECT FROM triage.decision r WHERE r.replaces OPERATOR(pg_catalog.=) d.decision_id);
+COMMENT ON VIEW triage_internal.decision_in_force IS
+    'decisions that no other decision replaces; with features IS NOT NULL those that count as learned';
+
+CREATE VIEW triage_internal.decision_in_base AS
+SELECT d.*
+  FROM triage.decision d
+ WHERE NOT EXISTS (SELECT FROM triage_internal.pending p
+                    WHERE p.classifier OPERATOR(pg_catalog.=) d.classifier
+                      AND p.decision_id OPERATOR(pg_catalog.=) d.decision_id)
+   AND NOT EXISTS (SELECT FROM triage.decision r
+                    WHERE r.replaces OPERATOR(pg_catalog.=) d.decision_id
+                      AND NOT EXISTS (SELECT FROM triage_internal.pending p
+                                       WHERE p.classifier OPERATOR(pg_catalog.=) r.classifier
+                                         AND p.decision_id OPERATOR(pg_catalog.=) r.decision_id));
+COMMENT ON VIEW triage_internal.decision_in_base IS
+    'decisions in force as far as the base goes: compacted, and not replaced by one that is compacted, too';
+
 CREATE TABLE triage_internal.base (
     classifier text PRIMARY KEY,
     version    integer,

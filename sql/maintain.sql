@@ -93,14 +93,12 @@ AS $$
                    AND d.classifier = c.name AND d.kind = 'undo') AS mended,
                (SELECT count(*) FROM (SELECT FROM triage_internal.pending p WHERE p.classifier = c.name
                  LIMIT greatest(s.fold_after / 2, 1)) x) AS pending,
-               (SELECT count(*) FROM (SELECT FROM triage.decision d
+               (SELECT count(*) FROM (SELECT FROM triage_internal.decision_in_force d
                  WHERE d.classifier = c.name AND d.decision_id > coalesce(t.last_decision, 0) AND d.features IS NOT NULL
-                   AND NOT EXISTS (SELECT FROM triage.decision r WHERE r.replaces = d.decision_id)
                  LIMIT greatest(s.retrain_after, coalesce(b.decisions, 0) / 10, 10000)) x) AS new_decisions
           FROM triage.classifier c
          CROSS JOIN setting s
-          LEFT JOIN LATERAL (SELECT a.version FROM triage_internal.activation a WHERE a.classifier = c.name
-                              ORDER BY a.activation_id DESC LIMIT 1) a ON true
+          LEFT JOIN triage_internal.active_version a ON a.classifier = c.name
           LEFT JOIN triage_internal.base b ON b.classifier = c.name
           -- The last attempt, whether it was activated or not; calibration trains nothing.
           LEFT JOIN LATERAL (SELECT t.last_decision, t.trained_at, t.reviewer FROM triage_internal.model t

@@ -94,8 +94,8 @@ SELECT d.batch_id,
        pg_catalog.count(*) AS decisions,
        pg_catalog.count(*) FILTER (WHERE d.kind OPERATOR(pg_catalog.=) 'undo') AS undos,
        pg_catalog.count(DISTINCT d.new_label) AS labels,
-       pg_catalog.count(*) FILTER (WHERE NOT EXISTS (
-           SELECT FROM triage.decision r WHERE r.replaces OPERATOR(pg_catalog.=) d.decision_id)) AS still_latest
+       pg_catalog.count(*) FILTER (WHERE EXISTS (
+           SELECT FROM triage_internal.decision_in_force f WHERE f.decision_id OPERATOR(pg_catalog.=) d.decision_id)) AS still_latest
   FROM triage.decision d
  GROUP BY d.batch_id;
 COMMENT ON VIEW triage.batches IS 'decisions by statement: triage.undo_batch(batch_id) takes one back, if all of it is still the latest';
