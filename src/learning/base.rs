@@ -9,7 +9,7 @@ use super::sample;
 use crate::error::{SqlResult, from_core};
 use crate::pg::check_for_interrupts;
 use crate::store::base::StoredBase;
-use crate::store::{LESSONS_AT_ONCE, Writer};
+use crate::store::{DECISIONS_AT_ONCE, Writer};
 use crate::types::{load_state, model_state, state_bytes, storable};
 
 /// Counts that decisions are compacted into.
@@ -113,7 +113,7 @@ impl Base {
     /// version has been active before.
     fn add_steps(&mut self, w: &mut Writer, classifier: &str) -> SqlResult<()> {
         let decisions = w.compacted_with_step(classifier, self.steps_of as i32)?;
-        for some in decisions.chunks(LESSONS_AT_ONCE) {
+        for some in decisions.chunks(DECISIONS_AT_ONCE) {
             check_for_interrupts();
             let effects = w.lessons(some, self.steps_of)?;
             for example in effects.into_iter().filter_map(|effect| effect.adds) {

@@ -6,7 +6,7 @@ use crate::arguments::given_classifier;
 use crate::error::SqlResult;
 use crate::learning::base::Base;
 use crate::learning::sample;
-use crate::store::{self, LESSONS_AT_ONCE, Writer};
+use crate::store::{self, DECISIONS_AT_ONCE, Writer};
 use crate::{pg, session, settings};
 
 #[pg_extern(sql = false)]
@@ -82,7 +82,7 @@ pub fn add_pending(w: &mut Writer, classifier: &str, base: &mut Base) -> SqlResu
 
 fn add(w: &mut Writer, decisions: &[i64], base: &mut Base) -> SqlResult<()> {
     let mut effects = Vec::new();
-    for some in decisions.chunks(LESSONS_AT_ONCE) {
+    for some in decisions.chunks(DECISIONS_AT_ONCE) {
         effects.extend(w.lessons(some, base.steps_of())?);
     }
     base.apply(&effects)

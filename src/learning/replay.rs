@@ -5,7 +5,7 @@ use pg_triage_classifier::{Learner, State};
 use super::base::{Base, own_counts, probe_for};
 use crate::error::{SqlResult, from_core};
 use crate::pg::check_for_interrupts;
-use crate::store::{LESSONS_AT_ONCE, Writer};
+use crate::store::{DECISIONS_AT_ONCE, Writer};
 use crate::types::within_memory;
 
 /// No decision has a step against it.
@@ -39,7 +39,7 @@ fn onto(w: &mut Writer, classifier: &str, mut all: State, steps_of: i64) -> SqlR
     let decisions = w.all_in_force(classifier)?;
     let mut learned = State::default();
     let mut steps = Vec::new();
-    for some in decisions.chunks(LESSONS_AT_ONCE) {
+    for some in decisions.chunks(DECISIONS_AT_ONCE) {
         check_for_interrupts();
         let effects = w.lessons(some, steps_of)?;
         for example in effects.into_iter().filter_map(|effect| effect.adds) {

@@ -12,6 +12,7 @@ use pgrx::{FromDatum, PgSqlErrorCode as Code, Spi, pg_sys, varlena};
 
 use super::artifact::{RawValue, copy};
 use super::column::Column;
+use super::interrupt::probe_for_text;
 use crate::error::{SqlResult, report};
 
 /// Result of a statement.
@@ -98,7 +99,7 @@ impl Rows<'_> {
             .flat_map(|(number, _)| (0..self.count).map(move |row| (row, number)))
             .map(|(row, number)| self.size(row, number))
             .sum();
-        super::probe_for_text(3 * bytes)
+        probe_for_text(3 * bytes)
     }
 
     /// Number of rows returned or, without RETURNING, processed.

@@ -9,7 +9,7 @@ use pgrx::pg_sys;
 use crate::error::{SqlResult, from_core};
 use crate::pg::{self, RawValue};
 use crate::store::classifier::{DEFAULT_CLASSIFIER, unknown_classifier};
-use crate::store::{self, Reader};
+use crate::store::{self, DECISIONS_AT_ONCE, Reader};
 
 /// A model in use.
 #[derive(Clone)]
@@ -37,9 +37,6 @@ pub enum Found {
     /// Nothing yet; the latest stored version, if there is one to activate.
     NoModel { stored: Option<i32> },
 }
-
-/// Decisions applied at once: each has some kilobytes.
-const DECISIONS_AT_ONCE: usize = 500;
 
 /// Reads what a classifier answers with under the caller's snapshot; `known`'s parts are used
 /// again if they are still right.

@@ -4,9 +4,9 @@
 use pg_triage_classifier::{Features, probe};
 use pgrx::PgSqlErrorCode as Code;
 
+use super::connection::{DECISIONS_AT_ONCE, Writer};
 use super::ledger::{Place, decoded};
 use super::model::checksum;
-use super::{LESSONS_AT_ONCE, Writer};
 use crate::error::{SqlResult, from_core, report};
 use crate::pg::{RawValue, Rows};
 use crate::session;
@@ -166,7 +166,7 @@ impl<'c> Writer<'c> {
                 classifier.into(),
                 priority.into(),
                 pending_too.into(),
-                (LESSONS_AT_ONCE as i64).into(),
+                (DECISIONS_AT_ONCE as i64).into(),
                 after.into(),
             ],
         )?;
@@ -179,7 +179,7 @@ impl<'c> Writer<'c> {
             examples.extend(features.zip(rows.text(row, 2)));
         }
         let last = rows.len().checked_sub(1);
-        let next = last.filter(|_| rows.len() == LESSONS_AT_ONCE);
+        let next = last.filter(|_| rows.len() == DECISIONS_AT_ONCE);
         let next = next.and_then(|row| rows.parsed(row, 3).zip(rows.parsed(row, 4)));
         Ok((examples, next))
     }

@@ -3,7 +3,7 @@
 use pg_triage_classifier::casefold_label;
 use pgrx::{PgSqlErrorCode as Code, pg_sys};
 
-use super::{Reader, Writer};
+use super::connection::{Reader, Writer};
 use crate::error::{SqlResult, from_core, report};
 use crate::suggestion::{unknown, unknown_label};
 

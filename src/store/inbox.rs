@@ -3,7 +3,7 @@
 use pg_triage_mail::Message;
 use pg_triage_mail::thread_id;
 
-use super::Writer;
+use super::connection::Writer;
 use crate::error::SqlResult;
 
 /// A message on its way into the inbox.

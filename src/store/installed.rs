@@ -1,6 +1,6 @@
 //! What a background worker finds in a database before it uses anything of the extension's.
 
-use super::Reader;
+use super::connection::Reader;
 use super::row::row;
 use crate::error::SqlResult;
 use crate::pg::{self, Sees};

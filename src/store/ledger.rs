@@ -6,7 +6,7 @@ use pg_triage_classifier::tokenizer::TOKENIZER_VERSION;
 use pg_triage_classifier::{DecisionEffect, Example, Features, Step, training_sample_priority};
 use pgrx::PgSqlErrorCode as Code;
 
-use super::{LESSONS_AT_ONCE, Reader, Writer};
+use super::connection::{DECISIONS_AT_ONCE, Reader, Writer};
 use crate::error::{SqlResult, from_core, report};
 use crate::pg::{self, Rows};
 use crate::session::Actor;
@@ -241,7 +241,7 @@ impl Writer<'_> {
                 (TOKENIZER_VERSION as i32).into(),
                 priority.into(),
                 after.into(),
-                (LESSONS_AT_ONCE as i64).into(),
+                (DECISIONS_AT_ONCE as i64).into(),
             ],
         )?;
         let bytes = (0..rows.len()).map(|row| rows.size(row, 2) + 4096);
@@ -260,7 +260,7 @@ impl Writer<'_> {
             }
         }
         let last = rows.len().checked_sub(1);
-        let next = last.filter(|_| rows.len() == LESSONS_AT_ONCE);
+        let next = last.filter(|_| rows.len() == DECISIONS_AT_ONCE);
         let next = next.and_then(|row| rows.parsed(row, 4).zip(rows.parsed(row, 1)));
         Ok((found, next))
     }

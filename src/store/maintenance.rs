@@ -4,8 +4,8 @@ use pg_triage_classifier::Example;
 use pg_triage_classifier::tokenizer::TOKENIZER_VERSION;
 use pgrx::PgSqlErrorCode as Code;
 
+use super::connection::{DECISIONS_AT_ONCE, Writer};
 use super::ledger::{InForce, decoded};
-use super::{LESSONS_AT_ONCE, Writer};
 use crate::error::{SqlResult, from_core, report};
 use crate::pg::Rows;
 
@@ -227,7 +227,7 @@ impl Writer<'_> {
     /// What decisions taught, with their tasks against this version.
     pub fn taught(&mut self, decisions: &[i64], steps_of: i64) -> SqlResult<Vec<Example>> {
         let mut taught = Vec::new();
-        for some in decisions.chunks(LESSONS_AT_ONCE) {
+        for some in decisions.chunks(DECISIONS_AT_ONCE) {
             crate::pg::check_for_interrupts();
             let lessons = self.lessons(some, steps_of)?;
             taught.extend(lessons.into_iter().filter_map(|effect| effect.adds));

@@ -4,8 +4,8 @@ use pg_triage_classifier::{Model, PairedAnswers};
 use pgrx::datum::DatumWithOid;
 use pgrx::{PgSqlErrorCode as Code, pg_sys};
 
+use super::connection::{Reader, Writer};
 use super::row::row;
-use super::{Reader, Writer};
 use crate::error::{SqlResult, report};
 use crate::pg::RawValue;
 
@@ -142,7 +142,7 @@ impl Writer<'_> {
                 reviewer.map(|(_, known_as)| known_as.as_str()).into(),
             ],
         )?;
-        version.ok_or_else(super::nothing_returned)
+        version.ok_or_else(super::connection::nothing_returned)
     }
 
     /// The active version, if there is one.

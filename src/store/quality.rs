@@ -1,6 +1,6 @@
 //! The audit sample, and the counts per day.
 
-use super::Writer;
+use super::connection::Writer;
 use crate::error::SqlResult;
 use crate::session;
 

@@ -2,7 +2,7 @@
 
 use pgrx::PgSqlErrorCode as Code;
 
-use super::Writer;
+use super::connection::Writer;
 use crate::error::{SqlResult, report};
 use crate::pg::{self, Rows};
 use crate::session::{self, Actor};

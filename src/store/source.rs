@@ -8,8 +8,8 @@ use std::rc::Rc;
 use pg_triage_classifier::tokenizer::MAX_TEXT_BYTES;
 use pgrx::{PgSqlErrorCode as Code, pg_sys};
 
-use super::Writer;
 use super::classifier::DEFAULT_CLASSIFIER;
+use super::connection::Writer;
 use super::review::is_aside;
 use crate::error::{SqlResult, report};
 use crate::pg::{self, AttachedTable};
@@ -59,7 +59,7 @@ thread_local! {
 
 /// The attachment that a trigger belongs to, as the session knows it.
 pub fn attached_by_trigger(id: i64) -> SqlResult<Rc<Source>> {
-    pg::watch_relation(super::signal_relation()?);
+    pg::watch_relation(super::connection::signal_relation()?);
     let now = pg::invalidations();
     let known = SOURCES.with_borrow(|sources| sources.get(&id).cloned());
     if let Some((then, source)) = known
@@ -68,7 +68,7 @@ pub fn attached_by_trigger(id: i64) -> SqlResult<Rc<Source>> {
     {
         return Ok(source);
     }
-    let source = Rc::new(super::as_owner(|w| w.source(id))?);
+    let source = Rc::new(super::connection::as_owner(|w| w.source(id))?);
     // What an old snapshot shows does not hold for the next transaction.
     if !pg::keeps_one_snapshot() {
         SOURCES.with_borrow_mut(|sources| sources.insert(id, (now, source.clone())));
