@@ -4,3 +4,4 @@ pub mod active;
 pub mod cache;
 pub mod classify;
 mod explain;
+mod signal;

@@ -1,6 +1,7 @@
 //! From decisions and history to model versions.
 
 mod aggregates;
+mod classifiers;
 mod erasure;
 mod import;
 mod label_errors;

@@ -1,0 +1,17 @@
+//! The signal that tells every session's models that what they were read from has changed.
+
+use pgrx::{pg_extern, pg_sys};
+
+use crate::pg;
+
+/// Row and statement trigger of the catalogue tables.
+#[pg_extern(sql = false)]
+fn signal_change(_fcinfo: pg_sys::FunctionCallInfo) {
+    // Gone only while the extension is being dropped: then nobody needs the signal.
+    if let Some(signal) = pg::extension_relation(c"triage_internal", c"model_signal") {
+        pg::invalidate_relation(signal);
+    }
+    if pg::is_restoring() {
+        pg::worker::begin_restore();
+    }
+}
