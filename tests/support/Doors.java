@@ -31,7 +31,7 @@ import org.postgresql.PGConnection;
 import org.postgresql.util.PSQLException;
 
 /**
- * One JDBC connection that does what tests/clients/doors tells it: a request is a line, its
+ * One JDBC connection that does what clients.py tells it: a request is a line, its
  * answer lines "row ...", then "done COUNT" or "error SQLSTATE MESSAGE". Fields are separated
  * by tabs and escaped as COPY does it. What it says is not believed: the test looks itself.
  */
