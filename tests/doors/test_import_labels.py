@@ -15,7 +15,9 @@ def test_copy_into_the_queue_view_imports_labels(desk):
     assert [mail.ledger() for mail in mails] == [[("correct", None, mail.other, "view", ACTOR)] for mail in mails]
 
 
-@pytest.mark.parametrize("second, sqlstate, word", [("{id},nonsense", "23503", "allowed:"), (",sales", "23502", "review_id")])
+@pytest.mark.parametrize(
+    "second, sqlstate, word", [("{id},nonsense", "23503", "allowed:"), (",sales", "23502", "review_id")]
+)
 def test_a_bad_line_imports_none(desk, second, sqlstate, word):
     """With a label that is none, or without a key."""
     good, bad = desk.new(2)

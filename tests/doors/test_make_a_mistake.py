@@ -53,9 +53,7 @@ def test_fifty_rows_are_accepted_and_one_more_is_not(desk, mails, name, label):
 def test_the_setting_is_obeyed(desk, mails):
     sql = f"UPDATE {desk.view} SET note = ? WHERE review_id BETWEEN ? AND ?"
     desk.reviewer.run("SET pg_triage.max_rows_per_correction = 2")
-    desk.refuses(
-        "54000", ["2 rows"], lambda: desk.reviewer.run(sql, "three", mails[0].review_id, mails[2].review_id)
-    )
+    desk.refuses("54000", ["2 rows"], lambda: desk.reviewer.run(sql, "three", mails[0].review_id, mails[2].review_id))
     desk.reviewer.run("RESET pg_triage.max_rows_per_correction")
 
 
@@ -81,7 +79,9 @@ def test_the_own_table_may_be_updated_without_where_as_one_batch(desk):
         f"""SELECT l FROM unnest(ARRAY{LABELS}) l LEFT JOIN {desk.table} t ON t.category = l
              GROUP BY l ORDER BY count(t.id), l LIMIT 1"""
     )
-    rows, differ = desk.database.row(f"SELECT count(*), count(*) FILTER (WHERE category <> '{rarest}') FROM {desk.table}")
+    rows, differ = desk.database.row(
+        f"SELECT count(*), count(*) FILTER (WHERE category <> '{rarest}') FROM {desk.table}"
+    )
     assert differ > 50, "more rows change than a review may"
 
     result, (decisions, batches, batch) = whole_table(desk, rarest)
