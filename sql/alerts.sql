@@ -187,7 +187,7 @@ COMMENT ON COLUMN triage.status.what_to_do IS 'what to do about it';
 COMMENT ON COLUMN triage.status.active_version IS 'the version that answers; NULL for decisions alone';
 COMMENT ON COLUMN triage.status.trained_at IS 'when it was stored';
 COMMENT ON COLUMN triage.status.new_decisions IS 'decisions that it was not trained on, 10,000 at most; they count all the same, from the moment on when they were made';
-COMMENT ON COLUMN triage.status.pending_decisions IS 'decisions that each session adds to its model, until they are folded';
+COMMENT ON COLUMN triage.status.pending_decisions IS 'decisions that each session adds to its model, until they are compacted';
 COMMENT ON COLUMN triage.status.open_alerts IS 'see triage.alerts';
 COMMENT ON COLUMN triage.status.last_maintenance IS 'when a task ended last';
 COMMENT ON COLUMN triage.status.worker IS 'whether a background worker serves this database, or why not; what is due can also be done by SELECT * FROM triage.maintain()';

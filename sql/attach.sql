@@ -22,7 +22,7 @@ CREATE FUNCTION triage_internal.note_move() RETURNS trigger
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'note_move_wrapper';
 COMMENT ON FUNCTION triage_internal.note_move() IS 'before an update: the row may appear in another partition';
 COMMENT ON FUNCTION triage_internal.begin_batch() IS 'before a statement: its decisions get a batch_id of their own';
-COMMENT ON FUNCTION triage_internal.end_batch() IS 'after a statement: folds decisions into the base when they have become many';
+COMMENT ON FUNCTION triage_internal.end_batch() IS 'after a statement: compacts decisions into the base when they have become many';
 
 CREATE FUNCTION triage_internal.create_triggers(relation regclass, id bigint, label text, key text, texts text[]) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -58,7 +58,7 @@ BEGIN
     EXECUTE format('COMMENT ON TRIGGER zz_triage_batch_%s ON %s IS %L', id, relation, 'pg_triage: one batch per statement');
     EXECUTE format('COMMENT ON TRIGGER zz_triage_decide_%s ON %s IS %L', id, relation, 'pg_triage: checks corrected labels');
     EXECUTE format('COMMENT ON TRIGGER zz_triage_decided_%s ON %s IS %L', id, relation, 'pg_triage: records corrections; its column list is label, key, texts');
-    EXECUTE format('COMMENT ON TRIGGER zz_triage_compact_%s ON %s IS %L', id, relation, 'pg_triage: folds many corrections');
+    EXECUTE format('COMMENT ON TRIGGER zz_triage_compact_%s ON %s IS %L', id, relation, 'pg_triage: compacts many corrections');
 END
 $$;
 COMMENT ON FUNCTION triage_internal.create_triggers(regclass, bigint, text, text, text[]) IS 'part of attach()';

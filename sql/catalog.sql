@@ -6,7 +6,7 @@
 CREATE FUNCTION triage_internal.label_key(label text) RETURNS text
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'label_key_wrapper';
 COMMENT ON FUNCTION triage_internal.label_key(text) IS
-    'the form of a label that decides whether two labels are the same: trimmed, NFKC, case-folded';
+    'the form of a label that decides whether two labels are the same: trimmed, NFKC, casefolded';
 
 CREATE TABLE triage.classifier (
     name        text PRIMARY KEY,
@@ -49,7 +49,7 @@ COMMENT ON COLUMN triage.label.label IS 'the label as shown; case and width do n
 COMMENT ON COLUMN triage.label.description IS 'what belongs under this label; triage.add_label() also learns it, as one small email';
 COMMENT ON COLUMN triage.label.created_at IS 'when it was added';
 COMMENT ON COLUMN triage.label.created_by IS 'who added it';
-COMMENT ON INDEX triage.label_key IS 'one label per folded spelling';
+COMMENT ON INDEX triage.label_key IS 'one label per casefolded spelling';
 
 CREATE TABLE triage_internal.model (
     classifier        text    NOT NULL,

@@ -28,7 +28,7 @@ COMMENT ON FUNCTION triage.forget_classifier(text) IS
 CREATE FUNCTION triage.learned_state(classifier text) RETURNS email_state
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'learned_state_wrapper';
 COMMENT ON FUNCTION triage.learned_state(text) IS
-    'the counts that the decisions have led to, as sessions use them: what was folded and what is pending';
+    'the counts that the decisions have led to, as sessions use them: what was compacted and what is pending';
 
 CREATE FUNCTION triage.replayed_state(classifier text) RETURNS email_state
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'replayed_state_wrapper';
@@ -38,7 +38,7 @@ COMMENT ON FUNCTION triage.replayed_state(text) IS
 CREATE FUNCTION triage.learned_model(classifier text) RETURNS email_model
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'learned_model_wrapper';
 COMMENT ON FUNCTION triage.learned_model(text) IS
-    'the model that sessions answer with, pending decisions folded in: to keep, or to ask elsewhere with classify_with()';
+    'the model that sessions answer with, pending decisions included: to keep, or to ask elsewhere with classify_with()';
 
 CREATE FUNCTION triage.replayed_model(classifier text) RETURNS email_model
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'replayed_model_wrapper';

@@ -1,7 +1,7 @@
 -- What people decided, and what follows from it. Data flows one way: a decision is appended
 -- to triage.decision and listed in triage_internal.pending; a session answers with the active model
--- (or triage_internal.base, if decisions have been folded) plus the decisions that its snapshot sees
--- in triage_internal.pending; a fold moves them from there into triage_internal.base, in one transaction.
+-- (or triage_internal.base, if decisions have been compacted) plus the decisions that its snapshot sees
+-- in triage_internal.pending; a compaction moves them from there into triage_internal.base, in one transaction.
 -- Which decisions count is therefore decided by row visibility alone.
 
 CREATE TABLE triage_internal.source (
@@ -147,7 +147,7 @@ COMMENT ON COLUMN triage.decision.undoes IS 'the decision that was taken back';
 COMMENT ON COLUMN triage.decision.tokenizer_version IS 'which tokenizer made the features';
 COMMENT ON COLUMN triage.decision.sample_priority IS 'order in which emails enter a state''s sample';
 COMMENT ON COLUMN triage.decision.features IS 'hashes of the email''s tokens, ascending, 8 bytes each, little-endian; NULL if nothing was learned';
-COMMENT ON COLUMN triage.decision.step IS 'what the residual layer added for each of these features, per label in folded form, in 1/1048576; NULL if the classifier was sure already';
+COMMENT ON COLUMN triage.decision.step IS 'what the residual layer added for each of these features, per casefolded label, in 1/1048576; NULL if the classifier was sure already';
 COMMENT ON COLUMN triage.decision.step_version IS 'the model version that the step was computed against, 0 for none; it counts while that one is active, or one that was only calibrated from it';
 COMMENT ON SEQUENCE triage.decision_decision_id_seq IS 'numbers decisions';
 COMMENT ON SEQUENCE triage_internal.batch_id_seq IS 'numbers statements that decided';
@@ -164,7 +164,7 @@ CREATE TABLE triage_internal.pending (
     decision_id bigint NOT NULL,
     PRIMARY KEY (classifier, decision_id)
 );
-COMMENT ON TABLE triage_internal.pending IS 'decisions that sessions add to the base; a fold removes them';
+COMMENT ON TABLE triage_internal.pending IS 'decisions that sessions add to the base; a compaction removes them';
 COMMENT ON COLUMN triage_internal.pending.classifier IS 'the classifier';
 COMMENT ON COLUMN triage_internal.pending.decision_id IS 'the decision';
 
@@ -199,12 +199,12 @@ CREATE TABLE triage_internal.base (
     decisions  bigint      NOT NULL,
     compacted_at  timestamptz NOT NULL DEFAULT pg_catalog.now()
 );
-COMMENT ON TABLE triage_internal.base IS 'the active model with the decisions folded in';
+COMMENT ON TABLE triage_internal.base IS 'the active model with the decisions that were compacted into it';
 COMMENT ON COLUMN triage_internal.base.classifier IS 'the classifier';
 COMMENT ON COLUMN triage_internal.base.version IS 'the version that it was made for; NULL for decisions alone';
 COMMENT ON COLUMN triage_internal.base.serving IS 'what sessions load';
 COMMENT ON COLUMN triage_internal.base.learned IS 'the decisions'' own counts; NULL where those are all that serving has';
-COMMENT ON COLUMN triage_internal.base.decisions IS 'number of decisions folded in so far';
+COMMENT ON COLUMN triage_internal.base.decisions IS 'number of decisions compacted into it so far';
 COMMENT ON COLUMN triage_internal.base.compacted_at IS 'when';
 
 CREATE FUNCTION triage_internal.refuse_erasure() RETURNS trigger

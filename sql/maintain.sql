@@ -1,4 +1,4 @@
--- What happens by itself: folding, training, activation, retention, alerts. One transaction
+-- What happens by itself: compaction, training, activation, retention, alerts. One transaction
 -- does one task; which are due is a query over the tables, so nothing is forgotten when a
 -- session ends in the middle, and nothing has to be remembered.
 
@@ -23,7 +23,7 @@ CREATE SEQUENCE triage_internal.job_done MINVALUE 0 START 0;
 CREATE SEQUENCE triage_internal.job_total MINVALUE 0 START 0;
 COMMENT ON TABLE triage_internal.job IS 'each task of maintenance; people read triage.jobs';
 COMMENT ON COLUMN triage_internal.job.job_id IS 'ascending';
-COMMENT ON COLUMN triage_internal.job.task IS 'what was done: fold, train, calibrate, classify, statistics, audit, watch or retain';
+COMMENT ON COLUMN triage_internal.job.task IS 'what was done: compact, train, calibrate, classify, statistics, audit, watch or retain';
 COMMENT ON COLUMN triage_internal.job.classifier IS 'for which classifier; NULL for all';
 COMMENT ON COLUMN triage_internal.job.reason IS 'why it was due';
 COMMENT ON COLUMN triage_internal.job.status IS 'running, done, failed, or interrupted: its session ended in the middle, and nothing of it is left';
@@ -80,7 +80,7 @@ CREATE FUNCTION triage_internal.due_tasks()
     SET jit = off
 AS $$
     WITH setting AS (
-        SELECT current_setting('pg_triage.compact_after')::bigint AS fold_after,
+        SELECT current_setting('pg_triage.compact_after')::bigint AS compact_after,
                current_setting('pg_triage.retrain_after')::bigint AS retrain_after,
                current_setting('pg_triage.retrain_days')::integer AS retrain_days,
                coalesce(nullif(current_setting('pg_triage.report_timezone'), ''), 'UTC') AS report_timezone
@@ -92,7 +92,7 @@ AS $$
                t.reviewer IS NOT NULL AND EXISTS (SELECT FROM triage.decision d WHERE d.decision_id > t.last_decision
                    AND d.classifier = c.name AND d.kind = 'undo') AS mended,
                (SELECT count(*) FROM (SELECT FROM triage_internal.pending p WHERE p.classifier = c.name
-                 LIMIT greatest(s.fold_after / 2, 1)) x) AS pending,
+                 LIMIT greatest(s.compact_after / 2, 1)) x) AS pending,
                (SELECT count(*) FROM (SELECT FROM triage_internal.decision_in_force d
                  WHERE d.classifier = c.name AND d.decision_id > coalesce(t.last_decision, 0) AND d.features IS NOT NULL
                  LIMIT greatest(s.retrain_after, coalesce(b.decisions, 0) / 10, 10000)) x) AS new_decisions
@@ -108,12 +108,12 @@ AS $$
                               ORDER BY t.last_decision DESC, t.version DESC LIMIT 1) t ON true
     ), due AS (
         SELECT 1 AS place, 'compact' AS task, k.name AS classifier,
-               CASE WHEN k.pending >= greatest(k.fold_after / 2, 1) THEN format('at least %s decisions are pending', k.pending)
+               CASE WHEN k.pending >= greatest(k.compact_after / 2, 1) THEN format('at least %s decisions are pending', k.pending)
                     ELSE format('%s decisions have been pending for a day', k.pending) END AS reason
           FROM known k
-         WHERE k.fold_after > 0
-           AND (k.pending >= greatest(k.fold_after / 2, 1)
-                -- Each fold writes the whole base: not for a few decisions.
+         WHERE k.compact_after > 0
+           AND (k.pending >= greatest(k.compact_after / 2, 1)
+                -- Each compaction writes the whole base: not for a few decisions.
                 OR k.pending > 0 AND coalesce(k.compacted_at, k.created_at) < now() - interval '1 day')
         UNION ALL
         SELECT 2, 'train', k.name,

@@ -13,7 +13,7 @@ CREATE TRIGGER review_end AFTER UPDATE ON triage.review
     FOR EACH STATEMENT EXECUTE FUNCTION triage_internal.end_batch();
 COMMENT ON TRIGGER review_begin ON triage.review IS 'one batch per statement';
 COMMENT ON TRIGGER review_row ON triage.review IS 'human_label becomes a decision; other columns are protected';
-COMMENT ON TRIGGER review_end ON triage.review IS 'folds many decisions';
+COMMENT ON TRIGGER review_end ON triage.review IS 'compacts many decisions';
 
 CREATE VIEW triage.review_queue AS
 SELECT r.review_id, r.classifier, r.source, r.email_key, r.received_at,
@@ -47,7 +47,7 @@ CREATE TRIGGER review_end AFTER INSERT OR UPDATE ON triage.review_queue
     FOR EACH STATEMENT EXECUTE FUNCTION triage_internal.end_batch();
 COMMENT ON TRIGGER review_batch ON triage.review_queue IS 'human_label becomes a decision; other columns are protected';
 COMMENT ON TRIGGER review_begin ON triage.review_queue IS 'one batch per statement';
-COMMENT ON TRIGGER review_end ON triage.review_queue IS 'folds many decisions';
+COMMENT ON TRIGGER review_end ON triage.review_queue IS 'compacts many decisions';
 
 -- The built-in inbox is an attached table whose triggers and view come with the extension.
 SELECT triage_internal.create_triggers('triage.email', 0, 'label', 'email_id', ARRAY['header', 'subject', 'body']);

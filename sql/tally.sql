@@ -239,7 +239,7 @@ BEGIN
             'pg_triage.report_timezone is "%s", which is no time zone: ALTER DATABASE %I SET it to a name from pg_timezone_names',
             new_zone, current_database());
     END;
-    -- Another fold waits; readers, and who changes reviews, do not.
+    -- Another compaction waits; readers, and who changes reviews, do not.
     LOCK TABLE triage_internal.review_statistics IN SHARE ROW EXCLUSIVE MODE;
     anew := anew OR old_zone <> new_zone;
     IF anew THEN

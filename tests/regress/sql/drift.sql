@@ -60,7 +60,7 @@ SELECT * FROM found;
 SELECT classifier, measure, meaning FROM triage.drift WHERE drifted ORDER BY classifier, measure;
 SELECT classifier, subject, severity FROM triage_internal.find_alerts() WHERE kind = 'drift' ORDER BY classifier, subject;
 CREATE TABLE before AS SELECT * FROM found;
-SELECT triage_internal.compact_review_statistics(100000) > 0 AS folded;
+SELECT triage_internal.compact_review_statistics(100000) > 0 AS compacted;
 SELECT count(*) FROM ((TABLE before EXCEPT ALL TABLE found) UNION ALL (TABLE found EXCEPT ALL TABLE before)) AS difference;
 
 -- A new version that is less sure is no drift of the mail; words do not depend on it.

@@ -180,11 +180,11 @@ SELECT triage.correct(review_id, 'billing') > 0 AS done FROM triage.review WHERE
 SELECT count(*) FROM triage.mail_queue WHERE email_key = '2';
 UPDATE triage.classifier SET name = 'default' WHERE name = 'mail';
 
--- Nobody but a person's own rights decide who may hold up folding.
+-- Nobody but a person's own rights decide who may hold up compaction.
 SELECT triage.learned_state('default')::text = triage.replayed_state('default')::text AS same;
-SELECT triage.compact('default') > 0 AS folded;
+SELECT triage.compact('default') > 0 AS compacted;
 SELECT triage.learned_state('default')::text = triage.replayed_state('default')::text AS same;
--- A fold that cannot be does not fail a decision.
+-- A compaction that cannot be does not fail a decision.
 SET pg_triage.compact_after = 1;
 SET pg_triage.training_memory = '1MB';
 SELECT triage.correct_many(string_agg(review_id::text, ','), 'logistics') > 0 AS done FROM triage.review WHERE source = 'hostile.mail';
@@ -291,11 +291,11 @@ SELECT r.email_key, p.category, r.human_label, r.predicted_label = p.category AS
   FROM triage.review r LEFT JOIN parted p ON p.id::text = r.email_key WHERE source = 'public.parted' ORDER BY 1;
 
 -- Sessions agree on what a deleted version leaves behind.
-SELECT triage.compact('default') > 0 AS folded;
+SELECT triage.compact('default') > 0 AS compacted;
 DELETE FROM triage_internal.model;
 UPDATE main SET category = 'billing' WHERE id < 5;
 SELECT classify_email('invoice money') AS before \gset
-SELECT triage.compact('default') > 0 AS folded;
+SELECT triage.compact('default') > 0 AS compacted;
 SELECT classify_email('invoice money') = :'before' AS same;
 SELECT triage.learned_state('default')::text = triage.replayed_state('default')::text AS same;
 

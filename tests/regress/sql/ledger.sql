@@ -5,7 +5,7 @@ SET client_min_messages = warning;
 DROP EXTENSION IF EXISTS pg_triage CASCADE;
 CREATE EXTENSION pg_triage;
 RESET client_min_messages;
--- Folding happens when it is asked for.
+-- Compaction happens when it is asked for.
 SET pg_triage.compact_after = 0;
 -- Mails of different lengths, with words that they share; the label of a person is not the predicted one as a rule.
 CREATE FUNCTION body(n bigint) RETURNS text LANGUAGE sql IMMUTABLE AS
@@ -53,7 +53,7 @@ SELECT classifier, count(*) FROM triage.review WHERE source = 'public.a_mail' GR
 UPDATE triage.classifier SET name = 'a' WHERE name = 'renamed';
 SELECT learned = replayed AND learned = trained AS equal FROM states('a');
 
--- Folding gives the number of what it moved, and changes no answer and no count.
+-- Compaction gives the number of what it moved, and changes no answer and no count.
 CREATE FUNCTION answers(name text) RETURNS text LANGUAGE sql AS
     $$ SELECT string_agg(concat_ws(' ', n, s.label, s.probability::text, s.rank), E'\n' ORDER BY n, s.rank)
          FROM generate_series(0, 60) n, classify_email_scores(left(body(n), 5 + n * 2), name) s $$;
@@ -63,7 +63,7 @@ SELECT length(:'answers') > 1000 AS asked;
 SELECT triage.compact('a'), triage.compact('a'), triage.compact('b');
 SELECT answers('a') = :'answers' AS same_answers, learned = :'before' AS same_state FROM states('a');
 SELECT decisions, learned IS NULL AS one_state FROM triage_internal.base WHERE classifier = 'a';
--- Half of them folded, some of those un-learned, some relabelled.
+-- Half of them compacted, some of those un-learned, some relabelled.
 SELECT count(triage.correct(review('a', i), label(i + 1))) FROM generate_series(1, 10) i;
 SELECT count(triage.correct(review('a', i), NULL)) FROM generate_series(8, 14) i;
 SELECT answers('a') AS answers, learned AS before FROM states('a') \gset
@@ -107,7 +107,7 @@ SELECT triage.forget('public.a_mail', '13');
 \echo :LAST_ERROR_SQLSTATE
 SELECT triage.forget('public.a_mail', NULL);
 SELECT triage.forget('nowhere', '1');
--- While some is pending and some is folded.
+-- While some is pending and some is compacted.
 SELECT count(triage.correct(review('a', i), label(i))) FROM generate_series(1, 6) i;
 SELECT count(triage.correct(review('b', i), label(i))) FROM generate_series(1, 5) i WHERE i <> 3;
 SELECT triage.forget('public.a_mail', '3') > 0 AND triage.forget('public.a_mail', '6') > 0 AND triage.forget('public.b_mail', '3') > 0 AND triage.forget('public.b_mail', '6') > 0 AS forgotten;
@@ -130,7 +130,7 @@ SELECT classify_email('word1', 'a') IS NULL AS nothing_learned;
 SELECT count(triage.correct(review_id, NULL)) FROM triage.review WHERE classifier = 'b';
 SELECT digest(triage.learned_state('b')) = digest(triage.learned_state('empty')) AS empty;
 SELECT count(*) > 40 AS history_stays FROM triage.decision WHERE classifier = 'b';
-SELECT triage.compact('b') > 0 AS folded;
+SELECT triage.compact('b') > 0 AS compacted;
 SELECT digest(triage.learned_state('b')) = digest(triage.learned_state('empty')) AS empty;
 SELECT triage.forget_classifier('b') > 40 AS forgotten, triage.forget_classifier('b') AS again;
 SELECT (SELECT count(*) FROM triage.review WHERE classifier = 'b') AS reviews, (SELECT count(*) FROM triage.decision WHERE classifier = 'b') AS decisions,

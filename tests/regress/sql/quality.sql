@@ -79,13 +79,13 @@ SELECT differences();
 UPDATE triage.classifier SET name = 'other' WHERE name = 'default';
 SELECT DISTINCT classifier FROM triage.confusion_matrix;
 SELECT sum(known_cost) FROM triage.error_cost;
-SELECT triage_internal.compact_review_statistics(100) > 0 AS folded;
+SELECT triage_internal.compact_review_statistics(100) > 0 AS compacted;
 UPDATE triage.classifier SET name = 'default' WHERE name = 'other';
-SELECT triage_internal.compact_review_statistics(100) > 0 AS folded, differences();
+SELECT triage_internal.compact_review_statistics(100) > 0 AS compacted, differences();
 BEGIN;
 SELECT triage.forget_classifier('default') >= 0 AS forgotten;
 SELECT count(*) FROM figures();
-SELECT triage_internal.compact_review_statistics(100) > 0 AS folded;
+SELECT triage_internal.compact_review_statistics(100) > 0 AS compacted;
 SELECT count(*) FROM triage_internal.review_statistics;
 ROLLBACK;
 

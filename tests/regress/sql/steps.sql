@@ -20,7 +20,7 @@ SELECT steps_same('q');
 UPDATE mail SET label = (ARRAY['a', 'b', 'c'])[1 + id % 3] WHERE id % 12 > 4;
 SELECT steps_same('q');
 SELECT step_answers('q') AS before \gset
-SELECT triage.compact('q') > 0 AS folded;
+SELECT triage.compact('q') > 0 AS compacted;
 SELECT step_answers('q') = :'before' AS same_answers, steps_same('q');
 -- Taken back, exactly.
 UPDATE mail SET label = 'b' WHERE id IN (5, 6, 7);

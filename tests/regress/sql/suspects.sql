@@ -49,7 +49,7 @@ SELECT bool_and(margin <= previous) AS worst_first FROM (SELECT margin, lag(marg
 -- The label's spelling is that of the catalogue.
 UPDATE triage.label SET label = 'Billing' WHERE label = 'billing';
 SELECT label, suggested FROM suspects ORDER BY 1;
--- Decisions that are not folded count, taken back and corrected ones do not. Folding and training change nothing.
+-- Decisions that are not compacted count, taken back and corrected ones do not. Compaction and training change nothing.
 SELECT review_id AS ten FROM triage.review WHERE email_key = '10' \gset
 SELECT review_id AS eleven FROM triage.review WHERE email_key = '11' \gset
 SELECT triage.correct(:ten, 'support') > 0, triage.correct(:eleven, 'support') > 0;
