@@ -1,0 +1,205 @@
+//! From a review and a request to what shall be.
+
+use pg_triage_classifier::casefold_label;
+
+use crate::outcome::{Decision, Effect, Kind, Outcome, Refusal, Resolved};
+use crate::request::{Action, Request};
+use crate::review::{EmailFacts, QueueReason, Review};
+
+/// Longest note, in bytes: a dump has it in one row with other large values.
+pub const MAX_NOTE_BYTES: usize = 65_536;
+
+/// What has to be looked up before a request can be resolved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Needs<'a> {
+    /// This label.
+    pub label: Option<&'a str>,
+    /// The classifier's policy.
+    pub policy: bool,
+}
+
+/// What the classifier has for a label that was looked up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FoundLabel {
+    /// It, in the classifier's own spelling.
+    Known(String),
+    /// Nothing: it takes new ones.
+    New,
+    /// Nothing: it has only these.
+    Unknown(Vec<String>),
+}
+
+/// What a classifier asks of its reviewers.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Policy {
+    /// Below which confidence a person should see a prediction.
+    pub review_below: f64,
+}
+
+/// What has to be looked up for a request.
+///
+/// # Errors
+/// [`Refusal`], if the request is refused whatever is found.
+pub fn needs<'a>(before: &'a Review, request: &Request<'a>) -> Result<Needs<'a>, Refusal> {
+    match request.row_version {
+        Some(seen) if seen != before.row_version => {
+            return Err(Refusal::Changed {
+                review_id: before.review_id,
+                by: before.reviewed_by.clone(),
+                seen,
+                now: before.row_version,
+            });
+        }
+        _ => {}
+    }
+    if let Some(note) = request.note {
+        stored_note(note)?;
+    }
+    let label = match request.action {
+        Action::Label(label) => label,
+        Action::Accept => Some(before.predicted_label.as_deref().ok_or(
+            Refusal::NothingToAccept {
+                review_id: before.review_id,
+            },
+        )?),
+        Action::Skip => {
+            if let Some(label) = &before.human_label {
+                return Err(Refusal::Decided {
+                    review_id: before.review_id,
+                    label: label.clone(),
+                });
+            }
+            None
+        }
+        Action::NoteOnly => None,
+    };
+    Ok(Needs {
+        label,
+        policy: request.action == Action::Label(None) && before.human_label.is_some(),
+    })
+}
+
+/// Resolves a request about a review and its email, if that is still there: without it nothing
+/// is learned. `label` is what was found for the label that [`needs`] asks for.
+///
+/// # Errors
+/// [`Refusal`]
+pub fn resolve(
+    before: &Review,
+    email: Option<&EmailFacts>,
+    request: &Request,
+    label: Option<&FoundLabel>,
+    policy: Policy,
+) -> Result<Resolved, Refusal> {
+    let wanted = needs(before, request)?.label;
+    let note = match request.note {
+        Some(note) => stored_note(note)?,
+        None => before.note.clone(),
+    };
+    let (label, adds_label) = match (wanted, label) {
+        (Some(_), Some(FoundLabel::Known(label))) => (Some(label.clone()), None),
+        (Some(given), Some(FoundLabel::New)) => {
+            let label = given.trim().to_owned();
+            (Some(label.clone()), Some(label))
+        }
+        (Some(given), found) => {
+            let known = match found {
+                Some(FoundLabel::Unknown(known)) => known.clone(),
+                _ => Vec::new(),
+            };
+            let given = given.to_owned();
+            return Err(Refusal::UnknownLabel { given, known });
+        }
+        (None, _) => (None, None),
+    };
+    let outcome = match (request.action, label) {
+        (Action::NoteOnly, _) => unchanged(before, note, None),
+        (Action::Skip, _) if !before.is_queued => unchanged(before, note, before.decision_id),
+        (Action::Skip, _) => decided(before, request, Kind::Skip, None, note, email, policy),
+        (_, Some(label)) if before.human_label.as_ref() == Some(&label) => {
+            unchanged(before, note, before.decision_id)
+        }
+        (_, Some(label)) => {
+            let predicted = before.predicted_label.as_deref();
+            let kind = match predicted {
+                Some(predicted) if same_label(predicted, &label) => Kind::Accept,
+                _ => Kind::Correct,
+            };
+            decided(before, request, kind, Some(label), note, email, policy)
+        }
+        (_, None) if before.human_label.is_none() => unchanged(before, note, None),
+        (_, None) => decided(before, request, Kind::Undo, None, note, email, policy),
+    };
+    let human_label = match &outcome {
+        Outcome::Decision(decision) => decision.new_label.as_deref(),
+        _ => before.human_label.as_deref(),
+    };
+    Ok(Resolved {
+        label_column: email
+            .filter(|_| !request.door.is_label_column())
+            .and_then(|email| label_column(before, email, human_label)),
+        outcome,
+        adds_label,
+    })
+}
+
+fn decided(
+    before: &Review,
+    request: &Request,
+    kind: Kind,
+    new_label: Option<String>,
+    note: Option<String>,
+    email: Option<&EmailFacts>,
+    policy: Policy,
+) -> Outcome {
+    Outcome::Decision(Decision {
+        kind,
+        door: request.door,
+        old_label: before.human_label.clone(),
+        note,
+        replaces: before.decision_id,
+        undoes: before.decision_id.filter(|_| kind == Kind::Undo),
+        effect: match (&new_label, email) {
+            (Some(_), Some(_)) => Effect::Email,
+            _ => Effect::Nothing,
+        },
+        queue_reason: (kind == Kind::Undo).then(|| reopened(before, policy)),
+        new_label,
+    })
+}
+
+/// Why a review that nobody has decided about any more is in the queue.
+pub(crate) fn reopened(before: &Review, policy: Policy) -> QueueReason {
+    QueueReason::of(before.confidence, policy.review_below, before.is_audit)
+}
+
+fn unchanged(before: &Review, note: Option<String>, standing: Option<i64>) -> Outcome {
+    if note == before.note {
+        return Outcome::Nothing { standing };
+    }
+    Outcome::Note { note, standing }
+}
+
+/// What the label column is to be while a person's label is this, if it is not so.
+pub(crate) fn label_column(
+    before: &Review,
+    email: &EmailFacts,
+    human_label: Option<&str>,
+) -> Option<Option<String>> {
+    let label = before.effective_label(human_label);
+    (email.label.as_deref() != label).then(|| label.map(str::to_owned))
+}
+
+/// A note as it is stored: without white space around it, and none if nothing is left.
+pub(crate) fn stored_note(note: Option<&str>) -> Result<Option<String>, Refusal> {
+    if note.is_some_and(|note| note.len() > MAX_NOTE_BYTES) {
+        return Err(Refusal::NoteTooLong);
+    }
+    let note = note.map(str::trim).filter(|note| !note.is_empty());
+    Ok(note.map(str::to_owned))
+}
+
+fn same_label(a: &str, b: &str) -> bool {
+    let key = |label| casefold_label(label).ok();
+    a == b || key(a).is_some() && key(a) == key(b)
+}

@@ -1,0 +1,83 @@
+//! The state that a decision is about.
+
+/// A review, as far as deciding needs it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Review {
+    /// Its number.
+    pub review_id: i64,
+    /// What the classifier said.
+    pub predicted_label: Option<String>,
+    /// How sure it was, from 0 to 1.
+    pub confidence: Option<f64>,
+    /// The label that the row had before anybody classified or decided.
+    pub given_label: Option<String>,
+    /// What a person said.
+    pub human_label: Option<String>,
+    /// Who that was.
+    pub reviewed_by: Option<String>,
+    /// A person's note.
+    pub note: Option<String>,
+    /// Whether it is in the queue, for whatever reason.
+    pub is_queued: bool,
+    /// Drawn at random, to measure accuracy.
+    pub is_audit: bool,
+    /// Counts changes.
+    pub row_version: i32,
+    /// The latest decision about it.
+    pub decision_id: Option<i64>,
+}
+
+impl Review {
+    /// The label that the email's row has while a person's label is this.
+    pub fn effective_label<'a>(&'a self, human_label: Option<&'a str>) -> Option<&'a str> {
+        human_label.or_else(|| self.label_without_person())
+    }
+
+    /// The label that the email's row has while no person has decided.
+    pub fn label_without_person(&self) -> Option<&str> {
+        let label = self.predicted_label.as_ref();
+        label.or(self.given_label.as_ref()).map(String::as_str)
+    }
+}
+
+/// An email that is there, as far as deciding needs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EmailFacts {
+    /// The label in its row.
+    pub label: Option<String>,
+}
+
+/// Why an email is in the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QueueReason {
+    /// Nothing could be predicted.
+    Unclassified,
+    /// Drawn at random, to measure accuracy.
+    Audit,
+    /// The prediction is less sure than the classifier asks for.
+    Uncertain,
+    /// None of the others: it waits behind them.
+    Confident,
+}
+
+impl QueueReason {
+    /// Why an email with a prediction of this confidence is in the queue of a classifier.
+    pub fn of(confidence: Option<f64>, review_below: f64, is_audit: bool) -> Self {
+        match confidence {
+            None => Self::Unclassified,
+            Some(_) if is_audit => Self::Audit,
+            Some(confidence) if confidence < review_below => Self::Uncertain,
+            Some(_) => Self::Confident,
+        }
+    }
+
+    /// As it is stored.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unclassified => "unclassified",
+            Self::Audit => "audit",
+            Self::Uncertain => "uncertain",
+            Self::Confident => "confident",
+        }
+    }
+}
