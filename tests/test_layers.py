@@ -39,7 +39,11 @@ def test_the_code_keeps_its_layers(tree: Path):
     ("file", "text", "complaint"),
     [
         ("src/store/mod.rs", "use crate::review::decide;\n", "store must not import review"),
-        ("src/store/mod.rs", "use crate::{error::{report as r}, training::{self}};\n", "store must not import training"),
+        (
+            "src/store/mod.rs",
+            "use crate::{error::{report as r}, training::{self}};\n",
+            "store must not import training",
+        ),
         ("src/pg/mod.rs", "fn f() { crate::session::Actor::new(None); }\n", "pg must not import session"),
         ("src/mail/mod.rs", "use super::review;\n", "mail must not import review"),
     ],

@@ -63,8 +63,10 @@ class Psql:
 
 def libpq_environment(*, settings: dict[str, Any] | None = None, **parameters: Any) -> dict[str, str]:
     """The environment for a client program: this one plus PGHOST, PGPORT, ... from `host=`, ..."""
-    names = dict(dbname="PGDATABASE", host="PGHOST", port="PGPORT", user="PGUSER", application_name="PGAPPNAME")
-    environment = dict(os.environ) | {names[key]: str(value) for key, value in parameters.items()}
+    names = {"dbname": "PGDATABASE", "application_name": "PGAPPNAME"}
+    environment = dict(os.environ) | {
+        names.get(key, f"PG{key.upper()}"): str(value) for key, value in parameters.items()
+    }
     if settings:
         environment["PGOPTIONS"] = " ".join(
             f"-c {name}={str(value).replace(' ', chr(92) + ' ')}" for name, value in settings.items()
