@@ -6,9 +6,10 @@ use linfa::prelude::*;
 use linfa_bayes::{BernoulliNb, NaiveBayes as _};
 use ndarray::{Array1, Array2};
 
-use crate::error::{probe, reserve};
+use crate::error::Result;
+use crate::memory::{probe, reserve};
+use crate::poll::Poll;
 use crate::training_sample::Document;
-use crate::{Poll, Result};
 
 /// Dense work is documents x features x classes; this bounds it to well under a second.
 const MAX_WORK: usize = 100_000_000;
@@ -105,7 +106,7 @@ fn dense(documents: &[&Document], columns: &BTreeMap<u64, usize>) -> Array2<f64>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::never_cancelled;
+    use crate::poll::never_cancelled;
 
     fn document(class: u32, keys: &[u64]) -> Document {
         Document {

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Poll;
 use crate::math::{exp, ln, log_sum_exp, pow};
+use crate::poll::Poll;
 
 /// p = softmax(-((max score - score) t(n))^m) with t(n) = exp(log_scale) n^length_exponent
 /// for a message with n features. With exponents of zero and one it is plain temperature
@@ -280,7 +280,7 @@ impl Judged {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::never_cancelled;
+    use crate::poll::never_cancelled;
 
     /// Scores that are log-odds, stretched by a known factor that grows with length.
     fn overconfident(n: usize) -> Vec<Judged> {

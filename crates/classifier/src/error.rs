@@ -107,29 +107,3 @@ impl From<linfa_bayes::NaiveBayesError> for Error {
         }
     }
 }
-
-/// Reserves room for `additional` items or reports [`Error::OutOfMemory`]: a failed Rust
-/// allocation would abort the process, and with it every session of the server.
-pub(crate) fn reserve<T>(vec: &mut Vec<T>, additional: usize) -> Result<()> {
-    vec.try_reserve(additional)
-        .map_err(|_| out_of_memory::<T>(additional))
-}
-
-/// As [`reserve`], without room to grow.
-pub(crate) fn reserve_exact<T>(vec: &mut Vec<T>, additional: usize) -> Result<()> {
-    vec.try_reserve_exact(additional)
-        .map_err(|_| out_of_memory::<T>(additional))
-}
-
-/// Reports [`Error::OutOfMemory`] unless `bytes` more could be had now. Comes before work
-/// that needs up to that much in allocations that cannot fail without ending the process:
-/// those of iterators, maps and linfa.
-pub fn probe(bytes: usize) -> Result<()> {
-    reserve_exact(&mut Vec::<u8>::new(), bytes)
-}
-
-fn out_of_memory<T>(items: usize) -> Error {
-    Error::OutOfMemory {
-        bytes: items.saturating_mul(size_of::<T>()),
-    }
-}

@@ -4,7 +4,7 @@ use linfa::prelude::*;
 use ndarray::Array1;
 use serde::{Deserialize, Serialize};
 
-use crate::Result;
+use crate::error::Result;
 use crate::math::{exp, ln};
 
 /// How good a model is, measured on the training sample with each document left out while

@@ -2,9 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::live::LiveLabel;
+use crate::calibration::Calibration;
+use crate::features::Features;
+use crate::labels::Label;
 use crate::math::{exp, ln};
-use crate::{Calibration, Features, ScoreForm, Scores, Step};
+use crate::naive_bayes::{ScoreForm, Scores};
+use crate::step::Step;
 
 /// How counts become probabilities. Frozen between trainings, so that an email learned
 /// later changes the terms of its own features only.
@@ -64,7 +67,7 @@ impl Fit {
         scores: Scores,
         features: &Features,
         label: &str,
-        labels: &[LiveLabel],
+        labels: &[Label],
     ) -> Step {
         let n = features.keys().len();
         let (scale, inverse_temperature) = (scores.scale, self.learning.inverse_temperature(n));

@@ -1,14 +1,17 @@
 //! Labels that the other emails contradict.
 
+use crate::calibration::Calibration;
 use crate::counts::RowIndex;
-use crate::error::probe;
-use crate::labels::trimmed;
+use crate::error::Result;
+use crate::features::Features;
+use crate::labels::{casefold_label, trimmed};
 use crate::math::exp;
+use crate::memory::probe;
 use crate::naive_bayes::{LeftOut, NaiveBayes, ScoreForm};
-use crate::train::choose;
-use crate::{
-    Calibration, Features, LabelCounts, ParamGuard, Poll, Result, State, Trainer, casefold_label,
-};
+use crate::poll::Poll;
+use crate::state::{LabelCounts, State};
+use crate::train::{Trainer, choose};
+use linfa::ParamGuard;
 
 /// Fewer emails say little about one of them.
 const MIN_DOCUMENTS: u64 = 20;
@@ -176,8 +179,8 @@ impl ContradictionCount {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Learner;
-    use crate::never_cancelled;
+    use crate::learner::Learner;
+    use crate::poll::never_cancelled;
 
     fn features(keys: impl IntoIterator<Item = u64>) -> Features {
         let mut keys: Vec<u64> = keys.into_iter().collect();

@@ -3,13 +3,22 @@
 use icu_casemap::CaseMapper;
 use icu_normalizer::ComposingNormalizer;
 
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 
 /// Longest label in bytes of UTF-8, as given and as casefolded.
 pub const MAX_LABEL_BYTES: usize = 2048;
 
 /// Most labels in one classifier: a class number is stored in 16 bits.
 pub const MAX_LABELS: usize = u16::MAX as usize;
+
+/// A label with emails.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Label {
+    /// Its identity: see [`casefold_label`].
+    pub casefolded: String,
+    /// As shown to people.
+    pub name: String,
+}
 
 /// The form of a label that decides whether two labels are the same: surrounding white
 /// space removed, NFKC, full Unicode case folding.

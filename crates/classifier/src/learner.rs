@@ -1,6 +1,9 @@
 //! What can learn, and how stored decisions are applied to it.
 
-use crate::{Error, Features, Poll, Result, Step};
+use crate::error::{Error, Result};
+use crate::features::Features;
+use crate::poll::Poll;
+use crate::step::Step;
 
 /// One labelled email, as far as learning needs it.
 #[derive(Debug, Clone, PartialEq, Eq)]

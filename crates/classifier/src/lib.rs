@@ -18,43 +18,43 @@ mod comparison;
 mod counts;
 mod error;
 mod evaluation;
+mod features;
 mod fit;
 mod label_errors;
 mod labels;
 mod learner;
 mod live;
 mod math;
+mod memory;
 mod model;
 mod naive_bayes;
+mod poll;
 mod recalibration;
 mod residual;
 mod state;
+mod step;
 pub mod tokenizer;
 mod train;
 mod training_sample;
 
 pub use calibration::Calibration;
 pub use comparison::{Comparison, PairedAnswers, Refusal, TOLERANCE};
-pub use error::{Error, Result, probe};
+pub use error::{Error, Result};
 pub use evaluation::Metrics;
+pub use features::{Features, TOKENIZER_VERSION};
 pub use fit::Fit;
 pub use label_errors::{ContradictionCount, LabelError, LabelErrorFinder};
-pub use labels::{MAX_LABEL_BYTES, MAX_LABELS, casefold_label};
+pub use labels::{Label, MAX_LABEL_BYTES, MAX_LABELS, casefold_label};
 pub use learner::{DecisionEffect, Example, Learner, apply};
 pub use linfa::ParamGuard;
-pub use live::{Explanation, Live, LiveLabel, Prediction};
-pub use model::{CellCounts, Model, ModelMeta, Scored};
+pub use live::{Explanation, Live, Prediction};
+pub use memory::probe;
+pub use model::{CellCounts, LabelProbability, Model, ModelMeta};
 pub use naive_bayes::{NaiveBayes, ScoreForm, Scores};
+pub use poll::{Poll, never_cancelled};
 pub use recalibration::{MIN_EMAILS_TO_CALIBRATE, recalibrated};
-pub use residual::Step;
 pub use state::{LabelCounts, State};
-pub use tokenizer::{Features, Tokenizer};
+pub use step::Step;
+pub use tokenizer::Tokenizer;
 pub use train::{JUDGED_DOCUMENTS, Messages, Trainer, TrainerParams, TrainerValidParams};
 pub use training_sample::training_sample_priority;
-
-/// Called between bounded pieces of work (a few milliseconds at most), so that a host can
-/// stop a long computation by unwinding.
-pub type Poll<'a> = &'a dyn Fn();
-
-/// A [`Poll`] that never stops anything.
-pub fn never_cancelled() {}

@@ -1,9 +1,15 @@
 //! A new calibration for a model that stays as it is, from emails that people have decided and
 //! the model has not learned from.
 
-use crate::calibration::Judged;
+use crate::calibration::{Calibration, Judged};
+use crate::error::Result;
 use crate::evaluation::{self, Outcome};
-use crate::{Calibration, Features, Fit, Model, Poll, Result, casefold_label, probe};
+use crate::features::Features;
+use crate::fit::Fit;
+use crate::labels::casefold_label;
+use crate::memory::probe;
+use crate::model::Model;
+use crate::poll::Poll;
 
 /// Least emails that calibration is fitted on.
 pub const MIN_EMAILS_TO_CALIBRATE: usize = 100;
@@ -57,8 +63,9 @@ pub fn recalibrated(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Learner;
-    use crate::{State, never_cancelled};
+    use crate::learner::Learner;
+    use crate::poll::never_cancelled;
+    use crate::state::State;
 
     /// Emails of two labels, told apart by one word each, which is wrong in every fifth.
     fn emails(n: u64) -> Vec<(Features, String)> {

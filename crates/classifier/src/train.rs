@@ -4,15 +4,20 @@ use linfa::ParamGuard;
 use linfa::dataset::{DatasetBase, Records};
 use ndarray::Array1;
 
-use crate::calibration::Judged;
+use crate::baseline;
+use crate::calibration::{Calibration, Judged};
 use crate::counts::{Cell, RowIndex};
+use crate::error::{Error, Result};
 use crate::evaluation::{self, Outcome};
-use crate::model::touch;
-use crate::naive_bayes::{LeftOut, ScoreForm};
-use crate::{
-    Calibration, Error, Fit, Learner, Model, NaiveBayes, Poll, Result, State, Tokenizer, baseline,
-    never_cancelled, probe, residual,
-};
+use crate::fit::Fit;
+use crate::learner::Learner;
+use crate::memory::{probe, touch};
+use crate::model::Model;
+use crate::naive_bayes::{LeftOut, NaiveBayes, ScoreForm};
+use crate::poll::{Poll, never_cancelled};
+use crate::residual;
+use crate::state::State;
+use crate::tokenizer::Tokenizer;
 
 /// Documents that are judged at most.
 pub const JUDGED_DOCUMENTS: usize = 2000;

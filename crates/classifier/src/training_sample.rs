@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use crate::{Features, Result, casefold_label};
+use crate::error::Result;
+use crate::features::Features;
+use crate::labels::casefold_label;
 
 /// Most documents kept.
 pub(crate) const SAMPLE_DOCUMENTS: usize = 1 << 16;

@@ -4,10 +4,13 @@
 //! part is given its share of the bent one, in proportion: what Aumann and Shapley (1974)
 //! give the parts of a function of a sum.
 
-use crate::error::reserve;
+use crate::error::Result;
 use crate::evaluation::argmax;
+use crate::features::Features;
+use crate::live::Live;
+use crate::memory::reserve;
 use crate::model::{ROWS_PER_POLL, Table};
-use crate::{Features, Live, Poll, Result};
+use crate::poll::Poll;
 
 use super::overlay::Overlay;
 use super::row::find;

@@ -11,11 +11,14 @@
 use std::rc::Rc;
 
 use crate::artifact::{Kind, corrupt};
-use crate::labels::trimmed;
-use crate::model::{best, ranked};
-use crate::{
-    CellCounts, Features, Learner, Model, Poll, Result, Scored, Scores, Step, casefold_label,
-};
+use crate::error::Result;
+use crate::features::Features;
+use crate::labels::{Label, casefold_label, trimmed};
+use crate::learner::Learner;
+use crate::model::{CellCounts, LabelProbability, Model, best, ranked};
+use crate::naive_bayes::Scores;
+use crate::poll::Poll;
+use crate::step::Step;
 
 mod explain;
 mod overlay;
@@ -25,20 +28,11 @@ pub use explain::Explanation;
 use overlay::Overlay;
 use row::Decision;
 
-/// A label with emails.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LiveLabel {
-    /// Its identity: see [`casefold_label`].
-    pub casefolded: String,
-    /// As shown to people.
-    pub name: String,
-}
-
 /// What a model makes of an email.
 #[derive(Debug, Clone)]
 pub struct Prediction<'a> {
     /// All labels, most probable first, equals in label order.
-    pub ranked: Vec<Scored<'a>>,
+    pub ranked: Vec<LabelProbability<'a>>,
     /// The share of its features that no email before had; nothing of an empty one.
     pub unknown_share: f64,
 }
@@ -176,7 +170,7 @@ impl Live {
     }
 
     /// Labels that have emails, in class order.
-    pub fn labels(&self) -> &[LiveLabel] {
+    pub fn labels(&self) -> &[Label] {
         match &self.overlay {
             Some(overlay) => &overlay.derived.labels,
             None => self.base.labels(),
@@ -184,7 +178,7 @@ impl Live {
     }
 
     /// The most probable label; of equals the first in label order. `None` without labels.
-    pub fn classify(&self, features: &Features, poll: Poll) -> Option<Scored<'_>> {
+    pub fn classify(&self, features: &Features, poll: Poll) -> Option<LabelProbability<'_>> {
         match &self.overlay {
             Some(_) => best(&self.log_probabilities(features, poll), self.labels()),
             None => self.base.classify(features, poll),
@@ -192,7 +186,7 @@ impl Live {
     }
 
     /// All labels, most probable first, equals in label order.
-    pub fn rank(&self, features: &Features, poll: Poll) -> Vec<Scored<'_>> {
+    pub fn rank(&self, features: &Features, poll: Poll) -> Vec<LabelProbability<'_>> {
         ranked(&self.log_probabilities(features, poll), self.labels())
     }
 

@@ -4,14 +4,17 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
 use crate::artifact::{Kind, corrupt};
+use crate::counts::MAX_SUM;
 use crate::counts::unit_weight;
-use crate::error::{probe, reserve};
-use crate::model::{FoundRow, ROWS_PER_POLL, Table, touch};
+use crate::error::{Error, Result};
+use crate::features::Features;
+use crate::labels::{Label, MAX_LABELS};
+use crate::memory::{probe, reserve, touch};
+use crate::model::{CellCounts, FoundRow, Model, ROWS_PER_POLL, Table};
 use crate::naive_bayes::{CELLS_PER_POLL, ClassSums, ClassTerms, Scores, Sums, Totals, Weighing};
-use crate::state::MAX_SUM;
-use crate::{CellCounts, Error, Features, MAX_LABELS, Model, Poll, Result, Step};
+use crate::poll::Poll;
+use crate::step::Step;
 
-use super::LiveLabel;
 use super::row::{Decision, KeyHash, LiveCell, Row, Turn, find};
 
 /// Labels are numbered by slot: the base's classes, then labels that it does not have.
@@ -49,7 +52,7 @@ pub(super) struct Added {
 #[derive(Debug, Clone)]
 pub(super) struct Derived {
     pub(super) class_of_slot: Vec<u32>,
-    pub(super) labels: Vec<LiveLabel>,
+    pub(super) labels: Vec<Label>,
     pub(super) documents: Vec<u64>,
     pub(super) terms: ClassTerms,
 }
@@ -407,7 +410,7 @@ impl Overlay {
 
     pub(super) fn derive(&self, base: &Model) -> Result<Derived> {
         let slots = self.totals.documents.len();
-        let texts = |label: &LiveLabel| label.casefolded.len() + label.name.len() + 128;
+        let texts = |label: &Label| label.casefolded.len() + label.name.len() + 128;
         let added = self.added.iter().map(|(casefolded, added)| {
             let name = added.name();
             (added.slot, casefolded.as_str(), name)
@@ -438,7 +441,7 @@ impl Overlay {
             sums,
         };
         let terms = Weighing::of(&base.meta().fit).class_terms(&totals);
-        let label = |&(_, casefolded, name): &(usize, &str, &str)| LiveLabel {
+        let label = |&(_, casefolded, name): &(usize, &str, &str)| Label {
             casefolded: casefolded.to_owned(),
             name: name.to_owned(),
         };
@@ -514,7 +517,7 @@ impl Overlay {
     }
 
     pub(super) fn memory(&self) -> usize {
-        let texts = |label: &LiveLabel| label.casefolded.len() + label.name.len() + 128;
+        let texts = |label: &Label| label.casefolded.len() + label.name.len() + 128;
         let spelled = |added: &Added| added.spellings.keys().map(|s| s.len() + 64).sum::<usize>();
         size_of::<Self>()
             + self.rows.capacity() * (size_of::<(u64, Row)>() + 1)

@@ -4,10 +4,10 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 
 use crate::counts::without;
-use crate::error::{reserve, reserve_exact};
+use crate::error::{Error, Result};
+use crate::memory::{reserve, reserve_exact};
 use crate::model::CellCount;
 use crate::naive_bayes::Weighing;
-use crate::{Error, Result};
 
 /// One feature's counts in one class and their score. Small: every feature of every email
 /// learned has one in each session.

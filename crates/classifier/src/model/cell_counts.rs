@@ -5,8 +5,9 @@ use std::ops::Range;
 use super::{CELL_BYTES, CELLS_PER_POLL, Model, section};
 use crate::artifact::{HEADER_BYTES, Header, Kind, corrupt};
 use crate::counts::WEIGHT_ONE;
-use crate::error::reserve_exact;
-use crate::{Error, Poll};
+use crate::error::Error;
+use crate::memory::reserve_exact;
+use crate::poll::Poll;
 
 /// The integer counts of a model's CELLS, in their order. They are the same sections that
 /// the embedded state has, and only needed to learn on top of the model.

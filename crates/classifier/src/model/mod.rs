@@ -15,29 +15,24 @@
 //!
 //! A lookup is bound by cache misses, so what is read together lies together.
 
+use crate::artifact::{BYTES_PER_POLL, Header, Kind, Writer, at_most, corrupt, items};
+use crate::counts::{Cell, document_frequency, weight_of};
+use crate::error::{Error, Result};
+use crate::evaluation::{Metrics, argmax};
+use crate::features::{Features, TOKENIZER_VERSION};
+use crate::fit::Fit;
+use crate::labels::{Label, MAX_LABELS, casefold_label, is_label};
+use crate::math::exp;
+use crate::memory::{probe, reserve, touch};
+use crate::naive_bayes::{ClassSums, ClassTerms, NaiveBayes, Scores, Sums, Totals, Weighing};
+use crate::poll::{Poll, never_cancelled};
+use crate::state::{State, check_tokenizer};
+use crate::tokenizer::Tokenizer;
+use crate::train::Messages;
 use std::ops::Range;
 
 use ndarray::Array1;
 use serde::{Deserialize, Serialize};
-
-use crate::artifact::{BYTES_PER_POLL, Header, Kind, Writer, at_most, corrupt, items};
-use crate::counts::Cell;
-use crate::error::{probe, reserve};
-use crate::evaluation::argmax;
-use crate::labels::is_label;
-use crate::live::LiveLabel;
-use crate::math::exp;
-use crate::naive_bayes::{
-    ClassSums, ClassTerms, NaiveBayes, Scores, Sums, Totals, Weighing, document_frequency,
-    weight_of,
-};
-use crate::state::check_tokenizer;
-use crate::tokenizer::TOKENIZER_VERSION;
-use crate::train::Messages;
-use crate::{
-    Error, Features, Fit, MAX_LABELS, Metrics, Poll, Result, State, Tokenizer, casefold_label,
-    never_cancelled,
-};
 
 mod cell_counts;
 
@@ -85,7 +80,7 @@ pub struct ModelMeta {
 
 /// One label with its probability.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Scored<'a> {
+pub struct LabelProbability<'a> {
     /// Its position in [`ModelMeta::labels`].
     pub class: usize,
     /// The label.
@@ -102,7 +97,7 @@ pub struct Model {
     meta: ModelMeta,
     bytes: Vec<u8>,
     directory_bits: u32,
-    labels: Vec<LiveLabel>,
+    labels: Vec<Label>,
     terms: ClassTerms,
 }
 
@@ -234,7 +229,7 @@ impl Model {
             terms: ClassTerms::default(),
         };
         model.directory_bits = model.table()?.check(&model.meta, poll)?;
-        model.labels = live_labels(&model.meta.labels)?;
+        model.labels = labels_in_order(&model.meta.labels)?;
         model.terms = Weighing::of(&model.meta.fit).class_terms(&model.totals());
         Ok(model)
     }
@@ -301,17 +296,17 @@ impl Model {
     }
 
     /// The most probable label; of equals the first in label order. `None` without labels.
-    pub fn classify(&self, features: &Features, poll: Poll) -> Option<Scored<'_>> {
+    pub fn classify(&self, features: &Features, poll: Poll) -> Option<LabelProbability<'_>> {
         best(&self.log_probabilities(features, poll), &self.labels)
     }
 
     /// All labels, most probable first, equals in label order.
-    pub fn rank(&self, features: &Features, poll: Poll) -> Vec<Scored<'_>> {
+    pub fn rank(&self, features: &Features, poll: Poll) -> Vec<LabelProbability<'_>> {
         ranked(&self.log_probabilities(features, poll), &self.labels)
     }
 
     /// Labels in class order, which is the order of their casefolded form.
-    pub(crate) fn labels(&self) -> &[LiveLabel] {
+    pub(crate) fn labels(&self) -> &[Label] {
         &self.labels
     }
 
@@ -349,11 +344,11 @@ impl Model {
     }
 }
 
-pub(crate) fn best<'a>(log_p: &[f64], labels: &'a [LiveLabel]) -> Option<Scored<'a>> {
+pub(crate) fn best<'a>(log_p: &[f64], labels: &'a [Label]) -> Option<LabelProbability<'a>> {
     scored(log_p, labels, argmax(log_p))
 }
 
-pub(crate) fn ranked<'a>(log_p: &[f64], labels: &'a [LiveLabel]) -> Vec<Scored<'a>> {
+pub(crate) fn ranked<'a>(log_p: &[f64], labels: &'a [Label]) -> Vec<LabelProbability<'a>> {
     let mut order: Vec<usize> = (0..log_p.len()).collect();
     order.sort_by(|&a, &b| log_p[b].total_cmp(&log_p[a]));
     order
@@ -362,8 +357,8 @@ pub(crate) fn ranked<'a>(log_p: &[f64], labels: &'a [LiveLabel]) -> Vec<Scored<'
         .collect()
 }
 
-fn scored<'a>(log_p: &[f64], labels: &'a [LiveLabel], class: usize) -> Option<Scored<'a>> {
-    Some(Scored {
+fn scored<'a>(log_p: &[f64], labels: &'a [Label], class: usize) -> Option<LabelProbability<'a>> {
+    Some(LabelProbability {
         class,
         label: &labels.get(class)?.name,
         probability: exp(*log_p.get(class)?),
@@ -425,12 +420,6 @@ pub(crate) struct FoundRow<T> {
     pub cells: Range<usize>,
     /// What the caller knows it by.
     pub tag: T,
-}
-
-/// Loads bytes for nothing but to have them in the cache: loads that do not depend on each
-/// other overlap.
-pub(crate) fn touch(bytes: impl Iterator<Item = u8>) {
-    std::hint::black_box(bytes.fold(0, |a, b| a ^ b));
 }
 
 /// The serving sections, in place.
@@ -552,10 +541,10 @@ fn parts<'a, const N: usize>(
 }
 
 /// Labels with their casefolded form, by which they have to be sorted.
-fn live_labels(names: &[String]) -> Result<Vec<LiveLabel>> {
+fn labels_in_order(names: &[String]) -> Result<Vec<Label>> {
     // A character can casefold to eleven times its bytes.
     probe(names.iter().map(|n| 12 * n.len() + 128).sum())?;
-    let mut labels: Vec<LiveLabel> = Vec::new();
+    let mut labels: Vec<Label> = Vec::new();
     for name in names {
         let casefolded = casefold_label(name).unwrap_or_default();
         let next = labels
@@ -564,7 +553,7 @@ fn live_labels(names: &[String]) -> Result<Vec<LiveLabel>> {
         if !is_label(name) || casefolded.is_empty() || !next {
             return Err(corrupt(Kind::Model, "its labels are not in order"));
         }
-        labels.push(LiveLabel {
+        labels.push(Label {
             casefolded,
             name: name.clone(),
         });

@@ -24,11 +24,12 @@
 //! fixed point, so that adding and taking back a document gives the same bits as counting
 //! anew.
 
-use serde::{Deserialize, Serialize};
-
-use crate::counts::{Cell, unit_weight};
+use crate::counts::{Cell, document_frequency, unit_weight, weight_of};
+use crate::features::Features;
+use crate::poll::Poll;
+use crate::state::State;
 use crate::training_sample::Document;
-use crate::{Features, Poll, State};
+use serde::{Deserialize, Serialize};
 
 mod weighing;
 
@@ -380,22 +381,13 @@ pub(crate) fn message_scale(form: ScoreForm, squares: f64) -> f64 {
     }
 }
 
-pub(crate) fn document_frequency(row: &[Cell]) -> u64 {
-    row.iter().map(|c| u64::from(c.documents)).sum()
-}
-
-/// Weight of all cells of a feature.
-pub(crate) fn weight_of(row: &[Cell]) -> u64 {
-    row.iter().map(|c| c.weight).sum()
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::Learner;
-    use crate::never_cancelled;
+    use crate::learner::Learner;
+    use crate::poll::never_cancelled;
 
     fn learn(documents: &[(Vec<u64>, usize)]) -> State {
         let mut state = State::default();

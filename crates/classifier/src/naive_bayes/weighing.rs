@@ -1,13 +1,11 @@
 //! From counts to what they add to scores, feature by feature.
 
+use crate::counts::{Cell, MAX_SUM, RESIDUAL_ONE, WEIGHT_ONE, document_frequency};
+use crate::fit::Fit;
+use crate::math::ln;
 use std::sync::LazyLock;
 
-use super::{ClassSums, ClassTerms, ScoreForm, Totals, document_frequency};
-use crate::Fit;
-use crate::counts::{Cell, WEIGHT_ONE};
-use crate::math::ln;
-use crate::residual::RESIDUAL_ONE;
-use crate::state::MAX_SUM;
+use super::{ClassSums, ClassTerms, ScoreForm, Totals};
 
 /// How counts are weighed. A feature's terms depend on this and on its own counts alone.
 #[derive(Debug, Clone, Copy)]

@@ -1,18 +1,21 @@
 //! The mergeable half of training: exact counts, label spellings and a document sample.
 
+use crate::artifact::META_LIMIT;
+use crate::counts::{Cell, CountTable, MAX_SUM, unit_weight};
+use crate::error::{Error, Result};
+use crate::evaluation::Metrics;
+use crate::features::Features;
+use crate::fit::Fit;
+use crate::labels::{MAX_LABELS, casefold_label, is_label, trimmed};
+use crate::learner::Learner;
+use crate::memory::{probe, reserve};
+use crate::model::Model;
+use crate::poll::Poll;
+use crate::step::Step;
+use crate::training_sample::{Document, TrainingSample, priority};
 use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
-
-use crate::artifact::META_LIMIT;
-use crate::counts::{Cell, CountTable, unit_weight};
-use crate::error::{probe, reserve};
-use crate::labels::{is_label, trimmed};
-use crate::residual::Step;
-use crate::training_sample::{Document, TrainingSample, priority};
-use crate::{
-    Error, Features, Fit, Learner, MAX_LABELS, Metrics, Model, Poll, Result, casefold_label,
-};
 
 mod stored;
 
@@ -76,9 +79,6 @@ impl LabelCounts {
 
 /// Each is casefolded.
 const SPELLINGS_PER_POLL: usize = 4096;
-
-/// Bound of sums, far from where 64 bits overflow.
-pub(crate) const MAX_SUM: u64 = 1 << 60;
 
 /// Counts learned from labelled emails. Learning and merging are exact and order does not
 /// matter: equal sets of emails give equal [`State::to_bytes`]. Un-learning is exact in the

@@ -1,14 +1,16 @@
 //! A state as an artifact.
 
+use crate::artifact::{Header, Kind, Writer, at_most, corrupt, items};
+use crate::counts::{Cell, CountTable, MAX_SUM, WEIGHT_ONE};
+use crate::error::{Error, Result};
+use crate::features::{Features, TOKENIZER_VERSION};
+use crate::labels::MAX_LABELS;
+use crate::memory::{probe, reserve};
+use crate::poll::Poll;
+use crate::training_sample::{Document, MAX_SAMPLED_FEATURES, SAMPLE_DOCUMENTS, TrainingSample};
 use serde::{Deserialize, Serialize};
 
-use super::{LabelCounts, MAX_SUM, State};
-use crate::artifact::{Header, Kind, Writer, at_most, corrupt, items};
-use crate::counts::{Cell, CountTable, WEIGHT_ONE};
-use crate::error::{probe, reserve};
-use crate::tokenizer::TOKENIZER_VERSION;
-use crate::training_sample::{Document, MAX_SAMPLED_FEATURES, SAMPLE_DOCUMENTS, TrainingSample};
-use crate::{Error, Features, MAX_LABELS, Poll, Result};
+use super::{LabelCounts, State};
 
 pub(crate) mod section {
     pub const META: u32 = 1;

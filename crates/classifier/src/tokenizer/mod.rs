@@ -7,7 +7,7 @@
 //! them earned its place in `make bench-features`.
 //!
 //! A text may begin with header lines, `From: `, `List-Id: `, `X-Mailer: `, `Attached: `, each
-//! once and in any order, as [`Message::text`](crate::message::Message::text) writes them.
+//! once and in any order, as `Message::text` of pg_triage_mail writes them.
 //! What follows them is read as if they were not there.
 //!
 //! Each token counts once per message (SpamBayes, "background reading"; Metsis et al. 2006:
@@ -20,13 +20,12 @@ mod scan;
 
 use std::ops::Range;
 
-use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use crate::features::Features;
+pub use crate::features::TOKENIZER_VERSION;
 
 use scan::Scan;
-
-/// Changes whenever the same text would give other features; part of every key's seed and
-/// of every stored state and model.
-pub const TOKENIZER_VERSION: u64 = 2;
 
 /// Text beyond this many bytes, as given or as casefolded, is not read: the cost of one message
 /// stays bounded.
@@ -267,42 +266,7 @@ impl Tokenizer {
 
     /// The feature keys of `text`.
     pub fn features(&mut self, text: &str) -> Features {
-        let mut keys: Vec<u64> = self.tokens(text).map(|t| t.key()).collect();
-        keys.sort_unstable();
-        keys.dedup();
-        Features(keys)
-    }
-}
-
-/// The distinct feature keys of one message in ascending order.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Features(Vec<u64>);
-
-impl Features {
-    /// From stored keys.
-    ///
-    /// # Errors
-    /// Returns the keys back if they are not strictly ascending.
-    pub fn from_sorted(keys: Vec<u64>) -> Result<Self, Vec<u64>> {
-        if keys.is_sorted_by(|a, b| a < b) {
-            Ok(Self(keys))
-        } else {
-            Err(keys)
-        }
-    }
-
-    /// The keys.
-    pub fn keys(&self) -> &[u64] {
-        &self.0
-    }
-
-    /// A hash of the whole message as the classifier sees it.
-    pub fn content_hash(&self) -> u64 {
-        let mut hasher = Xxh3::with_seed(TOKENIZER_VERSION);
-        for key in &self.0 {
-            hasher.update(&key.to_le_bytes());
-        }
-        hasher.digest()
+        Features::of(self.tokens(text).map(|t| t.key()).collect())
     }
 }
 

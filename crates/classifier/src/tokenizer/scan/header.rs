@@ -9,7 +9,7 @@ use crate::tokenizer::casefold::UNICODE;
 use crate::tokenizer::{Field, Kinds, MAX_TEXT_BYTES, address};
 
 /// What a line begins with, and what its words say. Names are those of the header fields,
-/// spelled as [`Message::header`](crate::message::Message::header) spells them; no standard
+/// spelled as `Message::header` of pg_triage_mail spells them; no standard
 /// has one for attachments.
 const LINES: [(&[u8], Field); 4] = [
     (b"From: ", Field::Sender),

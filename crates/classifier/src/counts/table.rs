@@ -1,47 +1,9 @@
-//! The table of both layers: for every (feature key, class) the number of documents that
-//! hold the feature and the sum of those documents' unit-length weights (layer A), and the
-//! sum of the steps that corrected mistakes (layer B). Integers only, so adding and
-//! subtracting are exact and order does not matter.
+//! The table of all cells, which learns and un-learns documents.
 
-use crate::error::{reserve, reserve_exact};
-use crate::{Poll, Result};
-
-/// One in fixed point: a document with n features gives each of them
-/// `round(WEIGHT_ONE / sqrt(n))`.
-pub(crate) const WEIGHT_ONE: f64 = 65536.0;
-
-/// Counts of one feature in one class. Present only while one of them is not zero.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Cell {
-    pub key: u64,
-    /// Sum of the documents' weights, in 1 / [`WEIGHT_ONE`].
-    pub weight: u64,
-    pub documents: u32,
-    pub class: u32,
-    /// Sum of steps, in 1 / [`RESIDUAL_ONE`](crate::residual::RESIDUAL_ONE), modulo 2^32.
-    pub residual: i32,
-}
-
-impl Cell {
-    /// Whether there is nothing to keep.
-    pub(crate) fn is_nothing(&self) -> bool {
-        self.documents == 0 && self.residual == 0
-    }
-
-    fn order(&self) -> (u64, u32) {
-        (self.key, self.class)
-    }
-}
-
-/// Weight of each feature of a document with `features` features: its share of a vector
-/// of length one.
-pub(crate) fn unit_weight(features: usize) -> u64 {
-    if features == 0 {
-        return 0;
-    }
-    // Correctly rounded operations only: the same on every machine.
-    (WEIGHT_ONE / (features as f64).sqrt()).round().max(1.0) as u64
-}
+use super::cell::{Cell, add, unit_weight, without};
+use crate::error::Result;
+use crate::memory::{reserve, reserve_exact};
+use crate::poll::Poll;
 
 /// Keys are hashes, so their top byte splits any table into equal parts. Every sort, merge
 /// and reallocation touches one shard: bounded work between two polls.
@@ -105,23 +67,6 @@ impl Shard {
     }
 }
 
-/// The counts without one document of this weight; `None` if it cannot be among them. What
-/// is left is again what documents could have added up to.
-pub(crate) fn without(documents: u32, weight: u64, one: u64) -> Option<(u32, u64)> {
-    let documents = documents.checked_sub(1)?;
-    let weight = weight.checked_sub(one)?;
-    let most = u64::from(documents) * WEIGHT_ONE as u64;
-    (u64::from(documents)..=most)
-        .contains(&weight)
-        .then_some((documents, weight))
-}
-
-fn add(into: &mut Cell, other: &Cell) {
-    into.documents = into.documents.saturating_add(other.documents);
-    into.weight = into.weight.saturating_add(other.weight);
-    into.residual = into.residual.wrapping_add(other.residual);
-}
-
 /// All cells, split by the top byte of the key.
 #[derive(Debug, Clone)]
 pub(crate) struct CountTable {
@@ -138,7 +83,8 @@ impl Default for CountTable {
     }
 }
 
-fn shard_of(key: u64) -> usize {
+/// Number of the shard that a key belongs to.
+pub(super) fn shard_of(key: u64) -> usize {
     (key >> 56) as usize
 }
 
@@ -370,77 +316,5 @@ impl CountTable {
     /// Memory in use, in bytes.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
-    }
-}
-
-/// Where the rows of a count table without anything pending are: for who looks up many.
-pub(crate) struct RowIndex<'a> {
-    keys: Vec<u64>,
-    /// First row of each prefix of the key, and one end: keys are hashes, so this is nearly
-    /// where they are.
-    directory: Vec<u32>,
-    /// Bits that are not of the prefix.
-    shift: u32,
-    /// First cell of each row, and one end.
-    starts: Vec<u32>,
-    /// Cells by the top byte of the key, with the number of the first.
-    groups: Vec<(usize, &'a [Cell])>,
-}
-
-impl<'a> RowIndex<'a> {
-    /// Of so many features.
-    pub(crate) fn new(table: &'a CountTable, features: usize, poll: Poll) -> Result<Self> {
-        let (mut keys, mut starts, mut groups, mut directory) = (vec![], vec![], vec![], vec![]);
-        let prefixes = features.next_power_of_two().max(2);
-        reserve(&mut keys, features)?;
-        reserve(&mut starts, features + 1)?;
-        reserve(&mut directory, prefixes + 1)?;
-        let shift = u64::BITS - prefixes.trailing_zeros();
-        let mut cells = 0;
-        for group in table.groups() {
-            groups.push((cells, group));
-            for row in group.chunk_by(|a, b| a.key == b.key) {
-                let prefix = (row[0].key >> shift) as usize;
-                directory.resize(directory.len().max(prefix + 1), keys.len() as u32);
-                keys.push(row[0].key);
-                starts.push(cells as u32);
-                cells += row.len();
-            }
-            poll();
-        }
-        directory.resize(prefixes + 1, keys.len() as u32);
-        starts.push(cells as u32);
-        Ok(Self {
-            keys,
-            directory,
-            shift,
-            starts,
-            groups,
-        })
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.keys.len()
-    }
-
-    /// Number of the first cell, and cells, of each row.
-    pub(crate) fn all(&self) -> impl Iterator<Item = (u32, &'a [Cell])> {
-        (0..self.len()).map(|row| (self.starts[row], self.cells(row)))
-    }
-
-    fn cells(&self, row: usize) -> &'a [Cell] {
-        let (first, group) = self.groups[shard_of(self.keys[row])];
-        &group[self.starts[row] as usize - first..self.starts[row + 1] as usize - first]
-    }
-
-    /// Numbers and cells of the rows of these keys, as far as they have one.
-    pub(crate) fn find(&self, keys: &[u64]) -> impl Iterator<Item = (u32, &'a [Cell])> {
-        keys.iter().filter_map(|&key| {
-            let prefix = (key >> self.shift) as usize;
-            let first = self.directory[prefix] as usize;
-            let span = &self.keys[first..self.directory[prefix + 1] as usize];
-            let row = first + span.binary_search(&key).ok()?;
-            Some((row as u32, self.cells(row)))
-        })
     }
 }
