@@ -1,29 +1,25 @@
 -- What each role may do: see roles.sql.
-
 REVOKE ALL ON SCHEMA triage, triage_internal FROM PUBLIC;
 GRANT USAGE ON SCHEMA triage, triage_internal TO triage_reader;
 REVOKE ALL ON ALL TABLES IN SCHEMA triage, triage_internal FROM PUBLIC;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA triage, triage_internal FROM PUBLIC;
-
 -- Not pure: they read the active model.
-REVOKE ALL ON FUNCTION classify_email(text, text) FROM PUBLIC;
-REVOKE ALL ON FUNCTION classify_email_scores(text, text) FROM PUBLIC;
-REVOKE ALL ON FUNCTION explain_email(text, text, text, integer) FROM PUBLIC;
-REVOKE ALL ON FUNCTION classify_email(bytea, text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION classify_email(text, text) TO triage_reader;
-GRANT EXECUTE ON FUNCTION classify_email(bytea, text) TO triage_reader;
-GRANT EXECUTE ON FUNCTION classify_email_scores(text, text) TO triage_reader;
-GRANT EXECUTE ON FUNCTION explain_email(text, text, text, integer) TO triage_reader;
-
+REVOKE ALL ON FUNCTION @extschema@.classify_email(text, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.classify_email_scores(text, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.explain_email(text, text, text, integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.classify_email(bytea, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.classify_email(text, text) TO triage_reader;
+GRANT EXECUTE ON FUNCTION @extschema@.classify_email(bytea, text) TO triage_reader;
+GRANT EXECUTE ON FUNCTION @extschema@.classify_email_scores(text, text) TO triage_reader;
+GRANT EXECUTE ON FUNCTION @extschema@.explain_email(text, text, text, integer) TO triage_reader;
 -- Pure. The functions that an aggregate consists of need no grant to its callers.
 GRANT EXECUTE ON FUNCTION triage_internal.label_key(text), triage_internal.wilson_low(bigint, bigint), triage_internal.wilson_high(bigint, bigint) TO PUBLIC;
-
 GRANT SELECT ON triage.classifier, triage.label, triage.activations, triage.model_versions TO triage_reader;
 GRANT UPDATE (review_below) ON triage.classifier TO triage_trainer;
 GRANT SELECT, INSERT, UPDATE ON triage.email TO triage_reviewer;
 GRANT EXECUTE ON FUNCTION triage.create_classifier(text, text),
     triage.add_label(text, text, text),
-    triage.deploy(text, email_model, boolean, text),
+    triage.deploy(text, @extschema@.email_model, boolean, text),
     triage.activate(text, integer, text),
     triage.rollback(text, text),
     triage.preview(text, integer, integer),

@@ -1,17 +1,16 @@
 -- Roles: each has all rights of the one before it; triage_worker and triage_writer stand aside.
 -- PUBLIC may call pure functions only.
-
 DO $$
 DECLARE
     role_name text;
 BEGIN
     FOREACH role_name IN ARRAY ARRAY['triage_reader', 'triage_reviewer', 'triage_trainer', 'triage_admin'] LOOP
         -- Roles belong to the whole cluster: another database may have made them.
-        IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles r
-                        WHERE r.rolname OPERATOR(pg_catalog.=) role_name::pg_catalog.name) THEN
-            EXECUTE pg_catalog.format('CREATE ROLE %I NOLOGIN', role_name);
-            EXECUTE pg_catalog.format('COMMENT ON ROLE %I IS %L', role_name,
-                'pg_triage: ' OPERATOR(pg_catalog.||) CASE role_name
+        IF NOT EXISTS (SELECT FROM pg_roles r
+                        WHERE r.rolname = role_name::name) THEN
+            EXECUTE format('CREATE ROLE %I NOLOGIN', role_name);
+            EXECUTE format('COMMENT ON ROLE %I IS %L', role_name,
+                'pg_triage: ' || CASE role_name
                     WHEN 'triage_reader' THEN 'may classify and read models'' figures'
                     WHEN 'triage_reviewer' THEN 'reader who may read and correct emails'
                     WHEN 'triage_trainer' THEN 'reviewer who may train, deploy and roll back'
@@ -24,8 +23,8 @@ $$;
 
 DO $$
 BEGIN
-    IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles r
-                    WHERE r.rolname OPERATOR(pg_catalog.=) 'triage_worker'::pg_catalog.name) THEN
+    IF NOT EXISTS (SELECT FROM pg_roles r
+                    WHERE r.rolname = 'triage_worker'::name) THEN
         -- PostgreSQL asks background workers, too, whether their role may log in. Without a
         -- password nobody else can, unless pg_hba.conf says "trust".
         CREATE ROLE triage_worker LOGIN;
@@ -37,8 +36,8 @@ $$;
 
 DO $$
 BEGIN
-    IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles r
-                    WHERE r.rolname OPERATOR(pg_catalog.=) 'triage_writer'::pg_catalog.name) THEN
+    IF NOT EXISTS (SELECT FROM pg_roles r
+                    WHERE r.rolname = 'triage_writer'::name) THEN
         CREATE ROLE triage_writer NOLOGIN;
         COMMENT ON ROLE triage_writer IS
             'pg_triage: may hand in mail and nothing else; for mail servers and web hooks';

@@ -1,0 +1,227 @@
+CREATE FUNCTION triage_internal.source_name(relation regclass) RETURNS text
+    LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    known_as text;
+    plain    text := (SELECT format('%s.%s', quote_ident(n.nspname), quote_ident(c.relname))
+                        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = relation);
+BEGIN
+    -- The name stays with the table; another one may have had it before it was renamed.
+    SELECT s.source INTO known_as FROM triage_internal.source s WHERE s.relation = source_name.relation ORDER BY s.source_id LIMIT 1;
+    IF FOUND THEN
+        RETURN known_as;
+    END IF;
+    FOR n IN 1..1000 LOOP
+        known_as := plain || CASE WHEN n > 1 THEN format(' (%s)', n) ELSE '' END;
+        -- Nor that of a table that is gone: its reviews are about other emails.
+        EXIT WHEN NOT EXISTS (SELECT FROM triage_internal.source s WHERE s.source = known_as);
+    END LOOP;
+    RETURN known_as;
+END
+$$;
+COMMENT ON FUNCTION triage_internal.source_name(regclass) IS 'the name under which a table''s rows are reviewed';
+
+CREATE FUNCTION triage_internal.attach_relation(caller text, path text, relation regclass, text_columns text[], label_column text,
+        key_column text, classifier text, record_given_labels boolean)
+    RETURNS bigint
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    rel        pg_class := (SELECT c FROM pg_class c WHERE c.oid = relation);
+    known_as   text;
+    view_name  text;
+    names      text[];
+    candidate  text;
+    problem    text;
+    id         bigint;
+    owner_name name := pg_get_userbyid(rel.relowner);
+    known      text[] := (SELECT array_agg(attname::text ORDER BY attnum) FROM pg_attribute
+                           WHERE attrelid = relation AND attnum > 0 AND NOT attisdropped);
+    attribute  pg_attribute;
+BEGIN
+    IF rel.relkind NOT IN ('r', 'p') OR rel.relpersistence = 't' THEN
+        RAISE wrong_object_type USING MESSAGE = format('%s cannot be attached: only permanent tables can', relation);
+    END IF;
+    IF NOT pg_has_role(caller::name, rel.relowner, 'USAGE') THEN
+        RAISE insufficient_privilege USING MESSAGE =
+            format('must be owner of table %s to attach it (its owner is %s)', relation, owner_name);
+    END IF;
+    IF relation = 'triage.email'::regclass THEN
+        -- Its triggers and its view are the extension's own.
+        INSERT INTO triage_internal.source (source_id, source, classifier, relation, attached, record_given_labels, queue_view, search_path, attached_by)
+            OVERRIDING SYSTEM VALUE
+            VALUES (0, 'triage.email', classifier, relation, true, record_given_labels, 'email_queue', path, caller)
+        ON CONFLICT (source_id) DO UPDATE
+            SET classifier = excluded.classifier, attached = true, record_given_labels = excluded.record_given_labels,
+                attached_at = now(), attached_by = excluded.attached_by;
+        IF text_columns NOT IN (ARRAY['header', 'subject', 'body'], ARRAY['subject', 'body']) OR label_column <> 'label' OR key_column <> 'email_id' THEN
+            RAISE feature_not_supported USING MESSAGE =
+                'triage.email has fixed columns: triage.attach(''triage.email'', ARRAY[''header'', ''subject'', ''body''], ''label'')';
+        END IF;
+        RETURN 0;
+    END IF;
+    IF coalesce(cardinality(text_columns), 0) = 0 OR array_ndims(text_columns) <> 1 OR array_position(text_columns, NULL) IS NOT NULL THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'text_columns must name at least one column, as ARRAY[''subject'', ''body'']';
+    END IF;
+    IF key_column IS NULL THEN
+        SELECT array_agg(a.attname::text) INTO names
+          FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
+         WHERE i.indrelid = relation AND i.indisprimary;
+        IF cardinality(names) IS DISTINCT FROM 1 THEN
+            RAISE invalid_parameter_value USING MESSAGE = format(
+                'table %s has no primary key of one column: name a unique column as key_column', relation);
+        END IF;
+        key_column := names[1];
+    END IF;
+    FOREACH candidate IN ARRAY text_columns || label_column || key_column LOOP
+        SELECT * INTO attribute FROM pg_attribute
+         WHERE attrelid = relation AND attname = candidate AND attnum > 0 AND NOT attisdropped;
+        IF NOT FOUND THEN
+            RAISE undefined_column USING MESSAGE = format('column "%s" of table %s does not exist (there are: %s)',
+                left(candidate, 64), relation, array_to_string(known[:40], ', '));
+        END IF;
+        problem := CASE
+            WHEN candidate = key_column AND attribute.atttypid
+                 <> ALL (ARRAY['text', 'varchar', 'uuid', 'int2', 'int4', 'int8']::regtype[]::oid[])
+                 AND NOT triage_internal.is_citext(attribute.atttypid)
+                THEN format('is of type %s; a key must be text, varchar, citext, uuid, integer or bigint', format_type(attribute.atttypid, NULL))
+            WHEN candidate = label_column AND attribute.atttypid <> ALL (ARRAY['text', 'varchar']::regtype[]::oid[])
+                 AND NOT triage_internal.is_citext(attribute.atttypid)
+                THEN format('is of type %s; a label column must be text, varchar or citext', format_type(attribute.atttypid, NULL))
+            WHEN candidate = ANY (text_columns)
+                 AND (SELECT typcategory FROM pg_type WHERE oid = attribute.atttypid) <> 'S'
+                THEN format('is of type %s; text columns must be text', format_type(attribute.atttypid, NULL))
+            WHEN attribute.attgenerated <> '' AND candidate <> key_column
+                THEN 'is generated, after the row has been labelled: name the columns that it is made of'
+            WHEN candidate = label_column AND (candidate = key_column OR candidate = ANY (text_columns))
+                THEN 'is used twice'
+            WHEN candidate = key_column AND candidate = ANY (text_columns)
+                THEN 'is used twice'
+            WHEN candidate = label_column AND EXISTS (SELECT FROM pg_partitioned_table p
+                    WHERE p.partrelid = relation AND attribute.attnum = ANY (p.partattrs))
+                THEN 'decides the partition, which a label that comes later cannot'
+            WHEN candidate = label_column AND EXISTS (SELECT FROM pg_constraint c WHERE c.conrelid = relation AND c.contype = 'f'
+                     AND c.condeferred AND attribute.attnum = ANY (c.conkey))
+                THEN format('has the deferred foreign key "%s": ALTER TABLE %s ALTER CONSTRAINT %1$I NOT DEFERRABLE first',
+                     (SELECT min(c.conname) FROM pg_constraint c WHERE c.conrelid = relation AND c.contype = 'f'
+                         AND c.condeferred AND attribute.attnum = ANY (c.conkey)), relation)
+            WHEN candidate = key_column AND NOT EXISTS (SELECT FROM pg_index i
+                    WHERE i.indrelid = relation AND i.indisunique AND i.indpred IS NULL AND i.indisvalid
+                      AND (i.indnkeyatts = 1 OR rel.relkind = 'p') AND attribute.attnum = ANY (i.indkey[:i.indnkeyatts - 1]))
+                THEN 'is not unique: create a unique index on it first'
+        END;
+        IF problem IS NOT NULL THEN
+            RAISE invalid_parameter_value USING MESSAGE = format('column "%s" of table %s %s', candidate, relation, problem);
+        END IF;
+    END LOOP;
+    IF cardinality(text_columns) <> (SELECT count(DISTINCT c) FROM unnest(text_columns) AS c) THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'text_columns name a column twice';
+    END IF;
+
+    SELECT s.classifier INTO candidate
+      FROM triage_internal.source s
+      JOIN pg_trigger t ON t.tgrelid = s.relation AND t.tgname = 'zz_triage_decided_' || s.source_id
+      JOIN pg_attribute a ON a.attrelid = s.relation AND a.attnum = t.tgattr[0]
+     WHERE s.relation = attach_relation.relation AND s.attached AND a.attname = label_column
+       AND s.classifier <> attach_relation.classifier;
+    IF FOUND THEN
+        RAISE invalid_parameter_value USING MESSAGE = format(
+            'column "%s" of table %s is the label column of classifier "%s" already: each classifier needs one of its own',
+            label_column, relation, candidate);
+    END IF;
+    IF EXISTS (SELECT FROM triage_internal.source s
+                WHERE s.relation = attach_relation.relation AND s.attached AND s.classifier = attach_relation.classifier) THEN
+        RAISE duplicate_object USING MESSAGE = format('table %s is attached to classifier "%s" already: triage.detach(%L) first',
+            relation, classifier, relation);
+    END IF;
+    known_as := triage_internal.source_name(relation);
+    INSERT INTO triage_internal.source AS s (source, classifier, relation, attached, record_given_labels, search_path, attached_by)
+        VALUES (known_as, classifier, relation, true, record_given_labels, path, caller)
+    ON CONFLICT ON CONSTRAINT source_source_classifier_key DO UPDATE
+        SET attached = true, relation = excluded.relation, record_given_labels = excluded.record_given_labels,
+            search_path = excluded.search_path, attached_at = now(), attached_by = excluded.attached_by
+    RETURNING s.source_id INTO id;
+
+    FOREACH candidate IN ARRAY ARRAY[rel.relname || '_queue', rel.relname || '_' || classifier || '_queue',
+            (SELECT nspname FROM pg_namespace WHERE oid = rel.relnamespace) || '_' || rel.relname || '_' || classifier || '_queue',
+            rel.relname || '_' || id || '_queue'] LOOP
+        EXIT WHEN view_name IS NOT NULL;
+        IF octet_length(candidate) < 64 AND to_regclass(format('triage.%I', candidate)) IS NULL THEN
+            view_name := candidate;
+        END IF;
+    END LOOP;
+    view_name := coalesce(view_name, 'table_' || id || '_queue');
+    PERFORM triage_internal.create_triggers(relation, id, label_column, key_column, text_columns);
+    PERFORM triage_internal.create_queue_view(id, view_name, known_as, classifier, relation, label_column, key_column, text_columns);
+    UPDATE triage_internal.source s SET queue_view = view_name WHERE s.source_id = id;
+    RETURN id;
+END
+$$;
+COMMENT ON FUNCTION triage_internal.attach_relation(text, text, regclass, text[], text, text, text, boolean) IS
+    'part of attach()';
+
+CREATE FUNCTION triage_internal.detach_relation(caller text, relation regclass) RETURNS integer
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    owner  oid := (SELECT relowner FROM pg_class WHERE oid = relation);
+    source triage_internal.source;
+    step   text;
+    n      integer := 0;
+BEGIN
+    IF NOT pg_has_role(caller::name, owner, 'USAGE') THEN
+        RAISE insufficient_privilege USING MESSAGE =
+            format('must be owner of table %s to detach it (its owner is %s)', relation, pg_get_userbyid(owner));
+    END IF;
+    IF relation = 'triage.email'::regclass AND NOT EXISTS (SELECT FROM triage_internal.source WHERE source_id = 0) THEN
+        INSERT INTO triage_internal.source (source_id, source, classifier, relation, attached, queue_view, search_path, attached_by)
+            OVERRIDING SYSTEM VALUE
+            VALUES (0, 'triage.email', 'default', relation, true, 'email_queue', '', caller);
+    END IF;
+    -- Locked first: of two at once, the second finds nothing.
+    FOR source IN SELECT * FROM triage_internal.source s WHERE s.relation = detach_relation.relation AND s.attached FOR UPDATE LOOP
+        n := n + 1;
+        IF source.source_id <> 0 THEN
+            FOR step IN SELECT tgname FROM pg_trigger
+                         WHERE tgrelid = relation AND tgparentid = 0
+                           AND tgargs = convert_to(source.source_id::text, 'UTF8') || '\x00'::bytea
+                           AND tgfoid IN (SELECT oid FROM pg_proc WHERE pronamespace = 'triage_internal'::regnamespace) LOOP
+                EXECUTE format('DROP TRIGGER %I ON %s', step, relation);
+            END LOOP;
+            IF to_regclass(format('triage.%I', source.queue_view)) IS NOT NULL THEN
+                EXECUTE format('DROP VIEW triage.%I', source.queue_view);
+            END IF;
+        END IF;
+        UPDATE triage_internal.source s SET attached = false WHERE s.source_id = source.source_id;
+    END LOOP;
+    IF n = 0 THEN
+        RAISE undefined_object USING MESSAGE = format('table %s is not attached (attached: %s)', relation,
+            coalesce((SELECT string_agg(s.relation::text, ', ') FROM triage_internal.source s WHERE s.attached), 'none'));
+    END IF;
+    RETURN n;
+END
+$$;
+COMMENT ON FUNCTION triage_internal.detach_relation(text, regclass) IS 'part of detach()';
+
+CREATE FUNCTION triage.attach(relation regclass, text_columns text[], label_column text, key_column text DEFAULT NULL,
+        classifier text DEFAULT 'default', record_given_labels boolean DEFAULT false)
+    RETURNS bigint
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'attach_wrapper';
+COMMENT ON FUNCTION triage.attach(regclass, text[], text, text, text, boolean) IS
+    'from now on, new rows of a table get a label when it is null, and an update of the label is a correction. Makes '
+    'a queue view in schema triage; returns the number of the attachment';
+
+CREATE FUNCTION triage.detach(relation regclass) RETURNS integer
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'detach_wrapper';
+COMMENT ON FUNCTION triage.detach(regclass) IS
+    'takes triggers and queue view off a table; its reviews and decisions stay. Returns how many classifiers it was '
+    'attached to';
+
+CREATE FUNCTION triage.classify_pending(relation regclass DEFAULT NULL, most integer DEFAULT 10000) RETURNS bigint
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'classify_pending_wrapper';
+COMMENT ON FUNCTION triage.classify_pending(regclass, integer) IS
+    'labels rows of one attached table, or of all, that have no label yet, at most so many; returns how many it '
+    'labelled: call it again until that is 0';

@@ -1,0 +1,32 @@
+CREATE VIEW triage.decision_history AS
+SELECT d.decision_id, d.review_id, d.classifier, r.source, r.email_key, d.kind, d.old_label, d.new_label,
+       d.predicted_label, d.confidence, d.model_version, d.note, d.actor, d.decided_at, d.batch_id, d.door,
+       d.connected_as, d.acting_as, d.application_name, d.replaces, d.undoes,
+       d.features IS NOT NULL AS learned
+  FROM triage.decision d
+  LEFT JOIN triage.review r ON r.review_id = d.review_id;
+COMMENT ON VIEW triage.decision_history IS
+    'every decision ever made: who, when, with what tool, from which label to which';
+COMMENT ON COLUMN triage.decision_history.decision_id IS 'ascending; triage.undo() takes it';
+COMMENT ON COLUMN triage.decision_history.review_id IS 'the review decided on';
+COMMENT ON COLUMN triage.decision_history.classifier IS 'the classifier';
+COMMENT ON COLUMN triage.decision_history.source IS 'the table that the email is in';
+COMMENT ON COLUMN triage.decision_history.email_key IS 'its key there';
+COMMENT ON COLUMN triage.decision_history.kind IS 'accept, correct, skip, undo, import';
+COMMENT ON COLUMN triage.decision_history.old_label IS 'human label before';
+COMMENT ON COLUMN triage.decision_history.new_label IS 'human label after';
+COMMENT ON COLUMN triage.decision_history.predicted_label IS 'what had been predicted';
+COMMENT ON COLUMN triage.decision_history.confidence IS 'with what confidence';
+COMMENT ON COLUMN triage.decision_history.model_version IS 'by which model';
+COMMENT ON COLUMN triage.decision_history.note IS 'for people';
+COMMENT ON COLUMN triage.decision_history.actor IS 'who decided, as they say';
+COMMENT ON COLUMN triage.decision_history.decided_at IS 'when';
+COMMENT ON COLUMN triage.decision_history.batch_id IS
+    'decisions of one statement share it; triage.undo_batch() takes it';
+COMMENT ON COLUMN triage.decision_history.door IS 'table, review, view, function, insert, import or description';
+COMMENT ON COLUMN triage.decision_history.connected_as IS 'session_user';
+COMMENT ON COLUMN triage.decision_history.acting_as IS 'current_user';
+COMMENT ON COLUMN triage.decision_history.application_name IS 'the tool, as it says';
+COMMENT ON COLUMN triage.decision_history.replaces IS 'the decision about the same email before';
+COMMENT ON COLUMN triage.decision_history.undoes IS 'the decision that was taken back';
+COMMENT ON COLUMN triage.decision_history.learned IS 'whether the classifier learned from it';

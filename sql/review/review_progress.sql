@@ -1,0 +1,28 @@
+CREATE VIEW triage.review_progress AS
+SELECT r.classifier, r.source,
+       count(*) AS reviews,
+       count(*) FILTER (WHERE r.queue_reason = 'unclassified') AS unclassified,
+       count(*) FILTER (WHERE r.queue_reason = 'uncertain') AS uncertain,
+       count(*) FILTER (WHERE r.queue_reason = 'confident') AS confident,
+       count(*) FILTER (WHERE r.human_label = r.predicted_label) AS accepted,
+       count(*) FILTER (WHERE r.human_label <> r.predicted_label) AS corrected,
+       count(*) FILTER (WHERE r.human_label IS NOT NULL AND r.predicted_label IS NULL) AS labelled,
+       count(*) FILTER (WHERE r.queue_reason IS NULL AND r.human_label IS NULL) AS skipped,
+       count(*) FILTER (WHERE r.queue_reason = 'audit') AS audit
+  FROM triage.review r
+ GROUP BY r.classifier, r.source;
+COMMENT ON VIEW triage.review_progress IS 'how many emails wait for a person, and what became of the others';
+COMMENT ON COLUMN triage.review_progress.classifier IS 'the classifier';
+COMMENT ON COLUMN triage.review_progress.source IS 'the table that the emails are in';
+COMMENT ON COLUMN triage.review_progress.reviews IS 'all of them';
+COMMENT ON COLUMN triage.review_progress.unclassified IS
+    'open, and without a prediction: see triage.classify_pending()';
+COMMENT ON COLUMN triage.review_progress.uncertain IS
+    'open, predicted with a confidence below triage.classifier.review_below at that time';
+COMMENT ON COLUMN triage.review_progress.confident IS 'open, predicted with more';
+COMMENT ON COLUMN triage.review_progress.accepted IS 'a person agreed';
+COMMENT ON COLUMN triage.review_progress.corrected IS 'a person chose another label';
+COMMENT ON COLUMN triage.review_progress.labelled IS 'labelled by hand or by an import, without a prediction';
+COMMENT ON COLUMN triage.review_progress.skipped IS 'a person could not say';
+COMMENT ON COLUMN triage.review_progress.audit IS
+    'open, and drawn at random for the audit sample: accuracy is known as far as these are answered';

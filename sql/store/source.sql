@@ -1,0 +1,40 @@
+-- What people decided, and what follows from it. Data flows one way: a decision is appended
+-- to triage.decision and listed in triage_internal.pending; a session answers with the active model
+-- (or triage_internal.base, if decisions have been compacted) plus the decisions that its snapshot sees
+-- in triage_internal.pending; a compaction moves them from there into triage_internal.base, in one transaction.
+-- Which decisions count is therefore decided by row visibility alone.
+CREATE TABLE triage_internal.source (
+    source_id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    source              text     NOT NULL,
+    classifier          text     NOT NULL,
+    relation            regclass NOT NULL,
+    attached            boolean  NOT NULL,
+    record_given_labels boolean  NOT NULL DEFAULT false,
+    queue_view          text,
+    search_path         text     NOT NULL,
+    attached_at         timestamptz NOT NULL DEFAULT now(),
+    attached_by         text     NOT NULL DEFAULT CURRENT_USER,
+    UNIQUE (source, classifier)
+);
+COMMENT ON TABLE triage_internal.source IS
+    'tables whose rows are labelled; kept after detach(), because decisions name them';
+COMMENT ON COLUMN triage_internal.source.source_id IS 'argument of the triggers on the table';
+COMMENT ON COLUMN triage_internal.source.source IS
+    'name of the table when it was first attached; it stays when the table is renamed';
+COMMENT ON COLUMN triage_internal.source.classifier IS 'the classifier that labels it';
+COMMENT ON COLUMN triage_internal.source.relation IS
+    'the table; which of its columns hold label, key and text is in the column list of its trigger '
+    'zz_triage_decided_<source_id>, because PostgreSQL keeps that up to date';
+COMMENT ON COLUMN triage_internal.source.attached IS
+    'false after detach(), and for tables that were only imported from';
+COMMENT ON COLUMN triage_internal.source.record_given_labels IS
+    'whether a label that a row comes with is recorded as a human decision';
+COMMENT ON COLUMN triage_internal.source.queue_view IS 'the view on its reviews with the live text';
+COMMENT ON COLUMN triage_internal.source.search_path IS
+    'of the session that attached it: its own triggers run with it when a correction changes its label';
+COMMENT ON COLUMN triage_internal.source.attached_at IS 'when';
+COMMENT ON COLUMN triage_internal.source.attached_by IS 'who';
+COMMENT ON SEQUENCE triage_internal.source_source_id_seq IS 'numbers attached tables';
+
+SELECT pg_extension_config_dump('triage_internal.source', '');
+SELECT pg_extension_config_dump('triage_internal.source_source_id_seq', '');
