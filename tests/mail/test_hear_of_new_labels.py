@@ -108,10 +108,7 @@ def test_the_program_of_the_page_hears_of_a_mail(admin):
     listens = "application_name = 'helpdesk' AND query LIKE 'LISTEN%' AND state = 'idle'"
     try:
         wait_for(
-            lambda: (
-                helpdesk.poll() is not None
-                or admin.column(f"SELECT pid FROM pg_stat_activity WHERE {listens}")
-            ),
+            lambda: helpdesk.poll() is not None or admin.column(f"SELECT pid FROM pg_stat_activity WHERE {listens}"),
             20,
             "the program listens",
         )

@@ -56,9 +56,7 @@ def post(session, payload):
 def only_message(admin):
     """Of the only message that there is, what WANTED tells of."""
     return list(
-        admin.row(
-            "SELECT message_id, sender, recipients, subject, sent_at::text, attachments FROM triage.email"
-        )
+        admin.row("SELECT message_id, sender, recipients, subject, sent_at::text, attachments FROM triage.email")
     )
 
 

@@ -145,9 +145,7 @@ def test_what_a_service_posts_is_taken_in_once(admin, port, service):
     assert send(port, URL, *POSTED[service]) == (status, text), "posted again, the same"
 
 
-LATIN = (
-    TEXT.replace("\U0001f4b6 \u2013", "").encode("latin-1").replace(b"charset=utf-8", b"charset=iso-8859-1")
-)
+LATIN = TEXT.replace("\U0001f4b6 \u2013", "").encode("latin-1").replace(b"charset=utf-8", b"charset=iso-8859-1")
 RAW_POSTED = {
     "Mailgun": (urlencoded({"recipient": "support@example.com", "body-mime": TEXT}), RAW),
     "SendGrid, not UTF-8": (form({"to": "support@example.com", "email": LATIN}), LATIN),
@@ -243,12 +241,8 @@ CHARSETS = {
         form_part(b'name="text"\r\nContent-Type: text/plain; charset=ISO-8859-1', GREETING_BYTES)[0],
         "Multipart/Form-Data; boundary=xyz",
     ),
-    "of SendGrid": form(
-        {"charsets": json.dumps({"text": "iso-8859-1", "html": "utf-8"}), "text": GREETING_BYTES}
-    ),
-    "of SendGrid, after the text": form(
-        {"text": GREETING_BYTES, "charsets": json.dumps({"text": "iso-8859-1"})}
-    ),
+    "of SendGrid": form({"charsets": json.dumps({"text": "iso-8859-1", "html": "utf-8"}), "text": GREETING_BYTES}),
+    "of SendGrid, after the text": form({"text": GREETING_BYTES, "charsets": json.dumps({"text": "iso-8859-1"})}),
     "of the form": (
         urllib.parse.urlencode({"text": GREETING}, encoding="latin-1").encode(),
         "Application/X-WWW-Form-URLencoded; charset=ISO-8859-1",

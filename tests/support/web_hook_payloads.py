@@ -101,9 +101,7 @@ POSTMARK = {
         {"Name": "Message-ID", "Value": "<m7@example.net>"},
         {"Name": "X-Spam-Score", "Value": "0.1"},
     ],
-    "Attachments": [
-        {"Name": "bill 7.pdf", "Content": PDF, "ContentType": "application/pdf", "ContentLength": 1000}
-    ],
+    "Attachments": [{"Name": "bill 7.pdf", "Content": PDF, "ContentType": "application/pdf", "ContentLength": 1000}],
 }
 CLOUDMAILIN = {
     "headers": {
