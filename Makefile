@@ -1,12 +1,12 @@
 # The front door: every target is one script, `make help` lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo stop test fuzz install bench bench-quality bench-features artifacts
+.PHONY: help setup demo stop test test-long lint fuzz install package bench bench-quality bench-features artifacts
 
 help:       ## list the targets
 	@scripts/help
 
-setup:      ## install what the build needs (Debian packages, cargo-pgrx)
+setup:      ## install what the build needs (Debian packages)
 	@scripts/setup
 
 demo:       ## build, install, start a private server, train and classify the sample mails
@@ -15,14 +15,23 @@ demo:       ## build, install, start a private server, train and classify the sa
 stop:       ## stop the demo server; its data stays
 	@scripts/stop
 
-test:       ## run every test; the last line is "N passed, M failed, K skipped"
+test:       ## run the tests; the last line is "N passed, M failed, K skipped"
 	@scripts/test
+
+test-long:  ## run those that take hours; the last line is the same
+	@scripts/test long
+
+lint:       ## read the source for what no test would notice
+	@scripts/test lint
 
 fuzz:       ## feed the parser and the tokenizer with inputs at random, for an hour or until stopped
 	@scripts/fuzz
 
 install:    ## build the release and install it into PostgreSQL
 	@scripts/install
+
+package:    ## pack what a machine without Rust needs to install it
+	@scripts/package
 
 bench:      ## run the benchmarks
 	@scripts/bench

@@ -121,11 +121,10 @@ as_root() {
     fi
 }
 
-# For cargo: the one server whose headers are read. pgrx would look for a configuration of its own in
-# the user's home folder, too; whatever is there is none of ours, and a change of it would build anew.
-export_pgrx_environment() {
+# For cargo, which reads .cargo/config.toml, too: the one server whose headers are read.
+export_pg_config_path() {
     PGRX_PG_CONFIG_PATH=$(find_pg_config) || die "found no PostgreSQL 15 to 18; run: make setup"
-    export PGRX_PG_CONFIG_PATH PGRX_HOME=$project/target/no-pgrx-home
+    export PGRX_PG_CONFIG_PATH
 }
 
 # A virtual environment of Python in folder $1 with the packages of file $2. The stamp tells a
