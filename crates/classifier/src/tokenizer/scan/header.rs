@@ -4,9 +4,12 @@
 //! Their words are features of their own: `billing` in a sender's name says something else
 //! than in a sentence.
 
-use super::{Scan, line_end};
+use super::position::{Scan, line_end};
+use crate::tokenizer::address;
 use crate::tokenizer::casefold::UNICODE;
-use crate::tokenizer::{Field, Kinds, MAX_TEXT_BYTES, address};
+use crate::tokenizer::field::Field;
+use crate::tokenizer::kinds::Kinds;
+use crate::tokenizer::token::MAX_TEXT_BYTES;
 
 /// What a line begins with, and what its words say. Names are those of the header fields,
 /// spelled as `Message::header` of pg_triage_mail spells them; no standard
@@ -68,15 +71,15 @@ impl Scan<'_> {
         let sign = address.start + sign;
         let domain = sign + 1;
         if address.start == from {
-            self.folded_header(sign, domain);
+            self.casefolded_header(sign, domain);
         }
         self.line(from, domain);
         if address.len() > MAX_ADDRESS_BYTES {
             return;
         }
-        self.folded_header(address.start, address.end);
+        self.casefolded_header(address.start, address.end);
         // `info@`, `no-reply@`: what kind of mailbox, whoever has it.
-        self.folded_header(address.start, domain);
+        self.casefolded_header(address.start, domain);
         self.domains(domain, address.end);
     }
 
@@ -86,22 +89,22 @@ impl Scan<'_> {
         if domain.len() > address::MAX_HOST_BYTES {
             return;
         }
-        self.folded_header(from, end);
+        self.casefolded_header(from, end);
         // The parts of an IP address are not domains.
         if domain.ends_with(|c: char| c.is_ascii_digit() || c == ']') {
             return;
         }
         let mut dots = domain.rmatch_indices('.').map(|(i, _)| from + i);
         if let Some(top) = dots.next() {
-            self.folded_header(top, end);
+            self.casefolded_header(top, end);
         }
         for dot in dots.take(address::MAX_DOMAINS) {
-            self.folded_header(dot + 1, end);
+            self.casefolded_header(dot + 1, end);
         }
     }
 
     /// Casefolds `from..to` as one token of this line.
-    fn folded_header(&mut self, from: usize, to: usize) {
+    fn casefolded_header(&mut self, from: usize, to: usize) {
         let start = self.words.len();
         if start >= MAX_TEXT_BYTES {
             return;

@@ -1,0 +1,57 @@
+//! Which kinds of tokens are looked for.
+
+/// A set of kinds of tokens, beside single words, which are always there. The default is
+/// all; fewer are for measuring what a kind is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kinds(u8);
+
+impl Kinds {
+    /// No kind: words only.
+    pub const NONE: Self = Self(0);
+    /// Every kind.
+    pub const ALL: Self = Self(u8::MAX >> (8 - Self::NAMED.len()));
+    /// Pairs of neighbouring words.
+    pub const PAIRS: Self = Self(1);
+    /// [`Field::Subject`].
+    pub const SUBJECT: Self = Self(1 << 1);
+    /// [`Field::Quote`].
+    pub const QUOTE: Self = Self(1 << 2);
+    /// [`Field::Stem`].
+    pub const STEMS: Self = Self(1 << 3);
+    /// [`Field::Letters`].
+    pub const LETTERS: Self = Self(1 << 4);
+    /// [`Field::Capitals`].
+    pub const CAPITALS: Self = Self(1 << 5);
+    /// [`Field::Host`] and [`Field::Url`].
+    pub const URLS: Self = Self(1 << 6);
+    /// [`Field::Sender`], [`Field::List`], [`Field::Mailer`] and [`Field::Attachment`].
+    /// Without it, header lines are passed over.
+    pub const HEADERS: Self = Self(1 << 7);
+
+    /// Each kind with its name.
+    pub const NAMED: [(&'static str, Self); 8] = [
+        ("pairs", Self::PAIRS),
+        ("subject", Self::SUBJECT),
+        ("quote", Self::QUOTE),
+        ("stems", Self::STEMS),
+        ("letters", Self::LETTERS),
+        ("capitals", Self::CAPITALS),
+        ("urls", Self::URLS),
+        ("headers", Self::HEADERS),
+    ];
+
+    /// The kinds of this set without `other`.
+    pub fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    pub(super) fn has(self, kind: Self) -> bool {
+        self.0 & kind.0 != 0
+    }
+}
+
+impl Default for Kinds {
+    fn default() -> Self {
+        Self::ALL
+    }
+}
