@@ -1,13 +1,12 @@
 //! What training decides once and later learning keeps.
 
-use serde::{Deserialize, Serialize};
-
 use crate::calibration::Calibration;
 use crate::features::Features;
 use crate::labels::Label;
 use crate::math::{exp, ln};
-use crate::naive_bayes::{ScoreForm, Scores};
+use crate::naive_bayes::{ScoreForm, Scores, Weighing};
 use crate::step::Step;
+use serde::{Deserialize, Serialize};
 
 /// How counts become probabilities. Frozen between trainings, so that an email learned
 /// later changes the terms of its own features only.
@@ -42,6 +41,11 @@ impl Default for Fit {
 }
 
 impl Fit {
+    /// How the cells of features are weighed under this fit.
+    pub(crate) fn weighing(&self) -> Weighing {
+        Weighing::new(self.form, self.reference_documents)
+    }
+
     /// Log-probabilities of a message's labels; their shares if no feature is known.
     pub(crate) fn log_probabilities(
         &self,

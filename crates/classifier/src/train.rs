@@ -230,17 +230,6 @@ fn metrics(
     Ok(metrics)
 }
 
-impl Calibration {
-    pub(crate) fn outcomes(&self, judged: &[Judged]) -> Vec<Outcome> {
-        let outcome = |j: &Judged| {
-            let mut log_p = j.scores.clone();
-            self.log_probabilities(&mut log_p, j.features);
-            evaluation::outcome(&log_p, j.class)
-        };
-        judged.iter().map(outcome).collect()
-    }
-}
-
 impl Candidate {
     fn new(form: ScoreForm, judged: Vec<Judged>, poll: Poll) -> Self {
         let calibration = Calibration::fit(&judged, true, poll);

@@ -11,7 +11,9 @@ use crate::features::Features;
 use crate::labels::{Label, MAX_LABELS};
 use crate::memory::{probe, reserve, touch};
 use crate::model::{CellCounts, FoundRow, Model, ROWS_PER_POLL, Table};
-use crate::naive_bayes::{CELLS_PER_POLL, ClassSums, ClassTerms, Scores, Sums, Totals, Weighing};
+use crate::naive_bayes::{
+    CELLS_PER_POLL, ClassSums, ClassTerms, MessageSums, Scores, Totals, Weighing,
+};
 use crate::poll::Poll;
 use crate::step::Step;
 
@@ -197,7 +199,7 @@ impl Overlay {
         slots: &[u16],
         change: impl Fn(usize, &mut LiveCell),
     ) {
-        let weighing = Weighing::of(&base.meta().fit);
+        let weighing = base.meta().fit.weighing();
         let change = |changed: &mut Change, key: u64, row: &mut Row| {
             changed.touch(&weighing, key, row);
             let (_, _, cells) = row.parts();
@@ -327,7 +329,7 @@ impl Overlay {
         poll: Poll,
     ) -> Result<()> {
         let table = base.table()?;
-        let weighing = Weighing::of(&base.meta().fit);
+        let weighing = base.meta().fit.weighing();
         probe(ROWS_PER_POLL * 2 * size_of::<FoundRow<u64>>())?;
         let mut weighed = 0;
         // A row leaves the list when it is done: errors and polls may end this at any time.
@@ -440,7 +442,7 @@ impl Overlay {
             documents,
             sums,
         };
-        let terms = Weighing::of(&base.meta().fit).class_terms(&totals);
+        let terms = base.meta().fit.weighing().class_terms(&totals);
         let label = |&(_, casefolded, name): &(usize, &str, &str)| Label {
             casefolded: casefolded.to_owned(),
             name: name.to_owned(),
@@ -457,9 +459,9 @@ impl Overlay {
     pub(super) fn scores(&self, base: &Model, features: &Features, poll: Poll) -> Scores {
         let derived = &self.derived;
         let mut of_slot = vec![0.0; self.totals.documents.len()];
-        let mut sums = Sums {
+        let mut sums = MessageSums {
             features: features.keys().len(),
-            ..Sums::default()
+            ..MessageSums::default()
         };
         // Opening the base built the table once.
         if let Ok(table) = base.table() {
@@ -471,7 +473,7 @@ impl Overlay {
                 scores[class as usize] = score;
             }
         }
-        let weighing = Weighing::of(&base.meta().fit);
+        let weighing = base.meta().fit.weighing();
         derived.terms.scores(&weighing, scores, sums)
     }
 
@@ -482,7 +484,7 @@ impl Overlay {
         table: &Table,
         keys: &[u64],
         scores: &mut [f64],
-        sums: &mut Sums,
+        sums: &mut MessageSums,
         poll: Poll,
     ) {
         let touched: Vec<_> = keys.iter().map(|key| self.rows.get(key)).collect();

@@ -24,7 +24,7 @@ use crate::fit::Fit;
 use crate::labels::{Label, MAX_LABELS, casefold_label, is_label};
 use crate::math::exp;
 use crate::memory::{probe, reserve, touch};
-use crate::naive_bayes::{ClassSums, ClassTerms, NaiveBayes, Scores, Sums, Totals, Weighing};
+use crate::naive_bayes::{ClassSums, ClassTerms, MessageSums, NaiveBayes, Scores, Totals};
 use crate::poll::{Poll, never_cancelled};
 use crate::state::{State, check_tokenizer};
 use crate::tokenizer::Tokenizer;
@@ -73,7 +73,7 @@ pub struct ModelMeta {
     pub metrics: Metrics,
     /// Features that some email has.
     features: u64,
-    /// Sums over all features, per class.
+    /// MessageSums over all features, per class.
     #[serde(deserialize_with = "at_most::<_, _, MAX_LABELS>")]
     sums: Vec<ClassSums>,
 }
@@ -119,7 +119,7 @@ impl Model {
         metrics: Metrics,
         poll: Poll,
     ) -> Result<Vec<u8>> {
-        let weighing = Weighing::of(fit);
+        let weighing = fit.weighing();
         let totals = NaiveBayes::weighed(state, weighing, poll).totals().clone();
         let (mut rows, mut cells) = (Vec::new(), Vec::new());
         let distinct = |group: &[Cell]| group.chunk_by(|a, b| a.key == b.key).count();
@@ -230,7 +230,7 @@ impl Model {
         };
         model.directory_bits = model.table()?.check(&model.meta, poll)?;
         model.labels = labels_in_order(&model.meta.labels)?;
-        model.terms = Weighing::of(&model.meta.fit).class_terms(&model.totals());
+        model.terms = model.meta.fit.weighing().class_terms(&model.totals());
         Ok(model)
     }
 
@@ -262,9 +262,9 @@ impl Model {
     /// Uncalibrated scores of all classes.
     pub fn scores(&self, features: &Features, poll: Poll) -> Scores {
         let mut scores = vec![0.0; self.meta.labels.len()];
-        let mut sums = Sums {
+        let mut sums = MessageSums {
             features: features.keys().len(),
-            ..Sums::default()
+            ..MessageSums::default()
         };
         // Opening the model built the table once.
         if let Ok(table) = self.table() {
@@ -282,8 +282,7 @@ impl Model {
                 }
             }
         }
-        self.terms
-            .scores(&Weighing::of(&self.meta.fit), scores, sums)
+        self.terms.scores(&self.meta.fit.weighing(), scores, sums)
     }
 
     /// Log-probabilities in class order. A message without a known feature gets the shares
@@ -486,7 +485,7 @@ impl<'a> Table<'a> {
         let sane = |x: &[f64]| x.iter().all(|v| v.abs() <= MAX_SCORE);
         let place = |v: &[u8; 4]| u32::from_le_bytes(*v) as usize;
         let prefixes = self.directory.len().saturating_sub(1);
-        let weighing = Weighing::of(&meta.fit);
+        let weighing = meta.fit.weighing();
         let sound = [meta.documents.len(), meta.sums.len()] == [classes; 2]
             && (meta.features as usize) < self.rows.len().max(1)
             && meta.fit.in_range()

@@ -24,140 +24,23 @@
 //! fixed point, so that adding and taking back a document gives the same bits as counting
 //! anew.
 
-use crate::counts::{Cell, document_frequency, unit_weight, weight_of};
+mod form;
+mod left_out;
+mod scores;
+mod totals;
+mod weighing;
+
+pub use form::ScoreForm;
+pub(crate) use left_out::LeftOut;
+pub(crate) use scores::MessageSums;
+pub use scores::Scores;
+pub(crate) use totals::{ClassSums, ClassTerms, Totals};
+pub(crate) use weighing::{CELLS_PER_POLL, Weighing};
+
+use crate::counts::{Cell, document_frequency, weight_of};
 use crate::features::Features;
 use crate::poll::Poll;
 use crate::state::State;
-use crate::training_sample::Document;
-use serde::{Deserialize, Serialize};
-
-mod weighing;
-
-pub(crate) use weighing::Weighing;
-
-/// How counts become scores.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum ScoreForm {
-    /// Multinomial over presence.
-    MultinomialBoolean,
-    /// Multinomial over unit-length tf-idf.
-    MultinomialTfIdf,
-    /// Complement naive Bayes over unit-length tf-idf.
-    ComplementTfIdf,
-}
-
-impl ScoreForm {
-    /// All forms; the first of equals is preferred.
-    pub const ALL: [Self; 3] = [
-        Self::MultinomialBoolean,
-        Self::MultinomialTfIdf,
-        Self::ComplementTfIdf,
-    ];
-
-    /// Name shown to people.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::MultinomialBoolean => "multinomial, boolean",
-            Self::MultinomialTfIdf => "multinomial, tf-idf",
-            Self::ComplementTfIdf => "complement, tf-idf",
-        }
-    }
-
-    /// Additive smoothing per (feature, class).
-    pub fn alpha(self) -> f64 {
-        match self {
-            Self::MultinomialBoolean => 0.05,
-            Self::MultinomialTfIdf => 0.1,
-            Self::ComplementTfIdf => 1.0,
-        }
-    }
-
-    /// Whether message vectors are scaled to length one.
-    pub fn unit_length(self) -> bool {
-        self != Self::MultinomialBoolean
-    }
-
-    fn prior_counts(self) -> bool {
-        self != Self::ComplementTfIdf
-    }
-}
-
-/// Sums over all features of one class.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct ClassSums {
-    /// Sum of n_kc.
-    pub tokens: u64,
-    /// Sum of w_kc, in 1 / 65536.
-    pub weight: u64,
-    /// Sum of w_kc ln(1 + min(df_k, N)), in 1 / 2^48.
-    pub weight_log_df: u128,
-}
-
-/// What the constants of the classes depend on.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Totals {
-    pub features: u64,
-    /// Per class.
-    pub documents: Vec<u64>,
-    pub sums: Vec<ClassSums>,
-}
-
-/// Constants per class.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct ClassTerms {
-    /// Log prior, zero where the form has none.
-    pub prior: Vec<f64>,
-    /// Score of a feature of gain one that was never seen in the class.
-    pub base: Vec<f64>,
-}
-
-/// Sums over the features of a message.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Sums {
-    /// Of the gains of known features.
-    pub gains: f64,
-    /// Of their squares.
-    pub squares: f64,
-    /// Known features.
-    pub known: usize,
-    /// All features.
-    pub features: usize,
-}
-
-impl Sums {
-    /// Adds a feature; returns whether it is known.
-    pub(crate) fn add(&mut self, gain: f64) -> bool {
-        let known = gain != 0.0;
-        self.gains += gain;
-        self.squares += gain * gain;
-        self.known += usize::from(known);
-        known
-    }
-}
-
-impl ClassTerms {
-    /// Scores from the summed cells of a message's features.
-    pub(crate) fn scores(&self, weighing: &Weighing, mut scores: Vec<f64>, sums: Sums) -> Scores {
-        let unknown = sums.features.saturating_sub(sums.known) as f64;
-        let gain = weighing.unknown_gain();
-        let scale = message_scale(weighing.form, sums.squares + unknown * gain * gain);
-        for (c, score) in scores.iter_mut().enumerate() {
-            *score = self.prior[c] + scale * (sums.gains * self.base[c] + *score);
-        }
-        Scores {
-            scores,
-            known: sums.known,
-            scale,
-        }
-    }
-}
-
-/// A document that is to be scored as if it had never been learned.
-#[derive(Clone, Copy)]
-pub(crate) struct LeftOut {
-    pub class: u32,
-    pub weight: u64,
-}
 
 /// Scores emails straight from the counts: the reference that the packed table must equal,
 /// and the judge for leave-one-out.
@@ -166,63 +49,6 @@ pub struct NaiveBayes<'a> {
     weighing: Weighing,
     totals: Totals,
     poll: Poll<'a>,
-}
-
-/// Each takes a logarithm or two.
-pub(crate) const CELLS_PER_POLL: usize = 1 << 16;
-
-/// Scores of one message.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Scores {
-    /// Per class; not normalised, for the multinomial forms the joint log likelihood.
-    pub scores: Vec<f64>,
-    /// How many of its features are known.
-    pub known: usize,
-    /// What sums over its features were multiplied with.
-    pub scale: f64,
-}
-
-impl LeftOut {
-    pub(crate) fn of(document: &Document) -> Self {
-        Self::new(document.class, document.keys.len())
-    }
-
-    /// A document with so many features.
-    pub(crate) fn new(class: u32, features: usize) -> Self {
-        Self {
-            class,
-            weight: unit_weight(features),
-        }
-    }
-
-    /// Whether the document may be among those that this row counts.
-    pub(crate) fn is_in(self, row: &[Cell]) -> bool {
-        let own = row.iter().find(|cell| cell.class == self.class);
-        own.is_some_and(|cell| cell.documents > 0)
-    }
-
-    /// Sums without it, as far as they do not depend on its features. Saturating: a forged
-    /// state may sample what it did not count.
-    fn taken_from(self, totals: &Totals, features: u64) -> Totals {
-        let mut totals = totals.clone();
-        let class = self.class as usize;
-        let take = |from: &mut u64, n: u64| *from = from.saturating_sub(n);
-        take(&mut totals.documents[class], 1);
-        take(&mut totals.sums[class].tokens, features);
-        take(&mut totals.sums[class].weight, self.weight * features);
-        totals
-    }
-
-    /// Documents and weight of a cell without it.
-    fn left_of(self, cell: &Cell) -> (u32, u64) {
-        match cell.class == self.class {
-            true => (
-                cell.documents.saturating_sub(1),
-                cell.weight.saturating_sub(self.weight),
-            ),
-            false => (cell.documents, cell.weight),
-        }
-    }
 }
 
 impl<'a> NaiveBayes<'a> {
@@ -261,7 +87,7 @@ impl<'a> NaiveBayes<'a> {
         }
     }
 
-    /// The same counts under another form, without another pass over them.
+    /// A scorer of these counts under another form, without another pass over them.
     pub(crate) fn with_form(&self, form: ScoreForm) -> Self {
         Self {
             state: self.state,
@@ -271,7 +97,7 @@ impl<'a> NaiveBayes<'a> {
         }
     }
 
-    /// Sums over all features.
+    /// MessageSums over all features.
     pub(crate) fn totals(&self) -> &Totals {
         &self.totals
     }
@@ -301,12 +127,12 @@ impl<'a> NaiveBayes<'a> {
         self.scores_of(&rows)
     }
 
-    /// As [`NaiveBayes::scores`] for the rows of the message's features.
+    /// Scores of all classes, from the rows of the message's features.
     fn scores_of(&self, rows: &[&[Cell]]) -> Scores {
         let mut scores = vec![0.0; self.totals.documents.len()];
-        let mut sums = Sums {
+        let mut sums = MessageSums {
             features: rows.len(),
-            ..Sums::default()
+            ..MessageSums::default()
         };
         self.each_row(rows, |row| {
             let terms = self.weighing.row(document_frequency(row), weight_of(row));
@@ -325,9 +151,9 @@ impl<'a> NaiveBayes<'a> {
     /// learned. For counts without residuals.
     pub(crate) fn scores_left_out(&self, rows: &[&[Cell]], out: LeftOut) -> Scores {
         let mut scores = vec![0.0; self.totals.documents.len()];
-        let mut sums = Sums {
+        let mut sums = MessageSums {
             features: rows.len(),
-            ..Sums::default()
+            ..MessageSums::default()
         };
         let mut totals = out.taken_from(&self.totals, rows.len() as u64);
         let mut log_df_change = vec![0i128; scores.len()];
@@ -372,22 +198,14 @@ impl<'a> NaiveBayes<'a> {
     }
 }
 
-/// Factor that brings a message vector with this sum of squared gains to length one.
-pub(crate) fn message_scale(form: ScoreForm, squares: f64) -> f64 {
-    if form.unit_length() && squares > 0.0 {
-        1.0 / squares.sqrt()
-    } else {
-        1.0
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use crate::counts::unit_weight;
+    use crate::learner::Learner;
+    use crate::poll::never_cancelled;
     use proptest::prelude::*;
 
     use super::*;
-    use crate::learner::Learner;
-    use crate::poll::never_cancelled;
 
     fn learn(documents: &[(Vec<u64>, usize)]) -> State {
         let mut state = State::default();

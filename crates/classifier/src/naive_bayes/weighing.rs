@@ -1,11 +1,11 @@
 //! From counts to what they add to scores, feature by feature.
 
 use crate::counts::{Cell, MAX_SUM, RESIDUAL_ONE, WEIGHT_ONE, document_frequency};
-use crate::fit::Fit;
 use crate::math::ln;
 use std::sync::LazyLock;
 
-use super::{ClassSums, ClassTerms, ScoreForm, Totals};
+use super::form::ScoreForm;
+use super::totals::{ClassSums, ClassTerms, Totals};
 
 /// How counts are weighed. A feature's terms depend on this and on its own counts alone.
 #[derive(Debug, Clone, Copy)]
@@ -16,6 +16,9 @@ pub(crate) struct Weighing {
     log_alpha: f64,
     logs: &'static Logs,
 }
+
+/// Cells to weigh between two polls: each takes a logarithm or two.
+pub(crate) const CELLS_PER_POLL: usize = 1 << 16;
 
 /// One in fixed-point logarithms.
 const LOG_ONE: f64 = 4_294_967_296.0;
@@ -84,7 +87,7 @@ impl RowWeighing {
             weight => ln(self.value(weight) + alpha),
         };
         match self.weighing.form {
-            // The logarithms of the same.
+            // Both logarithms would be the same.
             _ if weight == 0 => 0.0,
             ScoreForm::MultinomialBoolean => {
                 match self.weighing.logs.seen.get(documents as usize) {
@@ -106,7 +109,7 @@ impl RowWeighing {
 }
 
 impl Weighing {
-    /// N is `reference`, below 2^48.
+    /// The weighing under this form, with N = `reference`, below 2^48.
     pub(crate) fn new(form: ScoreForm, reference: u64) -> Self {
         Self {
             form,
@@ -115,10 +118,6 @@ impl Weighing {
             log_alpha: ln(form.alpha()),
             logs: Logs::get(),
         }
-    }
-
-    pub(crate) fn of(fit: &Fit) -> Self {
-        Self::new(fit.form, fit.reference_documents)
     }
 
     /// ln(1 + min(df, N)) in fixed point.

@@ -1,51 +1,14 @@
-//! Scores to probabilities that mean what they say.
+//! Fitting the curve to documents whose labels are known.
 
-use serde::{Deserialize, Serialize};
-
-use crate::math::{exp, ln, log_sum_exp, pow};
+use super::curve::{Calibration, EXPONENT_RANGE, MARGIN_RANGE, SCALE_RANGE};
+use super::judged::Judged;
+use crate::math::{exp, ln};
 use crate::poll::Poll;
 
-/// p = softmax(-((max score - score) t(n))^m) with t(n) = exp(log_scale) n^length_exponent
-/// for a message with n features. With exponents of zero and one it is plain temperature
-/// scaling (Guo et al. 2017). A negative length exponent takes back the overconfidence that
-/// naive Bayes gains with every further word; a margin exponent m below one does the same for
-/// large margins without making small ones smaller. The order of labels never changes.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Calibration {
-    /// ln of the inverse temperature for a message with one feature.
-    pub log_scale: f64,
-    /// Power of the number of features.
-    pub length_exponent: f64,
-    /// Power of the scaled margin.
-    pub margin_exponent: f64,
-}
-
-impl Default for Calibration {
-    fn default() -> Self {
-        Self {
-            log_scale: 0.0,
-            length_exponent: 0.0,
-            margin_exponent: 1.0,
-        }
-    }
-}
-
-const SCALE_RANGE: f64 = 12.0;
-const EXPONENT_RANGE: f64 = 1.0;
-const MARGIN_RANGE: std::ops::RangeInclusive<f64> = 0.25..=1.25;
 const MAX_STEPS: usize = 60;
 /// Pulls the exponents towards zero and one as if by a few documents of evidence.
 const EXPONENT_RIDGE: f64 = 2.0;
 const MARGIN_RIDGE: f64 = 4.0;
-
-/// Scores of one document by what had not seen it.
-#[derive(Clone)]
-pub(crate) struct Judged {
-    pub scores: Vec<f64>,
-    /// Number of the document's features.
-    pub features: usize,
-    pub class: usize,
-}
 
 /// Loss, gradient and Fisher information by the three parameters.
 struct Slope {
@@ -55,38 +18,6 @@ struct Slope {
 }
 
 impl Calibration {
-    /// Log-probabilities of all classes, in place.
-    pub(crate) fn log_probabilities(&self, scores: &mut [f64], features: usize) {
-        let max = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let scale = self.inverse_temperature(features);
-        for s in scores.iter_mut() {
-            *s = -self.stretched((max - *s) * scale);
-        }
-        let norm = log_sum_exp(scores.iter().copied());
-        for s in scores {
-            *s -= norm;
-        }
-    }
-
-    /// Whether [`Calibration::fit`] could have found it.
-    pub(crate) fn in_range(&self) -> bool {
-        self.log_scale.abs() <= SCALE_RANGE
-            && self.length_exponent.abs() <= EXPONENT_RANGE
-            && MARGIN_RANGE.contains(&self.margin_exponent)
-    }
-
-    /// What scores of a message with so many features are multiplied with.
-    pub(crate) fn inverse_temperature(&self, features: usize) -> f64 {
-        exp(self.log_scale + self.length_exponent * ln(features.max(1) as f64))
-    }
-
-    fn stretched(&self, margin: f64) -> f64 {
-        match self.margin_exponent {
-            1.0 => margin,
-            m => pow(margin, m),
-        }
-    }
-
     /// Minimises the log loss of judged documents, with as many numbers in memory as they have
     /// scores, by Fisher scoring with backtracking.
     /// Targets are smoothed as in Platt 1999, so that a set without errors does not ask for
@@ -122,16 +53,6 @@ impl Calibration {
             }
         }
         best
-    }
-
-    /// -ln p(true class) of each.
-    pub(crate) fn log_losses(&self, judged: &[Judged]) -> Vec<f64> {
-        let loss = |j: &Judged| {
-            let mut log_p = j.scores.clone();
-            self.log_probabilities(&mut log_p, j.features);
-            -log_p[j.class]
-        };
-        judged.iter().map(loss).collect()
     }
 
     fn moved(&self, step: [f64; 3], length: f64) -> Self {
@@ -257,29 +178,10 @@ impl Slope {
     }
 }
 
-impl Judged {
-    /// Most bytes that so many of them take, and what is made of them to calibrate; with room
-    /// for one document's features.
-    pub(crate) fn memory(documents: usize, classes: usize) -> usize {
-        (1 << 20) + documents * (16 * classes + 256)
-    }
-
-    fn max(&self) -> f64 {
-        self.scores
-            .iter()
-            .copied()
-            .fold(f64::NEG_INFINITY, f64::max)
-    }
-
-    /// Distance between the best and the mean score.
-    fn spread(&self) -> f64 {
-        self.max() - self.scores.iter().sum::<f64>() / self.scores.len() as f64
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::math::log_sum_exp;
     use crate::poll::never_cancelled;
 
     /// Scores that are log-odds, stretched by a known factor that grows with length.
