@@ -1,8 +1,6 @@
 //! From a state to a model: choice of the score form, calibration, metrics.
 
 use linfa::ParamGuard;
-use linfa::dataset::{DatasetBase, Records};
-use ndarray::Array1;
 
 use crate::baseline;
 use crate::calibration::{Calibration, Judged};
@@ -10,14 +8,11 @@ use crate::counts::{Cell, RowIndex};
 use crate::error::{Error, Result};
 use crate::evaluation::{self, Outcome};
 use crate::fit::Fit;
-use crate::learner::Learner;
 use crate::memory::{probe, touch};
-use crate::model::Model;
 use crate::naive_bayes::{LeftOut, NaiveBayes, ScoreForm};
-use crate::poll::{Poll, never_cancelled};
+use crate::poll::Poll;
 use crate::residual;
 use crate::state::State;
-use crate::tokenizer::Tokenizer;
 
 /// Documents that are judged at most.
 pub const JUDGED_DOCUMENTS: usize = 2000;
@@ -259,39 +254,6 @@ pub(crate) fn choose(candidates: Vec<Candidate>) -> Candidate {
         }
     }
     candidates.swap_remove(chosen)
-}
-
-/// Texts as linfa records, for [`linfa::traits::Fit`] and `Predict`.
-#[derive(Debug, Clone)]
-pub struct Messages(pub Vec<String>);
-
-impl Records for Messages {
-    type Elem = f64;
-
-    fn nsamples(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Hashed features have no fixed number of columns.
-    fn nfeatures(&self) -> usize {
-        0
-    }
-}
-
-impl linfa::traits::Fit<Messages, Array1<String>, Error> for TrainerValidParams {
-    type Object = Model;
-
-    fn fit(&self, dataset: &DatasetBase<Messages, Array1<String>>) -> Result<Model> {
-        let mut state = State::default();
-        let mut tokenizer = Tokenizer::default();
-        for (text, label) in dataset.records.0.iter().zip(&dataset.targets) {
-            state.learn(&tokenizer.features(text), label)?;
-        }
-        Model::from_bytes(
-            self.fit_state(&mut state, &never_cancelled)?,
-            &never_cancelled,
-        )
-    }
 }
 
 #[cfg(test)]

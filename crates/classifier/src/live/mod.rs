@@ -113,7 +113,7 @@ impl Live {
 
     /// Sets the base's counts; those of another model are ignored.
     pub fn set_counts(&mut self, counts: Rc<CellCounts>) {
-        if counts.belong_to(&self.base) {
+        if counts.belong_to(self.base.identity()) {
             self.counts = Some(counts);
         }
     }

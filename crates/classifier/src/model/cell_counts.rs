@@ -2,12 +2,16 @@
 
 use std::ops::Range;
 
-use super::{CELL_BYTES, CELLS_PER_POLL, Model, section};
+use super::section;
+use super::table::CELL_BYTES;
 use crate::artifact::{HEADER_BYTES, Header, Kind, corrupt};
 use crate::counts::WEIGHT_ONE;
 use crate::error::Error;
 use crate::memory::reserve_exact;
 use crate::poll::Poll;
+
+/// Cells to read between two polls.
+const CELLS_PER_POLL: usize = 1 << 20;
 
 /// The integer counts of a model's CELLS, in their order. They are the same sections that
 /// the embedded state has, and only needed to learn on top of the model.
@@ -107,9 +111,9 @@ impl CellCounts {
         self.cells.get(cell)
     }
 
-    /// Whether they are those of this model.
-    pub(crate) fn belong_to(&self, model: &Model) -> bool {
-        self.model == model.identity()
+    /// Whether they are those of the model with this identity.
+    pub(crate) fn belong_to(&self, model: u128) -> bool {
+        self.model == model
     }
 }
 

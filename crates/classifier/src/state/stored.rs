@@ -10,7 +10,8 @@ use crate::poll::Poll;
 use crate::training_sample::{Document, MAX_SAMPLED_FEATURES, SAMPLE_DOCUMENTS, TrainingSample};
 use serde::{Deserialize, Serialize};
 
-use super::{LabelCounts, State};
+use super::label_counts::LabelCounts;
+use super::learned::State;
 
 pub(crate) mod section {
     pub const META: u32 = 1;
