@@ -4,14 +4,13 @@ use crate::calibration::Calibration;
 use crate::counts::RowIndex;
 use crate::error::Result;
 use crate::features::Features;
+use crate::form_choice::{JUDGED_DOCUMENTS, choose, leave_one_out, most_judged};
 use crate::labels::{casefold_label, trimmed};
 use crate::math::exp;
 use crate::memory::probe;
 use crate::naive_bayes::{LeftOut, NaiveBayes, ScoreForm};
 use crate::poll::Poll;
 use crate::state::{LabelCounts, State};
-use crate::train::{Trainer, choose};
-use linfa::ParamGuard;
 
 /// Fewer emails say little about one of them.
 const MIN_DOCUMENTS: u64 = 20;
@@ -60,8 +59,8 @@ impl<'a> LabelErrorFinder<'a> {
         }
         let judge = NaiveBayes::new(state, FORM, poll);
         let index = RowIndex::new(state.counts(), judge.features(), poll)?;
-        let params = Trainer::params().check()?;
-        let candidates = params.judge(state, &index, &judge, &[FORM], poll)?;
+        let most = most_judged(state, JUDGED_DOCUMENTS);
+        let candidates = leave_one_out(state, &index, &judge, &[FORM], most, poll)?;
         let calibration = choose(candidates).calibration;
         Ok(Some(Self {
             state,
