@@ -1,12 +1,13 @@
 //! What training decides once and later learning keeps.
 
+use serde::{Deserialize, Serialize};
+
 use crate::calibration::Calibration;
 use crate::features::Features;
 use crate::labels::Label;
 use crate::math::{exp, ln};
 use crate::naive_bayes::{ScoreForm, Scores, Weighing};
 use crate::step::Step;
-use serde::{Deserialize, Serialize};
 
 /// How counts become probabilities. Frozen between trainings, so that an email learned
 /// later changes the terms of its own features only.

@@ -9,6 +9,7 @@ use crate::memory::{probe, touch};
 use crate::naive_bayes::{LeftOut, NaiveBayes, ScoreForm};
 use crate::poll::Poll;
 use crate::state::State;
+
 /// Documents that are judged at most.
 pub const JUDGED_DOCUMENTS: usize = 2000;
 

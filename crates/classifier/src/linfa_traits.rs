@@ -1,5 +1,8 @@
 //! Training and answering through the traits of linfa, for programs that compare learners.
 
+use linfa::dataset::{DatasetBase, Records};
+use ndarray::Array1;
+
 use crate::error::{Error, Result};
 use crate::learner::Learner;
 use crate::model::Model;
@@ -7,8 +10,6 @@ use crate::poll::never_cancelled;
 use crate::state::State;
 use crate::tokenizer::Tokenizer;
 use crate::train::TrainerValidParams;
-use linfa::dataset::{DatasetBase, Records};
-use ndarray::Array1;
 
 /// Texts as linfa records, for [`linfa::traits::Fit`] and `Predict`.
 #[derive(Debug, Clone)]

@@ -1,5 +1,7 @@
 //! From a state to a model: choice of the score form, calibration, metrics.
 
+use linfa::ParamGuard;
+
 use crate::baseline;
 use crate::calibration::Calibration;
 use crate::counts::{Cell, RowIndex};
@@ -12,7 +14,6 @@ use crate::naive_bayes::{NaiveBayes, ScoreForm};
 use crate::poll::Poll;
 use crate::residual;
 use crate::state::State;
-use linfa::ParamGuard;
 
 /// Entry point: [`Trainer::params`].
 pub struct Trainer;

@@ -19,14 +19,17 @@ use crate::model::{CellCounts, LabelProbability, Model, best, ranked};
 use crate::naive_bayes::Scores;
 use crate::poll::Poll;
 use crate::step::Step;
+use document_change::Direction;
+use explain::Scored;
+use overlay::Overlay;
 
+mod document_change;
 mod explain;
+mod key_hash;
 mod overlay;
 mod row;
 
 pub use explain::Explanation;
-use overlay::Overlay;
-use row::Decision;
 
 /// What a model makes of an email.
 #[derive(Debug, Clone)]
@@ -57,13 +60,13 @@ impl Learner for Live {
         if trimmed(label)?.is_empty() {
             return Ok(());
         }
-        self.decide(features, label, Decision::Learn)
+        self.change_document(features, label, Direction::Learn)
     }
 
     /// Takes back one email, learned here or by the base. A label that the base does not
     /// have must be spelled as it was when learned.
     fn unlearn(&mut self, features: &Features, label: &str, _poll: Poll) -> Result<()> {
-        self.decide(features, label, Decision::Unlearn)
+        self.change_document(features, label, Direction::Unlearn)
     }
 
     /// Adds a step, or takes it back. Labels that neither the base nor the overlay knows are
@@ -129,7 +132,12 @@ impl Live {
         Ok(fit.step(scores, features, &casefolded, self.labels()))
     }
 
-    fn decide(&mut self, features: &Features, label: &str, decision: Decision) -> Result<()> {
+    fn change_document(
+        &mut self,
+        features: &Features,
+        label: &str,
+        direction: Direction,
+    ) -> Result<()> {
         let spelling = trimmed(label)?;
         let casefolded = casefold_label(spelling)?;
         if self.needs_counts() {
@@ -139,11 +147,18 @@ impl Live {
         let (base, counts) = (&*self.base, self.counts.as_deref());
         match &mut self.overlay {
             Some(overlay) => {
-                overlay.decide(base, counts, features, &casefolded, spelling, decision)
+                overlay.change_document(base, counts, features, &casefolded, spelling, direction)
             }
             None => {
                 let mut overlay = Box::new(Overlay::new(base));
-                overlay.decide(base, counts, features, &casefolded, spelling, decision)?;
+                overlay.change_document(
+                    base,
+                    counts,
+                    features,
+                    &casefolded,
+                    spelling,
+                    direction,
+                )?;
                 self.overlay = Some(overlay);
                 Ok(())
             }
@@ -190,7 +205,8 @@ impl Live {
         ranked(&self.log_probabilities(features, poll), self.labels())
     }
 
-    /// The same, and how much of the email is new. Scoring has looked the features up.
+    /// All labels, most probable first, and how much of the email is new: scoring has looked
+    /// the features up anyway.
     pub fn predict(&self, features: &Features, poll: Poll) -> Prediction<'_> {
         let scores = self.scores(features, poll);
         let n = features.keys().len();
@@ -231,6 +247,27 @@ impl Live {
             Some(overlay) => overlay.totals.documents.iter().sum(),
             None => self.base.meta().documents.iter().sum(),
         }
+    }
+
+    /// Explains a label, or the most probable one. `None` if there is no such label or no
+    /// other.
+    ///
+    /// # Errors
+    /// [`crate::Error::OutOfMemory`].
+    pub fn explain(
+        &self,
+        features: &Features,
+        class: Option<usize>,
+        poll: Poll,
+    ) -> Result<Option<Explanation>> {
+        let scores = self.scores(features, poll);
+        let scored = Scored {
+            known: scores.known,
+            scale: scores.scale,
+            log_p: self.calibrated(scores, features),
+        };
+        let overlay = self.overlay.as_deref();
+        explain::explanation(&self.base, overlay, features, scored, class, poll)
     }
 
     /// Bytes of the overlay alone; zero without one.

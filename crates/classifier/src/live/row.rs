@@ -1,9 +1,6 @@
 //! One feature's counts and scores after decisions, small, because every feature of every
 //! email learned has one in each session.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
-
-use crate::counts::without;
 use crate::error::{Error, Result};
 use crate::memory::{reserve, reserve_exact};
 use crate::model::CellCount;
@@ -37,88 +34,9 @@ pub(super) enum Row {
     },
 }
 
-/// Whether a document comes or goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Decision {
-    Learn,
-    Unlearn,
-}
-
-/// What a decision does to the cell of its label in each row of its email.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Turn {
-    pub(super) decision: Decision,
-    pub(super) weight: u64,
-}
-
-/// Keys are hashes already, but anybody can search for texts whose keys agree in some bits.
-/// A secret keeps them from choosing the bucket.
-#[derive(Debug, Clone)]
-pub(super) struct KeyHash {
-    pub(super) secret: [u64; 2],
-}
-
-pub(super) struct KeyHasher {
-    pub(super) secret: [u64; 2],
-    pub(super) hash: u64,
-}
-
 /// Where the cell of a slot is, or would be.
 pub(super) fn find(cells: &[LiveCell], slot: u16) -> std::result::Result<usize, usize> {
     cells.binary_search_by_key(&slot, |cell| cell.slot)
-}
-
-impl Turn {
-    /// A cell's documents and weight after it; `None` if it is not possible.
-    pub(super) fn after(self, cell: &LiveCell) -> Option<(u32, u64)> {
-        let (documents, weight) = (cell.documents, cell.weight());
-        match self.decision {
-            Decision::Learn => Some((documents.checked_add(1)?, weight + self.weight)),
-            Decision::Unlearn => without(documents, weight, self.weight),
-        }
-    }
-
-    pub(super) fn apply(self, cell: &mut LiveCell) {
-        if let Some((documents, weight)) = self.after(cell) {
-            cell.set(documents, weight);
-        }
-    }
-}
-
-impl KeyHash {
-    pub(super) fn new() -> Self {
-        let random = RandomState::new();
-        Self {
-            secret: [random.hash_one(0), random.hash_one(1) | 1],
-        }
-    }
-}
-
-impl BuildHasher for KeyHash {
-    type Hasher = KeyHasher;
-
-    fn build_hasher(&self) -> KeyHasher {
-        KeyHasher {
-            secret: self.secret,
-            hash: 0,
-        }
-    }
-}
-
-impl Hasher for KeyHasher {
-    fn write_u64(&mut self, key: u64) {
-        let [add, multiply] = self.secret.map(u128::from);
-        let product = (u128::from(self.hash ^ key) ^ add) * multiply;
-        self.hash = product as u64 ^ (product >> 64) as u64;
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|&byte| self.write_u64(byte.into()));
-    }
-
-    fn finish(&self) -> u64 {
-        self.hash
-    }
 }
 
 impl LiveCell {

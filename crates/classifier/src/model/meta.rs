@@ -1,11 +1,12 @@
 //! What a model says about itself.
 
+use serde::{Deserialize, Serialize};
+
 use crate::artifact::at_most;
 use crate::evaluation::Metrics;
 use crate::fit::Fit;
 use crate::labels::MAX_LABELS;
 use crate::naive_bayes::ClassSums;
-use serde::{Deserialize, Serialize};
 
 /// Everything about a model that is not a big table.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -3,6 +3,7 @@
 use crate::evaluation::argmax;
 use crate::labels::Label;
 use crate::math::exp;
+
 /// One label with its probability.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LabelProbability<'a> {

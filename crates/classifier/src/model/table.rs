@@ -1,12 +1,12 @@
 //! The packed table: how rows and cells are written, found and checked.
 
+use std::ops::Range;
+
+use super::meta::ModelMeta;
 use crate::artifact::{BYTES_PER_POLL, Kind, corrupt};
 use crate::error::Result;
 use crate::memory::{reserve, touch};
 use crate::poll::Poll;
-use std::ops::Range;
-
-use super::meta::ModelMeta;
 
 /// Rows per directory entry that the packer aims for.
 const ROWS_PER_PREFIX: usize = 4;

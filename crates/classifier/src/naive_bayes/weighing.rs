@@ -1,11 +1,11 @@
 //! From counts to what they add to scores, feature by feature.
 
-use crate::counts::{Cell, MAX_SUM, RESIDUAL_ONE, WEIGHT_ONE, document_frequency};
-use crate::math::ln;
 use std::sync::LazyLock;
 
 use super::form::ScoreForm;
 use super::totals::{ClassSums, ClassTerms, Totals};
+use crate::counts::{Cell, MAX_SUM, RESIDUAL_ONE, WEIGHT_ONE, document_frequency};
+use crate::math::ln;
 
 /// How counts are weighed. A feature's terms depend on this and on its own counts alone.
 #[derive(Debug, Clone, Copy)]

@@ -10,6 +10,7 @@ use crate::poll::Poll;
 use crate::state::State;
 use crate::step::{MIN_DIFFERENCE, lever};
 use crate::training_sample::Document;
+
 /// How much of what is missing one step of training makes up for. More than one, because
 /// training averages. Between 1 and 3 hardly anything changes.
 const TRAINING_RATE: f64 = 3.0;

@@ -23,8 +23,6 @@
 
 mod corpus;
 
-use corpus::{Corpus, Weight};
-
 use crate::calibration::{Calibration, Judged};
 use crate::counts::{RESIDUAL_ONE, RowIndex};
 use crate::error::Result;
@@ -33,6 +31,7 @@ use crate::memory::{probe, reserve};
 use crate::naive_bayes::NaiveBayes;
 use crate::poll::Poll;
 use crate::state::State;
+use corpus::{Corpus, Weight};
 
 /// Most passes over the documents.
 const MAX_PASSES: usize = 4;

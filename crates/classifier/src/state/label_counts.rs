@@ -1,13 +1,14 @@
 //! What is known of labels.
 
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
 use crate::artifact::META_LIMIT;
 use crate::counts::MAX_SUM;
 use crate::error::{Error, Result};
 use crate::labels::{casefold_label, is_label};
 use crate::poll::Poll;
-use std::collections::BTreeMap;
-
-use serde::{Deserialize, Serialize};
 
 /// Spellings to look at between two polls: each is casefolded.
 const SPELLINGS_PER_POLL: usize = 4096;

@@ -1,5 +1,8 @@
 //! What is learned, as it grows.
 
+use std::collections::HashMap;
+
+use super::label_counts::{LabelCounts, LabelTexts};
 use crate::counts::{CountTable, MAX_SUM, unit_weight};
 use crate::error::{Error, Result};
 use crate::features::Features;
@@ -9,9 +12,6 @@ use crate::memory::probe;
 use crate::poll::Poll;
 use crate::step::Step;
 use crate::training_sample::{Document, TrainingSample, priority};
-use std::collections::HashMap;
-
-use super::label_counts::{LabelCounts, LabelTexts};
 
 /// Counts learned from labelled emails. Learning and merging are exact and order does not
 /// matter: equal sets of emails give equal [`State::to_bytes`]. Un-learning is exact in the
@@ -48,7 +48,7 @@ impl Learner for State {
         };
         let keys = features.keys();
         let label = &mut self.labels[class as usize];
-        if label.documents == u32::MAX.into() {
+        if label.documents == u64::from(u32::MAX) {
             return Err(Error::TooManyDocuments);
         }
         match label.spellings.get_mut(spelling) {

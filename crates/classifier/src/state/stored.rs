@@ -1,5 +1,9 @@
 //! A state as an artifact.
 
+use serde::{Deserialize, Serialize};
+
+use super::label_counts::LabelCounts;
+use super::learned::State;
 use crate::artifact::{Header, Kind, Writer, at_most, corrupt, items};
 use crate::counts::{Cell, CountTable, MAX_SUM, WEIGHT_ONE};
 use crate::error::{Error, Result};
@@ -8,10 +12,6 @@ use crate::labels::MAX_LABELS;
 use crate::memory::{probe, reserve};
 use crate::poll::Poll;
 use crate::training_sample::{Document, MAX_SAMPLED_FEATURES, SAMPLE_DOCUMENTS, TrainingSample};
-use serde::{Deserialize, Serialize};
-
-use super::label_counts::LabelCounts;
-use super::learned::State;
 
 pub(crate) mod section {
     pub const META: u32 = 1;

@@ -28,9 +28,10 @@ pub use kinds::Kinds;
 pub use token::{MAX_TEXT_BYTES, Token};
 
 use crate::features::Features;
-pub use crate::features::TOKENIZER_VERSION;
 use scan::scan;
 use token::Found;
+
+pub use crate::features::TOKENIZER_VERSION;
 
 /// Buffers larger than this are given back after a message.
 const KEPT_BYTES: usize = 1 << 20;

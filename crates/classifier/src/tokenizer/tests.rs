@@ -1,6 +1,6 @@
-use proptest::prelude::*;
-
 use std::ops::Range;
+
+use proptest::prelude::*;
 
 use super::address;
 use super::{Field, Kinds, MAX_TEXT_BYTES, Tokenizer};

@@ -7,11 +7,10 @@ mod position;
 mod web_address;
 mod words;
 
-use position::{Scan, line_end};
-
 use super::field::Field;
 use super::kinds::Kinds;
 use super::token::Found;
+use position::{Scan, line_end};
 
 /// A first line that is longer is no subject but a paragraph: its words need not count twice.
 const MAX_SUBJECT_BYTES: usize = 256;
