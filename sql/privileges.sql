@@ -1,6 +1,10 @@
--- What each role may do: see roles.sql.
+-- What each role may do: see roles.sql. Schema triage_internal is closed to all roles but
+-- triage_admin: PostgreSQL finds what a view, a trigger or a BEGIN ATOMIC body is made of when they
+-- are created, so that whoever asks a view needs no right to look into that schema. What is left
+-- to grant there are functions that views call, because those are called with the rights of
+-- who asks, and triggers that run for who changes a row.
+
 REVOKE ALL ON SCHEMA triage, triage_internal FROM PUBLIC;
-GRANT USAGE ON SCHEMA triage, triage_internal TO triage_reader;
 REVOKE ALL ON ALL TABLES IN SCHEMA triage, triage_internal FROM PUBLIC;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA triage, triage_internal FROM PUBLIC;
 -- Not pure: they read the active model.
@@ -8,73 +12,128 @@ REVOKE ALL ON FUNCTION @extschema@.classify_email(text, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.classify_email_scores(text, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.explain_email(text, text, text, integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.classify_email(bytea, text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION @extschema@.classify_email(text, text) TO triage_reader;
-GRANT EXECUTE ON FUNCTION @extschema@.classify_email(bytea, text) TO triage_reader;
-GRANT EXECUTE ON FUNCTION @extschema@.classify_email_scores(text, text) TO triage_reader;
-GRANT EXECUTE ON FUNCTION @extschema@.explain_email(text, text, text, integer) TO triage_reader;
--- Pure. The functions that an aggregate consists of need no grant to its callers.
-GRANT EXECUTE ON FUNCTION triage_internal.label_key(text), triage_internal.wilson_low(bigint, bigint), triage_internal.wilson_high(bigint, bigint) TO PUBLIC;
-GRANT SELECT ON triage.classifier, triage.label, triage.activations, triage.model_versions TO triage_reader;
-GRANT UPDATE (review_below) ON triage.classifier TO triage_trainer;
-GRANT SELECT, INSERT, UPDATE ON triage.email TO triage_reviewer;
-GRANT EXECUTE ON FUNCTION triage.create_classifier(text, text),
-    triage.add_label(text, text, text),
-    triage.deploy(text, @extschema@.email_model, boolean, text),
-    triage.activate(text, integer, text),
-    triage.rollback(text, text),
-    triage.preview(text, integer, integer),
-    triage.load_sample() TO triage_trainer;
+GRANT USAGE ON SCHEMA triage TO triage_reader, triage_worker, triage_writer;
+
+-- Everybody: what is pure. The functions that an aggregate consists of need no grant to its callers.
+GRANT EXECUTE ON FUNCTION
+    triage_internal.label_key(text),
+    triage.wilson_low(bigint, bigint),
+    triage.wilson_high(bigint, bigint)
+    TO PUBLIC;
+
+-- Readers: labels and numbers, no text.
+GRANT EXECUTE ON FUNCTION
+    @extschema@.classify_email(text, text),
+    @extschema@.classify_email(bytea, text),
+    @extschema@.classify_email_scores(text, text),
+    @extschema@.explain_email(text, text, text, integer),
+    triage.worker_status()
+    TO triage_reader;
+GRANT SELECT ON
+    triage.accuracy_daily,
+    triage.activations,
+    triage.alerts,
+    triage.automation_rate_daily,
+    triage.calibration,
+    triage.calibration_summary,
+    triage.class_metrics,
+    triage.classifier,
+    triage.confusion_matrix,
+    triage.cost,
+    triage.drift,
+    triage.error_cost,
+    triage.error_cost_daily,
+    triage.jobs,
+    triage.label,
+    triage.label_choices,
+    triage.model_versions,
+    triage.override_rate_daily,
+    triage.review_progress,
+    triage.sources,
+    triage.status,
+    triage.time_to_correction_daily
+    TO triage_reader;
+-- Called by the views of quality.
+GRANT EXECUTE ON FUNCTION triage_internal.statistics_entry(triage_internal.review_change, text) TO triage_reader;
+
+-- Reviewers: the mail, and decisions about it.
+GRANT SELECT, INSERT, UPDATE ON triage.email, triage.review_queue, triage.email_queue TO triage_reviewer;
 GRANT SELECT, UPDATE ON triage.review TO triage_reviewer;
-GRANT SELECT, INSERT, UPDATE ON triage.review_queue, triage.email_queue TO triage_reviewer;
-GRANT SELECT ON triage.decision_history, triage.batches, triage.suspect_labels TO triage_reviewer;
-GRANT EXECUTE ON FUNCTION triage_internal.find_suspects(text) TO triage_reviewer;
+GRANT SELECT ON
+    triage.batches,
+    triage.decision_history,
+    triage.labelled_email,
+    triage.suspect_labels
+    TO triage_reviewer;
 -- All but the features: what is in a mail cannot be read from them, but guessed.
 GRANT SELECT (decision_id, review_id, classifier, kind, old_label, new_label, predicted_label, confidence, model_version,
-    note, actor, decided_at, batch_id, door, connected_as, acting_as, application_name, replaces, undoes) ON triage.decision
-    TO triage_reviewer;
--- Labels and numbers, no text.
-GRANT SELECT ON triage_internal.review_statistics_now, triage_internal.report_timezone, triage.cost,
-    triage.accuracy_daily, triage.confusion_matrix, triage.class_metrics, triage.calibration, triage.calibration_summary,
-    triage.override_rate_daily, triage.automation_rate_daily, triage.time_to_correction_daily, triage.error_cost_daily, triage.error_cost TO triage_reader;
-GRANT EXECUTE ON FUNCTION triage_internal.statistics_entry(triage_internal.review_change, text) TO triage_reader;
-GRANT INSERT, UPDATE, DELETE ON triage.cost TO triage_trainer;
--- Called by a trigger on what reviewers may change.
-GRANT EXECUTE ON FUNCTION triage_internal.is_restoring() TO triage_reviewer;
-GRANT SELECT ON triage.label_choices, triage.review_progress, triage_internal.source TO triage_reader;
-GRANT EXECUTE ON FUNCTION triage.accept(bigint, text, text, integer),
+    note, actor, decided_at, batch_id, door, connected_as, acting_as, application_name, replaces, undoes)
+    ON triage.decision TO triage_reviewer;
+GRANT EXECUTE ON FUNCTION
+    triage.accept(bigint, text, text, integer),
     triage.correct(bigint, text, text, text, integer),
-    triage.skip(bigint, text, text, integer),
     triage.correct_many(text, text, text, text),
     triage.correct_many(bigint[], text, text, text),
+    triage.skip(bigint, text, text, integer),
     triage.undo(bigint, text, text),
-    triage.undo_batch(bigint, text, text) TO triage_reviewer;
-GRANT EXECUTE ON FUNCTION triage.attach(regclass, text[], text, text, text, boolean),
-    triage.detach(regclass),
+    triage.undo_batch(bigint, text, text)
+    TO triage_reviewer;
+-- Called by triage.suspect_labels, and by triggers on triage.review.
+GRANT EXECUTE ON FUNCTION triage_internal.find_suspects(text), triage_internal.is_restoring() TO triage_reviewer;
+
+-- Mail servers and web hooks; reviewers write triage.email in any case.
+GRANT EXECUTE ON FUNCTION triage.ingest(bytea, text), triage.ingest_json(jsonb) TO triage_writer, triage_reviewer;
+-- Called by triage.ingest_json().
+GRANT EXECUTE ON FUNCTION triage_internal.read_web_hook(jsonb) TO triage_writer, triage_reviewer;
+
+-- Trainers.
+GRANT UPDATE (review_below) ON triage.classifier TO triage_trainer;
+GRANT INSERT, UPDATE, DELETE ON triage.cost TO triage_trainer;
+GRANT EXECUTE ON FUNCTION
+    triage.activate(text, integer, text),
+    triage.add_label(text, text, text),
+    triage.attach(regclass, text[], text, text, text, boolean),
     triage.classify_pending(regclass, integer),
+    triage.compact(text),
+    triage.create_classifier(text, text),
+    triage.deploy(text, @extschema@.email_model, boolean, text),
+    triage.detach(regclass),
     triage.learn_from(text, regclass, text[], text),
+    triage.load_sample(),
+    triage.maintain(integer),
+    triage.preview(text, integer, integer),
     triage.retrain(text, text),
-    triage.compact(text) TO triage_trainer;
-GRANT SELECT ON triage.jobs, triage.alerts, triage.status, triage.drift TO triage_reader;
-GRANT EXECUTE ON FUNCTION triage.forget(text, text),
+    triage.rollback(text, text),
+    triage.start_worker(),
+    triage.stop_worker(),
+    triage.wake_worker()
+    TO triage_trainer;
+
+-- The background worker.
+GRANT EXECUTE ON FUNCTION triage.maintain(integer) TO triage_worker;
+
+-- Admins: also what is inside, but for reading. Models hold hashes and counts of private mail.
+GRANT DELETE, TRUNCATE ON triage.email TO triage_admin;
+GRANT SELECT ON triage.decision TO triage_admin;
+GRANT EXECUTE ON FUNCTION
+    triage.forget(text, text),
     triage.forget_classifier(text),
     triage.learned_state(text),
-    triage.replayed_state(text) TO triage_admin;
-GRANT SELECT ON triage.decision, triage_internal.pending, triage_internal.review_statistics, triage_internal.review_change, triage_internal.statistics_timezone TO triage_admin;
--- Models hold hashes and counts of private mail: admins and the owner only.
-GRANT SELECT ON triage_internal.model, triage_internal.activation TO triage_admin;
-GRANT DELETE, TRUNCATE ON triage.email TO triage_admin;
-GRANT EXECUTE ON FUNCTION triage.start_worker(), triage.stop_worker(), triage.wake_worker(), triage.maintain(integer)
-    TO triage_trainer;
-GRANT EXECUTE ON FUNCTION triage.worker_status() TO triage_reader;
-GRANT SELECT ON triage_internal.job TO triage_reader;
-GRANT USAGE ON SCHEMA triage, triage_internal TO triage_worker;
-GRANT EXECUTE ON FUNCTION triage.maintain(integer) TO triage_worker;
-GRANT USAGE ON SCHEMA triage, triage_internal TO triage_writer;
--- Reviewers write triage.email in any case.
-GRANT EXECUTE ON FUNCTION triage.ingest(bytea, text) TO triage_writer, triage_reviewer;
-GRANT EXECUTE ON FUNCTION triage.ingest_json(jsonb) TO triage_writer, triage_reviewer;
--- It runs with the rights of its caller, and these read nothing.
-GRANT EXECUTE ON FUNCTION triage_internal.json_or_null(text), triage_internal.json_fields(jsonb), triage_internal.json_bytes(text),
-    triage_internal.json_header_value(text), triage_internal.json_addresses(jsonb), triage_internal.json_date(text), triage_internal.json_headers(jsonb),
-    triage_internal.json_attachments(jsonb), triage_internal.json_message(jsonb) TO triage_writer, triage_reviewer;
-GRANT SELECT ON triage.labelled_email TO triage_reviewer;
+    triage.replayed_state(text)
+    TO triage_admin;
+GRANT USAGE ON SCHEMA triage_internal TO triage_admin;
+GRANT SELECT ON
+    triage_internal.activation,
+    triage_internal.active_version,
+    triage_internal.decision_in_base,
+    triage_internal.decision_in_force,
+    triage_internal.job,
+    triage_internal.model,
+    triage_internal.pending,
+    triage_internal.report_timezone,
+    triage_internal.review_change,
+    triage_internal.review_statistics,
+    triage_internal.review_statistics_now,
+    triage_internal.source,
+    triage_internal.statistics_timezone
+    TO triage_admin;

@@ -1,5 +1,5 @@
 -- Mail that a web hook brings as JSON: whatever shape it has, it becomes one RFC 5322 message
--- and goes in through triage.ingest(). All of it runs with the rights of its caller.
+-- and goes in through triage.ingest(). Only triage.ingest() writes.
 CREATE FUNCTION triage_internal.json_or_null(value text) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp

@@ -1,4 +1,4 @@
-CREATE FUNCTION triage.notify_label() RETURNS trigger
+CREATE FUNCTION triage_internal.notify_label() RETURNS trigger
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
@@ -7,9 +7,6 @@ DECLARE
     most    constant integer := 7999;
     message json;
 BEGIN
-    IF triage_internal.is_restoring() THEN
-        RETURN NULL;
-    END IF;
     -- A listener that sleeps must not stop mail: a full queue makes every commit fail.
     IF pg_notification_queue_usage() > 0.5 THEN
         RAISE WARNING USING MESSAGE =
@@ -29,17 +26,17 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION triage.notify_label() IS
+COMMENT ON FUNCTION triage_internal.notify_label() IS
     'announces a new label on channel pg_triage, if the setting pg_triage.notify is on';
 
 CREATE TRIGGER notify_insert AFTER INSERT ON triage.review
-    FOR EACH ROW WHEN (current_setting('pg_triage.notify', true) = 'on'
+    FOR EACH ROW WHEN (current_setting('pg_triage.notify', true) = 'on' AND NOT triage_internal.is_restoring()
         AND coalesce(NEW.human_label, NEW.predicted_label) IS NOT NULL)
-    EXECUTE FUNCTION triage.notify_label();
+    EXECUTE FUNCTION triage_internal.notify_label();
 COMMENT ON TRIGGER notify_insert ON triage.review IS 'announces the label of a new email';
 
 CREATE TRIGGER notify_update AFTER UPDATE ON triage.review
-    FOR EACH ROW WHEN (current_setting('pg_triage.notify', true) = 'on'
+    FOR EACH ROW WHEN (current_setting('pg_triage.notify', true) = 'on' AND NOT triage_internal.is_restoring()
         AND coalesce(NEW.human_label, NEW.predicted_label) IS DISTINCT FROM coalesce(OLD.human_label, OLD.predicted_label))
-    EXECUTE FUNCTION triage.notify_label();
+    EXECUTE FUNCTION triage_internal.notify_label();
 COMMENT ON TRIGGER notify_update ON triage.review IS 'announces a label that has changed';

@@ -83,27 +83,27 @@ COMMENT ON FUNCTION triage_internal.json_message(jsonb) IS
     'a message (RFC 5322, 2045, 6532) composed of the fields of a payload; NULL if it has no sender, id, header, '
     'attachment, nor a key for subject or text';
 
--- One parameter without a name: PostgREST passes it the body of a request.
-CREATE FUNCTION triage.ingest_json(jsonb) RETURNS bigint
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE COST 10000
+-- With the rights of the owner, so that who hands in mail needs none to what it is made of. It
+-- looks at nothing but its argument.
+CREATE FUNCTION triage_internal.read_web_hook(payload jsonb, OUT raw bytea, OUT mailbox text)
+    LANGUAGE plpgsql IMMUTABLE SECURITY DEFINER PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
     SET standard_conforming_strings = on
 AS $$
 DECLARE
-    fields  jsonb := triage_internal.json_fields($1);
-    mailbox constant text := coalesce(fields ->> 'mailbox', 'inbox');
-    events  jsonb;
-    given   text;
-    raw     bytea;
+    fields jsonb := triage_internal.json_fields(payload);
+    events jsonb;
+    given  text;
 BEGIN
-    IF $1 IS NULL THEN
+    mailbox := coalesce(fields ->> 'mailbox', 'inbox');
+    IF payload IS NULL THEN
         RAISE null_value_not_allowed USING MESSAGE = 'the payload is NULL: pass the JSON object that the web hook sent';
-    ELSIF jsonb_typeof($1) = 'array' THEN
+    ELSIF jsonb_typeof(payload) = 'array' THEN
         RAISE invalid_parameter_value USING MESSAGE =
             'the payload is an array: take in its elements one by one, SELECT triage.ingest_json(e) FROM jsonb_array_elements($1) AS e';
-    ELSIF jsonb_typeof($1) <> 'object' THEN
+    ELSIF jsonb_typeof(payload) <> 'object' THEN
         RAISE invalid_parameter_value USING MESSAGE =
-            format('the payload is a JSON %s: pass the JSON object that the web hook sent', jsonb_typeof($1));
+            format('the payload is a JSON %s: pass the JSON object that the web hook sent', jsonb_typeof(payload));
     END IF;
 
     -- What services put around a message.
@@ -142,11 +142,19 @@ BEGIN
     IF raw IS NULL THEN
         RAISE invalid_parameter_value USING MESSAGE = format(
             'the payload is no message (its keys: %s): pass a raw message as raw, RawEmail, body-mime, raw_msg or email, or at least one of from, message_id, headers, subject, text, plain, body-plain, TextBody, html, body-html, HtmlBody, attachments',
-            coalesce((SELECT string_agg(left(key, 30), ', ') FROM (SELECT key FROM jsonb_object_keys($1) AS k (key) LIMIT 20) AS k), 'none'));
+            coalesce((SELECT string_agg(left(key, 30), ', ') FROM (SELECT key FROM jsonb_object_keys(payload) AS k (key) LIMIT 20) AS k), 'none'));
     END IF;
-    RETURN triage.ingest(raw, mailbox);
 END
 $$;
+COMMENT ON FUNCTION triage_internal.read_web_hook(jsonb) IS
+    'the message that the payload of a web hook brings, and the mailbox that it names';
+
+-- One parameter without a name: PostgREST passes it the body of a request.
+CREATE FUNCTION triage.ingest_json(jsonb) RETURNS bigint
+    LANGUAGE sql VOLATILE PARALLEL UNSAFE COST 10000
+    BEGIN ATOMIC
+        SELECT triage.ingest(m.raw, m.mailbox) FROM triage_internal.read_web_hook($1) m;
+    END;
 COMMENT ON FUNCTION triage.ingest_json(jsonb) IS
     'takes in the message that an inbound-mail web hook brings (Mailgun, SendGrid, Postmark, CloudMailin, Amazon '
     'SES, Mandrill, Gmail, or any with such keys), into the mailbox that its key "mailbox" names, and returns its '

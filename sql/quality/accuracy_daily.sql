@@ -1,8 +1,8 @@
 CREATE VIEW triage.accuracy_daily WITH (security_barrier) AS
 SELECT g.classifier, nullif(g.model_version, 0) AS model_version, g.day, g.audited, g.answered, g.correct,
        g.correct::float8 / nullif(g.answered, 0)::float8 AS accuracy,
-       triage_internal.wilson_low(g.correct, g.answered) AS accuracy_low,
-       triage_internal.wilson_high(g.correct, g.answered) AS accuracy_high,
+       triage.wilson_low(g.correct, g.answered) AS accuracy_low,
+       triage.wilson_high(g.correct, g.answered) AS accuracy_high,
        g.reviewed,
        g.agreed::float8 / nullif(g.reviewed, 0)::float8 AS biased_accuracy
   FROM (SELECT t.classifier, t.model_version, t.day,
@@ -21,11 +21,11 @@ COMMENT ON VIEW triage.accuracy_daily IS
     'all email, if nearly all of the sample is answered (compare answered with audited), and not only what was '
     'wrong. biased_accuracy is the share of all reviewed email that a person agreed with: more email, but people '
     'look at what is uncertain. Each prediction was made before its answer was learned. For other periods, sum '
-    'correct and answered and ask triage_internal.wilson_low() and triage_internal.wilson_high()';
+    'correct and answered and ask triage.wilson_low() and triage.wilson_high()';
 COMMENT ON COLUMN triage.accuracy_daily.classifier IS 'the classifier';
 COMMENT ON COLUMN triage.accuracy_daily.model_version IS 'which model predicted; NULL for decisions alone';
 COMMENT ON COLUMN triage.accuracy_daily.day IS
-    'on which the emails were received, in the zone of triage_internal.report_timezone';
+    'on which the emails were received, in the time zone pg_triage.report_timezone';
 COMMENT ON COLUMN triage.accuracy_daily.audited IS 'predictions in the audit sample';
 COMMENT ON COLUMN triage.accuracy_daily.answered IS 'how many of them a person has labelled';
 COMMENT ON COLUMN triage.accuracy_daily.correct IS 'how many of those had been predicted right';

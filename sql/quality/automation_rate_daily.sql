@@ -14,7 +14,7 @@ COMMENT ON VIEW triage.automation_rate_daily IS
 COMMENT ON COLUMN triage.automation_rate_daily.classifier IS 'the classifier';
 COMMENT ON COLUMN triage.automation_rate_daily.model_version IS 'which model predicted; NULL for decisions alone';
 COMMENT ON COLUMN triage.automation_rate_daily.day IS
-    'on which the emails were received, in the zone of triage_internal.report_timezone';
+    'on which the emails were received, in the time zone pg_triage.report_timezone';
 COMMENT ON COLUMN triage.automation_rate_daily.predicted IS 'emails with a prediction';
 COMMENT ON COLUMN triage.automation_rate_daily.audited IS 'how many of them are in the audit sample';
 COMMENT ON COLUMN triage.automation_rate_daily.automated IS 'how many of the others nobody had to look at';

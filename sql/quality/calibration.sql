@@ -5,8 +5,8 @@ SELECT g.classifier, nullif(g.model_version, 0) AS model_version, g.basis, g.bin
        g.n,
        g.confidence::float8 / (1e6::float8 * g.n::float8) AS mean_confidence,
        g.correct::float8 / g.n::float8 AS accuracy,
-       triage_internal.wilson_low(g.correct, g.n) AS accuracy_low,
-       triage_internal.wilson_high(g.correct, g.n) AS accuracy_high
+       triage.wilson_low(g.correct, g.n) AS accuracy_low,
+       triage.wilson_high(g.correct, g.n) AS accuracy_high
   FROM (SELECT t.classifier, t.model_version, b.basis, t.bin, sum(t.n)::bigint AS n,
                sum(t.confidence)::bigint AS confidence, sum(t.correct)::bigint AS correct
           FROM triage_internal.review_statistics_now t

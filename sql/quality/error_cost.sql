@@ -24,7 +24,7 @@ COMMENT ON VIEW triage.error_cost_daily IS
 COMMENT ON COLUMN triage.error_cost_daily.classifier IS 'the classifier';
 COMMENT ON COLUMN triage.error_cost_daily.model_version IS 'which model predicted; NULL for decisions alone';
 COMMENT ON COLUMN triage.error_cost_daily.day IS
-    'on which the emails were received, in the zone of triage_internal.report_timezone';
+    'on which the emails were received, in the time zone pg_triage.report_timezone';
 COMMENT ON COLUMN triage.error_cost_daily.predicted IS 'emails with a prediction';
 COMMENT ON COLUMN triage.error_cost_daily.answered IS
     'how many of the audit sample a person has labelled: what the estimate is based on';

@@ -2,7 +2,7 @@
 -- one precedence, so there are brackets. Days are those of
 -- triage_internal.report_timezone, on which emails were received. What comes from the audit sample is
 -- unbiased; what comes from all reviewed emails is about those that people looked at.
-CREATE FUNCTION triage_internal.wilson_low(correct bigint, n bigint) RETURNS float8
+CREATE FUNCTION triage.wilson_low(correct bigint, n bigint) RETURNS float8
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     BEGIN ATOMIC
         -- 3.841458881296 is the square of 1.959964, between which and its negative a normal variable is 95 % of the time.
@@ -11,12 +11,12 @@ CREATE FUNCTION triage_internal.wilson_low(correct bigint, n bigint) RETURNS flo
              - 1.959964::float8 * sqrt(correct::float8 * (n - correct)::float8 / n::float8 + 0.960364720324::float8))
             / (n::float8 + 3.841458881296::float8)) END;
     END;
-COMMENT ON FUNCTION triage_internal.wilson_low(bigint, bigint) IS
+COMMENT ON FUNCTION triage.wilson_low(bigint, bigint) IS
     'lower end of the 95 % Wilson interval of a share of which correct of n were observed; NULL if n is 0';
 
-CREATE FUNCTION triage_internal.wilson_high(correct bigint, n bigint) RETURNS float8
+CREATE FUNCTION triage.wilson_high(correct bigint, n bigint) RETURNS float8
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     BEGIN ATOMIC
-        SELECT 1::float8 - triage_internal.wilson_low(n - correct, n);
+        SELECT 1::float8 - triage.wilson_low(n - correct, n);
     END;
-COMMENT ON FUNCTION triage_internal.wilson_high(bigint, bigint) IS 'upper end of the same interval';
+COMMENT ON FUNCTION triage.wilson_high(bigint, bigint) IS 'upper end of the same interval';

@@ -12,7 +12,7 @@ COMMENT ON VIEW triage.override_rate_daily IS
 COMMENT ON COLUMN triage.override_rate_daily.classifier IS 'the classifier';
 COMMENT ON COLUMN triage.override_rate_daily.model_version IS 'which model predicted; NULL for decisions alone';
 COMMENT ON COLUMN triage.override_rate_daily.day IS
-    'on which the emails were received, in the zone of triage_internal.report_timezone';
+    'on which the emails were received, in the time zone pg_triage.report_timezone';
 COMMENT ON COLUMN triage.override_rate_daily.decided IS 'predictions that a person has labelled';
 COMMENT ON COLUMN triage.override_rate_daily.overridden IS 'how many of them got another label';
 COMMENT ON COLUMN triage.override_rate_daily.override_rate IS 'overridden / decided';

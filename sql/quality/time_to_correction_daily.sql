@@ -28,7 +28,7 @@ COMMENT ON VIEW triage.time_to_correction_daily IS
 COMMENT ON COLUMN triage.time_to_correction_daily.classifier IS 'the classifier';
 COMMENT ON COLUMN triage.time_to_correction_daily.model_version IS 'which model predicted; NULL for decisions alone';
 COMMENT ON COLUMN triage.time_to_correction_daily.day IS
-    'on which the emails were received, in the zone of triage_internal.report_timezone';
+    'on which the emails were received, in the time zone pg_triage.report_timezone';
 COMMENT ON COLUMN triage.time_to_correction_daily.decided IS 'predictions that a person has labelled';
 COMMENT ON COLUMN triage.time_to_correction_daily.mean_seconds IS 'mean time';
 COMMENT ON COLUMN triage.time_to_correction_daily.median_seconds IS

@@ -60,7 +60,7 @@ COMMENT ON TABLE triage_internal.review_statistics IS
 COMMENT ON COLUMN triage_internal.review_statistics.grain IS 'label, confidence, or delay: what a row is about';
 COMMENT ON COLUMN triage_internal.review_statistics.classifier IS 'the classifier';
 COMMENT ON COLUMN triage_internal.review_statistics.day IS
-    'on which the email was received, in the zone of triage_internal.report_timezone';
+    'on which the email was received, in the time zone pg_triage.report_timezone';
 COMMENT ON COLUMN triage_internal.review_statistics.model_version IS 'which model predicted; 0 for decisions alone';
 COMMENT ON COLUMN triage_internal.review_statistics.audit IS 'whether in the audit sample';
 COMMENT ON COLUMN triage_internal.review_statistics.predicted_label IS 'by label: what the classifier said';

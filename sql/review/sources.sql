@@ -1,0 +1,34 @@
+CREATE VIEW triage.sources WITH (security_barrier) AS
+SELECT s.source_id, s.source, s.classifier,
+       quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS table_name,
+       CASE WHEN s.attached THEN 'triage.' || quote_ident(s.queue_view) END AS queue_view,
+       CASE WHEN c.oid IS NULL THEN 'dropped'
+            WHEN s.attached THEN 'attached'
+            WHEN s.queue_view IS NULL THEN 'imported'
+            ELSE 'detached' END AS state,
+       s.record_given_labels, s.attached_at, s.attached_by
+  FROM (SELECT s.source_id, s.source, s.classifier, s.relation::oid AS relation, s.attached, s.queue_view,
+               s.record_given_labels, s.attached_at, s.attached_by
+          FROM triage_internal.source s
+        UNION ALL
+        -- The inbox is attached to "default" without a row, until that is changed.
+        SELECT 0, 'triage.email', 'default', 'triage.email'::regclass::oid, true, 'email_queue', false, NULL, NULL
+         WHERE NOT EXISTS (SELECT FROM triage_internal.source s WHERE s.source_id = 0)) s
+  LEFT JOIN pg_class c ON c.oid = s.relation
+  LEFT JOIN pg_namespace n ON n.oid = c.relnamespace;
+COMMENT ON VIEW triage.sources IS
+    'tables whose rows are labelled, or labelled history was imported from: for which classifier, and in which '
+    'view their reviews are with the live text';
+COMMENT ON COLUMN triage.sources.source_id IS 'key; what triage.attach() returned';
+COMMENT ON COLUMN triage.sources.source IS
+    'name of the table when it was first attached: what reviews call it, also after it was renamed';
+COMMENT ON COLUMN triage.sources.classifier IS 'the classifier';
+COMMENT ON COLUMN triage.sources.table_name IS 'what the table is called now; NULL if it was dropped';
+COMMENT ON COLUMN triage.sources.queue_view IS 'the view of its reviews; NULL unless it is attached';
+COMMENT ON COLUMN triage.sources.state IS
+    'attached; detached (by triage.detach(): its reviews and decisions stay); imported (only learned from, by '
+    'triage.learn_from()); dropped (the table is gone)';
+COMMENT ON COLUMN triage.sources.record_given_labels IS
+    'whether a label that a row comes with is recorded as a human decision';
+COMMENT ON COLUMN triage.sources.attached_at IS 'when it was attached, or first imported from';
+COMMENT ON COLUMN triage.sources.attached_by IS 'by whom';
