@@ -10,7 +10,8 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'feature_not_supported',
             MESSAGE = format(
-                'pg_triage needs a database with encoding UTF8, this one has %s: CREATE DATABASE ... ENCODING ''UTF8'' TEMPLATE template0',
+                'pg_triage needs a database with encoding UTF8, this one has %s: CREATE DATABASE ... ENCODING '
+                '''UTF8'' TEMPLATE template0',
                 current_setting('server_encoding'));
     END IF;
 END

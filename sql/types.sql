@@ -1,3 +1,5 @@
+-- The two types: what training adds up, and what classifies.
+
 CREATE TYPE @extschema@.email_state;
 
 CREATE FUNCTION @extschema@.email_state_in(cstring) RETURNS @extschema@.email_state

@@ -1,6 +1,8 @@
--- Raw mail: reading it, taking it in, and telling others what label it got.
+-- Reading raw mail.
+
 CREATE FUNCTION @extschema@.parse_email(raw bytea)
-    RETURNS TABLE (message_id text, sent_at timestamptz, sender text, recipients text, subject text, body text, language text, attachments text, truncated boolean)
+    RETURNS TABLE (message_id text, sent_at timestamptz, sender text, recipients text, subject text, body text,
+                   language text, attachments text, truncated boolean)
     LANGUAGE c STABLE STRICT PARALLEL SAFE COST 5000 ROWS 1
     AS 'MODULE_PATHNAME', 'parse_email_wrapper';
 COMMENT ON FUNCTION @extschema@.parse_email(bytea) IS

@@ -1,4 +1,5 @@
--- What a person should know, and whether all is well.
+-- What a person should know.
+
 CREATE FUNCTION triage_internal.find_alerts()
     RETURNS TABLE (classifier text, kind text, subject text, severity text, message text, what_to_do text)
     LANGUAGE sql STABLE PARALLEL RESTRICTED
@@ -8,31 +9,43 @@ AS $$
     SELECT m.classifier,
            CASE WHEN m.reviewer IS NULL THEN 'refused' ELSE 'reviewer' END,
            coalesce(m.reviewer, 'new version'),
-           CASE WHEN m.reviewer IS NOT NULL THEN 'critical' WHEN m.compared_accuracy < m.champion_accuracy - 0.05 THEN 'warning' ELSE 'notice' END,
+           CASE WHEN m.reviewer IS NOT NULL THEN 'critical' WHEN m.compared_accuracy < m.champion_accuracy - 0.05
+                THEN 'warning' ELSE 'notice' END,
            format('version %s was not activated: %s%s', m.version, m.refused, ': ' || m.known_as),
            CASE WHEN m.reviewer IS NULL
-                THEN format('if it is a little worse, nothing: training is tried again with more decisions. If it is much worse, somebody may have decided wrongly: see triage.suspect_labels and triage.batches; what is undone counts no more at once. SELECT * FROM triage.preview(%L, %s) says what would change, SELECT triage.activate(%L, %s) activates it all the same',
+                THEN format('if it is a little worse, nothing: training is tried again with more decisions. If it is '
+                            'much worse, somebody may have decided wrongly: see triage.suspect_labels and '
+                            'triage.batches; what is undone counts no more at once. SELECT * FROM triage.preview(%L, '
+                            '%s) says what would change, SELECT triage.activate(%L, %s) activates it all the same',
                      m.classifier, m.version, m.classifier, m.version)
-                ELSE format('look at SELECT s.* FROM triage.suspect_labels s JOIN triage.decision_history d USING (decision_id) WHERE s.classifier = %L AND %L IN (d.actor, d.connected_as). If they are wrong: SELECT triage.undo(s.decision_id) FROM triage.suspect_labels s JOIN triage.decision_history d USING (decision_id) WHERE s.classifier = %L AND %L IN (d.actor, d.connected_as). If they are right: SELECT triage.activate(%L, %s)',
+                ELSE format('look at SELECT s.* FROM triage.suspect_labels s JOIN triage.decision_history d USING '
+                            '(decision_id) WHERE s.classifier = %L AND %L IN (d.actor, d.connected_as). If they are '
+                            'wrong: SELECT triage.undo(s.decision_id) FROM triage.suspect_labels s JOIN '
+                            'triage.decision_history d USING (decision_id) WHERE s.classifier = %L AND %L IN '
+                            '(d.actor, d.connected_as). If they are right: SELECT triage.activate(%L, %s)',
                      m.classifier, m.reviewer, m.classifier, m.reviewer, m.classifier, m.version) END
-      FROM (SELECT DISTINCT ON (m.classifier) m.classifier, m.version, m.refused, m.reviewer, m.known_as, m.compared_accuracy, m.champion_accuracy, m.trained_at
+      FROM (SELECT DISTINCT ON (m.classifier) m.classifier, m.version, m.refused, m.reviewer, m.known_as,
+                   m.compared_accuracy, m.champion_accuracy, m.trained_at
               FROM triage_internal.model m
              WHERE m.champion IS NOT NULL AND m.steps_of IS NULL ORDER BY m.classifier, m.version DESC) m
      WHERE m.refused IS NOT NULL
-       AND NOT EXISTS (SELECT FROM triage_internal.activation a JOIN triage_internal.model v ON v.classifier = a.classifier AND v.version = a.version
+       AND NOT EXISTS (SELECT FROM triage_internal.activation a
+                        JOIN triage_internal.model v ON v.classifier = a.classifier AND v.version = a.version
                         WHERE a.classifier = m.classifier AND a.activated_at > m.trained_at
                           AND (v.version = m.version OR v.champion IS NULL AND v.version > m.version))
     UNION ALL
     SELECT d.classifier, 'drift', d.measure, 'warning',
            format('%s of the last seven days is unlike before: %s', d.measure, d.meaning),
-           'look at the latest emails in triage.review_queue and label some of each new kind: training follows by itself'
+           'look at the latest emails in triage.review_queue and label some of each new kind: '
+           'training follows by itself'
       FROM triage.drift d
      WHERE d.drifted
     UNION ALL
     SELECT a.classifier, 'accuracy', 'accuracy', 'critical',
            format('of the audit sample %s of %s were right in the last seven days, %s of %s in the four weeks before',
                a.correct, a.answered, a.correct_before, a.answered_before),
-           'look at triage.confusion_matrix and triage.drift. If a version is to blame: SELECT triage.rollback(' || quote_literal(a.classifier) || ')'
+           'look at triage.confusion_matrix and triage.drift. If a version is to blame: SELECT triage.rollback('
+               || quote_literal(a.classifier) || ')'
       FROM (SELECT q.classifier,
                    coalesce(sum(q.correct) FILTER (WHERE q.day > r.today - 7), 0)::bigint AS correct,
                    coalesce(sum(q.answered) FILTER (WHERE q.day > r.today - 7), 0)::bigint AS answered,
@@ -44,7 +57,8 @@ AS $$
              GROUP BY q.classifier) a
      CROSS JOIN LATERAL (SELECT a.correct::float8 / nullif(a.answered, 0) AS recent,
                                 a.correct_before::float8 / nullif(a.answered_before, 0) AS before,
-                                (a.correct + a.correct_before)::float8 / nullif(a.answered + a.answered_before, 0) AS pooled) p
+                                (a.correct + a.correct_before)::float8
+                                    / nullif(a.answered + a.answered_before, 0) AS pooled) p
      WHERE a.answered >= 20 AND a.answered_before >= 20 AND p.before - p.recent >= 0.02
        -- It is asked every day: at 4.5 standard errors three of a hundred classifiers alarm for nothing in a year.
        AND p.before - p.recent > 4.5 * sqrt(p.pooled * (1 - p.pooled) * (1.0 / a.answered + 1.0 / a.answered_before))
@@ -52,12 +66,14 @@ AS $$
     SELECT f.classifier, 'failing', f.task, 'warning',
            format('%s has failed %s times in a row: %s', f.task, f.times, coalesce(f.error, 'its process was ended')),
            'the message says what to do; it is tried again at least every hour'
-      FROM (SELECT j.task, j.classifier, count(*) AS times, (array_agg(j.error ORDER BY j.job_id DESC) FILTER (WHERE j.error IS NOT NULL))[1] AS error
+      FROM (SELECT j.task, j.classifier, count(*) AS times,
+                   (array_agg(j.error ORDER BY j.job_id DESC) FILTER (WHERE j.error IS NOT NULL))[1] AS error
               FROM triage_internal.job j
              WHERE j.status IN ('failed', 'interrupted')
                AND (j.classifier IS NULL OR EXISTS (SELECT FROM triage.classifier c WHERE c.name = j.classifier))
                AND j.started_at > now() - interval '1 day'
-               AND NOT EXISTS (SELECT FROM triage_internal.activation a WHERE a.classifier = j.classifier AND a.activated_at > j.started_at)
+               AND NOT EXISTS (SELECT FROM triage_internal.activation a WHERE a.classifier = j.classifier
+                                AND a.activated_at > j.started_at)
                AND j.job_id > coalesce((SELECT max(s.job_id) FROM triage_internal.job s
                      WHERE s.task = j.task AND s.classifier IS NOT DISTINCT FROM j.classifier AND s.status = 'done'), 0)
              GROUP BY j.task, j.classifier) f
@@ -65,15 +81,20 @@ AS $$
     UNION ALL
     SELECT c.name, 'unclassified', 'emails', 'notice',
            'emails have waited for a prediction for more than a day, although there is a model, or they are gone',
-           format('SELECT triage.classify_pending() says why it cannot classify them. To take what is left out of the queue: SELECT triage.skip(review_id) FROM triage.review WHERE classifier = %L AND queue_reason = ''unclassified''', c.name)
+           format('SELECT triage.classify_pending() says why it cannot classify them. To take what is left out of the '
+                  'queue: SELECT triage.skip(review_id) FROM triage.review WHERE classifier = %L AND '
+                  'queue_reason = ''unclassified''', c.name)
       FROM triage.classifier c
-     WHERE EXISTS (SELECT FROM triage_internal.activation a WHERE a.classifier = c.name AND a.activated_at < now() - interval '1 day')
+     WHERE EXISTS (SELECT FROM triage_internal.activation a WHERE a.classifier = c.name
+                    AND a.activated_at < now() - interval '1 day')
        AND EXISTS (SELECT FROM triage.review r WHERE r.classifier = c.name AND r.queue_reason = 'unclassified'
-                      AND r.margin IS NULL AND r.predicted_label IS NULL AND r.human_label IS NULL AND r.given_label IS NULL
+                      AND r.margin IS NULL AND r.predicted_label IS NULL AND r.human_label IS NULL
+                      AND r.given_label IS NULL
                       AND r.received_at < now() - interval '1 day')
     UNION ALL
     SELECT a.classifier, 'unanswered', 'audit sample', 'notice',
-           format('of %s emails in the audit sample of the last four weeks %s are answered: nothing much is known about accuracy', a.audited, a.answered),
+           format('of %s emails in the audit sample of the last four weeks %s are answered: nothing much is known '
+                  'about accuracy', a.audited, a.answered),
            'answer those in triage.review_queue with queue_reason = ''audit'', all of them, not only the easy ones'
       FROM (SELECT q.classifier, sum(q.audited) AS audited, sum(q.answered) AS answered
               FROM triage.accuracy_daily q
@@ -110,7 +131,9 @@ COMMENT ON FUNCTION triage_internal.watch() IS
 CREATE VIEW triage.alerts WITH (security_barrier) AS
 SELECT a.alert_id, a.classifier, a.severity, a.kind,
        CASE WHEN s.sees THEN a.subject ELSE 'a reviewer' END AS subject, a.since,
-       CASE WHEN s.sees THEN a.message ELSE 'all other decisions contradict those of one reviewer; role triage_reviewer sees whose' END AS message,
+       CASE WHEN s.sees THEN a.message
+            ELSE 'all other decisions contradict those of one reviewer; role triage_reviewer sees whose'
+       END AS message,
        CASE WHEN s.sees THEN a.what_to_do ELSE 'tell a reviewer' END AS what_to_do
   FROM triage_internal.alert a
  -- Who decided what is nothing for readers.

@@ -1,3 +1,7 @@
+-- What happens by itself: compaction, training, activation, retention, alerts. One transaction
+-- does one task; which are due is a query over the tables, so nothing is forgotten when a
+-- session ends in the middle, and nothing has to be remembered.
+
 CREATE FUNCTION triage_internal.due_tasks()
     RETURNS TABLE (task text, classifier text, reason text)
     LANGUAGE sql STABLE PARALLEL RESTRICTED
@@ -34,7 +38,8 @@ AS $$
                               ORDER BY t.last_decision DESC, t.version DESC LIMIT 1) t ON true
     ), due AS (
         SELECT 1 AS place, 'compact' AS task, k.name AS classifier,
-               CASE WHEN k.pending >= greatest(k.compact_after / 2, 1) THEN format('at least %s decisions are pending', k.pending)
+               CASE WHEN k.pending >= greatest(k.compact_after / 2, 1)
+                    THEN format('at least %s decisions are pending', k.pending)
                     ELSE format('%s decisions have been pending for a day', k.pending) END AS reason
           FROM known k
          WHERE k.compact_after > 0
@@ -43,13 +48,16 @@ AS $$
                 OR k.pending > 0 AND coalesce(k.compacted_at, k.created_at) < now() - interval '1 day')
         UNION ALL
         SELECT 2, 'train', k.name,
-               CASE WHEN k.new_decisions >= greatest(k.retrain_after, k.decisions / 10) THEN format('%s new decisions', k.new_decisions)
+               CASE WHEN k.new_decisions >= greatest(k.retrain_after, k.decisions / 10)
+                    THEN format('%s new decisions', k.new_decisions)
                     WHEN k.mended THEN 'decisions of the reviewer were taken back'
-                    WHEN drift.subject IS NOT NULL THEN format('%s new decisions since %s changed', k.new_decisions, drift.subject)
+                    WHEN drift.subject IS NOT NULL
+                         THEN format('%s new decisions since %s changed', k.new_decisions, drift.subject)
                     ELSE format('%s new decisions in %s days', k.new_decisions, k.retrain_days) END
           FROM known k
           LEFT JOIN LATERAL (SELECT a.subject FROM triage_internal.alert a
-                              WHERE a.classifier = k.name AND a.kind = 'drift' AND a.ended_at IS NULL AND a.since > k.trained_at
+                              WHERE a.classifier = k.name AND a.kind = 'drift' AND a.ended_at IS NULL
+                                AND a.since > k.trained_at
                               ORDER BY a.since LIMIT 1) drift ON true
          WHERE k.retrain_after > 0
            AND (k.mended OR k.new_decisions >= greatest(k.retrain_after, k.decisions / 10)
@@ -63,9 +71,12 @@ AS $$
                           AND r.margin IS NULL
                           AND r.predicted_label IS NULL AND r.given_label IS NULL AND r.human_label IS NULL)
            -- Those that cannot be classified, or are locked, are tried again after a while.
-           AND NOT EXISTS (SELECT FROM triage_internal.job j WHERE j.task = 'classify' AND j.classifier = k.name AND j.status = 'done'
-                              AND j.result = '0 rows' AND j.started_at > now() - interval '1 hour' AND j.started_at > coalesce((SELECT max(a.activated_at)
-                                  FROM triage_internal.activation a WHERE a.classifier = k.name), '-infinity'))
+           AND NOT EXISTS (SELECT FROM triage_internal.job j
+                            WHERE j.task = 'classify' AND j.classifier = k.name
+                              AND j.status = 'done' AND j.result = '0 rows'
+                              AND j.started_at > now() - interval '1 hour'
+                              AND j.started_at > coalesce((SELECT max(a.activated_at) FROM triage_internal.activation a
+                                                            WHERE a.classifier = k.name), '-infinity'))
         UNION ALL
         -- What people found in the audit sample since the last time.
         SELECT 3, 'calibrate', k.name, 'new decisions, once a day'
@@ -78,31 +89,41 @@ AS $$
                  ORDER BY d.decision_id DESC LIMIT 1) > coalesce(j.started_at, '-infinity')
         UNION ALL
         SELECT 5, 'statistics', NULL,
-               CASE WHEN z.zone <> s.report_timezone THEN format('pg_triage.report_timezone is %s now', s.report_timezone)
+               CASE WHEN z.zone <> s.report_timezone
+                    THEN format('pg_triage.report_timezone is %s now', s.report_timezone)
                     ELSE 'reviews have changed' END
           FROM setting s CROSS JOIN triage_internal.report_timezone z
          WHERE z.zone <> s.report_timezone
             OR (SELECT count(*) FROM (SELECT FROM triage_internal.review_change LIMIT 2000) x) >= 2000
             OR EXISTS (SELECT FROM triage_internal.review_change)
-               AND NOT EXISTS (SELECT FROM triage_internal.job j WHERE j.task = 'statistics' AND j.classifier IS NULL AND j.started_at > now() - interval '5 minutes')
+               AND NOT EXISTS (SELECT FROM triage_internal.job j
+                                WHERE j.task = 'statistics' AND j.classifier IS NULL
+                                  AND j.started_at > now() - interval '5 minutes')
         UNION ALL
         SELECT 6, 'audit', NULL, 'once a day'
           FROM triage_internal.report_timezone z
          WHERE EXISTS (SELECT FROM triage.review)
-           AND NOT EXISTS (SELECT FROM triage_internal.job j WHERE j.task = 'audit' AND j.classifier IS NULL AND j.status = 'done'
+           AND NOT EXISTS (SELECT FROM triage_internal.job j
+                            WHERE j.task = 'audit' AND j.classifier IS NULL AND j.status = 'done'
                               AND j.started_at > now() - interval '2 days'
                               AND timezone(z.zone, j.started_at)::date >= timezone(z.zone, now())::date)
         UNION ALL
-        SELECT 7, 'watch', NULL, CASE WHEN w.started_at > now() - interval '1 hour' THEN 'something has happened' ELSE 'once an hour' END
-          FROM (SELECT max(j.job_id) AS job_id, coalesce(max(j.started_at), '-infinity') AS started_at FROM triage_internal.job j
+        SELECT 7, 'watch', NULL,
+               CASE WHEN w.started_at > now() - interval '1 hour' THEN 'something has happened'
+                    ELSE 'once an hour' END
+          FROM (SELECT max(j.job_id) AS job_id, coalesce(max(j.started_at), '-infinity') AS started_at
+                  FROM triage_internal.job j
                  WHERE j.task = 'watch' AND j.classifier IS NULL) w
          WHERE EXISTS (SELECT FROM triage.classifier)
            AND (w.started_at < now() - interval '1 hour'
-                OR EXISTS (SELECT FROM triage_internal.job j WHERE j.job_id > w.job_id AND (j.task IN ('train', 'calibrate') OR j.status = 'failed')))
+                OR EXISTS (SELECT FROM triage_internal.job j
+                            WHERE j.job_id > w.job_id
+                              AND (j.task IN ('train', 'calibrate') OR j.status = 'failed')))
         UNION ALL
         SELECT 9, 'retain', NULL, 'once a day'
          WHERE EXISTS (SELECT FROM triage.classifier)
-           AND NOT EXISTS (SELECT FROM triage_internal.job j WHERE j.task = 'retain' AND j.started_at > now() - interval '1 day')
+           AND NOT EXISTS (SELECT FROM triage_internal.job j
+                            WHERE j.task = 'retain' AND j.started_at > now() - interval '1 day')
     )
     SELECT d.task, d.classifier, d.reason
       FROM due d
@@ -110,12 +131,16 @@ AS $$
            -- One that ends its process again and again counts as failed: it may be what uses up the server's memory.
            SELECT max(j.job_id) AS last_job,
                   count(*) FILTER (WHERE j.status = 'failed' AND j.job_id > s.last_done)
-                  + greatest(count(*) FILTER (WHERE j.status = 'interrupted' AND j.job_id > s.last_done) - 2, 0) AS failures,
-                  max(j.ended_at) FILTER (WHERE j.status IN ('failed', 'interrupted') AND j.job_id > s.last_done) AS failed_at
+                  + greatest(count(*) FILTER (WHERE j.status = 'interrupted' 
+                                                              AND j.job_id > s.last_done) - 2, 0) AS failures,
+                  max(j.ended_at) FILTER (WHERE j.status IN ('failed', 'interrupted')
+                                            AND j.job_id > s.last_done) AS failed_at
              FROM (SELECT j.job_id, j.status, j.ended_at FROM triage_internal.job j
-                    WHERE j.task = d.task AND j.classifier IS NOT DISTINCT FROM d.classifier ORDER BY j.job_id DESC LIMIT 10) j
+                    WHERE j.task = d.task AND j.classifier IS NOT DISTINCT FROM d.classifier
+                    ORDER BY j.job_id DESC LIMIT 10) j
             CROSS JOIN (SELECT coalesce(max(o.job_id), 0) AS last_done FROM triage_internal.job o
-                         WHERE o.task = d.task AND o.classifier IS NOT DISTINCT FROM d.classifier AND o.status = 'done') s) past ON true
+                         WHERE o.task = d.task AND o.classifier IS NOT DISTINCT FROM d.classifier
+                           AND o.status = 'done') s) past ON true
      -- A task that fails waits: ten seconds, twenty, and so on up to an hour.
      WHERE coalesce(past.failures, 0) = 0
         OR past.failed_at < now() - least(make_interval(secs => 5 * pow(2, past.failures)), interval '1 hour')

@@ -1,5 +1,6 @@
 CREATE FUNCTION triage.maintain(most integer DEFAULT NULL)
-    RETURNS TABLE (job_id bigint, task text, classifier text, reason text, status text, result text, error text, seconds float8)
+    RETURNS TABLE (job_id bigint, task text, classifier text, reason text, status text, result text, error text,
+                   seconds float8)
     LANGUAGE c VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 10
     AS 'MODULE_PATHNAME', 'maintain_wrapper';
 COMMENT ON FUNCTION triage.maintain(integer) IS

@@ -1,5 +1,6 @@
--- Reading. COST tells the planner that these take tens of microseconds, so that other
--- filters run first and large scans go parallel.
+-- COST tells the planner that these take tens of microseconds, so that other filters run first
+-- and large scans go parallel.
+
 CREATE FUNCTION @extschema@.classify_email(body text, classifier text DEFAULT 'default') RETURNS text
     LANGUAGE c STABLE STRICT PARALLEL SAFE COST 1000
     AS 'MODULE_PATHNAME', 'classify_email_wrapper';

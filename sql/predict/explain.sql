@@ -1,5 +1,6 @@
 -- Not strict: no label means the predicted one.
-CREATE FUNCTION @extschema@.explain_email(body text, label text DEFAULT NULL, classifier text DEFAULT 'default', top integer DEFAULT 20)
+CREATE FUNCTION @extschema@.explain_email(body text, label text DEFAULT NULL, classifier text DEFAULT 'default',
+        top integer DEFAULT 20)
     RETURNS TABLE (token text, field text, contribution float8, rank integer)
     LANGUAGE c STABLE PARALLEL SAFE COST 2000 ROWS 20
     AS 'MODULE_PATHNAME', 'explain_email_wrapper';

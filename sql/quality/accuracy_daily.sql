@@ -15,7 +15,7 @@ SELECT g.classifier, nullif(g.model_version, 0) AS model_version, g.day, g.audit
           FROM triage_internal.review_statistics_now t
          WHERE t.grain = 'label'
          GROUP BY t.classifier, t.model_version, t.day) g
- WHERE g.n > 0::bigint;
+ WHERE g.n > 0;
 COMMENT ON VIEW triage.accuracy_daily IS
     'how often the classifier was right. accuracy is measured on the audit sample: with the interval, it holds for '
     'all email, if nearly all of the sample is answered (compare answered with audited), and not only what was '

@@ -7,7 +7,7 @@ SELECT g.classifier, nullif(g.model_version, 0) AS model_version, g.day, g.predi
           FROM triage_internal.review_statistics_now t
          WHERE t.grain = 'label'
          GROUP BY t.classifier, t.model_version, t.day) g
- WHERE g.predicted > 0::bigint;
+ WHERE g.predicted > 0;
 COMMENT ON VIEW triage.automation_rate_daily IS
     'how much of the email nobody had to look at: the confidence was at or above review_below, nobody was asked, and '
     'nobody decided. The audit sample is left out, which asks about email for measurement alone';

@@ -1,9 +1,9 @@
 CREATE VIEW triage.calibration WITH (security_barrier) AS
 SELECT g.classifier, nullif(g.model_version, 0) AS model_version, g.basis, g.bin,
-       (g.bin - 1)::float8 / 10::float8 AS bin_low,
-       g.bin::float8 / 10::float8 AS bin_high,
+       (g.bin - 1)::float8 / 10 AS bin_low,
+       g.bin::float8 / 10 AS bin_high,
        g.n,
-       g.confidence::float8 / (1e6::float8 * g.n::float8) AS mean_confidence,
+       g.confidence::float8 / (1e6 * g.n::float8) AS mean_confidence,
        g.correct::float8 / g.n::float8 AS accuracy,
        triage.wilson_low(g.correct, g.n) AS accuracy_low,
        triage.wilson_high(g.correct, g.n) AS accuracy_high
@@ -13,7 +13,7 @@ SELECT g.classifier, nullif(g.model_version, 0) AS model_version, g.basis, g.bin
          CROSS JOIN LATERAL (VALUES ('reviewed'::text), (CASE WHEN t.audit THEN 'audit' END)) b (basis)
          WHERE t.grain = 'confidence' AND b.basis IS NOT NULL
          GROUP BY t.classifier, t.model_version, b.basis, t.bin) g
- WHERE g.n > 0::bigint;
+ WHERE g.n > 0;
 COMMENT ON VIEW triage.calibration IS
     'reliability: what is predicted with a confidence of 80 to 90 % should be right 80 to 90 % of the time';
 COMMENT ON COLUMN triage.calibration.classifier IS 'the classifier';
@@ -32,11 +32,11 @@ COMMENT ON COLUMN triage.calibration.accuracy_high IS 'upper end';
 
 CREATE VIEW triage.calibration_summary WITH (security_barrier) AS
 SELECT g.classifier, nullif(g.model_version, 0) AS model_version, g.basis, sum(g.n)::bigint AS n,
-       sum(g.confidence)::float8 / (1e6::float8 * sum(g.n)::float8) AS mean_confidence,
+       sum(g.confidence)::float8 / (1e6 * sum(g.n)::float8) AS mean_confidence,
        sum(g.correct)::float8 / sum(g.n)::float8 AS accuracy,
-       sum(abs(g.confidence - (1000000::bigint * g.correct)))::float8
-           / 1e6::float8 / sum(g.n)::float8 AS calibration_error,
-       sum(g.squared_error)::float8 / (1e6::float8 * sum(g.n)::float8) AS brier
+       sum(abs(g.confidence - (1000000 * g.correct)))::float8
+           / 1e6 / sum(g.n)::float8 AS calibration_error,
+       sum(g.squared_error)::float8 / (1e6 * sum(g.n)::float8) AS brier
   FROM (SELECT t.classifier, t.model_version, b.basis, t.bin, sum(t.n)::bigint AS n,
                sum(t.confidence)::bigint AS confidence, sum(t.correct)::bigint AS correct,
                sum(t.squared_error)::bigint AS squared_error
@@ -44,7 +44,7 @@ SELECT g.classifier, nullif(g.model_version, 0) AS model_version, g.basis, sum(g
          CROSS JOIN LATERAL (VALUES ('reviewed'::text), (CASE WHEN t.audit THEN 'audit' END)) b (basis)
          WHERE t.grain = 'confidence' AND b.basis IS NOT NULL
          GROUP BY t.classifier, t.model_version, b.basis, t.bin) g
- WHERE g.n > 0::bigint
+ WHERE g.n > 0
  GROUP BY g.classifier, g.model_version, g.basis;
 COMMENT ON VIEW triage.calibration_summary IS
     'calibration in a number: both are 0 for a classifier that knows everything and is sure of it';

@@ -2,7 +2,7 @@ CREATE VIEW triage.class_metrics WITH (security_barrier) AS
 SELECT g.classifier, g.model_version, g.basis, g.label,
        g.correct::float8 / nullif(g.predicted, 0)::float8 AS precision,
        g.correct::float8 / nullif(g.support, 0)::float8 AS recall,
-       2::float8 * g.correct::float8
+       2 * g.correct::float8
            / nullif(g.support + g.predicted, 0)::float8 AS f1,
        g.support, g.predicted, g.correct
   FROM (SELECT c.classifier, c.model_version, b.basis, l.label,

@@ -16,7 +16,8 @@ BEGIN
         PERFORM timezone(new_zone, now());
     EXCEPTION WHEN invalid_parameter_value THEN
         RAISE invalid_parameter_value USING MESSAGE = format(
-            'pg_triage.report_timezone is "%s", which is no time zone: ALTER DATABASE %I SET it to a name from pg_timezone_names',
+            'pg_triage.report_timezone is "%s", which is no time zone: ALTER DATABASE %I SET it to a name from '
+            'pg_timezone_names',
             new_zone, current_database());
     END;
     -- Another compaction waits; readers, and who changes reviews, do not.
@@ -40,16 +41,21 @@ BEGIN
     fact AS (
         SELECT * FROM gone WHERE NOT anew
         UNION ALL
-        SELECT 0, 1, r.classifier, r.received_at, r.model_version, r.predicted_label, r.confidence, r.unknown_share, r.audit,
-               r.queue_reason IS NOT DISTINCT FROM 'confident', r.human_label, r.reviewed_at
+        SELECT 0, 1, r.classifier, r.received_at, r.model_version, r.predicted_label, r.confidence, r.unknown_share,
+               r.audit, r.queue_reason IS NOT DISTINCT FROM 'confident', r.human_label, r.reviewed_at
           FROM triage.review r WHERE anew AND r.predicted_label IS NOT NULL),
     added AS (
         INSERT INTO triage_internal.review_statistics AS t
-        SELECT CASE WHEN grouping(e.predicted_label) = 0 THEN 'label' WHEN grouping(e.confidence_bin) = 0 THEN 'confidence' ELSE 'delay' END,
-               e.classifier, e.day, e.model_version, e.audit, coalesce(e.predicted_label, ''), coalesce(e.actual_label, ''),
-               coalesce(e.confidence_bin, e.delay_bin, 0), sum(e.n), sum(e.automated), sum(e.correct), sum(e.confidence),
+        SELECT CASE WHEN grouping(e.predicted_label) = 0 THEN 'label'
+                    WHEN grouping(e.confidence_bin) = 0 THEN 'confidence'
+                    ELSE 'delay' END,
+               e.classifier, e.day, e.model_version, e.audit,
+               coalesce(e.predicted_label, ''), coalesce(e.actual_label, ''),
+               coalesce(e.confidence_bin, e.delay_bin, 0),
+               sum(e.n), sum(e.automated), sum(e.correct), sum(e.confidence),
                sum(e.squared_error), sum(e.unknown_share), sum(e.milliseconds)
-          FROM fact f CROSS JOIN LATERAL triage_internal.statistics_entry(ROW(f.*)::triage_internal.review_change, new_zone) e
+          FROM fact f
+         CROSS JOIN LATERAL triage_internal.statistics_entry(ROW(f.*)::triage_internal.review_change, new_zone) e
          GROUP BY GROUPING SETS (
                (e.classifier, e.day, e.model_version, e.audit, e.predicted_label, e.actual_label),
                (e.classifier, e.day, e.model_version, e.audit, e.confidence_bin),
@@ -57,9 +63,12 @@ BEGIN
         -- Undecided reviews are in no bin.
         HAVING coalesce(e.confidence_bin, e.delay_bin, 1) > 0
         ON CONFLICT (grain, classifier, day, model_version, audit, predicted_label, actual_label, bin) DO UPDATE
-           SET n = t.n + excluded.n, automated = t.automated + excluded.automated, correct = t.correct + excluded.correct,
-               confidence = t.confidence + excluded.confidence, squared_error = t.squared_error + excluded.squared_error,
-               unknown_share = t.unknown_share + excluded.unknown_share, milliseconds = t.milliseconds + excluded.milliseconds
+           SET n = t.n + excluded.n, automated = t.automated + excluded.automated,
+               correct = t.correct + excluded.correct,
+               confidence = t.confidence + excluded.confidence,
+               squared_error = t.squared_error + excluded.squared_error,
+               unknown_share = t.unknown_share + excluded.unknown_share,
+               milliseconds = t.milliseconds + excluded.milliseconds
         RETURNING t.n)
     SELECT CASE WHEN anew THEN (SELECT count(*) FROM added) ELSE (SELECT count(*) FROM gone) END INTO counted;
     DELETE FROM triage_internal.review_statistics t WHERE t.n = 0;

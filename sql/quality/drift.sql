@@ -6,34 +6,38 @@
 -- versions weighted as in the recent mail; a version without reference says nothing.
 -- docs/design.md has the simulations that thresholds were chosen by.
 
--- Operands have the very types of the server's operators, so that no others are found.
 CREATE VIEW triage.drift WITH (security_barrier) AS
 WITH mail AS MATERIALIZED (
     SELECT t.classifier, t.model_version, t.predicted_label AS label, t.day, t.day > d.today - 7 AS is_recent,
-           sum(t.n)::float8 AS n, sum(t.confidence)::float8 / 1e6::float8 AS confidence, sum(t.unknown_share)::float8 / 1e6::float8 AS unknown
+           sum(t.n)::float8 AS n, sum(t.confidence)::float8 / 1e6 AS confidence,
+           sum(t.unknown_share)::float8 / 1e6 AS unknown
       FROM (SELECT timezone(z.zone, now())::date AS today FROM triage_internal.report_timezone z) d
       JOIN triage_internal.review_statistics_now t ON t.grain = 'label' AND t.day > d.today - 35 AND t.day <= d.today
      GROUP BY t.classifier, t.model_version, t.predicted_label, t.day, d.today
-    HAVING sum(t.n) > 0::numeric),
+    HAVING sum(t.n) > 0),
 
 -- Means: of a day within a stratum (a version, or all), of a stratum, and over the strata.
 day_mean AS (
-    SELECT m.classifier, 'confidence' AS measure, m.model_version AS stratum, m.day, m.is_recent, sum(m.n) AS n, sum(m.confidence) AS total
+    SELECT m.classifier, 'confidence' AS measure, m.model_version AS stratum, m.day, m.is_recent, sum(m.n) AS n,
+           sum(m.confidence) AS total
       FROM mail m GROUP BY m.classifier, m.model_version, m.day, m.is_recent
     UNION ALL
     SELECT m.classifier, 'unknown words', 0, m.day, m.is_recent, sum(m.n), sum(m.unknown)
       FROM mail m GROUP BY m.classifier, m.day, m.is_recent),
 stratum_mean AS (
-    SELECT s.classifier, s.measure, s.stratum, s.recent_n, s.recent_total, s.reference_n, s.reference_total / s.reference_n AS reference_mean
+    SELECT s.classifier, s.measure, s.stratum, s.recent_n, s.recent_total, s.reference_n,
+           s.reference_total / s.reference_n AS reference_mean
       FROM (SELECT d.classifier, d.measure, d.stratum,
-                   sum(d.n) FILTER (WHERE d.is_recent) AS recent_n, sum(d.total) FILTER (WHERE d.is_recent) AS recent_total,
-                   sum(d.n) FILTER (WHERE NOT d.is_recent) AS reference_n, sum(d.total) FILTER (WHERE NOT d.is_recent) AS reference_total
+                   sum(d.n) FILTER (WHERE d.is_recent) AS recent_n,
+                   sum(d.total) FILTER (WHERE d.is_recent) AS recent_total,
+                   sum(d.n) FILTER (WHERE NOT d.is_recent) AS reference_n,
+                   sum(d.total) FILTER (WHERE NOT d.is_recent) AS reference_total
               FROM day_mean d GROUP BY d.classifier, d.measure, d.stratum) s
-     WHERE s.reference_n > 0::float8),
+     WHERE s.reference_n > 0),
 -- The variance of one email, as far as days show it.
 mean_spread AS (
     SELECT d.classifier, d.measure, count(*) - count(DISTINCT d.stratum) AS freedom,
-           sum(power(d.total - d.n * s.reference_mean, 2::float8) / d.n) AS squares
+           sum(power(d.total - d.n * s.reference_mean, 2) / d.n) AS squares
       FROM day_mean d
       JOIN stratum_mean s ON s.classifier = d.classifier AND s.measure = d.measure AND s.stratum = d.stratum
      WHERE NOT d.is_recent GROUP BY d.classifier, d.measure),
@@ -43,88 +47,109 @@ mean_measure AS (
            sum(s.recent_n * s.reference_mean) / sum(s.recent_n) AS reference,
            sum(s.recent_n) AS recent_n, sum(s.reference_n) AS reference_n, p.freedom,
            p.squares / nullif(p.freedom, 0)::float8
-           * (1::float8 / sum(s.recent_n) + sum(power(s.recent_n, 2::float8) / s.reference_n) / power(sum(s.recent_n), 2::float8)) AS variance
+           * (1 / sum(s.recent_n)
+              + sum(power(s.recent_n, 2) / s.reference_n) / power(sum(s.recent_n), 2)) AS variance
       FROM stratum_mean s
       JOIN mean_spread p ON p.classifier = s.classifier AND p.measure = s.measure
-     WHERE s.recent_n > 0::float8
+     WHERE s.recent_n > 0
      GROUP BY s.classifier, s.measure, p.freedom, p.squares),
 
 -- The labels: the same with shares, and the population stability index of all of them.
 label_share AS (
-    SELECT l.classifier, l.model_version, l.label, l.recent_n, l.reference_n, s.recent_n AS all_recent, s.reference_n AS all_reference
+    SELECT l.classifier, l.model_version, l.label, l.recent_n, l.reference_n, s.recent_n AS all_recent,
+           s.reference_n AS all_reference
       FROM (SELECT m.classifier, m.model_version, m.label,
-                   coalesce(sum(m.n) FILTER (WHERE m.is_recent), 0::float8) AS recent_n, coalesce(sum(m.n) FILTER (WHERE NOT m.is_recent), 0::float8) AS reference_n
+                   coalesce(sum(m.n) FILTER (WHERE m.is_recent), 0) AS recent_n,
+                   coalesce(sum(m.n) FILTER (WHERE NOT m.is_recent), 0) AS reference_n
               FROM mail m GROUP BY m.classifier, m.model_version, m.label) l
       JOIN stratum_mean s ON s.measure = 'confidence' AND s.classifier = l.classifier AND s.stratum = l.model_version),
 -- Of each day and version, Pearson's statistic; 1 per degree of freedom if emails are independent.
 day_labels AS (
-    SELECT m.classifier, m.model_version, m.day, sum(m.n) AS n, sum(m.n * m.n * l.all_reference / l.reference_n) AS squares
+    SELECT m.classifier, m.model_version, m.day, sum(m.n) AS n,
+           sum(m.n * m.n * l.all_reference / l.reference_n) AS squares
       FROM mail m
       JOIN label_share l ON l.classifier = m.classifier AND l.model_version = m.model_version AND l.label = m.label
      WHERE NOT m.is_recent GROUP BY m.classifier, m.model_version, m.day),
 label_spread AS (
-    SELECT v.classifier, sum(v.statistic) / nullif(sum(v.freedom), 0::numeric)::float8 AS dispersion
+    SELECT v.classifier, sum(v.statistic) / nullif(sum(v.freedom), 0)::float8 AS dispersion
       FROM (SELECT d.classifier, d.model_version, sum(d.squares / d.n - d.n) AS statistic,
                    (count(*) - 1) * (SELECT count(*) - 1 FROM label_share l WHERE l.classifier = d.classifier
-                                        AND l.model_version = d.model_version AND l.reference_n > 0::float8) AS freedom
+                                        AND l.model_version = d.model_version AND l.reference_n > 0) AS freedom
               FROM day_labels d GROUP BY d.classifier, d.model_version) v
      GROUP BY v.classifier),
 label_counts AS (
-    SELECT l.classifier, l.label, sum(l.recent_n) AS recent_n, sum(l.all_recent * l.reference_n / l.all_reference) AS expected_n
-      FROM label_share l WHERE l.all_recent > 0::float8 GROUP BY l.classifier, l.label),
+    SELECT l.classifier, l.label, sum(l.recent_n) AS recent_n,
+           sum(l.all_recent * l.reference_n / l.all_reference) AS expected_n
+      FROM label_share l WHERE l.all_recent > 0 GROUP BY l.classifier, l.label),
 -- Half an email more for each label: no share is nothing.
 label_compared AS (
-    SELECT c.classifier, c.label, m.recent_n AS all_recent, 1::float8 / (m.per_mail - 1::float8 / m.recent_n) AS all_reference,
-           c.recent_n / m.recent_n AS recent, c.expected_n / m.recent_n AS reference, count(*) OVER by_classifier AS labels
+    SELECT c.classifier, c.label, m.recent_n AS all_recent,
+           1 / (m.per_mail - 1 / m.recent_n) AS all_reference,
+           c.recent_n / m.recent_n AS recent, c.expected_n / m.recent_n AS reference,
+           count(*) OVER by_classifier AS labels
       FROM label_counts c
       JOIN (SELECT s.classifier, sum(s.recent_n) AS recent_n,
-                   1::float8 / sum(s.recent_n) + sum(power(s.recent_n, 2::float8) / s.reference_n) / power(sum(s.recent_n), 2::float8) AS per_mail
-              FROM stratum_mean s WHERE s.measure = 'confidence' AND s.recent_n > 0::float8 GROUP BY s.classifier) m ON m.classifier = c.classifier
+                   1 / sum(s.recent_n)
+                   + sum(power(s.recent_n, 2) / s.reference_n) / power(sum(s.recent_n), 2) AS per_mail
+              FROM stratum_mean s
+             WHERE s.measure = 'confidence' AND s.recent_n > 0
+             GROUP BY s.classifier) m ON m.classifier = c.classifier
     WINDOW by_classifier AS (PARTITION BY c.classifier)),
 label_term AS (
     SELECT c.*, ln(s.recent / s.reference) * (s.recent - s.reference) AS term
       FROM label_compared c
-     CROSS JOIN LATERAL (SELECT (c.all_recent * c.recent + 0.5::float8) / (c.all_recent + 0.5::float8 * c.labels::float8) AS recent,
-                                (c.all_reference * c.reference + 0.5::float8) / (c.all_reference + 0.5::float8 * c.labels::float8) AS reference) s),
+     CROSS JOIN LATERAL (SELECT (c.all_recent * c.recent + 0.5)
+                                / (c.all_recent + 0.5 * c.labels::float8) AS recent,
+                                (c.all_reference * c.reference + 0.5)
+                                / (c.all_reference + 0.5 * c.labels::float8) AS reference) s),
 label_measure AS (
-    SELECT DISTINCT ON (t.classifier) t.classifier, t.label, t.recent, t.reference, sum(t.term) OVER (PARTITION BY t.classifier) AS psi,
-           greatest(p.dispersion, 1::float8) * (1::float8 / t.all_recent + 1::float8 / t.all_reference)
+    SELECT DISTINCT ON (t.classifier) t.classifier, t.label, t.recent, t.reference,
+           sum(t.term) OVER (PARTITION BY t.classifier) AS psi,
+           greatest(p.dispersion, 1) * (1 / t.all_recent + 1 / t.all_reference)
            -- The quantile of chi-squared 4 standard deviations out, by Wilson and Hilferty.
-           * k.freedom * power(1::float8 - 2::float8 / (9::float8 * k.freedom) + 4::float8 * sqrt(2::float8 / (9::float8 * k.freedom)), 3::float8) AS chance
+           * k.freedom * power(1 - 2 / (9 * k.freedom)
+                               + 4 * sqrt(2 / (9 * k.freedom)), 3) AS chance
       FROM label_term t
       JOIN label_spread p ON p.classifier = t.classifier
-     CROSS JOIN LATERAL (SELECT greatest(t.labels - 1, 1::bigint)::float8 AS freedom) k
+     CROSS JOIN LATERAL (SELECT greatest(t.labels - 1, 1)::float8 AS freedom) k
      ORDER BY t.classifier, t.term DESC, t.label),
 
 -- Confidence only alarms when it falls, unknown words when they become more.
 measured AS (
     SELECT m.classifier, m.measure, m.label, m.recent, m.reference,
            CASE m.measure WHEN 'confidence' THEN m.reference - m.recent ELSE m.recent - m.reference END AS score,
-           greatest(0.02::float8, 5.5::float8 * sqrt(m.variance)) AS threshold,
-           m.recent_n, m.reference_n, m.recent_n >= 30::float8 AND m.reference_n >= 100::float8 AND m.freedom >= 13 AS is_enough
+           greatest(0.02, 5.5 * sqrt(m.variance)) AS threshold,
+           m.recent_n, m.reference_n, 
+           m.recent_n >= 30 AND m.reference_n >= 100 AND m.freedom >= 13 AS is_enough
       FROM mean_measure m
     UNION ALL
-    SELECT l.classifier, 'label mix', l.label, l.recent, l.reference, l.psi, greatest(0.1::float8, l.chance),
-           m.recent_n, m.reference_n, m.recent_n >= 30::float8 AND m.reference_n >= 100::float8 AND m.freedom >= 13
+    SELECT l.classifier, 'label mix', l.label, l.recent, l.reference, l.psi, greatest(0.1, l.chance),
+           m.recent_n, m.reference_n, m.recent_n >= 30 AND m.reference_n >= 100 AND m.freedom >= 13
       FROM label_measure l
       JOIN mean_measure m ON m.classifier = l.classifier AND m.measure = 'confidence')
 SELECT c.classifier, k.measure, m.label, m.recent, m.reference,
        CASE WHEN m.is_enough THEN m.score END AS score,
        CASE WHEN m.is_enough THEN m.threshold END AS threshold,
        coalesce(m.is_enough AND m.score > m.threshold, false) AS drifted,
-       coalesce(m.recent_n, 0::float8)::bigint AS recent_mails,
-       coalesce(m.reference_n, 0::float8)::bigint AS reference_mails,
+       coalesce(m.recent_n, 0)::bigint AS recent_mails,
+       coalesce(m.reference_n, 0)::bigint AS reference_mails,
        CASE
            WHEN m.is_enough IS NOT TRUE THEN
                CASE k.measure
-                   WHEN 'unknown words' THEN 'too few emails to tell: 30 in the last 7 days and 100, on 14 days, in the 28 before'
-                   ELSE 'too few emails of the same model version to tell: 30 in the last 7 days and 100, on 14 days, in the 28 before' END
+                   WHEN 'unknown words'
+                        THEN 'too few emails to tell: 30 in the last 7 days and 100, on 14 days, in the 28 before'
+                   ELSE 'too few emails of the same model version to tell: 30 in the last 7 days and 100, on 14 days, '
+                        'in the 28 before' END
            WHEN m.score <= m.threshold THEN 'as before'
            ELSE format(CASE k.measure
-               WHEN 'label mix' THEN 'label "%3$s" is predicted for %1$s %% of the emails, and was for %2$s %%: other kinds of mail come, or one is worded differently. Look at the latest emails with this label'
-               WHEN 'confidence' THEN 'the classifier is sure to %1$s %% on average, and was to %2$s %%: mail has come that it does not know. Decide about the least certain emails'
-               ELSE '%1$s %% of what is in an email is new to the classifier, and %2$s %% was: some label is worded differently, or new kinds of mail have come. Decide about the latest uncertain emails' END,
-               round((100::float8 * m.recent)::numeric, 1), round((100::float8 * m.reference)::numeric, 1), m.label)
+               WHEN 'label mix' THEN 'label "%3$s" is predicted for %1$s %% of the emails, and was for %2$s %%: other '
+                                     'kinds of mail come, or one is worded differently. Look at the latest emails '
+                                     'with this label'
+               WHEN 'confidence' THEN 'the classifier is sure to %1$s %% on average, and was to %2$s %%: mail has '
+                                      'come that it does not know. Decide about the least certain emails'
+               ELSE '%1$s %% of what is in an email is new to the classifier, and %2$s %% was: some label is worded '
+                    'differently, or new kinds of mail have come. Decide about the latest uncertain emails' END,
+               round((100 * m.recent)::numeric, 1), round((100 * m.reference)::numeric, 1), m.label)
        END AS meaning
   FROM (SELECT DISTINCT m.classifier FROM mail m) c
  CROSS JOIN (VALUES ('label mix'), ('confidence'), ('unknown words')) k (measure)

@@ -7,17 +7,19 @@ SELECT g.classifier, nullif(g.model_version, 0) AS model_version, g.day, g.predi
                sum(t.n)::bigint AS predicted,
                coalesce(sum(t.n) FILTER (WHERE t.audit AND t.actual_label <> ''), 0)::bigint AS answered,
                coalesce(sum(e.errors) FILTER (WHERE t.audit), 0)::bigint AS audit_errors,
-               coalesce(sum(e.errors::float8 * coalesce(k.cost, 1::float8)) FILTER (WHERE t.audit AND e.errors <> 0::bigint), 0::float8) AS audit_cost,
+               coalesce(sum(e.errors::float8 * coalesce(k.cost, 1))
+                        FILTER (WHERE t.audit AND e.errors <> 0), 0) AS audit_cost,
                sum(e.errors)::bigint AS known_errors,
-               coalesce(sum(e.errors::float8 * coalesce(k.cost, 1::float8)) FILTER (WHERE e.errors <> 0::bigint), 0::float8) AS known_cost
+               coalesce(sum(e.errors::float8 * coalesce(k.cost, 1))
+                        FILTER (WHERE e.errors <> 0), 0) AS known_cost
           FROM triage_internal.review_statistics_now t
          CROSS JOIN LATERAL (SELECT CASE WHEN t.actual_label <> ''
-                                    THEN t.n - t.correct ELSE 0::bigint END AS errors) e
+                                    THEN t.n - t.correct ELSE 0 END AS errors) e
           LEFT JOIN triage.cost k ON k.classifier = t.classifier
                 AND k.actual = t.actual_label AND k.predicted = t.predicted_label
          WHERE t.grain = 'label'
          GROUP BY t.classifier, t.model_version, t.day) g
- WHERE g.predicted > 0::bigint;
+ WHERE g.predicted > 0;
 COMMENT ON VIEW triage.error_cost_daily IS
     'what errors cost, per day, in the unit of triage.cost. estimated_cost is for all email, from the errors in the '
     'audit sample of that day; with few answers it is rough, and NULL without any';
@@ -36,17 +38,19 @@ COMMENT ON COLUMN triage.error_cost_daily.known_errors IS
 COMMENT ON COLUMN triage.error_cost_daily.known_cost IS 'what those cost: a lower bound';
 
 CREATE VIEW triage.error_cost WITH (security_barrier) AS
-SELECT e.classifier, nullif(e.model_version, 0) AS model_version, e.actual_label AS actual, e.predicted_label AS predicted,
-       coalesce(k.cost, 1::float8) AS cost, e.known_errors,
-       e.known_errors::float8 * coalesce(k.cost, 1::float8) AS known_cost,
+SELECT e.classifier, nullif(e.model_version, 0) AS model_version, e.actual_label AS actual,
+       e.predicted_label AS predicted,
+       coalesce(k.cost, 1) AS cost, e.known_errors,
+       e.known_errors::float8 * coalesce(k.cost, 1) AS known_cost,
        e.audit_errors, e.answered,
        e.audit_errors::float8 / nullif(e.answered, 0)::float8 * e.predictions::float8 AS estimated_errors,
        e.audit_errors::float8 / nullif(e.answered, 0)::float8 * e.predictions::float8
-           * coalesce(k.cost, 1::float8) AS estimated_cost
+           * coalesce(k.cost, 1) AS estimated_cost
   FROM (SELECT t.classifier, t.model_version, t.actual_label, t.predicted_label,
                sum(t.n)::bigint AS known_errors,
                coalesce(sum(t.n) FILTER (WHERE t.audit), 0)::bigint AS audit_errors,
-               coalesce(sum(sum(t.n) FILTER (WHERE t.audit AND t.actual_label <> '')) OVER version, 0)::bigint AS answered,
+               coalesce(sum(sum(t.n) FILTER (WHERE t.audit AND t.actual_label <> ''))
+                        OVER version, 0)::bigint AS answered,
                (sum(sum(t.n)) OVER version)::bigint AS predictions
           FROM triage_internal.review_statistics_now t
          WHERE t.grain = 'label'
@@ -55,7 +59,7 @@ SELECT e.classifier, nullif(e.model_version, 0) AS model_version, e.actual_label
   LEFT JOIN triage.cost k ON k.classifier = e.classifier
             AND k.actual = e.actual_label AND k.predicted = e.predicted_label
  WHERE e.actual_label <> '' AND e.actual_label <> e.predicted_label
-   AND e.known_errors > 0::bigint;
+   AND e.known_errors > 0;
 COMMENT ON VIEW triage.error_cost IS
     'which errors cost most, in the unit of triage.cost. Estimates are for all email, from the audit sample; NULL '
     'without answers there';

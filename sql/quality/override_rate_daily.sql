@@ -6,7 +6,7 @@ SELECT g.classifier, nullif(g.model_version, 0) AS model_version, g.day, g.decid
           FROM triage_internal.review_statistics_now t
          WHERE t.grain = 'delay'
          GROUP BY t.classifier, t.model_version, t.day) g
- WHERE g.decided > 0::bigint;
+ WHERE g.decided > 0;
 COMMENT ON VIEW triage.override_rate_daily IS
     'how often a person chose another label than the predicted one. Biased: people look at what is uncertain';
 COMMENT ON COLUMN triage.override_rate_daily.classifier IS 'the classifier';

@@ -1,10 +1,12 @@
+-- What is counted as what, and the counts of this moment.
+
 -- The one place that says what is counted as what. Inlined into the queries that call it.
 CREATE FUNCTION triage_internal.statistics_entry(change triage_internal.review_change, zone text)
-    RETURNS TABLE (classifier text, day date, model_version integer, audit boolean, predicted_label text, actual_label text,
-                   confidence_bin integer, delay_bin integer, n bigint, automated bigint, correct bigint,
+    RETURNS TABLE (classifier text, day date, model_version integer, audit boolean, predicted_label text,
+                   actual_label text, confidence_bin integer, delay_bin integer,
+                   n bigint, automated bigint, correct bigint,
                    confidence bigint, squared_error bigint, unknown_share bigint, milliseconds bigint)
     LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
-    -- Operands have the very types of the server's operators, so that no others are found.
     BEGIN ATOMIC
         SELECT change.classifier,
                timezone(zone, change.received_at)::date,
@@ -12,36 +14,44 @@ CREATE FUNCTION triage_internal.statistics_entry(change triage_internal.review_c
                change.audit,
                -- Two long labels would not fit into an index.
                CASE WHEN octet_length(change.predicted_label) > 800
-                    THEN left(change.predicted_label, 100) || ' ' || md5(change.predicted_label) ELSE change.predicted_label END,
+                    THEN left(change.predicted_label, 100) || ' ' || md5(change.predicted_label)
+                    ELSE change.predicted_label END,
                CASE WHEN octet_length(change.human_label) > 800
-                    THEN left(change.human_label, 100) || ' ' || md5(change.human_label) ELSE coalesce(change.human_label, '') END,
+                    THEN left(change.human_label, 100) || ' ' || md5(change.human_label)
+                    ELSE coalesce(change.human_label, '') END,
                CASE WHEN change.human_label IS NOT NULL
-                    THEN least(floor(10::float8 * f.confidence)::integer, 9) + 1 ELSE 0 END,
+                    THEN least(floor(10 * f.confidence)::integer, 9) + 1 ELSE 0 END,
                CASE WHEN change.human_label IS NOT NULL
-                    THEN 1 + width_bucket(f.seconds, ARRAY[1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192,
-                         16384, 32768, 65536, 131072, 262144, 524288, 1048576, 2097152, 4194304, 8388608, 16777216, 33554432]::float8[])
+                    THEN 1 + width_bucket(f.seconds, ARRAY[
+                         1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536, 131072,
+                         262144, 524288, 1048576, 2097152, 4194304, 8388608, 16777216, 33554432]::float8[])
                     ELSE 0 END,
                change.n::bigint,
                CASE WHEN change.automated THEN change.n ELSE 0 END::bigint,
                CASE WHEN f.correct THEN change.n ELSE 0 END::bigint,
-               change.n::bigint * round(1e6::float8 * f.confidence)::bigint,
+               change.n::bigint * round(1e6 * f.confidence)::bigint,
                CASE WHEN change.human_label IS NOT NULL
-                    THEN change.n::bigint * round(1e6::float8 * power(f.confidence - f.correct::integer::float8, 2::float8))::bigint
+                    THEN change.n::bigint
+                         * round(1e6 * power(f.confidence - f.correct::integer::float8, 2))::bigint
                     ELSE 0 END,
-               change.n::bigint * round(1e6::float8 * coalesce(change.unknown_share, 0::float8))::bigint,
+               change.n::bigint * round(1e6 * coalesce(change.unknown_share, 0))::bigint,
                CASE WHEN change.human_label IS NOT NULL
-                    THEN change.n::bigint * round(1e3::float8 * f.seconds)::bigint ELSE 0 END
+                    THEN change.n::bigint * round(1e3 * f.seconds)::bigint ELSE 0 END
           FROM (SELECT coalesce(change.human_label = change.predicted_label, false) AS correct,
-                       coalesce(change.confidence, 0::float8) AS confidence,
+                       coalesce(change.confidence, 0) AS confidence,
                        -- Clocks are set back at times.
-                       greatest(0::float8, date_part('epoch', coalesce(change.reviewed_at, change.received_at) - change.received_at)) AS seconds) f;
+                       greatest(0, date_part('epoch',
+                           coalesce(change.reviewed_at, change.received_at) - change.received_at)) AS seconds) f;
     END;
 COMMENT ON FUNCTION triage_internal.statistics_entry(triage_internal.review_change, text) IS
     'what a change is counted as; both bins are 0 until somebody has decided';
 
 CREATE VIEW triage_internal.review_statistics_now WITH (security_barrier) AS
 WITH change AS NOT MATERIALIZED (
-    SELECT e.* FROM triage_internal.review_change c CROSS JOIN triage_internal.report_timezone z CROSS JOIN LATERAL triage_internal.statistics_entry(c, z.zone) e)
+    SELECT e.*
+      FROM triage_internal.review_change c
+     CROSS JOIN triage_internal.report_timezone z
+     CROSS JOIN LATERAL triage_internal.statistics_entry(c, z.zone) e)
 SELECT t.grain, t.classifier, t.day, t.model_version, t.audit, t.predicted_label, t.actual_label, t.bin, t.n,
        t.automated, t.correct, t.confidence, t.squared_error, t.unknown_share, t.milliseconds
   FROM triage_internal.review_statistics t

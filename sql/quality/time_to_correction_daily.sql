@@ -1,17 +1,17 @@
 CREATE VIEW triage.time_to_correction_daily WITH (security_barrier) AS
 SELECT g.classifier, nullif(g.model_version, 0) AS model_version, g.day, g.decided,
-       g.milliseconds::float8 / (1e3::float8 * g.decided::float8) AS mean_seconds,
+       g.milliseconds::float8 / (1e3 * g.decided::float8) AS mean_seconds,
        g.median_seconds
   FROM (SELECT m.classifier, m.model_version, m.day, max(m.decided) AS decided, sum(m.milliseconds) AS milliseconds,
                max(m.low + (m.width *
-                       ((m.decided::float8 / 2::float8) - m.before::float8) / m.n::float8))
-                   FILTER (WHERE 2::bigint * m.before < m.decided
-                             AND 2::bigint * (m.before + m.n) >= m.decided) AS median_seconds
+                       ((m.decided::float8 / 2) - m.before::float8) / m.n::float8))
+                   FILTER (WHERE 2 * m.before < m.decided
+                             AND 2 * (m.before + m.n) >= m.decided) AS median_seconds
           FROM (SELECT d.classifier, d.model_version, d.day, d.n, d.milliseconds,
-                       CASE WHEN d.bin = 1 THEN 0::float8
-                            ELSE power(2::float8, (d.bin - 2)::float8) END AS low,
-                       CASE WHEN d.bin = 1 THEN 1::float8
-                            ELSE power(2::float8, (d.bin - 2)::float8) END AS width,
+                       CASE WHEN d.bin = 1 THEN 0
+                            ELSE power(2, (d.bin - 2)::float8) END AS low,
+                       CASE WHEN d.bin = 1 THEN 1
+                            ELSE power(2, (d.bin - 2)::float8) END AS width,
                        (sum(d.n) OVER day)::bigint AS decided,
                        (sum(d.n) OVER upto)::bigint - d.n AS before
                   FROM (SELECT t.classifier, t.model_version, t.day, t.bin, sum(t.n)::bigint AS n,
@@ -19,7 +19,7 @@ SELECT g.classifier, nullif(g.model_version, 0) AS model_version, g.day, g.decid
                           FROM triage_internal.review_statistics_now t
                          WHERE t.grain = 'delay'
                          GROUP BY t.classifier, t.model_version, t.day, t.bin) d
-                 WHERE d.n > 0::bigint
+                 WHERE d.n > 0
                 WINDOW day AS (PARTITION BY d.classifier, d.model_version, d.day),
                        upto AS (PARTITION BY d.classifier, d.model_version, d.day ORDER BY d.bin)) m
          GROUP BY m.classifier, m.model_version, m.day) g;

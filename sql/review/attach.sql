@@ -8,7 +8,10 @@ DECLARE
                         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = relation);
 BEGIN
     -- The name stays with the table; another one may have had it before it was renamed.
-    SELECT s.source INTO known_as FROM triage_internal.source s WHERE s.relation = source_name.relation ORDER BY s.source_id LIMIT 1;
+    SELECT s.source INTO known_as
+      FROM triage_internal.source s
+     WHERE s.relation = source_name.relation
+     ORDER BY s.source_id LIMIT 1;
     IF FOUND THEN
         RETURN known_as;
     END IF;
@@ -22,8 +25,8 @@ END
 $$;
 COMMENT ON FUNCTION triage_internal.source_name(regclass) IS 'the name under which a table''s rows are reviewed';
 
-CREATE FUNCTION triage_internal.attach_relation(caller text, path text, relation regclass, text_columns text[], label_column text,
-        key_column text, classifier text, record_given_labels boolean)
+CREATE FUNCTION triage_internal.attach_relation(caller text, path text, relation regclass, text_columns text[],
+        label_column text, key_column text, classifier text, record_given_labels boolean)
     RETURNS bigint
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
@@ -50,20 +53,25 @@ BEGIN
     END IF;
     IF relation = 'triage.email'::regclass THEN
         -- Its triggers and its view are the extension's own.
-        INSERT INTO triage_internal.source (source_id, source, classifier, relation, attached, record_given_labels, queue_view, search_path, attached_by)
+        INSERT INTO triage_internal.source (source_id, source, classifier, relation, attached, record_given_labels,
+            queue_view, search_path, attached_by)
             OVERRIDING SYSTEM VALUE
             VALUES (0, 'triage.email', classifier, relation, true, record_given_labels, 'email_queue', path, caller)
         ON CONFLICT (source_id) DO UPDATE
             SET classifier = excluded.classifier, attached = true, record_given_labels = excluded.record_given_labels,
                 attached_at = now(), attached_by = excluded.attached_by;
-        IF text_columns NOT IN (ARRAY['header', 'subject', 'body'], ARRAY['subject', 'body']) OR label_column <> 'label' OR key_column <> 'email_id' THEN
+        IF text_columns NOT IN (ARRAY['header', 'subject', 'body'], ARRAY['subject', 'body']) OR label_column <> 'label'
+           OR key_column <> 'email_id' THEN
             RAISE feature_not_supported USING MESSAGE =
-                'triage.email has fixed columns: triage.attach(''triage.email'', ARRAY[''header'', ''subject'', ''body''], ''label'')';
+                'triage.email has fixed columns: triage.attach(''triage.email'', '
+                'ARRAY[''header'', ''subject'', ''body''], ''label'')';
         END IF;
         RETURN 0;
     END IF;
-    IF coalesce(cardinality(text_columns), 0) = 0 OR array_ndims(text_columns) <> 1 OR array_position(text_columns, NULL) IS NOT NULL THEN
-        RAISE invalid_parameter_value USING MESSAGE = 'text_columns must name at least one column, as ARRAY[''subject'', ''body'']';
+    IF coalesce(cardinality(text_columns), 0) = 0 OR array_ndims(text_columns) <> 1
+       OR array_position(text_columns, NULL) IS NOT NULL THEN
+        RAISE invalid_parameter_value
+            USING MESSAGE = 'text_columns must name at least one column, as ARRAY[''subject'', ''body'']';
     END IF;
     IF key_column IS NULL THEN
         SELECT array_agg(a.attname::text) INTO names
@@ -86,10 +94,12 @@ BEGIN
             WHEN candidate = key_column AND attribute.atttypid
                  <> ALL (ARRAY['text', 'varchar', 'uuid', 'int2', 'int4', 'int8']::regtype[]::oid[])
                  AND NOT triage_internal.is_citext(attribute.atttypid)
-                THEN format('is of type %s; a key must be text, varchar, citext, uuid, integer or bigint', format_type(attribute.atttypid, NULL))
+                THEN format('is of type %s; a key must be text, varchar, citext, uuid, integer or bigint',
+                            format_type(attribute.atttypid, NULL))
             WHEN candidate = label_column AND attribute.atttypid <> ALL (ARRAY['text', 'varchar']::regtype[]::oid[])
                  AND NOT triage_internal.is_citext(attribute.atttypid)
-                THEN format('is of type %s; a label column must be text, varchar or citext', format_type(attribute.atttypid, NULL))
+                THEN format('is of type %s; a label column must be text, varchar or citext',
+                            format_type(attribute.atttypid, NULL))
             WHEN candidate = ANY (text_columns)
                  AND (SELECT typcategory FROM pg_type WHERE oid = attribute.atttypid) <> 'S'
                 THEN format('is of type %s; text columns must be text', format_type(attribute.atttypid, NULL))
@@ -102,18 +112,22 @@ BEGIN
             WHEN candidate = label_column AND EXISTS (SELECT FROM pg_partitioned_table p
                     WHERE p.partrelid = relation AND attribute.attnum = ANY (p.partattrs))
                 THEN 'decides the partition, which a label that comes later cannot'
-            WHEN candidate = label_column AND EXISTS (SELECT FROM pg_constraint c WHERE c.conrelid = relation AND c.contype = 'f'
-                     AND c.condeferred AND attribute.attnum = ANY (c.conkey))
-                THEN format('has the deferred foreign key "%s": ALTER TABLE %s ALTER CONSTRAINT %1$I NOT DEFERRABLE first',
+            WHEN candidate = label_column AND EXISTS (SELECT FROM pg_constraint c
+                     WHERE c.conrelid = relation AND c.contype = 'f' AND c.condeferred
+                       AND attribute.attnum = ANY (c.conkey))
+                THEN format('has the deferred foreign key "%s": ALTER TABLE %s '
+                            'ALTER CONSTRAINT %1$I NOT DEFERRABLE first',
                      (SELECT min(c.conname) FROM pg_constraint c WHERE c.conrelid = relation AND c.contype = 'f'
                          AND c.condeferred AND attribute.attnum = ANY (c.conkey)), relation)
             WHEN candidate = key_column AND NOT EXISTS (SELECT FROM pg_index i
                     WHERE i.indrelid = relation AND i.indisunique AND i.indpred IS NULL AND i.indisvalid
-                      AND (i.indnkeyatts = 1 OR rel.relkind = 'p') AND attribute.attnum = ANY (i.indkey[:i.indnkeyatts - 1]))
+                      AND (i.indnkeyatts = 1 OR rel.relkind = 'p')
+                      AND attribute.attnum = ANY (i.indkey[:i.indnkeyatts - 1]))
                 THEN 'is not unique: create a unique index on it first'
         END;
         IF problem IS NOT NULL THEN
-            RAISE invalid_parameter_value USING MESSAGE = format('column "%s" of table %s %s', candidate, relation, problem);
+            RAISE invalid_parameter_value USING MESSAGE =
+                format('column "%s" of table %s %s', candidate, relation, problem);
         END IF;
     END LOOP;
     IF cardinality(text_columns) <> (SELECT count(DISTINCT c) FROM unnest(text_columns) AS c) THEN
@@ -128,16 +142,19 @@ BEGIN
        AND s.classifier <> attach_relation.classifier;
     IF FOUND THEN
         RAISE invalid_parameter_value USING MESSAGE = format(
-            'column "%s" of table %s is the label column of classifier "%s" already: each classifier needs one of its own',
+            'column "%s" of table %s is the label column of classifier "%s" already: each classifier '
+            'needs one of its own',
             label_column, relation, candidate);
     END IF;
     IF EXISTS (SELECT FROM triage_internal.source s
-                WHERE s.relation = attach_relation.relation AND s.attached AND s.classifier = attach_relation.classifier) THEN
-        RAISE duplicate_object USING MESSAGE = format('table %s is attached to classifier "%s" already: triage.detach(%L) first',
-            relation, classifier, relation);
+                WHERE s.relation = attach_relation.relation AND s.attached
+                  AND s.classifier = attach_relation.classifier) THEN
+        RAISE duplicate_object USING MESSAGE = format(
+            'table %s is attached to classifier "%s" already: triage.detach(%L) first', relation, classifier, relation);
     END IF;
     known_as := triage_internal.source_name(relation);
-    INSERT INTO triage_internal.source AS s (source, classifier, relation, attached, record_given_labels, search_path, attached_by)
+    INSERT INTO triage_internal.source AS s (source, classifier, relation, attached, record_given_labels, search_path,
+        attached_by)
         VALUES (known_as, classifier, relation, true, record_given_labels, path, caller)
     ON CONFLICT ON CONSTRAINT source_source_classifier_key DO UPDATE
         SET attached = true, relation = excluded.relation, record_given_labels = excluded.record_given_labels,
@@ -145,7 +162,8 @@ BEGIN
     RETURNING s.source_id INTO id;
 
     FOREACH candidate IN ARRAY ARRAY[rel.relname || '_queue', rel.relname || '_' || classifier || '_queue',
-            (SELECT nspname FROM pg_namespace WHERE oid = rel.relnamespace) || '_' || rel.relname || '_' || classifier || '_queue',
+            (SELECT nspname FROM pg_namespace WHERE oid = rel.relnamespace)
+                || '_' || rel.relname || '_' || classifier || '_queue',
             rel.relname || '_' || id || '_queue'] LOOP
         EXIT WHEN view_name IS NOT NULL;
         IF octet_length(candidate) < 64 AND to_regclass(format('triage.%I', candidate)) IS NULL THEN
@@ -154,7 +172,8 @@ BEGIN
     END LOOP;
     view_name := coalesce(view_name, 'table_' || id || '_queue');
     PERFORM triage_internal.create_triggers(relation, id, label_column, key_column, text_columns);
-    PERFORM triage_internal.create_queue_view(id, view_name, known_as, classifier, relation, label_column, key_column, text_columns);
+    PERFORM triage_internal.create_queue_view(id, view_name, known_as, classifier, relation, label_column, key_column,
+                                              text_columns);
     UPDATE triage_internal.source s SET queue_view = view_name WHERE s.source_id = id;
     RETURN id;
 END
@@ -177,18 +196,23 @@ BEGIN
             format('must be owner of table %s to detach it (its owner is %s)', relation, pg_get_userbyid(owner));
     END IF;
     IF relation = 'triage.email'::regclass AND NOT EXISTS (SELECT FROM triage_internal.source WHERE source_id = 0) THEN
-        INSERT INTO triage_internal.source (source_id, source, classifier, relation, attached, queue_view, search_path, attached_by)
+        INSERT INTO triage_internal.source (source_id, source, classifier, relation, attached, queue_view, search_path,
+            attached_by)
             OVERRIDING SYSTEM VALUE
             VALUES (0, 'triage.email', 'default', relation, true, 'email_queue', '', caller);
     END IF;
     -- Locked first: of two at once, the second finds nothing.
-    FOR source IN SELECT * FROM triage_internal.source s WHERE s.relation = detach_relation.relation AND s.attached FOR UPDATE LOOP
+    FOR source IN
+        SELECT * FROM triage_internal.source s
+         WHERE s.relation = detach_relation.relation AND s.attached FOR UPDATE
+    LOOP
         n := n + 1;
         IF source.source_id <> 0 THEN
             FOR step IN SELECT tgname FROM pg_trigger
                          WHERE tgrelid = relation AND tgparentid = 0
                            AND tgargs = convert_to(source.source_id::text, 'UTF8') || '\x00'::bytea
-                           AND tgfoid IN (SELECT oid FROM pg_proc WHERE pronamespace = 'triage_internal'::regnamespace) LOOP
+                           AND tgfoid IN (SELECT oid FROM pg_proc
+                                           WHERE pronamespace = 'triage_internal'::regnamespace) LOOP
                 EXECUTE format('DROP TRIGGER %I ON %s', step, relation);
             END LOOP;
             IF to_regclass(format('triage.%I', source.queue_view)) IS NOT NULL THEN
@@ -199,7 +223,8 @@ BEGIN
     END LOOP;
     IF n = 0 THEN
         RAISE undefined_object USING MESSAGE = format('table %s is not attached (attached: %s)', relation,
-            coalesce((SELECT string_agg(s.relation::text, ', ') FROM triage_internal.source s WHERE s.attached), 'none'));
+            coalesce((SELECT string_agg(s.relation::text, ', ') FROM triage_internal.source s
+                       WHERE s.attached), 'none'));
     END IF;
     RETURN n;
 END

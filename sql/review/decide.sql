@@ -1,17 +1,22 @@
-CREATE FUNCTION triage.accept(review_id bigint, note text DEFAULT NULL, actor text DEFAULT NULL, row_version integer DEFAULT NULL)
+-- The functions among the ways to decide.
+
+CREATE FUNCTION triage.accept(review_id bigint, note text DEFAULT NULL, actor text DEFAULT NULL,
+        row_version integer DEFAULT NULL)
     RETURNS bigint
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'accept_wrapper';
 COMMENT ON FUNCTION triage.accept(bigint, text, text, integer) IS
     'agrees with the predicted label; returns the decision. With a row_version that is not the current one it fails '
     'instead (40001)';
 
-CREATE FUNCTION triage.correct(review_id bigint, label text, note text DEFAULT NULL, actor text DEFAULT NULL, row_version integer DEFAULT NULL)
+CREATE FUNCTION triage.correct(review_id bigint, label text, note text DEFAULT NULL, actor text DEFAULT NULL,
+        row_version integer DEFAULT NULL)
     RETURNS bigint
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'correct_wrapper';
 COMMENT ON FUNCTION triage.correct(bigint, text, text, text, integer) IS
     'says what the label is (NULL takes the decision back); returns the decision';
 
-CREATE FUNCTION triage.skip(review_id bigint, note text DEFAULT NULL, actor text DEFAULT NULL, row_version integer DEFAULT NULL)
+CREATE FUNCTION triage.skip(review_id bigint, note text DEFAULT NULL, actor text DEFAULT NULL,
+        row_version integer DEFAULT NULL)
     RETURNS bigint
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'skip_wrapper';
 COMMENT ON FUNCTION triage.skip(bigint, text, text, integer) IS

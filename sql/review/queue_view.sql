@@ -5,8 +5,10 @@ AS $$
     -- Anybody may call a type so, and the owner of the extension may add his own to it; but
     -- only superusers make base types.
     SELECT EXISTS (SELECT FROM pg_type t WHERE t.oid = type AND t.typtype = 'b' AND t.typname = 'citext')
-       AND EXISTS (SELECT FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid AND d.refclassid = 'pg_extension'::regclass
-                    WHERE d.classid = 'pg_type'::regclass AND d.objid = type AND d.deptype = 'e' AND e.extname = 'citext')
+       AND EXISTS (SELECT FROM pg_depend d
+                     JOIN pg_extension e ON e.oid = d.refobjid AND d.refclassid = 'pg_extension'::regclass
+                    WHERE d.classid = 'pg_type'::regclass AND d.objid = type AND d.deptype = 'e'
+                      AND e.extname = 'citext')
 $$;
 COMMENT ON FUNCTION triage_internal.is_citext(oid) IS 'part of attach()';
 
@@ -15,22 +17,27 @@ CREATE FUNCTION triage_internal.key_equality(type oid) RETURNS text
     SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT CASE WHEN triage_internal.is_citext(type)
-                THEN format('OPERATOR(%I.=)', (SELECT n.nspname FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace WHERE t.oid = type))
+                THEN format('OPERATOR(%I.=)', (SELECT n.nspname
+                                                 FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
+                                                WHERE t.oid = type))
                 ELSE 'OPERATOR(pg_catalog.=)' END
 $$;
 COMMENT ON FUNCTION triage_internal.key_equality(oid) IS 'part of attach()';
 
-CREATE FUNCTION triage_internal.create_queue_view(id bigint, view_name text, of_source text, of_classifier text, relation regclass, label text, key text, texts text[])
+CREATE FUNCTION triage_internal.create_queue_view(id bigint, view_name text, of_source text, of_classifier text,
+        relation regclass, label text, key text, texts text[])
     RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    own constant text[] := ARRAY['review_id', 'classifier', 'source', 'email_key', 'received_at', 'label', 'predicted_label',
-        'confidence', 'second_label', 'second_confidence', 'margin', 'model_version', 'human_label', 'note', 'reviewed_by',
+    own constant text[] := ARRAY[
+        'review_id', 'classifier', 'source', 'email_key', 'received_at', 'label', 'predicted_label', 'confidence',
+        'second_label', 'second_confidence', 'margin', 'model_version', 'human_label', 'note', 'reviewed_by',
         'reviewed_at', 'queue_reason', 'row_version'];
     key_type regtype := (SELECT atttypid FROM pg_attribute WHERE attrelid = relation AND attname = key);
-    columns  text := (SELECT string_agg(format('t.%I::text AS %I', c, CASE WHEN c = ANY (own) THEN 'email_' || c ELSE c END), ', ' ORDER BY n)
+    columns  text := (SELECT string_agg(format('t.%I::text AS %I', c,
+                                               CASE WHEN c = ANY (own) THEN 'email_' || c ELSE c END), ', ' ORDER BY n)
                         FROM unnest(texts) WITH ORDINALITY AS u (c, n));
     name     text;
     about    text;
@@ -43,11 +50,14 @@ BEGIN
                r.predicted_label, r.confidence, r.second_label, r.second_confidence, r.margin, r.model_version,
                r.human_label, r.note, r.reviewed_by, r.reviewed_at, r.queue_reason, r.row_version
           FROM triage.review r
-          JOIN %4$s t ON t.%5$I %9$s CASE WHEN r.source = %6$L AND strpos(r.email_key, E'\x01') = 0 THEN r.email_key END::%7$s
+          JOIN %4$s t
+            ON t.%5$I %9$s CASE WHEN r.source = %6$L AND strpos(r.email_key, E'\x01') = 0 THEN r.email_key END::%7$s
          WHERE r.source = %6$L
            -- Read, not written down: a classifier can be renamed.
-           AND r.classifier = coalesce((SELECT s.classifier FROM triage_internal.source s WHERE s.source_id = %10$s), %8$L)$view$,
-        view_name, columns, label, relation, key, of_source, key_type, of_classifier, triage_internal.key_equality(key_type), id);
+           AND r.classifier = coalesce((SELECT s.classifier FROM triage_internal.source s WHERE s.source_id = %10$s),
+                                       %8$L)$view$,
+        view_name, columns, label, relation, key, of_source, key_type, of_classifier,
+        triage_internal.key_equality(key_type), id);
     EXECUTE format('CREATE TRIGGER review_batch INSTEAD OF INSERT OR UPDATE ON triage.%I
         FOR EACH ROW EXECUTE FUNCTION triage_internal.review_row(%s)', view_name, id);
     EXECUTE format('CREATE TRIGGER review_begin BEFORE INSERT OR UPDATE ON triage.%I
@@ -55,7 +65,8 @@ BEGIN
     EXECUTE format('CREATE TRIGGER review_end AFTER INSERT OR UPDATE ON triage.%I
         FOR EACH STATEMENT EXECUTE FUNCTION triage_internal.end_batch()', view_name);
     EXECUTE format('COMMENT ON VIEW triage.%I IS %L', view_name,
-        format('reviews of %s with the live text; set human_label or note. Work on queue_reason <> ''confident'', smallest margin first', of_source));
+        format('reviews of %s with the live text; set human_label or note. Work on queue_reason <> ''confident'', '
+               'smallest margin first', of_source));
     FOR name, about IN
         SELECT a.attname, coalesce(
                    (SELECT col_description(r.attrelid, r.attnum) FROM pg_attribute r
@@ -65,7 +76,8 @@ BEGIN
         EXECUTE format('COMMENT ON COLUMN triage.%I.%I IS %L', view_name, name, about);
     END LOOP;
     FOREACH name IN ARRAY ARRAY['review_batch', 'review_begin', 'review_end'] LOOP
-        EXECUTE format('COMMENT ON TRIGGER %I ON triage.%I IS %L', name, view_name, 'see triage_internal.review_row()');
+        EXECUTE format('COMMENT ON TRIGGER %I ON triage.%I IS %L', name, view_name,
+                       'a changed human_label becomes a decision, one batch per statement');
     END LOOP;
     EXECUTE format('REVOKE ALL ON triage.%I FROM PUBLIC', view_name);
     EXECUTE format('GRANT SELECT, INSERT, UPDATE ON triage.%I TO triage_reviewer', view_name);

@@ -1,5 +1,6 @@
--- Review: who decides what, through a table, views and functions. All of them end in the
--- same code, src/decide.rs.
+-- Who decides what, through a table, views and functions: all of them end in the same code,
+-- src/review/decide/.
+
 CREATE FUNCTION triage_internal.review_row() RETURNS trigger
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'review_row_wrapper';
 COMMENT ON FUNCTION triage_internal.review_row() IS

@@ -1,6 +1,7 @@
--- Attaching tables: their rows are labelled on insert, and their label column is a way to
--- correct. Triggers are named zz_ because those of one kind fire in the order of their
--- names, and labelling should see what the others made of the row.
+-- Triggers of attached tables: their rows are labelled on insert, and their label column is a
+-- way to correct. They are named zz_ because those of one kind fire in the order of their names,
+-- and labelling should see what the others made of the row.
+
 CREATE FUNCTION triage_internal.label_row() RETURNS trigger
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'label_row_wrapper';
 COMMENT ON FUNCTION triage_internal.label_row() IS 'before insert: fills a label that is null';
@@ -32,7 +33,9 @@ CREATE FUNCTION triage_internal.note_move() RETURNS trigger
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'note_move_wrapper';
 COMMENT ON FUNCTION triage_internal.note_move() IS 'before an update: the row may appear in another partition';
 
-CREATE FUNCTION triage_internal.create_triggers(relation regclass, id bigint, label text, key text, texts text[]) RETURNS void
+CREATE FUNCTION triage_internal.create_triggers(relation regclass, id bigint, label text, key text,
+        texts text[])
+    RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
@@ -51,7 +54,8 @@ BEGIN
         EXECUTE FUNCTION triage_internal.decide_row(%1$s)', id, relation, label);
     -- The list of columns is what tells the other triggers which they are.
     EXECUTE format('CREATE TRIGGER zz_triage_decided_%1$s AFTER UPDATE OF %4$s ON %2$s
-        FOR EACH ROW WHEN (OLD.%3$I::text IS DISTINCT FROM NEW.%3$I::text OR OLD.%5$I::text IS DISTINCT FROM NEW.%5$I::text)
+        FOR EACH ROW WHEN (OLD.%3$I::text IS DISTINCT FROM NEW.%3$I::text
+                           OR OLD.%5$I::text IS DISTINCT FROM NEW.%5$I::text)
         EXECUTE FUNCTION triage_internal.record_decision(%1$s)', id, relation, label, columns, key);
     EXECUTE format('CREATE TRIGGER zz_triage_compact_%1$s AFTER INSERT OR UPDATE OF %3$I ON %2$s
         FOR EACH STATEMENT EXECUTE FUNCTION triage_internal.end_batch(%1$s)', id, relation, label);
@@ -59,14 +63,19 @@ BEGIN
     IF (SELECT relkind FROM pg_class WHERE oid = relation) = 'p' THEN
         EXECUTE format('CREATE TRIGGER zz_triage_moving_%1$s BEFORE UPDATE ON %2$s
             FOR EACH ROW EXECUTE FUNCTION triage_internal.note_move(%1$s)', id, relation);
-        EXECUTE format('COMMENT ON TRIGGER zz_triage_moving_%s ON %s IS %L', id, relation, 'pg_triage: follows rows between partitions');
+        EXECUTE format('COMMENT ON TRIGGER zz_triage_moving_%s ON %s IS %L', id, relation,
+                       'pg_triage: follows rows between partitions');
     END IF;
     EXECUTE format('COMMENT ON TRIGGER zz_triage_label_%s ON %s IS %L', id, relation, 'pg_triage: labels new rows');
     EXECUTE format('COMMENT ON TRIGGER zz_triage_labelled_%s ON %s IS %L', id, relation, 'pg_triage: writes reviews');
-    EXECUTE format('COMMENT ON TRIGGER zz_triage_batch_%s ON %s IS %L', id, relation, 'pg_triage: one batch per statement');
-    EXECUTE format('COMMENT ON TRIGGER zz_triage_decide_%s ON %s IS %L', id, relation, 'pg_triage: checks corrected labels');
-    EXECUTE format('COMMENT ON TRIGGER zz_triage_decided_%s ON %s IS %L', id, relation, 'pg_triage: records corrections; its column list is label, key, texts');
-    EXECUTE format('COMMENT ON TRIGGER zz_triage_compact_%s ON %s IS %L', id, relation, 'pg_triage: compacts many corrections');
+    EXECUTE format('COMMENT ON TRIGGER zz_triage_batch_%s ON %s IS %L', id, relation,
+                   'pg_triage: one batch per statement');
+    EXECUTE format('COMMENT ON TRIGGER zz_triage_decide_%s ON %s IS %L', id, relation,
+                   'pg_triage: checks corrected labels');
+    EXECUTE format('COMMENT ON TRIGGER zz_triage_decided_%s ON %s IS %L', id, relation,
+                   'pg_triage: records corrections; its column list is label, key, texts');
+    EXECUTE format('COMMENT ON TRIGGER zz_triage_compact_%s ON %s IS %L', id, relation,
+                   'pg_triage: compacts many corrections');
 END
 $$;
 COMMENT ON FUNCTION triage_internal.create_triggers(regclass, bigint, text, text, text[]) IS 'part of attach()';

@@ -22,5 +22,6 @@ COMMENT ON COLUMN triage_internal.alert.what_to_do IS 'what to do';
 COMMENT ON COLUMN triage_internal.alert.since IS 'when it was noticed first';
 COMMENT ON COLUMN triage_internal.alert.ended_at IS 'when it was no longer so';
 COMMENT ON SEQUENCE triage_internal.alert_alert_id_seq IS 'numbers alerts';
-CREATE UNIQUE INDEX alert_open ON triage_internal.alert (classifier, kind, subject) NULLS NOT DISTINCT WHERE ended_at IS NULL;
+CREATE UNIQUE INDEX alert_open ON triage_internal.alert (classifier, kind, subject) NULLS NOT DISTINCT
+    WHERE ended_at IS NULL;
 COMMENT ON INDEX triage_internal.alert_open IS 'one open alert per subject';

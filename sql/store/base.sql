@@ -1,3 +1,5 @@
+-- What the ledger has led to: see store/decision.sql.
+
 CREATE TABLE triage_internal.pending (
     classifier  text   NOT NULL,
     decision_id bigint NOT NULL,

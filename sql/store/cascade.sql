@@ -1,3 +1,5 @@
+-- There are no foreign keys: see store/classifier.sql.
+
 CREATE FUNCTION triage_internal.cascade_classifier() RETURNS trigger
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
@@ -20,7 +22,8 @@ BEGIN
     ELSIF TG_OP = 'DELETE' THEN
         IF EXISTS (SELECT FROM triage.decision WHERE classifier = OLD.name) THEN
             RAISE object_in_use USING MESSAGE = format(
-                'classifier "%s" has decisions, which are kept: erase them first with triage.forget_classifier(name)', OLD.name);
+                'classifier "%s" has decisions, which are kept: erase them first with triage.forget_classifier(name)',
+                OLD.name);
         END IF;
         DELETE FROM triage.review WHERE classifier = OLD.name;
         DELETE FROM triage_internal.base WHERE classifier = OLD.name;
@@ -33,12 +36,14 @@ BEGIN
         -- The deletion of reviews has waited for decisions about them.
         IF EXISTS (SELECT FROM triage.decision WHERE classifier = OLD.name) THEN
             RAISE object_in_use USING MESSAGE = format(
-                'classifier "%s" has decisions, which are kept: erase them first with triage.forget_classifier(name)', OLD.name);
+                'classifier "%s" has decisions, which are kept: erase them first with triage.forget_classifier(name)',
+                OLD.name);
         END IF;
     ELSE
         -- The inbox is attached to "default" without a row that says so.
         IF OLD.name = 'default' AND NOT EXISTS (SELECT FROM triage_internal.source WHERE source_id = 0) THEN
-            INSERT INTO triage_internal.source (source_id, source, classifier, relation, attached, queue_view, search_path)
+            INSERT INTO triage_internal.source (source_id, source, classifier, relation, attached, queue_view,
+                search_path)
                 OVERRIDING SYSTEM VALUE
                 VALUES (0, 'triage.email', OLD.name, 'triage.email', true, 'email_queue', 'pg_catalog, pg_temp');
         END IF;

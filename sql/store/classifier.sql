@@ -2,6 +2,7 @@
 -- consistent under a lock on the classifier's row. There are no foreign keys: an extension's
 -- tables have them before their rows, and a parallel pg_restore then fails, because nothing
 -- tells it an order.
+
 CREATE FUNCTION triage_internal.label_key(label text) RETURNS text
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'label_key_wrapper';
 COMMENT ON FUNCTION triage_internal.label_key(text) IS
@@ -12,7 +13,7 @@ CREATE TABLE triage.classifier (
     description text,
     open_labels boolean     NOT NULL DEFAULT false,
     review_below float8     NOT NULL DEFAULT 0.8
-        CHECK (review_below >= 0.0::float8 AND review_below <= 1.0::float8),
+        CHECK (review_below >= 0.0 AND review_below <= 1.0),
     created_at  timestamptz NOT NULL DEFAULT now(),
     created_by  text        NOT NULL DEFAULT CURRENT_USER,
     erasures    bigint      NOT NULL DEFAULT 0,
@@ -78,7 +79,8 @@ BEGIN
      WHERE r.classifier = OLD.classifier AND OLD.label IN (r.human_label, r.predicted_label);
     IF emails > 0 THEN
         RAISE object_in_use USING MESSAGE = format(
-            'label "%s" is in use: %s reviews of classifier "%s" have it. A label can be spelled differently, but not renamed or deleted',
+            'label "%s" is in use: %s reviews of classifier "%s" have it. A label can be spelled differently, but not '
+            'renamed or deleted',
             OLD.label, emails, OLD.classifier);
     END IF;
     IF OLD.description <> '' THEN

@@ -2,7 +2,7 @@ CREATE TABLE triage.cost (
     classifier text   NOT NULL,
     actual     text   NOT NULL,
     predicted  text   NOT NULL,
-    cost       float8 NOT NULL CHECK (cost >= 0::float8 AND cost <= 1e12::float8),
+    cost       float8 NOT NULL CHECK (cost >= 0 AND cost <= 1e12),
     PRIMARY KEY (classifier, actual, predicted)
 );
 COMMENT ON TABLE triage.cost IS

@@ -1,3 +1,9 @@
+-- The ledger: what people decided. Data flows one way: a decision is appended here and listed
+-- in triage_internal.pending; a session answers with the active model (or triage_internal.base,
+-- if decisions have been compacted) plus the decisions that its snapshot sees in
+-- triage_internal.pending; compaction moves them from there into triage_internal.base, in one
+-- transaction. Which decisions count is therefore decided by row visibility alone.
+
 CREATE TABLE triage.decision (
     decision_id       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     review_id         bigint,

@@ -1,3 +1,5 @@
+-- The built-in inbox.
+
 CREATE TABLE triage.email (
     email_id    bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     mailbox     text        NOT NULL DEFAULT 'inbox',

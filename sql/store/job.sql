@@ -1,6 +1,6 @@
--- What happens by itself: compaction, training, activation, retention, alerts. One transaction
--- does one task; which are due is a query over the tables, so nothing is forgotten when a
--- session ends in the middle, and nothing has to be remembered.
+-- What maintenance did and does. Not dumped, like alerts: it is about this server, and
+-- maintenance finds out anew what is due.
+
 CREATE TABLE triage_internal.job (
     job_id     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     task       text        NOT NULL,

@@ -1,3 +1,5 @@
+-- Versions, and which of them is active. Versions are never changed, activations only added.
+
 CREATE TABLE triage_internal.model (
     classifier        text    NOT NULL,
     version           integer NOT NULL CHECK (version > 0),

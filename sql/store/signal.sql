@@ -1,4 +1,4 @@
--- Sessions watch the relation-cache entry of this table; see src/cache.rs.
+-- Sessions watch the relation-cache entry of this table: see src/predict/signal.rs.
 CREATE TABLE triage_internal.model_signal ();
 COMMENT ON TABLE triage_internal.model_signal IS
     'empty; its relation-cache invalidation tells sessions that a model, label or activation changed';
@@ -8,73 +8,24 @@ CREATE FUNCTION triage_internal.signal_change() RETURNS trigger
 COMMENT ON FUNCTION triage_internal.signal_change() IS
     'tells all sessions, at commit, to look again which model is active';
 
--- FOR EACH ROW and ENABLE ALWAYS: changes that arrive by logical replication count too.
-CREATE TRIGGER signal_change AFTER INSERT OR UPDATE OR DELETE ON triage.classifier
-    FOR EACH ROW EXECUTE FUNCTION triage_internal.signal_change();
-ALTER TABLE triage.classifier ENABLE ALWAYS TRIGGER signal_change;
-COMMENT ON TRIGGER signal_change ON triage.classifier IS 'see triage_internal.model_signal';
-
-CREATE TRIGGER signal_change AFTER INSERT OR UPDATE OR DELETE ON triage.label
-    FOR EACH ROW EXECUTE FUNCTION triage_internal.signal_change();
-ALTER TABLE triage.label ENABLE ALWAYS TRIGGER signal_change;
-COMMENT ON TRIGGER signal_change ON triage.label IS 'see triage_internal.model_signal';
-
-CREATE TRIGGER signal_change AFTER INSERT OR UPDATE OR DELETE ON triage_internal.model
-    FOR EACH ROW EXECUTE FUNCTION triage_internal.signal_change();
-ALTER TABLE triage_internal.model ENABLE ALWAYS TRIGGER signal_change;
-COMMENT ON TRIGGER signal_change ON triage_internal.model IS 'see triage_internal.model_signal';
-
-CREATE TRIGGER signal_change AFTER INSERT OR UPDATE OR DELETE ON triage_internal.activation
-    FOR EACH ROW EXECUTE FUNCTION triage_internal.signal_change();
-ALTER TABLE triage_internal.activation ENABLE ALWAYS TRIGGER signal_change;
-COMMENT ON TRIGGER signal_change ON triage_internal.activation IS 'see triage_internal.model_signal';
-
-CREATE TRIGGER signal_truncate AFTER TRUNCATE ON triage.classifier
-    FOR EACH STATEMENT EXECUTE FUNCTION triage_internal.signal_change();
-ALTER TABLE triage.classifier ENABLE ALWAYS TRIGGER signal_truncate;
-COMMENT ON TRIGGER signal_truncate ON triage.classifier IS 'see triage_internal.model_signal';
-
-CREATE TRIGGER signal_truncate AFTER TRUNCATE ON triage.label
-    FOR EACH STATEMENT EXECUTE FUNCTION triage_internal.signal_change();
-ALTER TABLE triage.label ENABLE ALWAYS TRIGGER signal_truncate;
-COMMENT ON TRIGGER signal_truncate ON triage.label IS 'see triage_internal.model_signal';
-
-CREATE TRIGGER signal_truncate AFTER TRUNCATE ON triage_internal.model
-    FOR EACH STATEMENT EXECUTE FUNCTION triage_internal.signal_change();
-ALTER TABLE triage_internal.model ENABLE ALWAYS TRIGGER signal_truncate;
-COMMENT ON TRIGGER signal_truncate ON triage_internal.model IS 'see triage_internal.model_signal';
-
-CREATE TRIGGER signal_truncate AFTER TRUNCATE ON triage_internal.activation
-    FOR EACH STATEMENT EXECUTE FUNCTION triage_internal.signal_change();
-ALTER TABLE triage_internal.activation ENABLE ALWAYS TRIGGER signal_truncate;
-COMMENT ON TRIGGER signal_truncate ON triage_internal.activation IS 'see triage_internal.model_signal';
-
-CREATE TRIGGER signal_change AFTER INSERT OR UPDATE OR DELETE ON triage_internal.pending
-    FOR EACH ROW EXECUTE FUNCTION triage_internal.signal_change();
-ALTER TABLE triage_internal.pending ENABLE ALWAYS TRIGGER signal_change;
-COMMENT ON TRIGGER signal_change ON triage_internal.pending IS 'see triage_internal.model_signal';
-
-CREATE TRIGGER signal_change AFTER INSERT OR UPDATE OR DELETE ON triage_internal.base
-    FOR EACH ROW EXECUTE FUNCTION triage_internal.signal_change();
-ALTER TABLE triage_internal.base ENABLE ALWAYS TRIGGER signal_change;
-COMMENT ON TRIGGER signal_change ON triage_internal.base IS 'see triage_internal.model_signal';
-
-CREATE TRIGGER signal_change AFTER INSERT OR UPDATE OR DELETE ON triage_internal.source
-    FOR EACH ROW EXECUTE FUNCTION triage_internal.signal_change();
-ALTER TABLE triage_internal.source ENABLE ALWAYS TRIGGER signal_change;
-COMMENT ON TRIGGER signal_change ON triage_internal.source IS 'see triage_internal.model_signal';
-
-CREATE TRIGGER signal_truncate AFTER TRUNCATE ON triage_internal.pending
-    FOR EACH STATEMENT EXECUTE FUNCTION triage_internal.signal_change();
-ALTER TABLE triage_internal.pending ENABLE ALWAYS TRIGGER signal_truncate;
-COMMENT ON TRIGGER signal_truncate ON triage_internal.pending IS 'see triage_internal.model_signal';
-
-CREATE TRIGGER signal_truncate AFTER TRUNCATE ON triage_internal.base
-    FOR EACH STATEMENT EXECUTE FUNCTION triage_internal.signal_change();
-ALTER TABLE triage_internal.base ENABLE ALWAYS TRIGGER signal_truncate;
-COMMENT ON TRIGGER signal_truncate ON triage_internal.base IS 'see triage_internal.model_signal';
-
-CREATE TRIGGER signal_truncate AFTER TRUNCATE ON triage_internal.source
-    FOR EACH STATEMENT EXECUTE FUNCTION triage_internal.signal_change();
-ALTER TABLE triage_internal.source ENABLE ALWAYS TRIGGER signal_truncate;
-COMMENT ON TRIGGER signal_truncate ON triage_internal.source IS 'see triage_internal.model_signal';
+-- FOR EACH ROW and ENABLE ALWAYS: changes that arrive by logical replication count, too.
+DO $$
+DECLARE
+    relation regclass;
+BEGIN
+    FOREACH relation IN ARRAY ARRAY['triage.classifier', 'triage.label', 'triage_internal.model',
+            'triage_internal.activation', 'triage_internal.pending', 'triage_internal.base',
+            'triage_internal.source']::regclass[] LOOP
+        EXECUTE format('CREATE TRIGGER signal_change AFTER INSERT OR UPDATE OR DELETE ON %s
+            FOR EACH ROW EXECUTE FUNCTION triage_internal.signal_change()', relation);
+        EXECUTE format('CREATE TRIGGER signal_truncate AFTER TRUNCATE ON %s
+            FOR EACH STATEMENT EXECUTE FUNCTION triage_internal.signal_change()', relation);
+        EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER signal_change', relation);
+        EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER signal_truncate', relation);
+        EXECUTE format('COMMENT ON TRIGGER signal_change ON %s IS %L', relation,
+                       'tells sessions that what they answer with has changed');
+        EXECUTE format('COMMENT ON TRIGGER signal_truncate ON %s IS %L', relation,
+                       'tells sessions that what they answer with has changed');
+    END LOOP;
+END
+$$;

@@ -1,8 +1,5 @@
--- What people decided, and what follows from it. Data flows one way: a decision is appended
--- to triage.decision and listed in triage_internal.pending; a session answers with the active model
--- (or triage_internal.base, if decisions have been compacted) plus the decisions that its snapshot sees
--- in triage_internal.pending; a compaction moves them from there into triage_internal.base, in one transaction.
--- Which decisions count is therefore decided by row visibility alone.
+-- Which tables are attached to which classifiers.
+
 CREATE TABLE triage_internal.source (
     source_id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     source              text     NOT NULL,

@@ -1,8 +1,10 @@
 -- Counts per day, from which every view of quality is made. Data flows one way: a trigger on
--- triage.review notes each change of what is counted in triage_internal.review_change, as two facts,
--- the old ones with n = -1 and the new ones with n = 1; triage_internal.compact_review_statistics() adds them up in
--- triage_internal.review_statistics, in one transaction. Views read both, so they are exact by row visibility
--- alone, whenever that happens. All sums are integers: what was added can be taken away.
+-- triage.review notes each change of what is counted in triage_internal.review_change, as two
+-- facts, the old ones with n = -1 and the new ones with n = 1;
+-- triage_internal.compact_review_statistics() adds them up in triage_internal.review_statistics,
+-- in one transaction. Views read both, so they are exact by row visibility alone, whenever that
+-- happens. All sums are integers: what was added can be taken away.
+
 CREATE TABLE triage_internal.review_change (
     change_id       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     n               integer NOT NULL,

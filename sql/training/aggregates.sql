@@ -1,4 +1,5 @@
--- Training. The transition functions are for the aggregates only: they refuse any other call.
+-- The transition functions are for the aggregates only: they refuse any other call.
+
 CREATE FUNCTION triage_internal.train_accumulate(internal, text, text) RETURNS internal
     LANGUAGE c IMMUTABLE PARALLEL SAFE COST 1000 AS 'MODULE_PATHNAME', 'train_accumulate_wrapper';
 COMMENT ON FUNCTION triage_internal.train_accumulate(internal, text, text) IS

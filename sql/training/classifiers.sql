@@ -1,5 +1,6 @@
--- Classifiers, labels and model versions. These functions write with the rights of the
--- tables' owner; EXECUTE on them is what a role is granted.
+-- These functions write with the rights of the tables' owner; EXECUTE on them is what a role is
+-- granted.
+
 CREATE FUNCTION triage.create_classifier(name text, description text DEFAULT NULL) RETURNS text
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'create_classifier_wrapper';
 COMMENT ON FUNCTION triage.create_classifier(text, text) IS

@@ -1,4 +1,6 @@
-CREATE FUNCTION triage_internal.history_query(relation regclass, text_columns text[], label_column text, most_characters integer) RETURNS text
+CREATE FUNCTION triage_internal.history_query(relation regclass, text_columns text[], label_column text,
+        most_characters integer)
+    RETURNS text
     LANGUAGE plpgsql STABLE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
@@ -8,11 +10,14 @@ DECLARE
                            FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
                           WHERE i.indrelid = relation AND i.indisprimary);
 BEGIN
-    IF coalesce(cardinality(text_columns), 0) = 0 OR array_ndims(text_columns) <> 1 OR array_position(text_columns, NULL) IS NOT NULL THEN
-        RAISE invalid_parameter_value USING MESSAGE = 'text_columns must name at least one column, as ARRAY[''subject'', ''body'']';
+    IF coalesce(cardinality(text_columns), 0) = 0 OR array_ndims(text_columns) <> 1
+       OR array_position(text_columns, NULL) IS NOT NULL THEN
+        RAISE invalid_parameter_value
+            USING MESSAGE = 'text_columns must name at least one column, as ARRAY[''subject'', ''body'']';
     END IF;
     FOREACH candidate IN ARRAY text_columns || label_column LOOP
-        IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = relation AND attname = candidate AND attnum > 0 AND NOT attisdropped) THEN
+        IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = relation AND attname = candidate AND attnum > 0
+                        AND NOT attisdropped) THEN
             RAISE undefined_column USING MESSAGE = format('column "%s" of %s does not exist (there are: %s)',
                 left(candidate, 64), relation, (SELECT string_agg(attname, ', ' ORDER BY attnum) FROM pg_attribute
                                                  WHERE attrelid = relation AND attnum > 0 AND NOT attisdropped));
@@ -27,7 +32,9 @@ $$;
 COMMENT ON FUNCTION triage_internal.history_query(regclass, text[], text, integer) IS 'part of learn_from()';
 
 -- From decisions to models.
-CREATE FUNCTION triage.learn_from(classifier text, relation regclass, text_columns text[], label_column text) RETURNS bigint
+CREATE FUNCTION triage.learn_from(classifier text, relation regclass, text_columns text[],
+        label_column text)
+    RETURNS bigint
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'learn_from_wrapper';
 COMMENT ON FUNCTION triage.learn_from(text, regclass, text[], text) IS
     'imports labelled history into the ledger, with the caller''s rights, and learns it; makes a first model if '

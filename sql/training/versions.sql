@@ -1,4 +1,5 @@
-CREATE FUNCTION triage.deploy(classifier text, model @extschema@.email_model, activate boolean DEFAULT true, note text DEFAULT NULL)
+CREATE FUNCTION triage.deploy(classifier text, model @extschema@.email_model, activate boolean DEFAULT true,
+        note text DEFAULT NULL)
     RETURNS integer
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'deploy_wrapper';
 COMMENT ON FUNCTION triage.deploy(text, @extschema@.email_model, boolean, text) IS

@@ -98,7 +98,7 @@ CREATE FUNCTION hostile.nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RET
 DO $$
 BEGIN
     EXECUTE format('CREATE TRIGGER aaa BEFORE UPDATE OF secret, place, body ON hostile.mail FOR EACH ROW EXECUTE FUNCTION hostile.nothing(%s)',
-        (SELECT source_id FROM triage_internal.source WHERE source = 'hostile.mail'));
+        (SELECT source_id FROM triage.sources WHERE source = 'hostile.mail'));
 END $$;
 SELECT triage.classify_pending('hostile.mail');
 SELECT triage.correct(review_id, 'support') > 0 AS done FROM triage.review WHERE email_key = '1' AND source = 'hostile.mail';

@@ -7,10 +7,10 @@ CREATE EXTENSION pg_triage;
 SET extra_float_digits = 0;
 
 -- 95 % Wilson intervals, as in Brown, Cai, DasGupta (2001).
-SELECT round(triage_internal.wilson_low(8, 10)::numeric, 4) AS low, round(triage_internal.wilson_high(8, 10)::numeric, 4) AS high;
-SELECT triage_internal.wilson_low(0, 10) AS low, round(triage_internal.wilson_high(0, 10)::numeric, 4) AS high;
-SELECT round(triage_internal.wilson_low(10, 10)::numeric, 4) AS low, triage_internal.wilson_high(10, 10) AS high;
-SELECT triage_internal.wilson_low(0, 0), triage_internal.wilson_high(0, 0), triage_internal.wilson_low(NULL, 3), triage_internal.wilson_high(3, NULL);
+SELECT round(triage.wilson_low(8, 10)::numeric, 4) AS low, round(triage.wilson_high(8, 10)::numeric, 4) AS high;
+SELECT triage.wilson_low(0, 10) AS low, round(triage.wilson_high(0, 10)::numeric, 4) AS high;
+SELECT round(triage.wilson_low(10, 10)::numeric, 4) AS low, triage.wilson_high(10, 10) AS high;
+SELECT triage.wilson_low(0, 0), triage.wilson_high(0, 0), triage.wilson_low(NULL, 3), triage.wilson_high(3, NULL);
 
 -- Nothing yet.
 SELECT * FROM triage.accuracy_daily;

@@ -1,4 +1,8 @@
 -- Versions: deploy, activate, roll back.
+SET client_min_messages = warning;
+DROP EXTENSION pg_triage CASCADE;
+CREATE EXTENSION pg_triage;
+RESET client_min_messages;
 BEGIN;
 CREATE FUNCTION pg_temp.model(label text) RETURNS email_model LANGUAGE sql
     RETURN (SELECT train_classifier(b, l) FROM (VALUES ('invoice', label), ('login', 'rest')) t (b, l));
