@@ -1,5 +1,5 @@
 """Messages of other parsers' test suites are read as Python's `email` reads them, or it is known
-who is right. `PYTHONPATH=tests python3 -m mime_suites` shows what is new."""
+who is right. `PYTHONPATH=tests target/tools/bin/python -m mime_suites` shows what is new."""
 
 import mime_suites
 import pytest
@@ -40,5 +40,5 @@ def test_every_verdict_is_of_a_disagreement(found):
 
 def test_the_page_shows_them(files, found):
     assert mime_suites.PAGE.read_text() == mime_suites.page(files, found), (
-        "write it anew: PYTHONPATH=tests python3 -m mime_suites --write"
+        "write it anew: PYTHONPATH=tests target/tools/bin/python -m mime_suites --write"
     )

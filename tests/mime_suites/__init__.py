@@ -2,7 +2,7 @@
 Python's `email`.
 
 Each disagreement has to have a verdict in verdicts.tsv: file, field, who is right (ours, python,
-both), why. docs/mime_suites.md shows them; `python3 -m mime_suites` writes it."""
+both), why. docs/mime_suites.md shows them; `python -m mime_suites --write` makes it."""
 
 import json
 import os
@@ -95,7 +95,7 @@ def page(files: dict[str, bytes], found: list[Disagreement]) -> str:
     lines = [f"| {file} | {field} | {' | '.join(known[file, field])} |" for file, field, *_ in sorted(found)]
     return f"""# parse_email beside Python's email
 
-`PYTHONPATH=tests python3 -m mime_suites --write` made this page: {len(files)} messages from the test suites of a dozen mail parsers, in which Python's `email` finds no defect, read with both. On {100 * share_of_agreement(files, found):.1f} % of them subject, sender, date and text are the same. The rest is below, with who is right; the verdicts are kept in `tests/mime_suites/verdicts.tsv`.
+`PYTHONPATH=tests target/tools/bin/python -m mime_suites --write` made this page: {len(files)} messages from the test suites of a dozen mail parsers, in which Python's `email` finds no defect, read with both. On {100 * share_of_agreement(files, found):.1f} % of them subject, sender, date and text are the same. The rest is below, with who is right; the verdicts are kept in `tests/mime_suites/verdicts.tsv`.
 
 How it is compared: Python decodes (`email.policy.default`), and from its parts a mail program's text is put together: of alternatives the plain one, or the HTML if that is blank, of related parts the first, all others that are text and no attachment, then messages within, with subject and sender. Bytes that Python leaves undecoded, in a header or under a charset that it does not know, are UTF-8 or else windows-1252. HTML is stripped of its tags and unescaped. White space, control characters and the hosts that parse_email tells behind links do not count, nor what is beyond a limit; a date counts where Python finds one.
 

@@ -1,7 +1,7 @@
 """Shows what parse_email reads otherwise than Python's `email` and has no verdict yet; starts a
 server for it. With --write it writes docs/mime_suites.md instead.
 
-    PYTHONPATH=tests python3 -m mime_suites [--write]
+    PYTHONPATH=tests target/tools/bin/python -m mime_suites [--write]
 """
 
 import argparse
