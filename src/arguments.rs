@@ -1,14 +1,13 @@
 //! Arguments of SQL functions: what a caller must give, and how it is understood.
 
+use pg_triage_decision::MAX_NOTE_BYTES;
 use pgrx::PgSqlErrorCode as Code;
+use pgrx::pg_sys::panic::ErrorReport;
 
 use crate::error::{SqlResult, report};
 
 /// Most characters of a classifier's name.
 pub const MAX_NAME_CHARS: usize = 128;
-
-/// Longest note, in bytes: a dump has it in one row with other large values.
-const MAX_NOTE_BYTES: usize = 65_536;
 
 /// An argument that must not be null.
 pub fn given<T>(value: Option<T>, name: &str) -> SqlResult<T> {
@@ -18,6 +17,19 @@ pub fn given<T>(value: Option<T>, name: &str) -> SqlResult<T> {
             format!("argument \"{name}\" must not be null"),
         )
     })
+}
+
+/// The number of a review, which must not be null.
+pub fn given_review_id(review_id: Option<i64>) -> SqlResult<i64> {
+    review_id.ok_or_else(no_review_id)
+}
+
+/// The error of a request that does not say which review it is about.
+pub fn no_review_id() -> ErrorReport {
+    report(
+        Code::ERRCODE_NOT_NULL_VIOLATION,
+        "review_id is missing: it says which email is meant",
+    )
 }
 
 /// A classifier's name, which must not be null.
@@ -46,11 +58,4 @@ pub fn check_note(note: Option<&str>, name: &str) -> SqlResult<()> {
         ));
     }
     Ok(())
-}
-
-/// A note as it is stored: without white space around it, and none if nothing is left.
-pub fn given_note(note: Option<&str>) -> SqlResult<Option<String>> {
-    check_note(note, "note")?;
-    let note = note.map(str::trim).filter(|note| !note.is_empty());
-    Ok(note.map(str::to_owned))
 }

@@ -8,6 +8,7 @@ use pg_triage_classifier::{
 use super::sample;
 use crate::error::{SqlResult, from_core};
 use crate::pg::check_for_interrupts;
+use crate::predict::effects::effects;
 use crate::store::base::StoredBase;
 use crate::store::{DECISIONS_AT_ONCE, Writer};
 use crate::types::{load_state, model_state, state_bytes, storable};
@@ -115,7 +116,7 @@ impl Base {
         let decisions = w.compacted_with_step(classifier, self.steps_of as i32)?;
         for some in decisions.chunks(DECISIONS_AT_ONCE) {
             check_for_interrupts();
-            let effects = w.lessons(some, self.steps_of)?;
+            let effects = effects(w, some, self.steps_of)?;
             for example in effects.into_iter().filter_map(|effect| effect.adds) {
                 self.serving
                     .step(&example.features, &example.step, false)

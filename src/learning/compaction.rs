@@ -7,7 +7,7 @@ use crate::error::SqlResult;
 use crate::learning::base::Base;
 use crate::learning::sample;
 use crate::store::{self, DECISIONS_AT_ONCE, Writer};
-use crate::{pg, session, settings};
+use crate::{pg, predict, session, settings};
 
 #[pg_extern(sql = false)]
 fn compact(classifier: Option<&str>) -> SqlResult<Option<i64>> {
@@ -83,7 +83,7 @@ pub fn add_pending(w: &mut Writer, classifier: &str, base: &mut Base) -> SqlResu
 fn add(w: &mut Writer, decisions: &[i64], base: &mut Base) -> SqlResult<()> {
     let mut effects = Vec::new();
     for some in decisions.chunks(DECISIONS_AT_ONCE) {
-        effects.extend(w.lessons(some, base.steps_of())?);
+        effects.extend(predict::effects::effects(w, some, base.steps_of())?);
     }
     base.apply(&effects)
 }

@@ -6,3 +6,4 @@ pub mod compaction;
 mod inspection;
 mod replay;
 pub mod sample;
+pub mod statement_model;

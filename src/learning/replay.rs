@@ -5,6 +5,7 @@ use pg_triage_classifier::{Learner, State};
 use super::base::{Base, own_counts, probe_for};
 use crate::error::{SqlResult, from_core};
 use crate::pg::check_for_interrupts;
+use crate::predict::effects::effects;
 use crate::store::{DECISIONS_AT_ONCE, Writer};
 use crate::types::within_memory;
 
@@ -41,7 +42,7 @@ fn onto(w: &mut Writer, classifier: &str, mut all: State, steps_of: i64) -> SqlR
     let mut steps = Vec::new();
     for some in decisions.chunks(DECISIONS_AT_ONCE) {
         check_for_interrupts();
-        let effects = w.lessons(some, steps_of)?;
+        let effects = effects(w, some, steps_of)?;
         for example in effects.into_iter().filter_map(|effect| effect.adds) {
             probe_for(&example.features).map_err(from_core)?;
             learned

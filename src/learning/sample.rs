@@ -5,7 +5,7 @@ use pg_triage_classifier::State;
 use crate::error::{SqlResult, from_core};
 use crate::pg::check_for_interrupts;
 use crate::store::Writer;
-use crate::store::ledger::signed;
+use crate::types::ledger::signed;
 
 /// Completes the training sample of the decisions' counts from the ledger: un-learning may
 /// have left it without emails that it would have now. With `pending_too` the counts hold

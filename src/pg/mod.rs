@@ -36,5 +36,5 @@ pub use snapshot::{
 };
 pub use spi::{Connection, ResultRow, Rows, Sees, connected, execute_once};
 pub use subtransaction::catching;
-pub use trigger::{Event, Returned, Row, Trigger};
+pub use trigger::{Event, Returned, Row, Trigger, Value};
 pub use worker::report_activity;

@@ -4,6 +4,7 @@ use std::ffi::{CStr, CString};
 
 use pgrx::callconv::{BoxRet, FcInfo};
 use pgrx::datum::Datum;
+use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::pgrx_sql_entity_graph::metadata::{
     ArgumentError, ReturnsError, ReturnsRef, SqlMappingRef, SqlTranslatable, TypeOrigin,
 };
@@ -11,6 +12,7 @@ use pgrx::{PgSqlErrorCode as Code, pg_sys, trigger_support};
 
 use super::artifact::copy;
 use super::attachment::{argument_of, columns_of};
+use super::column::Timestamp;
 use crate::error::{SqlResult, report};
 
 /// What fired a trigger.
@@ -33,6 +35,23 @@ pub struct Row {
     relation: pg_sys::Oid,
     tuple: pg_sys::HeapTuple,
     description: pg_sys::TupleDesc,
+}
+
+/// What a column of a row is to be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Value<'a> {
+    /// NULL
+    Null,
+    /// What the column's type makes of this text.
+    Text(&'a str),
+    /// An instant, in a column of type timestamptz.
+    Time(Timestamp),
+}
+
+impl<'a> From<Option<&'a str>> for Value<'a> {
+    fn from(text: Option<&'a str>) -> Self {
+        text.map_or(Self::Null, Self::Text)
+    }
 }
 
 /// Result of a trigger function: a row, or nothing for a statement trigger.
@@ -240,18 +259,22 @@ impl Row {
         self.text_up_to(number, usize::MAX)
     }
 
-    /// The same row with other values in some columns, given in their text form.
-    pub fn with(&self, values: &[(i16, Option<&str>)]) -> SqlResult<Row> {
+    /// The same row with other values in some columns.
+    pub fn with(&self, values: &[(i16, Value)]) -> SqlResult<Row> {
         let (mut numbers, mut data, mut nulls) = (Vec::new(), Vec::new(), Vec::new());
         for &(number, value) in values {
             numbers.push(i32::from(number));
-            nulls.push(value.is_none());
+            nulls.push(value == Value::Null);
             // SAFETY: the type of an existing column, and its input function.
             data.push(unsafe {
+                let type_id = pg_sys::SPI_gettypeid(self.description, number.into());
                 match value {
-                    None => pg_sys::Datum::from(0usize),
-                    Some(text) => {
-                        let type_id = pg_sys::SPI_gettypeid(self.description, number.into());
+                    Value::Null => pg_sys::Datum::from(0usize),
+                    Value::Time(time) if type_id == pg_sys::TIMESTAMPTZOID => {
+                        pg_sys::Datum::from(time.0)
+                    }
+                    Value::Time(_) => return Err(self.no_time(number)),
+                    Value::Text(text) => {
                         let (mut input, mut parameter) = (pg_sys::InvalidOid, pg_sys::InvalidOid);
                         pg_sys::getTypeInputInfo(type_id, &mut input, &mut parameter);
                         let text = CString::new(text).unwrap_or_default();
@@ -277,5 +300,15 @@ impl Row {
             )
         };
         Ok(Row { tuple, ..*self })
+    }
+
+    fn no_time(&self, number: i16) -> ErrorReport {
+        report(
+            Code::ERRCODE_DATATYPE_MISMATCH,
+            format!(
+                "column \"{}\" is not timestamp with time zone",
+                self.name(number)
+            ),
+        )
     }
 }

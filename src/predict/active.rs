@@ -8,8 +8,9 @@ use pgrx::pg_sys;
 
 use crate::error::{SqlResult, from_core};
 use crate::pg::{self, RawValue};
+use crate::predict::effects::effects;
 use crate::store::classifier::{DEFAULT_CLASSIFIER, unknown_classifier};
-use crate::store::{self, DECISIONS_AT_ONCE, Reader};
+use crate::store::{DECISIONS_AT_ONCE, Reader};
 
 /// A model in use.
 #[derive(Clone)]
@@ -96,7 +97,7 @@ pub fn read(
         new.sort_unstable();
         for some in new.chunks(DECISIONS_AT_ONCE) {
             pg::check_for_interrupts();
-            let effects = r.lessons(some, served.steps_of)?;
+            let effects = effects(r, some, served.steps_of)?;
             apply(&mut live, &effects, &pg::check_for_interrupts).map_err(from_core)?;
         }
         live.refresh(&pg::check_for_interrupts).map_err(from_core)?;
@@ -120,16 +121,14 @@ pub fn read(
 }
 
 /// Sets the counts that learning needs, if the base is still the one that is stored.
-pub fn read_counts(classifier: &str, live: &mut Live) -> SqlResult<()> {
+pub fn read_counts(r: &Reader, classifier: &str, live: &mut Live) -> SqlResult<()> {
     if !live.needs_counts() {
         return Ok(());
     }
-    store::read(|r| {
-        if let Some(stored) = r.served(classifier)?.and_then(|served| served.stored) {
-            live.set_counts(Rc::new(stored.read_counts(&stored.read_header()?)?));
-        }
-        Ok(())
-    })
+    if let Some(stored) = r.served(classifier)?.and_then(|served| served.stored) {
+        live.set_counts(Rc::new(stored.read_counts(&stored.read_header()?)?));
+    }
+    Ok(())
 }
 
 fn empty_base() -> SqlResult<Model> {

@@ -20,7 +20,7 @@ use crate::arguments::comparable_name;
 use crate::error::{SqlResult, report};
 use crate::pg::{self, SnapshotTime};
 use crate::predict::active::{self, Active, Found};
-use crate::store;
+use crate::store::{self, Reader};
 
 /// When an entry was read, in terms that later snapshots can be compared with.
 struct AsOf {
@@ -60,11 +60,20 @@ thread_local! {
 pub fn active_model(classifier: &str) -> SqlResult<Option<Rc<Active>>> {
     match known_model(classifier) {
         Some(active) => Ok(active),
-        None => read(comparable_name(classifier)),
+        None => read(None, comparable_name(classifier)),
     }
 }
 
-/// The same where the session knows it without reading a table.
+/// The model that [`active_model`] gives, read over a connection that is open already: under the
+/// snapshot of the caller's statement, whatever the connection sees.
+pub fn active_model_of(r: &Reader, classifier: &str) -> SqlResult<Option<Rc<Active>>> {
+    match known_model(classifier) {
+        Some(active) => Ok(active),
+        None => read(Some(r), comparable_name(classifier)),
+    }
+}
+
+/// The model that [`active_model`] gives, where the session knows it without reading a table.
 pub fn known_model(classifier: &str) -> Option<Option<Rc<Active>>> {
     let classifier = comparable_name(classifier);
     let invalidations = pg::invalidations();
@@ -77,7 +86,7 @@ pub fn known_model(classifier: &str) -> Option<Option<Rc<Active>>> {
     })
 }
 
-fn read(classifier: &str) -> SqlResult<Option<Rc<Active>>> {
+fn read(r: Option<&Reader>, classifier: &str) -> SqlResult<Option<Rc<Active>>> {
     let signal = store::signal_relation()?;
     pg::watch_relation(signal);
     // Before the look, so that what arrives during it makes the entry stale.
@@ -89,7 +98,11 @@ fn read(classifier: &str) -> SqlResult<Option<Rc<Active>>> {
     let known = stale
         .and_then(|entry| entry.active)
         .map(Rc::unwrap_or_clone);
-    let active = match store::read(|r| active::read(r, signal, classifier, known))? {
+    let found = match r {
+        Some(r) => active::read(&r.at_statement(), signal, classifier, known),
+        None => store::read(|r| active::read(r, signal, classifier, known)),
+    }?;
+    let active = match found {
         Found::Active(active) => Some(Rc::new(active)),
         Found::NoModel { stored } => {
             tell_how_to_start(classifier, stored);

@@ -10,7 +10,6 @@ use pgrx::{name, pg_extern, pg_sys};
 
 use crate::error::SqlResult;
 use crate::predict::active::Active;
-use crate::store::review::Prediction;
 use crate::{pg, predict::cache};
 
 const TOKENS_PER_POLL: usize = 16_384;
@@ -34,6 +33,25 @@ fn classify_email(body: &str, classifier: &str) -> SqlResult<Option<String>> {
         .live
         .classify(&features(body)?, &pg::check_for_interrupts);
     Ok(best.map(|best| active.labels[best.class].clone()))
+}
+
+/// What a classifier says about an email.
+#[derive(Debug, Clone, Default)]
+pub struct Prediction {
+    /// The best label.
+    pub label: Option<String>,
+    /// Its probability.
+    pub confidence: Option<f64>,
+    /// The next best one.
+    pub second_label: Option<String>,
+    /// Its probability.
+    pub second_confidence: Option<f64>,
+    /// The version that says so.
+    pub version: Option<i32>,
+    /// How much of the email the classifier had never seen.
+    pub unknown_share: Option<f64>,
+    /// Below which confidence a person should see it.
+    pub review_below: f64,
 }
 
 /// The two best labels of an email, and how sure they are.

@@ -3,5 +3,6 @@
 pub mod active;
 pub mod cache;
 pub mod classify;
+pub mod effects;
 mod explain;
 mod signal;

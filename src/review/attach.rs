@@ -4,9 +4,11 @@ use pgrx::{pg_extern, pg_sys};
 
 use crate::arguments::{given, given_classifier};
 use crate::error::SqlResult;
+use crate::review::prediction::{recorded, warn_once};
+use crate::store::review::EmailName;
 use crate::store::source::Source;
 use crate::store::{self, Writer};
-use crate::{pg, predict::cache, predict::classify, review::rows};
+use crate::{pg, predict::cache, predict::classify};
 
 #[pg_extern(sql = false)]
 fn attach(
@@ -83,7 +85,7 @@ pub fn classify_rows(w: &mut Writer, source: &Source, most: i64) -> SqlResult<i6
     let (mut labelled, mut last) = (0, None);
     while labelled < most {
         let wanted = (most - labelled).min(ROWS_AT_ONCE);
-        let rows = w.unlabelled(source, &place, last.as_deref(), wanted)?;
+        let rows = w.lock_unlabelled(source, &place, last.as_deref(), wanted)?;
         let Some((key, _)) = rows.last() else {
             break;
         };
@@ -98,14 +100,19 @@ pub fn classify_rows(w: &mut Writer, source: &Source, most: i64) -> SqlResult<i6
             let written = pg::catching(|| {
                 let written = w.write_label(source, &place, &key, Some(label))?;
                 if written {
-                    w.complete_review(&source.name, &key, &source.classifier, &prediction)?;
+                    let name = EmailName {
+                        source: &source.name,
+                        key: &key,
+                        classifier: &source.classifier,
+                    };
+                    w.complete_review(name, &recorded(&prediction))?;
                 }
                 Ok(written)
             });
             match written {
                 Ok(written) => labelled += i64::from(written),
                 Err(message) => {
-                    rows::warn_once(&format!("email \"{key}\" in {}: {message}", source.name));
+                    warn_once(&format!("email \"{key}\" in {}: {message}", source.name));
                 }
             }
         }

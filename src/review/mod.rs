@@ -3,5 +3,8 @@
 
 pub mod attach;
 pub mod decide;
-mod doors;
-pub mod rows;
+mod functions;
+mod prediction;
+mod queue;
+mod rows;
+mod undo;

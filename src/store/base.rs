@@ -5,11 +5,12 @@ use pg_triage_classifier::{Features, probe};
 use pgrx::PgSqlErrorCode as Code;
 
 use super::connection::{DECISIONS_AT_ONCE, Writer};
-use super::ledger::{Place, decoded};
+use super::decision::Place;
 use super::model::checksum;
 use crate::error::{SqlResult, from_core, report};
 use crate::pg::{RawValue, Rows};
 use crate::session;
+use crate::types::ledger::load_features;
 
 /// The base of a classifier and the version that it is for. Values are read while it exists.
 pub struct StoredBase<'c> {
@@ -133,12 +134,6 @@ impl<'c> Writer<'c> {
         Ok(ids(&rows))
     }
 
-    /// Decisions that the base does not have.
-    pub fn pending(&mut self, classifier: &str) -> SqlResult<Vec<i64>> {
-        let query = "SELECT decision_id FROM triage_internal.pending WHERE classifier = $1";
-        Ok(ids(&self.run(query, &[classifier.into()])?))
-    }
-
     /// Takes the decisions that the base does not have yet from the list of them.
     pub fn take_pending(&mut self, classifier: &str) -> SqlResult<Vec<i64>> {
         let query =
@@ -175,7 +170,7 @@ impl<'c> Writer<'c> {
         probe(3 * bytes.sum::<usize>()).map_err(from_core)?;
         let mut examples = Vec::new();
         for row in 0..rows.len() {
-            let features = rows.bytes(row, 1)?.map(decoded).transpose()?;
+            let features = rows.bytes(row, 1)?.map(load_features).transpose()?;
             examples.extend(features.zip(rows.text(row, 2)));
         }
         let last = rows.len().checked_sub(1);

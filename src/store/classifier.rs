@@ -1,6 +1,7 @@
 //! `triage.classifier` and `triage.label`.
 
 use pg_triage_classifier::casefold_label;
+use pg_triage_decision::FoundLabel;
 use pgrx::{PgSqlErrorCode as Code, pg_sys};
 
 use super::connection::{Reader, Writer};
@@ -13,16 +14,6 @@ pub const DEFAULT_CLASSIFIER: &str = "default";
 /// A label in a classifier's own spelling, whatever the spelling that is asked for.
 const BY_KEY: &str =
     "label FROM triage.label WHERE classifier = $1 AND triage_internal.label_key(label) = $2";
-
-/// What a classifier has that may be the label that somebody gives.
-pub enum FoundLabel {
-    /// This one.
-    Known(String),
-    /// None: the classifier takes new ones.
-    New,
-    /// None: it has these.
-    Unknown(Vec<String>),
-}
 
 impl Reader<'_> {
     /// Names of all classifiers that are registered.

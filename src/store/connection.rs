@@ -157,7 +157,25 @@ impl<'c> Writer<'c> {
         Ok(self.connection.run(statement, arguments)?.len())
     }
 
-    /// Rows of a statement that ends in `RETURNING columns of T`, or, of a query, locks rows.
+    /// Rows of `SELECT columns of T` and the rest of the query, locked for an update.
+    pub(super) fn lock_all<T: FromRow>(
+        &mut self,
+        rest: &str,
+        arguments: &[DatumWithOid],
+    ) -> SqlResult<Vec<T>> {
+        self.rows(&format!("{rest} FOR UPDATE"), arguments)
+    }
+
+    /// The first of such rows, if there is one.
+    pub(super) fn lock_first<T: FromRow>(
+        &mut self,
+        rest: &str,
+        arguments: &[DatumWithOid],
+    ) -> SqlResult<Option<T>> {
+        self.maybe(&format!("{rest} FOR UPDATE"), arguments)
+    }
+
+    /// Rows of a statement, followed by `RETURNING columns of T`.
     pub(super) fn returning<T: FromRow>(
         &mut self,
         statement: &str,

@@ -1,13 +1,13 @@
 //! What maintenance reads and writes: due tasks, jobs, the decisions that judge a version.
 
-use pg_triage_classifier::Example;
 use pg_triage_classifier::tokenizer::TOKENIZER_VERSION;
 use pgrx::PgSqlErrorCode as Code;
 
-use super::connection::{DECISIONS_AT_ONCE, Writer};
-use super::ledger::{InForce, decoded};
+use super::connection::Writer;
+use super::decision::InForce;
 use crate::error::{SqlResult, from_core, report};
 use crate::pg::Rows;
+use crate::types::ledger::load_features;
 
 /// A task that is due.
 #[derive(Debug, Clone)]
@@ -224,17 +224,6 @@ impl Writer<'_> {
         Ok(ids(&rows))
     }
 
-    /// What decisions taught, with their tasks against this version.
-    pub fn taught(&mut self, decisions: &[i64], steps_of: i64) -> SqlResult<Vec<Example>> {
-        let mut taught = Vec::new();
-        for some in decisions.chunks(DECISIONS_AT_ONCE) {
-            crate::pg::check_for_interrupts();
-            let lessons = self.lessons(some, steps_of)?;
-            taught.extend(lessons.into_iter().filter_map(|effect| effect.adds));
-        }
-        Ok(taught)
-    }
-
     /// Decisions in force after one, up to another, by whom: a sample of each reviewer's, so
     /// that nobody hides behind those who decide more. Without descriptions, and what was
     /// taken back: that says who took it back.
@@ -267,7 +256,7 @@ impl Writer<'_> {
         pg_triage_classifier::probe(3 * bytes.sum::<usize>()).map_err(from_core)?;
         let mut found = Vec::new();
         for row in 0..rows.len() {
-            let features = rows.bytes(row, 2)?.map(decoded).transpose()?;
+            let features = rows.bytes(row, 2)?.map(load_features).transpose()?;
             if let (Some(decision_id), Some(features), Some(label), Some(actor), Some(role)) = (
                 rows.parsed(row, 1),
                 features,

@@ -10,9 +10,10 @@ mod row;
 
 pub mod base;
 pub mod classifier;
+pub mod decision;
+pub mod email;
 pub mod inbox;
 pub mod installed;
-pub mod ledger;
 pub mod maintenance;
 pub mod model;
 pub mod quality;

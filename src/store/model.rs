@@ -36,6 +36,14 @@ const FROM_SERVED: &str = "FROM triage.classifier c
      WHERE c.name = $1";
 
 impl Reader<'_> {
+    /// Whether a version was ever active.
+    pub fn was_trained(&self, classifier: &str) -> SqlResult<bool> {
+        self.exists(
+            "FROM triage_internal.activation WHERE classifier = $1 LIMIT 1",
+            &[classifier.into()],
+        )
+    }
+
     /// What a classifier answers from; `None` if it is not registered.
     pub fn served(&self, classifier: &str) -> SqlResult<Option<Served>> {
         self.maybe(FROM_SERVED, &[classifier.into()])

@@ -9,6 +9,8 @@ use crate::error::{SqlResult, from_core, report};
 use crate::learning::base::{self, Base};
 use crate::learning::compaction;
 use crate::pg::check_for_interrupts;
+use crate::predict::effects::examples;
+use crate::store::review::LockedReview;
 use crate::store::{self, Writer};
 use crate::suggestion::unknown;
 use crate::types::{model_state, storable};
@@ -35,11 +37,16 @@ fn forget(source: Option<&str>, key: Option<&str>) -> SqlResult<i64> {
             ));
         }
         let mut erased = 0;
-        for (classifier, review) in reviews {
+        for LockedReview {
+            classifier,
+            review_id: review,
+        } in reviews
+        {
             w.lock_base(&classifier)?;
             let mut base = Base::read(w, &classifier)?;
             let moved = compaction::take_pending(w, &classifier, &mut base)?;
-            let taught = w.taught_by(review, base.steps_of())?;
+            let decisions = w.in_force_about(review)?;
+            let taught = examples(w, &decisions, base.steps_of())?;
             for taught in &taught {
                 base.forget(taught)?;
             }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use pg_triage_classifier::tokenizer::MAX_TEXT_BYTES;
+use pg_triage_decision::{Door, Kind};
 use pgrx::{PgSqlErrorCode as Code, Spi, notice, pg_extern, pg_sys};
 
 use crate::arguments::{given, given_classifier, given_label};
@@ -11,9 +12,11 @@ use crate::learning::base::Base;
 use crate::learning::compaction;
 use crate::pg::{self, check_for_interrupts};
 use crate::session::{self, Actor};
-use crate::store::ledger::Decision;
+use crate::store::decision::NewDecision;
+use crate::store::review::EmailName;
 use crate::store::{self, Writer};
 use crate::training::retrain::train_version;
+use crate::types::ledger::StoredExample;
 use crate::{predict::classify, types};
 
 /// Rows read and learned between two looks at memory and interrupts.
@@ -47,21 +50,20 @@ fn learn_from(
     let text_columns = given(text_columns, "text_columns")?;
     let label_column = given(label_column, "label_column")?;
     let actor = Actor::new(None);
-    let (query, source, counts, base, batch) = store::write(c"triage.learn_from()", |w| {
+    let (history, base, batch) = store::write(c"triage.learn_from()", |w| {
         w.lock_classifier(classifier)?;
         w.lock_base(classifier)?;
-        let (query, source, counts) =
-            w.history(relation, &text_columns, label_column, MAX_TEXT_BYTES + 1)?;
-        w.register_source(&source, classifier, relation)?;
+        let history = w.history(relation, &text_columns, label_column, MAX_TEXT_BYTES + 1)?;
+        w.register_source(&history.source, classifier, relation)?;
         let mut base = Base::read(w, classifier)?;
         compaction::take_pending(w, classifier, &mut base)?;
         session::begin_batch();
         let batch = session::batch(|| w.next_batch())?;
-        Ok((query, source, counts, base, batch))
+        Ok((history, base, batch))
     })?;
     let mut import = Import {
         classifier,
-        source: &source,
+        source: &history.source,
         actor,
         batch,
         base,
@@ -75,11 +77,11 @@ fn learn_from(
     // executed there must not fold or train meanwhile.
     session::holding_base(|| {
         Spi::connect_mut(|client| {
-            let rows = pg::execute_once(client, &counts)?;
+            let rows = pg::execute_once(client, &history.counts)?;
             let found = (0..rows.len()).filter_map(|row| rows.text(row, 1).zip(rows.text(row, 2)));
             import.add_labels(found.collect())?;
             let cursor = client
-                .try_open_cursor_mut(query.as_str(), &[])
+                .try_open_cursor_mut(history.query.as_str(), &[])
                 .map_err(|error| report(Code::ERRCODE_INTERNAL_ERROR, error.to_string()))?;
             let name = cursor.detach_into_name();
             let fetch = format!(
@@ -145,6 +147,14 @@ impl Import<'_> {
         Ok(())
     }
 
+    fn name<'k>(&'k self, key: &'k str) -> EmailName<'k> {
+        EmailName {
+            source: self.source,
+            key,
+            classifier: self.classifier,
+        }
+    }
+
     fn take(
         &mut self,
         w: &mut Writer,
@@ -157,7 +167,7 @@ impl Import<'_> {
             return Ok(());
         };
         if let Some(key) = &key
-            && let Some(review) = w.review_of(self.source, key, self.classifier, true)?
+            && let Some(review) = w.lock_review_of(self.name(key))?
         {
             match review.human_label {
                 Some(_) => self.decided += 1,
@@ -177,7 +187,7 @@ impl Import<'_> {
         let features = classify::features(&text)?;
         let review_id = match &key {
             Some(key) => {
-                let email = (self.source, key.as_str(), self.classifier);
+                let email = self.name(key);
                 match w.insert_decided(email, &label, given_label, &self.actor)? {
                     Some(review_id) => Some(review_id),
                     None => {
@@ -188,23 +198,22 @@ impl Import<'_> {
             }
             None => None,
         };
-        let decision = Decision {
+        let decision = NewDecision {
             review_id,
             classifier: self.classifier,
-            kind: "import",
+            kind: Kind::Import.name(),
             old_label: None,
             new_label: Some(&label),
             predicted_label: None,
             confidence: None,
             model_version: None,
             note: None,
-            door: "import",
+            door: Door::Import.name(),
             replaces: None,
             undoes: None,
-            features: Some(&features),
-            step: None,
+            example: Some(StoredExample::new(&features, &label, None)?),
         };
-        let (id, _) = w.append(&decision, &self.actor, self.batch, false)?;
+        let id = w.append(decision, &self.actor, self.batch)?.decision_id;
         if let Some(review_id) = review_id {
             w.set_decision(review_id, id)?;
         }

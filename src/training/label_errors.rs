@@ -12,7 +12,8 @@ use crate::error::{SqlResult, from_core};
 use crate::learning::compaction;
 use crate::pg::check_for_interrupts;
 use crate::predict::active::spelled;
-use crate::store::{self, Writer, ledger};
+use crate::store::decision::START;
+use crate::store::{self, Writer};
 
 /// Most that are listed: a person reads from the top, and memory is bounded.
 const MOST: usize = 10_000;
@@ -83,7 +84,7 @@ fn suspects(w: &mut Writer, classifier: &str) -> SqlResult<(Worst, Vec<String>)>
     let Some(finder) = finder else {
         return Ok((worst, Vec::new()));
     };
-    let mut place = Some(ledger::START);
+    let mut place = Some(START);
     while let Some(from) = place {
         let (decisions, next) = w.in_force(classifier, from)?;
         for decision in decisions {

@@ -13,7 +13,6 @@ use crate::learning::base::Base;
 use crate::learning::compaction;
 use crate::pg::check_for_interrupts;
 use crate::predict::classify;
-use crate::store::source::IfLocked;
 use crate::store::{self, Writer};
 use crate::types::open_model;
 
@@ -95,7 +94,7 @@ fn compare(
             continue;
         };
         // Its table may be detached, the email gone.
-        let Some(email) = w.lock_email(&source, &key, IfLocked::Read)? else {
+        let Some(email) = w.email(&source, &key)? else {
             continue;
         };
         compared += 1;

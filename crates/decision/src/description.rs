@@ -15,7 +15,11 @@ pub fn describe(label: &str, earlier: Option<i64>, is_empty: bool) -> Decision {
         note: None,
         replaces: earlier,
         undoes: earlier.filter(|_| is_empty),
-        effect: if is_empty { Effect::Nothing } else { Effect::Email },
+        effect: if is_empty {
+            Effect::Nothing
+        } else {
+            Effect::Email
+        },
         queue_reason: None,
     }
 }

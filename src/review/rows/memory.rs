@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use crate::pg;
-use crate::store::review::Prediction;
+use crate::predict::classify::Prediction;
 
 /// What the trigger before a row knows, and the one after it must.
 #[derive(Clone)]

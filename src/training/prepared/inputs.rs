@@ -6,6 +6,7 @@ use crate::error::SqlResult;
 use crate::learning::base::{self, Base};
 use crate::learning::compaction;
 use crate::pg::check_for_interrupts;
+use crate::predict::effects::examples;
 use crate::store::Writer;
 
 /// Why a version that was prepared is not stored.
@@ -38,7 +39,7 @@ impl Inputs {
         let erasures = w.erasures(classifier)?;
         let mut base = compaction::with_pending(w, classifier)?;
         let outside = base::outside_counts(w, classifier, &base)?;
-        let taught = w.taught(judges, base.steps_of())?;
+        let taught = examples(w, judges, base.steps_of())?;
         for taught in &taught {
             check_for_interrupts();
             base.leave_out(taught)?;

@@ -9,6 +9,7 @@ use crate::error::{SqlResult, from_core};
 use crate::pg;
 use crate::predict::active::{self, Active};
 use crate::predict::cache;
+use crate::store::Reader;
 
 /// A decision that the session's model does not show yet.
 struct Unseen {
@@ -17,13 +18,13 @@ struct Unseen {
     step: Step,
 }
 
-/// What the decisions of one statement are about: the model of its snapshot and what the
-/// statement itself has decided. Else a thousand equal emails that one statement corrects
-/// would each make up for the same mistake.
+/// The model as the running statement sees it: that of its snapshot and what the statement
+/// itself has decided. Else a thousand equal emails that one statement corrects would each make
+/// up for the same mistake.
 ///
 /// It holds no reference to the session's model, which could not be brought up to date in
 /// place then: every decision would begin with a copy.
-struct Teacher {
+struct StatementModel {
     installation: pgrx::pg_sys::Oid,
     version: Option<i32>,
     base: u128,
@@ -34,26 +35,31 @@ struct Teacher {
 }
 
 thread_local! {
-    static TEACHER: RefCell<Option<Teacher>> = const { RefCell::new(None) };
+    static STATEMENT_MODEL: RefCell<Option<StatementModel>> = const { RefCell::new(None) };
 }
 
 /// The step with which the classifier learns that an email has this label, and the
 /// version that it counts for; `None` without a model.
-pub fn step(classifier: &str, features: &Features, label: &str) -> SqlResult<Option<(Step, i64)>> {
-    let Some(active) = cache::active_model(classifier)? else {
+pub fn step(
+    r: &Reader,
+    classifier: &str,
+    features: &Features,
+    label: &str,
+) -> SqlResult<Option<(Step, i64)>> {
+    let Some(active) = cache::active_model_of(r, classifier)? else {
         return Ok(None);
     };
     // Taken out: what follows can unwind.
-    let known = TEACHER.take();
-    let mut teacher = known
-        .filter(|teacher| teacher.is_about(&active))
-        .unwrap_or_else(|| Teacher::new(&active));
-    let step = teacher.step(&active.live, classifier, features, label)?;
-    TEACHER.replace(Some(teacher));
+    let known = STATEMENT_MODEL.take();
+    let mut model = known
+        .filter(|model| model.is_about(&active))
+        .unwrap_or_else(|| StatementModel::new(&active));
+    let step = model.step(r, &active.live, classifier, features, label)?;
+    STATEMENT_MODEL.replace(Some(model));
     Ok(Some((step, active.steps_of)))
 }
 
-impl Teacher {
+impl StatementModel {
     fn new(active: &Active) -> Self {
         Self {
             installation: active.installation,
@@ -75,6 +81,7 @@ impl Teacher {
 
     fn step(
         &mut self,
+        r: &Reader,
         snapshot: &Live,
         classifier: &str,
         features: &Features,
@@ -84,15 +91,15 @@ impl Teacher {
         if let Some(seen) = self.unseen.take() {
             pg_triage_classifier::probe(2 * snapshot.memory()).map_err(from_core)?;
             let live = self.live.insert(snapshot.clone());
-            active::read_counts(classifier, live)?;
-            teach(live, &seen.features, &seen.label, &seen.step)?;
+            active::read_counts(&r.at_statement(), classifier, live)?;
+            learn(live, &seen.features, &seen.label, &seen.step)?;
         }
         let step = match &mut self.live {
             Some(live) => {
                 let step = live
                     .step_towards(features, label, poll)
                     .map_err(from_core)?;
-                teach(live, features, label, &step)?;
+                learn(live, features, label, &step)?;
                 step
             }
             None => {
@@ -111,8 +118,8 @@ impl Teacher {
     }
 }
 
-/// As the decision will be learned. What it replaces stays: steps need not be exact.
-fn teach(live: &mut Live, features: &Features, label: &str, step: &Step) -> SqlResult<()> {
+/// Learns as the decision will be learned. What it replaces stays: steps need not be exact.
+fn learn(live: &mut Live, features: &Features, label: &str, step: &Step) -> SqlResult<()> {
     live.learn(features, label)
         .and_then(|()| live.step(features, step, false))
         .and_then(|()| live.refresh(&pg::check_for_interrupts))

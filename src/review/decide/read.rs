@@ -1,0 +1,100 @@
+//! What deciding needs to know.
+
+use pg_triage_decision::{EmailFacts, Policy};
+use pgrx::PgSqlErrorCode as Code;
+
+use crate::error::{SqlResult, report};
+use crate::store::email::{Email, IfLocked};
+use crate::store::review::Review;
+use crate::store::source::Source;
+use crate::store::{Reader, Writer};
+
+/// An email and its review, locked in this order.
+pub struct Locked {
+    /// The attachment that they belong to, if there is one.
+    pub source: Option<Source>,
+    /// The email, if it is there.
+    pub email: Option<Email>,
+    /// Its review.
+    pub review: Review,
+}
+
+impl Locked {
+    /// The email as the decision needs it.
+    pub fn facts(&self) -> Option<EmailFacts> {
+        let email = self.email.as_ref()?;
+        let label = email.label.clone();
+        Some(EmailFacts { label })
+    }
+
+    /// The email's text, if it is there.
+    pub fn text(&self) -> Option<&str> {
+        self.email.as_ref().map(|email| email.text.as_str())
+    }
+}
+
+/// Locks the email of a review, then the review.
+pub fn lock(w: &mut Writer, review_id: i64) -> SqlResult<Locked> {
+    let found = w.review(review_id)?;
+    let (source, mut email) = open_email(w, &found, IfLocked::Wait)?;
+    let review = w.lock_review(review_id)?;
+    // What was waited for may have given the email another key, or the key another email.
+    let other = review.email_key != found.email_key;
+    if other || email.is_none() && review.row_version != found.row_version {
+        return Err(report(
+            Code::ERRCODE_T_R_SERIALIZATION_FAILURE,
+            format!(
+                "email \"{}\" in {} was changed by another session: try again",
+                found.email_key, found.source
+            ),
+        ));
+    }
+    if let (None, Some(source)) = (&email, &source) {
+        email = w.lock_email(source, &review.email_key, IfLocked::Fail)?;
+    }
+    Ok(Locked {
+        source,
+        email,
+        review,
+    })
+}
+
+/// The attachment of a review and its email, locked.
+pub fn open_email(
+    w: &mut Writer,
+    review: &Review,
+    if_locked: IfLocked,
+) -> SqlResult<(Option<Source>, Option<Email>)> {
+    let Some(source) = w.source_named(&review.source, &review.classifier)? else {
+        return Ok((None, None));
+    };
+    let email = w.lock_email(&source, &review.email_key, if_locked)?;
+    Ok((Some(source), email))
+}
+
+/// A stored review as the decision needs it.
+pub fn state_of(review: &Review) -> pg_triage_decision::Review {
+    pg_triage_decision::Review {
+        review_id: review.review_id,
+        predicted_label: review.predicted_label.clone(),
+        confidence: review.confidence,
+        given_label: review.given_label.clone(),
+        human_label: review.human_label.clone(),
+        reviewed_by: review.reviewed_by.clone(),
+        note: review.note.clone(),
+        is_queued: review.queue_reason.is_some(),
+        is_audit: review.audit,
+        row_version: review.row_version,
+        decision_id: review.decision_id,
+    }
+}
+
+/// What the classifier asks of its reviewers, where that is needed.
+pub fn policy(r: &Reader, is_needed: bool, classifier: &str) -> SqlResult<Policy> {
+    Ok(match is_needed {
+        true => Policy {
+            review_below: r.review_below(classifier)?,
+        },
+        false => Policy::default(),
+    })
+}

@@ -1,0 +1,148 @@
+//! Writing down what was decided.
+
+use pg_triage_decision::{Decision, Effect, Outcome, Resolved};
+use pgrx::PgSqlErrorCode as Code;
+
+use super::read::Locked;
+use crate::error::{SqlResult, report};
+use crate::learning::statement_model;
+use crate::predict::classify;
+use crate::session::{self, Actor};
+use crate::store::decision::{Appended, NewDecision};
+use crate::store::review::Review;
+use crate::store::{Reader, Writer};
+use crate::types::ledger::{StoredExample, load_features, load_step};
+
+/// What a request has led to.
+pub struct Decided {
+    /// The decision that it took, or that said so already.
+    pub decision: Option<i64>,
+    /// The review as it is now.
+    pub review: Review,
+}
+
+/// Appends to the ledger what was decided about a review, and says what the review is now. That
+/// is not written yet. `text` is that of the email, if it is there.
+pub fn decision(
+    w: &mut Writer,
+    actor: &Actor,
+    before: &Review,
+    outcome: &Outcome,
+    text: Option<&str>,
+) -> SqlResult<Decided> {
+    let mut review = before.clone();
+    let decision = match outcome {
+        Outcome::Nothing { standing } => {
+            let decision = *standing;
+            return Ok(Decided { decision, review });
+        }
+        Outcome::Note { note, standing } => {
+            review.note = note.clone();
+            *standing
+        }
+        Outcome::Decision(decision) => {
+            let example = example(w, &before.classifier, decision, text)?;
+            let appended = append(
+                w,
+                actor,
+                &before.classifier,
+                Some(before),
+                decision,
+                example,
+            )?;
+            let is_reviewed = decision.is_reviewed();
+            review.human_label = decision.new_label.clone();
+            review.note = decision.note.clone();
+            review.reviewed_by = is_reviewed.then(|| actor.name.clone());
+            review.reviewed_at = is_reviewed.then_some(appended.decided_at);
+            review.queue_reason = decision.queue_reason.map(|r| r.name().to_owned());
+            review.decision_id = Some(appended.decision_id);
+            review.decision_id
+        }
+    };
+    review.row_version = before.row_version.wrapping_add(1);
+    Ok(Decided { decision, review })
+}
+
+/// What a decision adds to what is learned.
+fn example(
+    r: &Reader,
+    classifier: &str,
+    decision: &Decision,
+    text: Option<&str>,
+) -> SqlResult<Option<StoredExample>> {
+    let Some(label) = &decision.new_label else {
+        return Ok(None);
+    };
+    match (decision.effect, text) {
+        (Effect::Email, Some(text)) => {
+            let features = classify::features(text)?;
+            let step = statement_model::step(r, classifier, &features, label)?;
+            StoredExample::new(&features, label, step.as_ref()).map(Some)
+        }
+        (Effect::Again(earlier), _) => {
+            let earlier = r.decision(earlier)?;
+            let Some(features) = earlier.features else {
+                return Ok(None);
+            };
+            let step = earlier.step.as_deref().and_then(load_step);
+            let step = step.zip(earlier.step_version.map(i64::from));
+            StoredExample::new(&load_features(features)?, label, step.as_ref()).map(Some)
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Appends a decision, about a review or none, to be learned if there is anything to learn.
+pub fn append(
+    w: &mut Writer,
+    actor: &Actor,
+    classifier: &str,
+    review: Option<&Review>,
+    decision: &Decision,
+    example: Option<StoredExample>,
+) -> SqlResult<Appended> {
+    let batch = session::batch(|| w.next_batch())?;
+    let is_pending = decision.is_learned() && (example.is_some() || decision.replaces.is_some());
+    let new = NewDecision {
+        review_id: review.map(|review| review.review_id),
+        classifier,
+        kind: decision.kind.name(),
+        old_label: decision.old_label.as_deref(),
+        new_label: decision.new_label.as_deref(),
+        predicted_label: review.and_then(|review| review.predicted_label.as_deref()),
+        confidence: review.and_then(|review| review.confidence),
+        model_version: review.and_then(|review| review.model_version),
+        note: decision.note.as_deref(),
+        door: decision.door.name(),
+        replaces: decision.replaces,
+        undoes: decision.undoes,
+        example,
+    };
+    let appended = w.append(new, actor, batch)?;
+    if is_pending {
+        w.add_pending(classifier, appended.decision_id)?;
+    }
+    session::note_decided(classifier);
+    Ok(appended)
+}
+
+/// Brings the label column of the email's row in line with its review.
+pub fn label_column(w: &mut Writer, locked: &Locked, resolved: &Resolved) -> SqlResult<()> {
+    let (Some(label), Some(source), Some(email)) =
+        (&resolved.label_column, &locked.source, &locked.email)
+    else {
+        return Ok(());
+    };
+    let key = &locked.review.email_key;
+    if w.write_label(source, &email.place, key, label.as_deref())? {
+        return Ok(());
+    }
+    Err(report(
+        Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+        format!(
+            "a trigger of {} does not let the label of email \"{key}\" be changed",
+            source.name
+        ),
+    ))
+}

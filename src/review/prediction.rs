@@ -1,0 +1,74 @@
+//! Predictions of new emails: the row is not to fail for want of one.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use pg_triage_decision::QueueReason;
+use pgrx::{PgSqlErrorCode as Code, warning};
+
+use crate::error::{SqlResult, report};
+use crate::predict::active::Active;
+use crate::predict::cache;
+use crate::predict::classify::{self, Prediction};
+use crate::store::review::NewPrediction;
+use crate::store::source::Source;
+use crate::{pg, settings};
+
+thread_local! {
+    static WARNED: Cell<i64> = const { Cell::new(0) };
+}
+
+/// The prediction for an email, or why there is none. The row is not to fail for it.
+pub fn predict(source: &Source, text: &str) -> SqlResult<Option<Prediction>> {
+    match attempt(source, text) {
+        Ok(prediction) => Ok(prediction),
+        Err(error) if settings::keeps_pending() => {
+            warn_once(error.message());
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn attempt(source: &Source, text: &str) -> SqlResult<Option<Prediction>> {
+    let active: Option<Rc<Active>> = match cache::known_model(&source.classifier) {
+        Some(active) => active,
+        None if settings::keeps_pending() => {
+            pg::catching(|| cache::active_model(&source.classifier))
+                .map_err(|message| report(Code::ERRCODE_INTERNAL_ERROR, message))?
+        }
+        None => cache::active_model(&source.classifier)?,
+    };
+    let Some(active) = active else {
+        return Ok(None);
+    };
+    let prediction = classify::predict(&active, &classify::features(text)?);
+    Ok(prediction.label.is_some().then_some(prediction))
+}
+
+/// Once per statement: a COPY would fill the log.
+pub fn warn_once(message: &str) {
+    let statement = pg::statement_time();
+    if WARNED.replace(statement) != statement {
+        warning!("rows stay without a label: {message}");
+    }
+}
+
+/// A prediction as the email's review has it; draws by chance alone whether the email belongs to
+/// the audit sample.
+pub fn recorded(prediction: &Prediction) -> NewPrediction<'_> {
+    let rate = settings::audit_rate();
+    let audit = prediction.label.is_some() && rate > 0.0 && pg::random() < rate;
+    let confidence = prediction.confidence;
+    NewPrediction {
+        label: prediction.label.as_deref(),
+        confidence,
+        second_label: prediction.second_label.as_deref(),
+        second_confidence: prediction.second_confidence,
+        margin: confidence.map(|best| best - prediction.second_confidence.unwrap_or(0.0)),
+        version: prediction.version,
+        queue_reason: QueueReason::of(confidence, prediction.review_below, audit).name(),
+        audit,
+        unknown_share: prediction.unknown_share,
+    }
+}

@@ -1,0 +1,276 @@
+//! Doors that are rows: `triage.review` and the queue views.
+
+use pg_triage_decision::{Action, Door, Request};
+use pgrx::{PgSqlErrorCode as Code, pg_extern, pg_sys};
+
+use crate::arguments::{given_label, no_review_id};
+use crate::error::{SqlResult, report};
+use crate::pg::{self, Event, Returned, Row, Trigger, Value};
+use crate::review::decide;
+use crate::session::{self, Actor};
+use crate::settings;
+use crate::store;
+use crate::store::classifier::DEFAULT_CLASSIFIER;
+use crate::store::review::{EmailName, Review};
+
+/// Columns of a review that can be written.
+const WRITABLE: [&str; 2] = ["human_label", "note"];
+
+/// Columns of `triage.review` and of every queue view.
+const PROTECTED: [&str; 13] = [
+    "classifier",
+    "source",
+    "email_key",
+    "received_at",
+    "predicted_label",
+    "confidence",
+    "second_label",
+    "second_confidence",
+    "margin",
+    "model_version",
+    "reviewed_by",
+    "reviewed_at",
+    "queue_reason",
+];
+
+/// Columns of `triage.review` alone.
+const PROTECTED_IN_TABLE: [&str; 4] = ["decision_id", "given_label", "audit", "unknown_share"];
+
+#[pg_extern(sql = false)]
+fn review_row(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
+    let trigger = Trigger::new(fcinfo)?;
+    if session::is_own_change(session::Change::Review) {
+        return Ok(Returned::row(trigger.new_row()));
+    }
+    match (trigger.event(), trigger.is_instead()) {
+        (Event::Insert, true) => inserted(&trigger),
+        (Event::Update, instead) => updated(&trigger, instead),
+        _ => Ok(Returned::row(trigger.new_row())),
+    }
+}
+
+fn number(row: Row, column: &str) -> SqlResult<Option<i64>> {
+    let text = row.text(row.column(column)?)?;
+    Ok(text.and_then(|text| text.parse().ok()))
+}
+
+/// The table's own trigger fires with the review locked, that of a view with nothing locked.
+fn updated(trigger: &Trigger, instead: bool) -> SqlResult<Returned> {
+    let (old, new) = (trigger.old(), trigger.new_row());
+    let id = number(old, "review_id")?.ok_or_else(no_review_id)?;
+    if number(new, "review_id")? != Some(id) {
+        return Err(report(
+            Code::ERRCODE_INVALID_PARAMETER_VALUE,
+            format!(
+                "review_id {id} cannot be changed: is the WHERE clause missing, or does the tool not know the key?"
+            ),
+        ));
+    }
+    let changed = |column: &str| -> SqlResult<bool> {
+        let number = old.column(column)?;
+        Ok(old.text(number)? != new.text(number)?)
+    };
+    // The version that a client saw, if it sends one; what it did not send is the row's own.
+    let current = number(old, "row_version")?;
+    let seen = number(new, "row_version")?.or(current);
+    // A stale copy of the whole row is a conflict, not an attempt to forge it.
+    let stale = seen != current;
+    if !instead && pg::is_owner() && pg::trigger_depth() > 1 && changed("classifier")? {
+        return renamed(old, new);
+    }
+    if !stale {
+        check_protected(old, new, instead)?;
+    }
+    let (label, note) = (new.column("human_label")?, new.column("note")?);
+    let (new_label, new_note) = (new.text(label)?, new.text(note)?);
+    let label_changed =
+        given_label(new_label.as_deref()) != given_label(old.text(label)?.as_deref());
+    let note_changed = changed("note")?;
+    if !label_changed && !note_changed && !stale {
+        return Ok(Returned::row(old));
+    }
+    check_limit()?;
+    let request = Request {
+        action: match label_changed {
+            true => Action::Label(given_label(new_label.as_deref())),
+            false => Action::NoteOnly,
+        },
+        note: note_changed.then_some(new_note.as_deref()),
+        row_version: seen.map(|version| version as i32),
+        door: if instead { Door::View } else { Door::Review },
+    };
+    let actor = Actor::new(None);
+    let after = store::write(c"UPDATE", |w| {
+        let decided = match instead {
+            true => decide::decide(w, &actor, id, request),
+            false => decide::decide_updated(w, &actor, id, request),
+        };
+        decided.map(|decided| decided.review)
+    })?;
+    // From the old row: nothing of what the client sent is stored unseen.
+    Ok(Returned::row(shown(old, &after, instead)?))
+}
+
+/// Refuses a change of any column but those that are for people to write.
+fn check_protected(old: Row, new: Row, instead: bool) -> SqlResult<()> {
+    for number in 1..=old.columns() {
+        let name = old.name(number);
+        let known = |columns: &[&str]| columns.contains(&name.as_str());
+        // A view has the email's text beside the review's columns.
+        let checked = known(&PROTECTED) || known(&PROTECTED_IN_TABLE) || instead;
+        let exempt = known(&WRITABLE) || name == "row_version" || name == "review_id";
+        if checked && !exempt && !same(old.text(number)?, new.text(number)?) {
+            return Err(protected(&name));
+        }
+    }
+    Ok(())
+}
+
+/// Counts one more row that the statement changes, and refuses it if that is too many.
+fn check_limit() -> SqlResult<()> {
+    let most = settings::max_rows_per_correction();
+    if session::count_changed_row() <= most {
+        return Ok(());
+    }
+    Err(report(
+        Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+        format!(
+            "more than {most} rows in one statement (pg_triage.max_rows_per_correction): is the WHERE clause missing? triage.correct_many() takes many, and triage.accept(review_id) in a SELECT accepts many"
+        ),
+    ))
+}
+
+/// Whether a client has sent back what it read. Forms write line ends as CR LF, and some tools
+/// cut digits off numbers and times.
+fn same(old: Option<String>, new: Option<String>) -> bool {
+    let (Some(old), Some(new)) = (&old, &new) else {
+        return old == new;
+    };
+    let close = || {
+        let numbers = old.parse::<f64>().ok().zip(new.parse::<f64>().ok());
+        numbers.is_some_and(|(old, new)| (old - new).abs() < 1e-6)
+    };
+    // `2026-11-25 17:00:00.123+00` as `2026-11-25 17:00:00+00`
+    let cut = || {
+        let second = old.split('.').next().unwrap_or_default();
+        second.len() >= 19 && old.contains(':') && new.starts_with(second) && !new.contains('.')
+    };
+    old == new || close() || old.replace("\r\n", "\n") == new.replace("\r\n", "\n") || cut()
+}
+
+/// A classifier's new name, written by the trigger on `triage.classifier`.
+fn renamed(old: Row, new: Row) -> SqlResult<Returned> {
+    let classifier = new.column("classifier")?;
+    let name = new.text(classifier)?;
+    let row = old.with(&[(classifier, name.as_deref().into())])?;
+    Ok(Returned::row(row))
+}
+
+/// `INSERT INTO triage.review_queue (review_id, human_label)`: names a review by its number,
+/// or by source and key. An explicit list cannot forget a WHERE clause, so it has no limit.
+fn inserted(trigger: &Trigger) -> SqlResult<Returned> {
+    let new = trigger.new_row();
+    let text = |column: &str| -> SqlResult<Option<String>> { new.text(new.column(column)?) };
+    let (label, note) = (text("human_label")?, text("note")?);
+    let label = given_label(label.as_deref());
+    let actor = Actor::new(None);
+    let request = Request {
+        action: match label {
+            Some(_) => Action::Label(label),
+            None => Action::NoteOnly,
+        },
+        note: note.as_deref().map(Some),
+        row_version: number(new, "row_version")?.map(|v| v as i32),
+        door: Door::View,
+    };
+    let id = number(new, "review_id")?;
+    let (source, key) = (text("source")?, text("email_key")?);
+    let classifier = text("classifier")?;
+    let after = store::write(c"INSERT", |w| {
+        // The view of one table is about that table.
+        let own = trigger.optional_argument().map(|id| w.source(id));
+        let own = own.transpose()?;
+        let source = source.or(own.as_ref().map(|own| own.name.clone()));
+        let classifier = classifier.or(own.as_ref().map(|own| own.classifier.clone()));
+        let id = match (id, source, key) {
+            (Some(id), _, _) => id,
+            (None, Some(source), Some(key)) => {
+                let classifier = classifier.as_deref().unwrap_or(DEFAULT_CLASSIFIER);
+                let name = EmailName {
+                    source: &source,
+                    key: &key,
+                    classifier,
+                };
+                let review = w.review_of(name)?;
+                review
+                    .ok_or_else(|| {
+                        report(
+                            Code::ERRCODE_NO_DATA_FOUND,
+                            format!("no review of email \"{key}\" in {source} by classifier \"{classifier}\""),
+                        )
+                    })?
+                    .review_id
+            }
+            _ => return Err(no_review_id()),
+        };
+        if let Some(own) = own {
+            let review = w.review(id)?;
+            if (&review.source, &review.classifier) != (&own.name, &own.classifier) {
+                return Err(report(
+                    Code::ERRCODE_INVALID_PARAMETER_VALUE,
+                    format!(
+                        "review {id} is about {}, not about {}: use its own view, or triage.review_queue",
+                        review.source, own.name
+                    ),
+                ));
+            }
+        }
+        decide::decide(w, &actor, id, request).map(|decided| decided.review)
+    })?;
+    Ok(Returned::row(shown(new, &after, true)?))
+}
+
+/// The row with what was stored, for RETURNING.
+fn shown(row: Row, review: &Review, view: bool) -> SqlResult<Row> {
+    let (id, version) = (review.review_id.to_string(), review.row_version.to_string());
+    let decision = review.decision_id.map(|id| id.to_string());
+    let state = decide::state_of(review);
+    let label = state.effective_label(review.human_label.as_deref());
+    let mut values = vec![
+        ("review_id", Value::Text(&id)),
+        ("human_label", review.human_label.as_deref().into()),
+        ("note", review.note.as_deref().into()),
+        ("reviewed_by", review.reviewed_by.as_deref().into()),
+        (
+            "reviewed_at",
+            review.reviewed_at.map_or(Value::Null, Value::Time),
+        ),
+        ("queue_reason", review.queue_reason.as_deref().into()),
+        ("row_version", Value::Text(&version)),
+    ];
+    if view {
+        values.extend([
+            ("classifier", Value::Text(&review.classifier)),
+            ("source", Value::Text(&review.source)),
+            ("email_key", Value::Text(&review.email_key)),
+            ("predicted_label", review.predicted_label.as_deref().into()),
+        ]);
+        if row.column("label").is_ok() {
+            values.push(("label", label.into()));
+        }
+    } else {
+        values.push(("decision_id", decision.as_deref().into()));
+    }
+    let values = values
+        .into_iter()
+        .map(|(name, value)| Ok((row.column(name)?, value)))
+        .collect::<SqlResult<Vec<_>>>()?;
+    row.with(&values)
+}
+
+fn protected(column: &str) -> pg_sys::panic::ErrorReport {
+    report(
+        Code::ERRCODE_INVALID_PARAMETER_VALUE,
+        format!("column \"{column}\" cannot be changed: only human_label and note can"),
+    )
+}

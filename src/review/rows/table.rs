@@ -1,0 +1,104 @@
+//! An attached table, as its triggers see it.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use pg_triage_classifier::tokenizer::MAX_TEXT_BYTES;
+use pg_triage_decision::{Action, Door, Request};
+
+use crate::error::SqlResult;
+use crate::pg::{self, Row, Trigger};
+use crate::session::{self, Change};
+use crate::store;
+use crate::store::review::EmailName;
+use crate::store::source::Source;
+
+thread_local! {
+    static SOURCES: RefCell<HashMap<i64, (u64, Rc<Source>)>> = RefCell::default();
+}
+
+/// The attachment that a trigger belongs to, as the session knows it.
+pub fn source_of(trigger: &Trigger) -> SqlResult<Rc<Source>> {
+    let id = trigger.argument()?;
+    pg::watch_relation(store::signal_relation()?);
+    let now = pg::invalidations();
+    let known = SOURCES.with_borrow(|sources| sources.get(&id).cloned());
+    if let Some((then, source)) = known
+        && then == now
+        && !pg::keeps_one_snapshot()
+    {
+        return Ok(source);
+    }
+    let source = Rc::new(store::read_now(|r| r.source(id))?);
+    // What an old snapshot shows does not hold for the next transaction.
+    if !pg::keeps_one_snapshot() {
+        SOURCES.with_borrow_mut(|sources| sources.insert(id, (now, source.clone())));
+    }
+    Ok(source)
+}
+
+/// What an email of this table is reviewed under.
+pub fn name_of<'a>(source: &'a Source, key: &'a str) -> EmailName<'a> {
+    EmailName {
+        source: &source.name,
+        key,
+        classifier: &source.classifier,
+    }
+}
+
+/// What a statement on the table says by giving a row this label.
+pub fn own_request(door: Door, label: Option<&str>) -> Request<'_> {
+    Request {
+        action: Action::Label(label),
+        note: None,
+        row_version: None,
+        door,
+    }
+}
+
+/// Numbers of the columns of an attached table.
+pub struct Columns(Vec<i16>);
+
+impl Columns {
+    pub fn of(trigger: &Trigger, source: &Source) -> SqlResult<Self> {
+        trigger.columns(source.id).map(Self)
+    }
+
+    pub fn label(&self) -> i16 {
+        self.0[0]
+    }
+
+    pub fn key(&self) -> i16 {
+        self.0[1]
+    }
+
+    /// Text columns joined by line feeds, as far as they are read: `concat_ws(E'\n', ...)`.
+    pub fn text(&self, row: Row) -> SqlResult<String> {
+        let mut text = String::new();
+        let mut first = true;
+        for &column in &self.0[2..] {
+            let Some(part) = row.text_up_to(column, MAX_TEXT_BYTES + 4)? else {
+                continue;
+            };
+            if first {
+                text = part;
+                first = false;
+            } else if text.len() <= MAX_TEXT_BYTES {
+                text.push('\n');
+                text.push_str(&part);
+            }
+        }
+        Ok(text)
+    }
+}
+
+/// Whether a trigger fires because we write a label, or a review.
+pub fn is_own_change(trigger: &Trigger) -> bool {
+    let is_review = pg::extension_relation(c"triage", c"review") == Some(trigger.relation());
+    match trigger.optional_argument() {
+        _ if is_review => session::is_own_change(Change::Review),
+        Some(source) => session::is_own_change(Change::Label(source)),
+        None => false,
+    }
+}

@@ -1,0 +1,159 @@
+//! Updated rows: a change of the label column is a decision.
+
+use pg_triage_decision::Door;
+use pgrx::{pg_extern, pg_sys};
+
+use super::memory::{Remembered, last_predicted, recall, recall_last, remember};
+use super::table::{Columns, is_own_change, name_of, own_request, source_of};
+use crate::arguments::given_label;
+use crate::error::SqlResult;
+use crate::pg::{Returned, Trigger};
+use crate::review::decide::{self, OwnRow};
+use crate::review::prediction::recorded;
+use crate::session::Actor;
+use crate::store;
+use crate::store::email::IfLocked;
+use crate::store::source::Source;
+
+#[pg_extern(sql = false)]
+fn decide_row(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
+    let trigger = Trigger::new(fcinfo)?;
+    let (old, new) = (trigger.old(), trigger.new_row());
+    if is_own_change(&trigger) {
+        return Ok(Returned::row(new));
+    }
+    let source = source_of(&trigger)?;
+    if !source.attached {
+        return Ok(Returned::row(new));
+    }
+    let columns = Columns::of(&trigger, &source)?;
+    let key = old.text(columns.key())?.unwrap_or_default();
+    let (before, given) = (old.text(columns.label())?, new.text(columns.label())?);
+    if let Some(label) = &given
+        && is_upsert(&source, label, &key)?
+    {
+        // The email keeps the label that it has; one without gets ours.
+        return match (&before, recall_last(source.id)) {
+            (None, Some(prediction)) => {
+                remember(source.id, key, Remembered::Predicted(prediction));
+                Ok(Returned::row(new))
+            }
+            _ => Ok(Returned::row(
+                new.with(&[(columns.label(), before.as_deref().into())])?,
+            )),
+        };
+    }
+    let label = match given_label(given.as_deref()) {
+        Some(label) => Some(store::as_owner(|w| {
+            w.known_label(&source.classifier, label)
+        })?),
+        None => cleared(&source, &key, before.as_deref())?,
+    };
+    if label == given {
+        return Ok(Returned::row(new));
+    }
+    Ok(Returned::row(
+        new.with(&[(columns.label(), label.as_deref().into())])?,
+    ))
+}
+
+/// The decision is taken back: what had been predicted is the label again.
+fn cleared(source: &Source, key: &str, before: Option<&str>) -> SqlResult<Option<String>> {
+    let actor = Actor::new(None);
+    store::as_owner(|w| {
+        let review = w.review_of(name_of(source, key))?;
+        let state = review.as_ref().map(decide::state_of);
+        let label = state
+            .as_ref()
+            .and_then(|state| state.label_without_person());
+        if label != before {
+            remember(source.id, key.to_owned(), Remembered::Cleared);
+        } else if state
+            .as_ref()
+            .is_some_and(|state| state.human_label.is_some())
+        {
+            // No trigger after the row would fire.
+            let row = OwnRow {
+                source,
+                key,
+                before: None,
+                text: "",
+            };
+            let request = own_request(Door::Table, None);
+            decide::decide_own_row(w, &actor, &row, request, None)?;
+        }
+        Ok(label.map(str::to_owned))
+    })
+}
+
+/// Whether an update comes from `INSERT ... ON CONFLICT DO UPDATE SET label = excluded.label`
+/// with a label that we had filled in: not what a person said.
+fn is_upsert(source: &Source, label: &str, key: &str) -> SqlResult<bool> {
+    let Some(inserted) = last_predicted(source.id, label) else {
+        return Ok(false);
+    };
+    // In a MERGE the row that was labelled before is there, and this is another one.
+    let stored = store::read_now(|r| r.stored_key(source, &inserted))?;
+    Ok(stored.is_none_or(|stored| stored == key))
+}
+
+#[pg_extern(sql = false)]
+fn record_decision(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
+    let trigger = Trigger::new(fcinfo)?;
+    if is_own_change(&trigger) {
+        return Ok(Returned::nothing());
+    }
+    let source = source_of(&trigger)?;
+    if !source.attached {
+        return Ok(Returned::nothing());
+    }
+    let columns = Columns::of(&trigger, &source)?;
+    let (old, new) = (trigger.old(), trigger.new_row());
+    let (Some(old_key), Some(key)) = (old.text(columns.key())?, new.text(columns.key())?) else {
+        return Ok(Returned::nothing());
+    };
+    let (before, label) = (old.text(columns.label())?, new.text(columns.label())?);
+    let mut ours = None;
+    // The label that a person gives, if one does.
+    let decided = match recall(source.id, &old_key) {
+        Some(Remembered::Cleared) => Some(None),
+        Some(Remembered::Predicted(prediction)) if prediction.label == label => {
+            ours = Some(prediction);
+            None
+        }
+        _ if before == label => None,
+        _ => Some(given_label(label.as_deref())),
+    };
+    if old_key == key && decided.is_none() && ours.is_none() {
+        return Ok(Returned::nothing());
+    }
+    let text = match decided {
+        Some(Some(_)) => columns.text(new)?,
+        _ => String::new(),
+    };
+    let actor = Actor::new(None);
+    store::as_owner(|w| {
+        if old_key != key {
+            w.move_review(name_of(&source, &old_key), &key)?;
+        }
+        if let Some(prediction) = ours {
+            w.complete_review(name_of(&source, &key), &recorded(&prediction))?;
+        }
+        let Some(given) = decided else {
+            return Ok(());
+        };
+        // Changed again since, by the same statement or another trigger: that one decides.
+        let now = w.lock_email(&source, &key, IfLocked::Wait)?;
+        if now.is_some_and(|email| email.label != label) {
+            return Ok(());
+        }
+        let row = OwnRow {
+            source: &source,
+            key: &key,
+            before: before.as_deref(),
+            text: &text,
+        };
+        decide::decide_own_row(w, &actor, &row, own_request(Door::Table, given), None)
+    })?;
+    Ok(Returned::nothing())
+}

@@ -1,0 +1,8 @@
+//! The classifier's values in their stored form.
+
+mod artifact;
+pub mod ledger;
+
+pub use artifact::{
+    check_memory, load_state, model_state, open_model, state_bytes, storable, within_memory,
+};
