@@ -6,7 +6,8 @@ use crate::calibration::Calibration;
 use crate::features::Features;
 use crate::labels::Label;
 use crate::math::{exp, ln};
-use crate::naive_bayes::{ScoreForm, Scores, Weighing};
+use crate::naive_bayes::{Scores, Weighing};
+use crate::score_form::ScoreForm;
 use crate::step::Step;
 
 /// How counts become probabilities. Frozen between trainings, so that an email learned

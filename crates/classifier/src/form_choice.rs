@@ -6,8 +6,9 @@ use crate::error::Result;
 use crate::evaluation;
 use crate::evaluation::Outcome;
 use crate::memory::{probe, touch};
-use crate::naive_bayes::{LeftOut, NaiveBayes, ScoreForm};
+use crate::naive_bayes::{LeftOut, NaiveBayes};
 use crate::poll::Poll;
+use crate::score_form::ScoreForm;
 use crate::state::State;
 
 /// Documents that are judged at most.
@@ -111,7 +112,7 @@ pub(crate) fn choose(candidates: Vec<Candidate>) -> Candidate {
 mod tests {
     use super::*;
     use crate::calibration::Calibration;
-    use crate::naive_bayes::ScoreForm;
+    use crate::score_form::ScoreForm;
 
     /// `right` of 100 answers are right, with this mean log loss.
     fn candidate(form: ScoreForm, right: usize, log_loss: f64) -> Candidate {

@@ -8,8 +8,9 @@ use crate::form_choice::{JUDGED_DOCUMENTS, choose, leave_one_out, most_judged};
 use crate::labels::{casefold_label, trimmed};
 use crate::math::exp;
 use crate::memory::probe;
-use crate::naive_bayes::{LeftOut, NaiveBayes, ScoreForm};
+use crate::naive_bayes::{LeftOut, NaiveBayes};
 use crate::poll::Poll;
+use crate::score_form::ScoreForm;
 use crate::state::{LabelCounts, State};
 
 /// Fewer emails say little about one of them.

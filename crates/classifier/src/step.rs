@@ -4,7 +4,7 @@
 use crate::counts::RESIDUAL_ONE;
 use crate::error::{Error, Result};
 use crate::labels::casefold_label;
-use crate::naive_bayes::ScoreForm;
+use crate::score_form::ScoreForm;
 
 /// No step is larger, in 1 / [`RESIDUAL_ONE`].
 const MAX_STEP: f64 = (1u32 << 26) as f64;

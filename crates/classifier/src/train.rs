@@ -10,9 +10,10 @@ use crate::evaluation::{self, Outcome};
 use crate::fit::Fit;
 use crate::form_choice::{JUDGED_DOCUMENTS, choose, leave_one_out, most_judged};
 use crate::memory::probe;
-use crate::naive_bayes::{NaiveBayes, ScoreForm};
+use crate::naive_bayes::NaiveBayes;
 use crate::poll::Poll;
 use crate::residual;
+use crate::score_form::ScoreForm;
 use crate::state::State;
 
 /// Entry point: [`Trainer::params`].

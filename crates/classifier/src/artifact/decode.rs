@@ -38,7 +38,7 @@ where
 }
 
 /// Splits a section into fixed-size items.
-pub(crate) fn items<const N: usize>(bytes: &[u8], kind: Kind) -> crate::Result<&[[u8; N]]> {
+pub(crate) fn items<const N: usize>(bytes: &[u8], kind: Kind) -> crate::error::Result<&[[u8; N]]> {
     match bytes.as_chunks::<N>() {
         (items, []) => Ok(items),
         _ => Err(corrupt(kind, "a table has a broken length")),

@@ -32,7 +32,7 @@ impl Header {
     ///
     /// # Errors
     /// See [`Header::read`].
-    pub fn bytes_needed(bytes: &[u8], kind: Kind) -> crate::Result<usize> {
+    pub fn bytes_needed(bytes: &[u8], kind: Kind) -> crate::error::Result<usize> {
         if bytes.len() < HEADER_BYTES || &bytes[..8] != MAGIC {
             return Err(corrupt(kind, "it does not start like one"));
         }
@@ -55,7 +55,7 @@ impl Header {
     ///
     /// # Errors
     /// [`Error::Corrupt`] or [`Error::UnsupportedVersion`].
-    pub fn read(bytes: &[u8], kind: Kind) -> crate::Result<Self> {
+    pub fn read(bytes: &[u8], kind: Kind) -> crate::error::Result<Self> {
         let table_end = Self::bytes_needed(bytes, kind)?;
         let fail = |reason| Err(corrupt(kind, reason));
         if bytes.len() < table_end {
@@ -110,18 +110,18 @@ impl Header {
     ///
     /// # Errors
     /// [`Error::Corrupt`] if there is no such section.
-    pub(crate) fn start_of(&self, id: u32) -> crate::Result<usize> {
+    pub(crate) fn start_of(&self, id: u32) -> crate::error::Result<usize> {
         Ok(self.entry(id)?.offset)
     }
 
     /// The section's position in the artifact.
-    pub(crate) fn range(&self, id: u32) -> crate::Result<std::ops::Range<usize>> {
+    pub(crate) fn range(&self, id: u32) -> crate::error::Result<std::ops::Range<usize>> {
         let entry = self.entry(id)?;
         Ok(entry.offset..entry.offset + entry.length)
     }
 
     /// Verifies the padding and checksum of every section that starts before `bytes` ends.
-    pub(crate) fn verify(&self, bytes: &[u8], poll: Poll) -> crate::Result<()> {
+    pub(crate) fn verify(&self, bytes: &[u8], poll: Poll) -> crate::error::Result<()> {
         for entry in self.entries.iter().filter(|e| e.offset < bytes.len()) {
             let end = entry.offset + entry.length;
             if padded(end) > bytes.len() {
@@ -141,7 +141,12 @@ impl Header {
     }
 
     /// Verifies one section by its content alone.
-    pub(crate) fn verify_section(&self, id: u32, content: &[u8], poll: Poll) -> crate::Result<()> {
+    pub(crate) fn verify_section(
+        &self,
+        id: u32,
+        content: &[u8],
+        poll: Poll,
+    ) -> crate::error::Result<()> {
         let entry = self.entry(id)?;
         if content.len() != entry.length || checksum(content, poll) != entry.checksum {
             return Err(corrupt(
@@ -153,7 +158,11 @@ impl Header {
     }
 
     /// Reads header and table and verifies all of a complete artifact.
-    pub(crate) fn read_complete(bytes: &[u8], kind: Kind, poll: Poll) -> crate::Result<Self> {
+    pub(crate) fn read_complete(
+        bytes: &[u8],
+        kind: Kind,
+        poll: Poll,
+    ) -> crate::error::Result<Self> {
         let header = Self::read(bytes, kind)?;
         if bytes.len() != header.total {
             return Err(corrupt(kind, "its length does not match its header"));
@@ -163,7 +172,11 @@ impl Header {
     }
 
     /// Decodes a metadata section.
-    pub(crate) fn meta<T: DeserializeOwned>(&self, bytes: &[u8], id: u32) -> crate::Result<T> {
+    pub(crate) fn meta<T: DeserializeOwned>(
+        &self,
+        bytes: &[u8],
+        id: u32,
+    ) -> crate::error::Result<T> {
         let section = &bytes[self.range(id)?];
         if section.len() > META_LIMIT {
             return Err(corrupt(self.kind, "its metadata is too large"));
@@ -175,7 +188,7 @@ impl Header {
         }
     }
 
-    fn entry(&self, id: u32) -> crate::Result<&Entry> {
+    fn entry(&self, id: u32) -> crate::error::Result<&Entry> {
         self.entries
             .iter()
             .find(|e| e.id == id)
@@ -196,7 +209,7 @@ fn u128_at(bytes: &[u8], at: usize) -> u128 {
 }
 
 /// A 64-bit length that is small enough to calculate with.
-fn usize_at(bytes: &[u8], at: usize, kind: Kind) -> crate::Result<usize> {
+fn usize_at(bytes: &[u8], at: usize, kind: Kind) -> crate::error::Result<usize> {
     let mut b = [0; 8];
     b.copy_from_slice(&bytes[at..at + 8]);
     usize::try_from(u64::from_le_bytes(b))

@@ -29,7 +29,7 @@ impl Writer {
     }
 
     /// Only label texts can make metadata too large.
-    pub(crate) fn meta<T: Serialize>(&mut self, id: u32, value: &T) -> crate::Result<()> {
+    pub(crate) fn meta<T: Serialize>(&mut self, id: u32, value: &T) -> crate::error::Result<()> {
         let mut bytes = MetaBytes(Vec::new());
         bincode::serde::encode_into_std_write(value, &mut bytes, meta_encoding())
             .map_err(|_| Error::LabelsTooLong { limit: META_LIMIT })?;
@@ -37,7 +37,7 @@ impl Writer {
         Ok(())
     }
 
-    pub(crate) fn finish(self, poll: Poll) -> crate::Result<Vec<u8>> {
+    pub(crate) fn finish(self, poll: Poll) -> crate::error::Result<Vec<u8>> {
         let table_end = HEADER_BYTES + ENTRY_BYTES * self.sections.len();
         let total = self
             .sections

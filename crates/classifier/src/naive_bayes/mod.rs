@@ -24,13 +24,11 @@
 //! fixed point, so that adding and taking back a document gives the same bits as counting
 //! anew.
 
-mod form;
 mod left_out;
 mod scores;
 mod totals;
 mod weighing;
 
-pub use form::ScoreForm;
 pub(crate) use left_out::LeftOut;
 pub(crate) use scores::MessageSums;
 pub use scores::Scores;
@@ -40,6 +38,7 @@ pub(crate) use weighing::{CELLS_PER_POLL, Weighing};
 use crate::counts::{Cell, document_frequency, weight_of};
 use crate::features::Features;
 use crate::poll::Poll;
+use crate::score_form::ScoreForm;
 use crate::state::State;
 
 /// Scores emails straight from the counts: the reference that the packed table must equal,
@@ -203,6 +202,7 @@ mod tests {
     use crate::counts::unit_weight;
     use crate::learner::Learner;
     use crate::poll::never_cancelled;
+    use crate::score_form::ScoreForm;
     use proptest::prelude::*;
 
     use super::*;

@@ -1,8 +1,8 @@
 //! From the rows of a message's features to its scores.
 
-use super::form::ScoreForm;
 use super::totals::ClassTerms;
 use super::weighing::Weighing;
+use crate::score_form::ScoreForm;
 
 /// MessageSums over the features of a message.
 #[derive(Debug, Clone, Copy, Default)]

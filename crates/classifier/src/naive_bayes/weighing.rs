@@ -2,10 +2,10 @@
 
 use std::sync::LazyLock;
 
-use super::form::ScoreForm;
 use super::totals::{ClassSums, ClassTerms, Totals};
 use crate::counts::{Cell, MAX_SUM, RESIDUAL_ONE, WEIGHT_ONE, document_frequency};
 use crate::math::ln;
+use crate::score_form::ScoreForm;
 
 /// How counts are weighed. A feature's terms depend on this and on its own counts alone.
 #[derive(Debug, Clone, Copy)]

@@ -45,7 +45,7 @@ impl ScoreForm {
     }
 
     /// Whether frequent labels are more probable for being frequent.
-    pub(super) fn prior_counts(self) -> bool {
+    pub(crate) fn prior_counts(self) -> bool {
         self != Self::ComplementTfIdf
     }
 }
