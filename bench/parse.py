@@ -232,7 +232,7 @@ def core_program():
         "--quiet",
         "--release",
         "-p",
-        "pg_triage_core",
+        "pg_triage_mail",
         "--example",
         "parsing",
         "--message-format=json",

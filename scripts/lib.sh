@@ -12,7 +12,9 @@ own_environment() {
     for name in $(compgen -e); do
         case $name in
             PG_CONFIG | PG_TRIAGE_*) ;;
-            PG* | LC_* | LANG | LANGUAGE | RUST_BACKTRACE | RUST_LIB_BACKTRACE | CARGO_BUILD_TARGET | CDPATH) unset "$name" ;;
+            PG* | LC_* | LANG | LANGUAGE | PYTEST_* | PYTHON* | RUST_BACKTRACE | RUST_LIB_BACKTRACE | CARGO_BUILD_TARGET | CDPATH)
+                unset "$name"
+                ;;
         esac
     done
     export LC_ALL=C.UTF-8 TZ=UTC PSQLRC=/dev/null

@@ -23,7 +23,11 @@ ERRORS = {
         "22012",
         "division by zero",
     ),
-    "of a server's function": ("SELECT triage.attach('ticket', ARRAY['nothing'], 'category', 'id')", "42703", "nothing"),
+    "of a server's function": (
+        "SELECT triage.attach('ticket', ARRAY['nothing'], 'category', 'id')",
+        "42703",
+        "nothing",
+    ),
     "of a trigger of the user's": ("DELETE FROM ticket", "P0001", "tickets are kept"),
     "a timeout": (
         "SET statement_timeout = 20; SELECT count(classify_email(repeat('a b c ', 1000))) FROM generate_series(1, 100000)",

@@ -2,8 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pg_triage_mail::{self, Limits};
-use pg_triage_classifier::never_cancelled;
+use pg_triage_mail::{Limits, never_cancelled, parse};
 
 const HEAD: &[u8] = b"Content-Type: text/html; charset=utf-8\n\n<p>The first line.</p>";
 
@@ -14,7 +13,7 @@ fuzz_target!(|html: &[u8]| {
             text_bytes,
             ..Limits::default()
         };
-        let message = message::parse(&raw, &limits, &never_cancelled);
+        let message = parse(&raw, &limits, &never_cancelled);
         let body = message.body;
         assert!(body.starts_with("The first line."), "{body:?}");
         assert!(body.len() <= text_bytes);

@@ -2,8 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pg_triage_mail::{self, Limits, Message};
-use pg_triage_classifier::{Tokenizer, never_cancelled};
+use pg_triage_classifier::Tokenizer;
+use pg_triage_mail::{Limits, Message, content_hash, never_cancelled, parse};
 
 /// So small that an input of a kilobyte meets each of them.
 const SMALL: Limits = Limits {
@@ -16,7 +16,7 @@ const SMALL: Limits = Limits {
 
 fuzz_target!(|raw: &[u8]| {
     for limits in [Limits::default(), SMALL] {
-        let message = message::parse(raw, &limits, &never_cancelled);
+        let message = parse(raw, &limits, &never_cancelled);
         keeps_promises(&message, raw, &limits);
     }
     same_on_other_systems(raw);
@@ -66,7 +66,7 @@ fn same_on_other_systems(raw: &[u8]) {
         });
     }
     assert_eq!(
-        message::content_hash(&unix, &never_cancelled),
-        message::content_hash(&windows, &never_cancelled)
+        content_hash(&unix, &never_cancelled),
+        content_hash(&windows, &never_cancelled)
     );
 }

@@ -3,8 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pg_triage_mail::{self, Limits};
-use pg_triage_classifier::never_cancelled;
+use pg_triage_mail::{Limits, never_cancelled, parse};
 
 const STACK_BYTES: usize = 512 << 10;
 const REPEATED_BYTES: usize = 100 << 10;
@@ -25,11 +24,11 @@ fuzz_target!(|input: &[u8]| {
     let _ = std::fs::write("fuzz/artifacts/repeated/last", input);
     let many = unit.repeat(REPEATED_BYTES / unit.len());
     let messages = [[before, &many].concat(), [HTML, before, &many].concat()];
-    let parse = move || {
+    let read = move || {
         for raw in &messages {
-            message::parse(raw, &Limits::default(), &never_cancelled);
+            parse(raw, &Limits::default(), &never_cancelled);
         }
     };
     let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
-    thread.spawn(parse).unwrap().join().unwrap();
+    thread.spawn(read).unwrap().join().unwrap();
 });
