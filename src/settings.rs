@@ -20,7 +20,7 @@ pub enum OnError {
 static TRAINING_MEMORY: GucSetting<i32> = GucSetting::<i32>::new(1 << 20);
 static ON_ERROR: GucSetting<OnError> = GucSetting::<OnError>::new(OnError::Pending);
 static MAX_ROWS_PER_CORRECTION: GucSetting<i32> = GucSetting::<i32>::new(50);
-static FOLD_AFTER: GucSetting<i32> = GucSetting::<i32>::new(500);
+static COMPACT_AFTER: GucSetting<i32> = GucSetting::<i32>::new(500);
 static RETRAIN_AFTER: GucSetting<i32> = GucSetting::<i32>::new(100);
 static RETRAIN_DAYS: GucSetting<i32> = GucSetting::<i32>::new(7);
 static KEEP_VERSIONS: GucSetting<i32> = GucSetting::<i32>::new(20);
@@ -79,11 +79,11 @@ pub fn register() {
     );
     GucRegistry::define_int_guc(
         c"pg_triage.compact_after",
-        c"Pending decisions after which a correction folds them into the base.",
-        c"Every session keeps pending decisions in its own memory; folding them takes a \
+        c"Pending decisions after which a correction compacts them into the base.",
+        c"Every session keeps pending decisions in its own memory; compacting them takes a \
           moment in the correction that reaches the number. Within a transaction block it \
-          waits for four times as many. 0 leaves folding to triage.compact().",
-        &FOLD_AFTER,
+          waits for four times as many. 0 leaves compaction to triage.compact().",
+        &COMPACT_AFTER,
         0,
         1_000_000,
         GucContext::Userset,
@@ -293,7 +293,7 @@ pub fn max_rows_per_correction() -> u64 {
 
 /// `pg_triage.compact_after`
 pub fn compact_after() -> i64 {
-    FOLD_AFTER.get().into()
+    COMPACT_AFTER.get().into()
 }
 
 /// `pg_triage.keep_versions`

@@ -1,4 +1,4 @@
-//! What is due, done one task at a time: what `sql/maintain.sql` declares.
+//! What is due, done one task at a time: what `sql/maintenance/maintain.sql` declares.
 
 use std::time::{Duration, Instant};
 

@@ -102,7 +102,7 @@ impl Reader<'_> {
             None => Err(report(
                 Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                 format!(
-                    "triage_internal.source has no row {id}, which a trigger belongs to: drop the triggers zz_triage_*_{id} and attach the table again"
+                    "a trigger belongs to attachment {id}, which is not there (see triage.sources): drop the triggers zz_triage_*_{id} and attach the table again"
                 ),
             )),
         }

@@ -1,4 +1,4 @@
-//! Import of labelled history into the ledger: what `sql/learn.sql` declares as learn_from().
+//! Import of labelled history into the ledger: what `sql/training/import.sql` declares as learn_from().
 
 use std::collections::HashMap;
 
@@ -74,7 +74,7 @@ fn learn_from(
         empty: 0,
     };
     // With the caller's rights: who may not read a table cannot learn from it either. What is
-    // executed there must not fold or train meanwhile.
+    // executed there must not compact or train meanwhile.
     session::holding_base(|| {
         Spi::connect_mut(|client| {
             let rows = pg::execute_once(client, &history.counts)?;

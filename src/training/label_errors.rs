@@ -1,4 +1,4 @@
-//! Human labels that the rest of the ledger contradicts: what `sql/suspects.sql` declares.
+//! Human labels that the rest of the ledger contradicts: what `sql/training/label_errors.sql` declares.
 
 use std::rc::Rc;
 
