@@ -23,6 +23,24 @@ SELECT d.*
 COMMENT ON VIEW triage_internal.decision_in_base IS
     'decisions in force as far as the base goes: compacted, and not replaced by one that is compacted, too';
 
+-- Their columns are those of the ledger.
+DO $$
+DECLARE
+    relation  regclass;
+    attribute record;
+BEGIN
+    FOREACH relation IN ARRAY ARRAY['triage_internal.decision_in_force',
+            'triage_internal.decision_in_base']::regclass[] LOOP
+        FOR attribute IN
+            SELECT attname AS name, col_description(attrelid, attnum) AS about FROM pg_attribute
+             WHERE attrelid = 'triage.decision'::regclass AND attnum > 0
+        LOOP
+            EXECUTE format('COMMENT ON COLUMN %s.%I IS %L', relation, attribute.name, attribute.about);
+        END LOOP;
+    END LOOP;
+END
+$$;
+
 CREATE TABLE triage_internal.base (
     classifier text PRIMARY KEY,
     version    integer,

@@ -85,8 +85,8 @@ COMMENT ON INDEX triage.decision_time IS 'what was decided yesterday';
 CREATE SEQUENCE triage_internal.batch_id_seq;
 COMMENT ON SEQUENCE triage_internal.batch_id_seq IS 'numbers statements that decided';
 
--- The two places that say which decisions hold. PostgreSQL takes both apart like the conditions
--- that they are made of, so that whatever a query adds is looked up in an index.
+-- Says which decisions hold, like decision_in_base in store/base.sql. PostgreSQL takes both apart
+-- into the conditions that they are made of, so that whatever a query adds is looked up in an index.
 CREATE VIEW triage_internal.decision_in_force AS
 SELECT d.*
   FROM triage.decision d

@@ -18,8 +18,7 @@ SELECT pg_describe_object(classid, objid, 0) AS without_comment
  ORDER BY 1;
 SELECT attrelid::regclass AS relation, attname AS column_without_comment
   FROM pg_attribute JOIN pg_class c ON c.oid = attrelid
- WHERE (relnamespace = 'triage'::regnamespace AND relkind IN ('r', 'v')
-        OR relnamespace = 'triage_internal'::regnamespace AND relkind = 'r') AND attnum > 0
+ WHERE relnamespace IN ('triage'::regnamespace, 'triage_internal'::regnamespace) AND relkind IN ('r', 'v') AND attnum > 0
    AND NOT attisdropped AND col_description(attrelid, attnum) IS NULL
  ORDER BY 1, 2;
 SELECT tgrelid::regclass, tgname FROM pg_trigger
