@@ -8,9 +8,9 @@ use pg_triage_classifier::{
 use super::sample;
 use crate::error::{SqlResult, from_core};
 use crate::pg::check_for_interrupts;
-use crate::predict::effects::effects;
+use crate::predict::effects::examples;
 use crate::store::base::StoredBase;
-use crate::store::{DECISIONS_AT_ONCE, Writer};
+use crate::store::{DECISIONS_AT_ONCE, Reader, Writer};
 use crate::types::{load_state, model_state, state_bytes, storable};
 
 /// Counts that decisions are compacted into.
@@ -37,17 +37,17 @@ pub fn probe_for(features: &Features) -> Result<(), Error> {
 impl Base {
     /// Reads the counts behind what sessions answer with, without pending decisions. Puts
     /// together those of another version if that has become the active one.
-    pub fn read(w: &mut Writer, classifier: &str) -> SqlResult<Self> {
-        Self::read_for(w, classifier, None)
+    pub fn read(r: &Reader, classifier: &str) -> SqlResult<Self> {
+        Self::read_for(r, classifier, None)
     }
 
     /// Reads the counts that there would be if this version were active; the active one if
     /// none is given.
-    pub fn read_for(w: &mut Writer, classifier: &str, version: Option<i32>) -> SqlResult<Self> {
-        let stored = w.base(classifier, version)?;
+    pub fn read_for(r: &Reader, classifier: &str, version: Option<i32>) -> SqlResult<Self> {
+        let stored = r.base(classifier, version)?;
         let mut base = Self::of(&stored)?;
         if !stored.is_current {
-            base.add_steps(w, classifier)?;
+            base.add_steps(r, classifier)?;
         }
         Ok(base)
     }
@@ -112,12 +112,11 @@ impl Base {
 
     /// Adds the steps against its version of decisions that are compacted and in force: the
     /// version has been active before.
-    fn add_steps(&mut self, w: &mut Writer, classifier: &str) -> SqlResult<()> {
-        let decisions = w.compacted_with_step(classifier, self.steps_of as i32)?;
+    fn add_steps(&mut self, r: &Reader, classifier: &str) -> SqlResult<()> {
+        let decisions = r.in_base_with_step(classifier, self.steps_of as i32)?;
         for some in decisions.chunks(DECISIONS_AT_ONCE) {
             check_for_interrupts();
-            let effects = effects(w, some, self.steps_of)?;
-            for example in effects.into_iter().filter_map(|effect| effect.adds) {
+            for example in examples(r, some, self.steps_of)? {
                 self.serving
                     .step(&example.features, &example.step, false)
                     .map_err(from_core)?;
@@ -283,14 +282,14 @@ impl Learner for Base {
 }
 
 /// The counts of the active version alone, without those of decisions.
-pub fn own_counts(w: &mut Writer, classifier: &str) -> SqlResult<State> {
-    let counts = w.with_active_model(classifier, model_state)?;
-    Ok(counts.unwrap_or_default())
+pub fn own_counts(r: &Reader, classifier: &str) -> SqlResult<State> {
+    r.active_model(classifier)?
+        .map_or(Ok(State::default()), model_state)
 }
 
 /// The counts that do not come from decisions, where there are any.
-pub fn outside_counts(w: &mut Writer, classifier: &str, base: &Base) -> SqlResult<Option<State>> {
-    let counts = (!base.is_from_ledger()).then(|| own_counts(w, classifier));
+pub fn outside_counts(r: &Reader, classifier: &str, base: &Base) -> SqlResult<Option<State>> {
+    let counts = (!base.is_from_ledger()).then(|| own_counts(r, classifier));
     counts.transpose()
 }
 

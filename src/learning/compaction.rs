@@ -6,8 +6,9 @@ use crate::arguments::given_classifier;
 use crate::error::SqlResult;
 use crate::learning::base::Base;
 use crate::learning::sample;
-use crate::store::{self, DECISIONS_AT_ONCE, Writer};
-use crate::{pg, predict, session, settings};
+use crate::predict::effects::effects as effects_of;
+use crate::store::{self, DECISIONS_AT_ONCE, Reader, Writer};
+use crate::{pg, session, settings};
 
 #[pg_extern(sql = false)]
 fn compact(classifier: Option<&str>) -> SqlResult<Option<i64>> {
@@ -67,23 +68,23 @@ pub fn take_pending(w: &mut Writer, classifier: &str, base: &mut Base) -> SqlRes
 
 /// Reads the base as it would be if all pending decisions were compacted, its training sample
 /// complete.
-pub fn with_pending(w: &mut Writer, classifier: &str) -> SqlResult<Base> {
-    let mut base = Base::read(w, classifier)?;
-    add_pending(w, classifier, &mut base)?;
-    sample::complete(w, classifier, base.learned(), true)?;
+pub fn with_pending(r: &Reader, classifier: &str) -> SqlResult<Base> {
+    let mut base = Base::read(r, classifier)?;
+    add_pending(r, classifier, &mut base)?;
+    sample::complete(r, classifier, base.learned(), true)?;
     Ok(base)
 }
 
 /// Adds what pending decisions would, without taking them.
-pub fn add_pending(w: &mut Writer, classifier: &str, base: &mut Base) -> SqlResult<()> {
-    let decisions = w.pending(classifier)?;
-    add(w, &decisions, base)
+pub fn add_pending(r: &Reader, classifier: &str, base: &mut Base) -> SqlResult<()> {
+    let decisions = r.pending(classifier)?;
+    add(r, &decisions, base)
 }
 
-fn add(w: &mut Writer, decisions: &[i64], base: &mut Base) -> SqlResult<()> {
+fn add(r: &Reader, decisions: &[i64], base: &mut Base) -> SqlResult<()> {
     let mut effects = Vec::new();
     for some in decisions.chunks(DECISIONS_AT_ONCE) {
-        effects.extend(predict::effects::effects(w, some, base.steps_of())?);
+        effects.extend(effects_of(r, some, base.steps_of())?);
     }
     base.apply(&effects)
 }

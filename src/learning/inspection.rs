@@ -13,9 +13,9 @@ use crate::{store, types};
 #[pg_extern(sql = false)]
 fn learned_state(classifier: Option<&str>) -> SqlResult<Vec<u8>> {
     let classifier = given_classifier(classifier)?;
-    store::under_snapshot(|w| {
-        w.check_classifier(classifier)?;
-        let mut base = with_pending(w, classifier)?;
+    store::read(|r| {
+        r.check_classifier(classifier)?;
+        let mut base = with_pending(r, classifier)?;
         let learned = base.learned();
         learned
             .clear_steps(&check_for_interrupts)
@@ -27,26 +27,26 @@ fn learned_state(classifier: Option<&str>) -> SqlResult<Vec<u8>> {
 #[pg_extern(sql = false)]
 fn replayed_state(classifier: Option<&str>) -> SqlResult<Vec<u8>> {
     let classifier = given_classifier(classifier)?;
-    store::under_snapshot(|w| {
-        w.check_classifier(classifier)?;
-        types::state_bytes(&mut replay::counts(w, classifier)?)
+    store::read(|r| {
+        r.check_classifier(classifier)?;
+        types::state_bytes(&mut replay::counts(r, classifier)?)
     })
 }
 
 #[pg_extern(sql = false)]
 fn learned_model(classifier: Option<&str>) -> SqlResult<Vec<u8>> {
     let classifier = given_classifier(classifier)?;
-    store::under_snapshot(|w| {
-        w.check_classifier(classifier)?;
-        with_pending(w, classifier)?.packed()
+    store::read(|r| {
+        r.check_classifier(classifier)?;
+        with_pending(r, classifier)?.packed()
     })
 }
 
 #[pg_extern(sql = false)]
 fn replayed_model(classifier: Option<&str>) -> SqlResult<Vec<u8>> {
     let classifier = given_classifier(classifier)?;
-    store::under_snapshot(|w| {
-        w.check_classifier(classifier)?;
-        replay::model(w, classifier)
+    store::read(|r| {
+        r.check_classifier(classifier)?;
+        replay::model(r, classifier)
     })
 }

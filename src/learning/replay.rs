@@ -5,45 +5,44 @@ use pg_triage_classifier::{Learner, State};
 use super::base::{Base, own_counts, probe_for};
 use crate::error::{SqlResult, from_core};
 use crate::pg::check_for_interrupts;
-use crate::predict::effects::effects;
-use crate::store::{DECISIONS_AT_ONCE, Writer};
+use crate::predict::effects::examples;
+use crate::store::{DECISIONS_AT_ONCE, Reader};
 use crate::types::within_memory;
 
 /// No decision has a step against it.
 const NO_VERSION: i64 = -1;
 
 /// The counts of all decisions in force.
-pub fn counts(w: &mut Writer, classifier: &str) -> SqlResult<State> {
-    onto(w, classifier, State::default(), NO_VERSION)
+pub fn counts(r: &Reader, classifier: &str) -> SqlResult<State> {
+    onto(r, classifier, State::default(), NO_VERSION)
 }
 
 /// What sessions answer with, from the active version and the ledger.
-pub fn model(w: &mut Writer, classifier: &str) -> SqlResult<Vec<u8>> {
-    let mut base = Base::read(w, classifier)?;
-    let mut own = own_counts(w, classifier)?;
+pub fn model(r: &Reader, classifier: &str) -> SqlResult<Vec<u8>> {
+    let mut base = Base::read(r, classifier)?;
+    let mut own = own_counts(r, classifier)?;
     let serving = if base.is_from_ledger() {
-        let mut state = onto(w, classifier, State::default(), base.steps_of())?;
+        let mut state = onto(r, classifier, State::default(), base.steps_of())?;
         state
             .add_steps_of(&own, &check_for_interrupts)
             .map_err(from_core)?;
         state
     } else {
         own.canonicalize(&check_for_interrupts).map_err(from_core)?;
-        onto(w, classifier, own, base.steps_of())?
+        onto(r, classifier, own, base.steps_of())?
     };
     base.serve(serving);
     base.packed()
 }
 
 /// Adds decisions in force to counts, with their steps against this version.
-fn onto(w: &mut Writer, classifier: &str, mut all: State, steps_of: i64) -> SqlResult<State> {
-    let decisions = w.all_in_force(classifier)?;
+fn onto(r: &Reader, classifier: &str, mut all: State, steps_of: i64) -> SqlResult<State> {
+    let decisions = r.all_in_force(classifier)?;
     let mut learned = State::default();
     let mut steps = Vec::new();
     for some in decisions.chunks(DECISIONS_AT_ONCE) {
         check_for_interrupts();
-        let effects = effects(w, some, steps_of)?;
-        for example in effects.into_iter().filter_map(|effect| effect.adds) {
+        for example in examples(r, some, steps_of)? {
             probe_for(&example.features).map_err(from_core)?;
             learned
                 .learn(&example.features, &example.label)

@@ -4,14 +4,14 @@ use pg_triage_classifier::State;
 
 use crate::error::{SqlResult, from_core};
 use crate::pg::check_for_interrupts;
-use crate::store::Writer;
+use crate::store::Reader;
 use crate::types::ledger::signed;
 
 /// Completes the training sample of the decisions' counts from the ledger: un-learning may
 /// have left it without emails that it would have now. With `pending_too` the counts hold
 /// pending decisions as well.
 pub fn complete(
-    w: &mut Writer,
+    r: &Reader,
     classifier: &str,
     state: &mut State,
     pending_too: bool,
@@ -22,7 +22,10 @@ pub fn complete(
     while let Some(from) = place {
         check_for_interrupts();
         // Decisions in force, as far as the counts go.
-        let (examples, next) = w.sampled(classifier, from, pending_too)?;
+        let (examples, next) = match pending_too {
+            true => r.sample_in_force(classifier, from)?,
+            false => r.sample_in_base(classifier, from)?,
+        };
         if state
             .extend_training_sample(examples.into_iter())
             .map_err(from_core)?

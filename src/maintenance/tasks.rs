@@ -192,7 +192,23 @@ fn maintain(
             let computed = version.compute();
             finish(&claim, version, computed)?;
         }
-        done.push(store::as_owner(|w| w.job(claim.job))?);
+        let job = store::read_now(|r| r.job(claim.job))?;
+        done.push((claim.job, job));
     }
-    Ok(TableIterator::new(done))
+    Ok(TableIterator::new(done.into_iter().map(|(id, job)| {
+        // Deleted meanwhile, if jobs are not kept.
+        let Some(job) = job else {
+            return (id, None, None, None, None, None, None, None);
+        };
+        (
+            id,
+            Some(job.task),
+            job.classifier,
+            Some(job.reason),
+            Some(job.status),
+            job.result,
+            job.error,
+            job.seconds,
+        )
+    })))
 }

@@ -8,9 +8,8 @@ use std::marker::PhantomData;
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::spi::SpiClient;
-use pgrx::{FromDatum, PgSqlErrorCode as Code, Spi, pg_sys, varlena};
+use pgrx::{PgSqlErrorCode as Code, Spi, pg_sys};
 
-use super::artifact::{RawValue, copy};
 use super::column::Column;
 use super::interrupt::probe_for_text;
 use crate::error::{SqlResult, report};
@@ -121,49 +120,12 @@ impl Rows<'_> {
         }
     }
 
-    /// A column as anything that its text form can be parsed as.
-    pub fn parsed<T: std::str::FromStr>(&self, row: usize, column: i32) -> Option<T> {
-        self.text(row, column).and_then(|t| t.parse().ok())
-    }
-
-    /// A column of type float8: its text form may be rounded.
-    pub fn number(&self, row: usize, column: i32) -> Option<f64> {
-        // SAFETY: the query says float8.
-        self.datum(row, column)
-            .and_then(|datum| unsafe { f64::from_datum(datum, false) })
-    }
-
-    /// A variable-length column, not detoasted.
-    pub fn raw(&self, row: usize, column: i32) -> Option<RawValue> {
-        self.datum(row, column)
-            .map(|datum| RawValue(datum.cast_mut_ptr()))
-    }
-
     /// Size of a variable-length column, without reading it.
     pub fn size(&self, row: usize, column: i32) -> usize {
         self.datum(row, column).map_or(0, |datum| {
             // SAFETY: the query says that it is of variable length.
             unsafe { pg_sys::toast_raw_datum_size(datum) }
         })
-    }
-
-    /// A column of type bytea that holds no more than an email's features.
-    pub fn bytes(&self, row: usize, column: i32) -> SqlResult<Option<Vec<u8>>> {
-        let Some(datum) = self.datum(row, column) else {
-            return Ok(None);
-        };
-        // SAFETY: the query says bytea.
-        unsafe {
-            let detoasted = pg_sys::pg_detoast_datum_packed(datum.cast_mut_ptr());
-            copy(varlena::varlena_to_byte_slice(detoasted)).map(Some)
-        }
-    }
-
-    /// The first column of all rows, without nulls.
-    pub fn texts(&self) -> Vec<String> {
-        (0..self.count)
-            .filter_map(|row| self.text(row, 1))
-            .collect()
     }
 
     fn datum(&self, row: usize, column: i32) -> Option<pg_sys::Datum> {

@@ -59,14 +59,6 @@ pub fn read_now<R>(f: impl FnOnce(&Reader) -> SqlResult<R>) -> SqlResult<R> {
     connected(Sees::Now, |reader| f(&reader))
 }
 
-/// Superseded by [`read`].
-pub fn under_snapshot<R>(f: impl FnOnce(&mut Writer) -> SqlResult<R>) -> SqlResult<R> {
-    let actor = pg::current_user();
-    connected(Sees::CallersSnapshot, |reader| {
-        f(&mut Writer { reader, actor })
-    })
-}
-
 fn connected<R>(sees: Sees, f: impl FnOnce(Reader) -> SqlResult<R>) -> SqlResult<R> {
     pg::probe_for_work()?;
     pg::as_owner_of(signal_relation()?, || {
@@ -202,11 +194,6 @@ impl<'c> Writer<'c> {
     ) -> SqlResult<Option<V>> {
         let rows = self.connection.run(statement, arguments)?;
         rows.iter().next().map(|row| row.get(0)).transpose()
-    }
-
-    /// Superseded by the typed methods.
-    pub(super) fn run(&mut self, query: &str, arguments: &[DatumWithOid]) -> SqlResult<Rows<'c>> {
-        self.connection.run(query, arguments)
     }
 }
 

@@ -1,16 +1,15 @@
 //! `triage.decision`, the ledger, and `triage_internal.pending`, the decisions of it that the
 //! base does not hold yet.
 
-use pg_triage_classifier::Features;
 use pg_triage_classifier::tokenizer::TOKENIZER_VERSION;
 use pgrx::PgSqlErrorCode as Code;
 
-use super::connection::{DECISIONS_AT_ONCE, Reader, Writer};
+use super::connection::{Reader, Writer};
 use super::row::row;
 use crate::error::{SqlResult, report};
 use crate::pg::Timestamp;
 use crate::session::Actor;
-use crate::types::ledger::{StoredExample, load_features};
+use crate::types::ledger::StoredExample;
 
 /// A row that is to be appended.
 pub struct NewDecision<'a> {
@@ -69,22 +68,6 @@ row! {
     }
 }
 
-/// A decision in force, and what it taught.
-pub struct InForce {
-    pub decision_id: i64,
-    pub features: Features,
-    pub label: String,
-}
-
-row! {
-    struct InForceRow {
-        decision_id: i64 = "d.decision_id",
-        features: Vec<u8> = "d.features",
-        label: Option<String> = "d.new_label",
-        sample_priority: Option<i64> = "d.sample_priority",
-    }
-}
-
 row! {
     /// The decisions of a batch about one email.
     pub struct BatchedEmail {
@@ -92,12 +75,6 @@ row! {
         pub last: i64 = "max(decision_id)",
     }
 }
-
-/// Where to read on, in the order of the index that finds a classifier's decisions.
-pub type Place = (i64, i64);
-
-/// Before all decisions.
-pub const START: Place = (i64::MIN, 0);
 
 impl Reader<'_> {
     /// A stored decision. It is an error if there is none.
@@ -135,59 +112,13 @@ impl Reader<'_> {
         )
     }
 
-    /// Some decisions in force that taught something, and where to read on: nowhere after the
-    /// last.
-    pub fn in_force(
-        &self,
-        classifier: &str,
-        (priority, after): Place,
-    ) -> SqlResult<(Vec<InForce>, Option<Place>)> {
-        let rows: Vec<InForceRow> = self.rows(
-            "FROM triage.decision d
-              WHERE d.classifier = $1 AND d.features IS NOT NULL AND d.tokenizer_version = $2
-                AND (d.sample_priority, d.decision_id) > ($3, $4)
-                AND NOT EXISTS (SELECT FROM triage.decision r WHERE r.replaces = d.decision_id)
-              ORDER BY d.sample_priority, d.decision_id LIMIT $5",
-            &[
-                classifier.into(),
-                (TOKENIZER_VERSION as i32).into(),
-                priority.into(),
-                after.into(),
-                (DECISIONS_AT_ONCE as i64).into(),
-            ],
-        )?;
-        let last = rows.last().filter(|_| rows.len() == DECISIONS_AT_ONCE);
-        let next = last.and_then(|last| last.sample_priority.map(|p| (p, last.decision_id)));
-        let mut found = Vec::new();
-        for row in rows {
-            let Some(label) = row.label else { continue };
-            found.push(InForce {
-                decision_id: row.decision_id,
-                features: load_features(row.features)?,
-                label,
-            });
-        }
-        Ok((found, next))
-    }
-
-    /// Decisions about a review that have taught something which none has taken back.
-    pub fn in_force_about(&self, review_id: i64) -> SqlResult<Vec<i64>> {
-        self.values(
-            "d.decision_id FROM triage.decision d
-              WHERE d.review_id = $1 AND d.features IS NOT NULL
-                AND NOT EXISTS (SELECT FROM triage.decision r WHERE r.replaces = d.decision_id)",
-            &[review_id.into()],
-        )
-    }
-
     /// The decision that taught a label's description, if it holds.
     pub fn described(&self, classifier: &str, label: &str) -> SqlResult<Option<StoredDecision>> {
         self.maybe(
-            "FROM triage.decision d
-              WHERE d.classifier = $1 AND triage_internal.label_key(d.new_label) = triage_internal.label_key($2)
-                AND d.door = 'description'
-                AND NOT EXISTS (SELECT FROM triage.decision r WHERE r.replaces = d.decision_id)
-              ORDER BY d.decision_id DESC LIMIT 1",
+            "FROM triage_internal.decision_in_force
+              WHERE classifier = $1 AND triage_internal.label_key(new_label) = triage_internal.label_key($2)
+                AND door = 'description'
+              ORDER BY decision_id DESC LIMIT 1",
             &[classifier.into(), label.into()],
         )
     }

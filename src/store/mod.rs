@@ -10,10 +10,13 @@ mod row;
 
 pub mod base;
 pub mod classifier;
+pub mod comparison;
 pub mod decision;
 pub mod email;
+pub mod erasure;
 pub mod inbox;
 pub mod installed;
+pub mod learned;
 pub mod maintenance;
 pub mod model;
 pub mod quality;
@@ -21,6 +24,5 @@ pub mod review;
 pub mod source;
 
 pub use connection::{
-    DECISIONS_AT_ONCE, Reader, Writer, as_owner, read, read_now, signal_relation, under_snapshot,
-    write,
+    DECISIONS_AT_ONCE, Reader, Writer, as_owner, read, read_now, signal_relation, write,
 };

@@ -26,11 +26,22 @@ row! {
     }
 }
 
+row! {
+    /// A version as it is stored.
+    pub struct StoredVersion {
+        pub model: RawValue,
+        /// Whether it has no counts but those of the decisions.
+        pub from_ledger: bool,
+        /// The latest decision that training may have seen.
+        pub last_decision: i64,
+        /// The version whose steps count with it.
+        pub steps_of: i32 = "coalesce(steps_of, version)",
+    }
+}
+
 /// Where the model that classifier $1 answers with is: in the base, or in its active version.
 const FROM_SERVED: &str = "FROM triage.classifier c
-      LEFT JOIN LATERAL (SELECT a.version FROM triage_internal.activation a
-                          WHERE a.classifier = c.name
-                          ORDER BY a.activation_id DESC LIMIT 1) a ON true
+      LEFT JOIN triage_internal.active_version a ON a.classifier = c.name
       LEFT JOIN triage_internal.model m ON m.classifier = c.name AND m.version = a.version
       LEFT JOIN triage_internal.base b ON b.classifier = c.name AND b.version IS NOT DISTINCT FROM a.version
      WHERE c.name = $1";
@@ -48,10 +59,56 @@ impl Reader<'_> {
     pub fn served(&self, classifier: &str) -> SqlResult<Option<Served>> {
         self.maybe(FROM_SERVED, &[classifier.into()])
     }
+
+    /// The active version, if there is one.
+    pub fn active_version(&self, classifier: &str) -> SqlResult<Option<i32>> {
+        self.value(
+            "version FROM triage_internal.active_version WHERE classifier = $1",
+            &[classifier.into()],
+        )
+    }
+
+    /// The active version's model, if there is one.
+    pub fn active_model(&self, classifier: &str) -> SqlResult<Option<RawValue>> {
+        self.value(
+            "m.model FROM triage_internal.active_version v
+               JOIN triage_internal.model m ON m.classifier = v.classifier AND m.version = v.version
+              WHERE v.classifier = $1",
+            &[classifier.into()],
+        )
+    }
+
+    /// A version as it is stored, if it exists.
+    pub fn version(&self, classifier: &str, version: i32) -> SqlResult<Option<StoredVersion>> {
+        self.maybe(
+            "FROM triage_internal.model WHERE classifier = $1 AND version = $2",
+            &[classifier.into(), version.into()],
+        )
+    }
+
+    /// The numbers of all versions of a classifier, ascending.
+    pub fn versions(&self, classifier: &str) -> SqlResult<Vec<i32>> {
+        self.values(
+            "version FROM triage_internal.model WHERE classifier = $1 ORDER BY version",
+            &[classifier.into()],
+        )
+    }
+
+    /// Refuses a version that does not exist.
+    pub fn check_version(&self, classifier: &str, version: i32) -> SqlResult<()> {
+        let known: Vec<i32> = self.values(
+            "version FROM triage_internal.model WHERE classifier = $1 ORDER BY version DESC",
+            &[classifier.into()],
+        )?;
+        if known.contains(&version) {
+            return Ok(());
+        }
+        Err(unknown_version(classifier, version, &known))
+    }
 }
 
 /// A model's identity as people see it.
-pub fn checksum(identity: u128) -> String {
+fn checksum(identity: u128) -> String {
     format!("{identity:032x}")
 }
 
@@ -68,12 +125,12 @@ pub struct NewModel<'a> {
     /// The version whose steps count with it, if not its own do.
     pub steps_of: Option<i32>,
     /// What maintenance found out about it; `None` if a person makes it.
-    pub verdict: Option<Verdict>,
+    pub comparison: Option<ChampionComparison>,
 }
 
 /// What a comparison with the active version has shown.
 #[derive(Debug, Clone)]
-pub struct Verdict {
+pub struct ChampionComparison {
     /// The latest decision that training may have seen.
     pub last_decision: i64,
     /// The active version, 0 for decisions alone.
@@ -82,12 +139,41 @@ pub struct Verdict {
     pub compared: PairedAnswers,
     /// Why the new one is not to be activated.
     pub refused: Option<String>,
-    /// Whose decisions all others contradict, if that is why: the name or role, and the same
-    /// with other names of theirs.
-    pub reviewer: Option<(String, String)>,
+    /// Whose decisions all others contradict, if that is why.
+    pub reviewer: Option<InconsistentReviewer>,
+}
+
+/// A reviewer whose decisions all others contradict.
+#[derive(Debug, Clone)]
+pub struct InconsistentReviewer {
+    /// The name or role.
+    pub name: String,
+    /// The name or role, with other names of theirs.
+    pub known_as: String,
 }
 
 impl Writer<'_> {
+    /// Stores what a version keeps anew, with its identity.
+    pub fn replace_model(
+        &mut self,
+        classifier: &str,
+        version: i32,
+        model: &[u8],
+        identity: u128,
+    ) -> SqlResult<()> {
+        self.execute(
+            "UPDATE triage_internal.model SET model = $3, checksum = $4, bytes = $5 WHERE classifier = $1 AND version = $2",
+            &[
+                classifier.into(),
+                version.into(),
+                RawValue::of_bytes(model, c"email_model"),
+                checksum(identity).into(),
+                (model.len() as i64).into(),
+            ],
+        )?;
+        Ok(())
+    }
+
     /// Stores a model as the next version and its labels; returns the version.
     pub fn insert_model(&mut self, classifier: &str, new: NewModel) -> SqlResult<i32> {
         let meta = new.about.meta();
@@ -105,9 +191,9 @@ impl Writer<'_> {
         let m = &meta.metrics;
         // Figures without any judged email are unknown, not zero.
         let figure = |value: f64, n: u32| (n > 0).then_some(value);
-        let verdict = new.verdict.as_ref();
-        let compared = verdict.map(|v| v.compared).filter(|p| p.emails > 0);
-        let reviewer = verdict.and_then(|v| v.reviewer.as_ref());
+        let comparison = new.comparison.as_ref();
+        let compared = comparison.map(|c| c.compared).filter(|p| p.emails > 0);
+        let reviewer = comparison.and_then(|c| c.reviewer.as_ref());
         let share = |right: u64, of: u64| right as f64 / of as f64;
         let version = self.returning_value(
             "INSERT INTO triage_internal.model (classifier, version, model, checksum, bytes, documents, skipped, labels,
@@ -139,26 +225,18 @@ impl Writer<'_> {
                 new.note.into(),
                 actor.as_str().into(),
                 new.from_ledger.into(),
-                verdict.map(|v| v.last_decision).into(),
-                verdict.map(|v| v.champion).into(),
+                comparison.map(|c| c.last_decision).into(),
+                comparison.map(|c| c.champion).into(),
                 compared.map(|p| p.emails as i32).into(),
                 compared.map(|p| share(p.challenger, p.emails)).into(),
                 compared.map(|p| share(p.champion, p.emails)).into(),
-                verdict.and_then(|v| v.refused.as_deref()).into(),
+                comparison.and_then(|c| c.refused.as_deref()).into(),
                 new.steps_of.into(),
-                reviewer.map(|(name, _)| name.as_str()).into(),
-                reviewer.map(|(_, known_as)| known_as.as_str()).into(),
+                reviewer.map(|r| r.name.as_str()).into(),
+                reviewer.map(|r| r.known_as.as_str()).into(),
             ],
         )?;
         version.ok_or_else(super::connection::nothing_returned)
-    }
-
-    /// The active version, if there is one.
-    pub fn active_version(&mut self, classifier: &str) -> SqlResult<Option<i32>> {
-        self.value(
-            "version FROM triage_internal.activation WHERE classifier = $1 ORDER BY activation_id DESC LIMIT 1",
-            &[classifier.into()],
-        )
     }
 
     /// Makes a version active. Returns false if it already was.
@@ -171,8 +249,7 @@ impl Writer<'_> {
         self.check_version(classifier, version)?;
         let actor = self.actor.clone();
         let inserted = self.execute(
-            "WITH latest AS (SELECT activation_id, version FROM triage_internal.activation
-                              WHERE classifier = $1 ORDER BY activation_id DESC LIMIT 1)
+            "WITH latest AS (SELECT activation_id, version FROM triage_internal.active_version WHERE classifier = $1)
              INSERT INTO triage_internal.activation (classifier, version, kind, returns_to, activated_by, why)
              SELECT $1, $2, 'activate', (SELECT activation_id FROM latest), $3, $4
               WHERE NOT EXISTS (SELECT FROM latest WHERE version = $2)",
@@ -192,8 +269,8 @@ impl Writer<'_> {
         let actor = self.actor.clone();
         let version = self.returning_value(
             "WITH RECURSIVE earlier AS (
-                 (SELECT version AS active, false AS there, NULL::int AS version, returns_to
-                    FROM triage_internal.activation WHERE classifier = $1 ORDER BY activation_id DESC LIMIT 1)
+                 SELECT version AS active, false AS there, NULL::int AS version, returns_to
+                   FROM triage_internal.active_version WHERE classifier = $1
                  UNION ALL
                  SELECT active,
                         a.version <> active
@@ -215,11 +292,13 @@ impl Writer<'_> {
     }
 }
 
-pub(super) fn unknown_version(
+/// It is an error to name a version that does not exist.
+pub fn unknown_version(
     classifier: &str,
     version: i32,
-    known: &[String],
+    known: &[i32],
 ) -> pg_sys::panic::ErrorReport {
+    let known: Vec<_> = known.iter().map(i32::to_string).collect();
     report(
         Code::ERRCODE_UNDEFINED_OBJECT,
         format!(

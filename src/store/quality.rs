@@ -13,7 +13,7 @@ impl Writer<'_> {
     /// about included: otherwise the sample would be of what nobody looked at.
     pub fn draw_missing_audits(&mut self) -> SqlResult<i64> {
         let drawn = session::as_own_change(session::Change::Review, || {
-            self.run(
+            self.execute(
                 "WITH missing AS (
                      SELECT t.classifier, t.day, z.zone
                        FROM triage_internal.review_statistics_now t CROSS JOIN triage_internal.report_timezone z
@@ -39,16 +39,16 @@ impl Writer<'_> {
                 &[DAYS_AT_ONCE.into()],
             )
         })?;
-        Ok(drawn.len() as i64)
+        Ok(drawn as i64)
     }
 
     /// Adds changes of reviews to the counts per day, or counts anew in another time zone;
     /// returns how many.
     pub fn compact_review_statistics(&mut self, most: i64) -> SqlResult<i64> {
-        let rows = self.run(
+        let counted = self.returning_value(
             "SELECT triage_internal.compact_review_statistics($1)",
             &[most.into()],
         )?;
-        Ok(rows.parsed(0, 1).unwrap_or_default())
+        Ok(counted.unwrap_or_default())
     }
 }

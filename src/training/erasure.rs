@@ -37,11 +37,11 @@ fn forget(source: Option<&str>, key: Option<&str>) -> SqlResult<i64> {
             ));
         }
         let mut erased = 0;
-        for LockedReview {
-            classifier,
-            review_id: review,
-        } in reviews
-        {
+        for review in reviews {
+            let LockedReview {
+                classifier,
+                review_id: review,
+            } = review;
             w.lock_base(&classifier)?;
             let mut base = Base::read(w, &classifier)?;
             let moved = compaction::take_pending(w, &classifier, &mut base)?;
@@ -81,7 +81,7 @@ fn forget_classifier(classifier: Option<&str>) -> SqlResult<i64> {
         })?;
         let erased = w.erase_all(classifier)?;
         base::rebase(w, classifier)?;
-        Ok(erased)
+        Ok(erased as i64)
     })
 }
 
@@ -100,12 +100,15 @@ fn change_versions(
     classifier: &str,
     change: impl Fn(&mut State) -> Learned<()>,
 ) -> SqlResult<()> {
-    let stored = w.models(classifier)?;
-    for &(version, model) in &stored.models {
+    for version in w.versions(classifier)? {
         check_for_interrupts();
-        let opened = model.read_model()?;
+        // Maintenance may have deleted it meanwhile.
+        let Some(stored) = w.version(classifier, version)? else {
+            continue;
+        };
+        let opened = stored.model.read_model()?;
         let (fit, metrics) = (opened.meta().fit, opened.meta().metrics.clone());
-        let mut state = model_state(model)?;
+        let mut state = model_state(stored.model)?;
         change(&mut state).map_err(from_core)?;
         let changed = state
             .pack(&fit, metrics, &check_for_interrupts)

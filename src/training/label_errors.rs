@@ -12,8 +12,7 @@ use crate::error::{SqlResult, from_core};
 use crate::learning::compaction;
 use crate::pg::check_for_interrupts;
 use crate::predict::active::spelled;
-use crate::store::decision::START;
-use crate::store::{self, Writer};
+use crate::store::{self, Reader, learned};
 
 /// Most that are listed: a person reads from the top, and memory is bounded.
 const MOST: usize = 10_000;
@@ -59,7 +58,7 @@ fn find_suspects(
     ErrorReport,
 > {
     let classifier = comparable_name(classifier);
-    let (worst, labels) = store::under_snapshot(|w| suspects(w, classifier))?;
+    let (worst, labels) = store::read(|r| suspects(r, classifier))?;
     let labels = Rc::new(labels);
     Ok(TableIterator::new(worst.0.into_iter().map(
         move |(decision_id, found)| {
@@ -76,17 +75,17 @@ fn find_suspects(
 }
 
 /// The suspects, and the labels that they speak of.
-fn suspects(w: &mut Writer, classifier: &str) -> SqlResult<(Worst, Vec<String>)> {
-    w.check_classifier(classifier)?;
-    let mut base = compaction::with_pending(w, classifier)?;
+fn suspects(r: &Reader, classifier: &str) -> SqlResult<(Worst, Vec<String>)> {
+    r.check_classifier(classifier)?;
+    let mut base = compaction::with_pending(r, classifier)?;
     let mut worst = Worst::default();
     let finder = LabelErrorFinder::new(base.learned(), &check_for_interrupts).map_err(from_core)?;
     let Some(finder) = finder else {
         return Ok((worst, Vec::new()));
     };
-    let mut place = Some(START);
+    let mut place = Some(learned::START);
     while let Some(from) = place {
-        let (decisions, next) = w.in_force(classifier, from)?;
+        let (decisions, next) = r.in_force(classifier, from)?;
         for decision in decisions {
             check_for_interrupts();
             let found = finder
@@ -101,7 +100,7 @@ fn suspects(w: &mut Writer, classifier: &str) -> SqlResult<(Worst, Vec<String>)>
     worst.keep();
     let labels = spelled(
         finder.labels().iter().map(|l| (&*l.casefolded, l.name())),
-        w.labels(classifier)?,
+        r.labels(classifier)?,
     )?;
     Ok((worst, labels))
 }

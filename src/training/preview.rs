@@ -13,7 +13,7 @@ use crate::learning::base::Base;
 use crate::learning::compaction;
 use crate::pg::check_for_interrupts;
 use crate::predict::classify;
-use crate::store::{self, Writer};
+use crate::store::{self, Reader};
 use crate::types::open_model;
 
 /// Reviews that are named per change.
@@ -50,12 +50,12 @@ fn preview(
 > {
     let (classifier, version) = (given_classifier(classifier)?, given(version, "version")?);
     let most = given(most, "most")?.clamp(0, MOST);
-    let (compared, changes) = store::under_snapshot(|w| {
-        w.check_classifier(classifier)?;
-        w.check_version(classifier, version)?;
-        let now = model(w, classifier, None)?;
-        let then = model(w, classifier, Some(version))?;
-        compare(w, classifier, most, (&now, &then))
+    let (compared, changes) = store::read(|r| {
+        r.check_classifier(classifier)?;
+        r.check_version(classifier, version)?;
+        let now = model(r, classifier, None)?;
+        let then = model(r, classifier, Some(version))?;
+        compare(r, classifier, most, (&now, &then))
     })?;
     let mut changes: Vec<_> = changes.into_iter().collect();
     changes.sort_by_key(|(_, change)| -change.emails);
@@ -73,28 +73,28 @@ fn preview(
 }
 
 /// What answers, or would if this version were active: its part and all decisions.
-fn model(w: &mut Writer, classifier: &str, version: Option<i32>) -> SqlResult<Model> {
-    let mut base = Base::read_for(w, classifier, version)?;
-    compaction::add_pending(w, classifier, &mut base)?;
+fn model(r: &Reader, classifier: &str, version: Option<i32>) -> SqlResult<Model> {
+    let mut base = Base::read_for(r, classifier, version)?;
+    compaction::add_pending(r, classifier, &mut base)?;
     open_model(&base.packed()?)
 }
 
 type Changes = BTreeMap<(Option<String>, Option<String>), Change>;
 
 fn compare(
-    w: &mut Writer,
+    r: &Reader,
     classifier: &str,
     most: i32,
     (now, then): (&Model, &Model),
 ) -> SqlResult<(i64, Changes)> {
     let (mut compared, mut changes) = (0, Changes::new());
-    for (review_id, source, key) in w.latest_reviews(classifier, most)? {
+    for review in r.latest_reviews(classifier, most)? {
         check_for_interrupts();
-        let Some(source) = w.source_named(&source, classifier)? else {
+        let Some(source) = r.source_named(&review.source, classifier)? else {
             continue;
         };
         // Its table may be detached, the email gone.
-        let Some(email) = w.email(&source, &key)? else {
+        let Some(email) = r.email(&source, &review.email_key)? else {
             continue;
         };
         compared += 1;
@@ -110,7 +110,7 @@ fn compare(
         let change = changes.entry(labels).or_default();
         change.emails += 1;
         if change.examples.len() < EXAMPLES {
-            change.examples.push(review_id.to_string());
+            change.examples.push(review.review_id.to_string());
         }
     }
     Ok((compared, changes))

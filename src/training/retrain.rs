@@ -10,7 +10,7 @@ use crate::error::{SqlResult, from_core, report};
 use crate::learning::base::{self, Base};
 use crate::learning::{compaction, sample};
 use crate::pg::{self, RawValue, check_for_interrupts};
-use crate::store::model::{NewModel, Verdict};
+use crate::store::model::{ChampionComparison, NewModel};
 use crate::store::{self, Writer};
 use crate::training::aggregates;
 use crate::types::{open_model, storable};
@@ -116,7 +116,7 @@ impl Trained {
         w: &mut Writer,
         classifier: &str,
         note: Option<&str>,
-        verdict: Option<Verdict>,
+        comparison: Option<ChampionComparison>,
     ) -> SqlResult<i32> {
         let (fit, metrics) = (self.model.meta().fit, self.model.meta().metrics.clone());
         let own = self.own.pack(&fit, metrics, &check_for_interrupts);
@@ -127,7 +127,7 @@ impl Trained {
             from_ledger: self.from_ledger,
             note,
             steps_of: None,
-            verdict,
+            comparison,
         };
         w.insert_model(classifier, new)
     }

@@ -30,7 +30,7 @@ fn deploy(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<i32> {
             from_ledger: false,
             note,
             steps_of: None,
-            verdict: None,
+            comparison: None,
         };
         let version = w.insert_model(classifier, new)?;
         if activate && w.activate(classifier, version, note)? {

@@ -6,8 +6,8 @@ use pg_triage_classifier::{Fit, MIN_EMAILS_TO_CALIBRATE, PairedAnswers, recalibr
 use super::inputs::{Inputs, SUPERSEDED};
 use crate::error::{SqlResult, from_core};
 use crate::pg::{RawValue, check_for_interrupts};
-use crate::store::Writer;
-use crate::store::model::{NewModel, Verdict};
+use crate::store::model::{ChampionComparison, NewModel, unknown_version};
+use crate::store::{Reader, Writer};
 use crate::types::{model_state, open_model, storable};
 
 /// A version that is being calibrated.
@@ -19,16 +19,16 @@ pub struct Calibration {
 impl Calibration {
     /// Reads the audit sample since the active version was trained, or says that there is too
     /// little of it.
-    pub fn read(w: &mut Writer, classifier: &str) -> SqlResult<Result<Self, String>> {
-        let learned = w.last_learned(classifier)?;
-        let audited = w.audited(classifier, learned)?;
+    pub fn read(r: &Reader, classifier: &str) -> SqlResult<Result<Self, String>> {
+        let learned = r.last_learned(classifier)?;
+        let audited = r.audited(classifier, learned)?;
         if audited.len() < MIN_EMAILS_TO_CALIBRATE {
             return Ok(Err(format!(
                 "as it is: {} emails of the audit sample are answered since it was trained, {MIN_EMAILS_TO_CALIBRATE} are needed",
                 audited.len(),
             )));
         }
-        let inputs = Inputs::read(w, classifier, &audited)?;
+        let inputs = Inputs::read(r, classifier, &audited)?;
         Ok(Ok(Self { inputs, fit: None }))
     }
 
@@ -62,6 +62,7 @@ impl Calibration {
 /// Stores a version once more with another fit; returns the new version.
 fn store_refitted(w: &mut Writer, classifier: &str, version: i32, fit: &Fit) -> SqlResult<i32> {
     let stored = w.version(classifier, version)?;
+    let stored = stored.ok_or_else(|| unknown_version(classifier, version, &[]))?;
     let metrics = stored.model.read_model()?.meta().metrics.clone();
     let packed = model_state(stored.model)?.pack(fit, metrics, &check_for_interrupts);
     let packed = storable(packed.map_err(from_core)?, "email_model")?;
@@ -71,8 +72,8 @@ fn store_refitted(w: &mut Writer, classifier: &str, version: i32, fit: &Fit) -> 
         about: &about,
         from_ledger: stored.from_ledger,
         note: Some("calibrated by maintenance"),
-        steps_of: stored.steps_of,
-        verdict: Some(Verdict {
+        steps_of: Some(stored.steps_of),
+        comparison: Some(ChampionComparison {
             last_decision: stored.last_decision,
             champion: version,
             compared: PairedAnswers::default(),

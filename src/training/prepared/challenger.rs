@@ -11,8 +11,8 @@ use super::inputs::{Inputs, SUPERSEDED};
 use super::reviewers::{self, RecentDecision};
 use crate::error::{SqlResult, from_core, report};
 use crate::pg::check_for_interrupts;
-use crate::store::Writer;
-use crate::store::model::Verdict;
+use crate::store::model::ChampionComparison;
+use crate::store::{Reader, Writer};
 use crate::training::retrain::Trained;
 use crate::types::open_model;
 
@@ -26,15 +26,15 @@ pub struct Challenger {
     reason: String,
     recent: Vec<RecentDecision>,
     /// What came out, and in words how it compares.
-    trained: Option<(Trained, Verdict, String)>,
+    trained: Option<(Trained, ChampionComparison, String)>,
 }
 
 impl Challenger {
     /// Reads what training needs, which is due for this reason.
-    pub fn read(w: &mut Writer, classifier: &str, reason: &str) -> SqlResult<Self> {
-        let learned = w.last_learned(classifier)?;
-        let judges = w.judges(classifier, learned)?;
-        let inputs = Inputs::read(w, classifier, &judges)?;
+    pub fn read(r: &Reader, classifier: &str, reason: &str) -> SqlResult<Self> {
+        let learned = r.last_learned(classifier)?;
+        let judges = r.judges(classifier, learned)?;
+        let inputs = Inputs::read(r, classifier, &judges)?;
         if inputs.base.labels() < 2 {
             return Err(report(
                 Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
@@ -49,8 +49,8 @@ impl Challenger {
             (true, (learned, inputs.last_decision), NEW_DECISIONS),
             (false, (0, learned), OLD_DECISIONS),
         ] {
-            let reviewed = w.by_reviewer(classifier, range, most)?.into_iter();
-            let learned = reviewed.filter(|r| !judges.contains(&r.decision.decision_id));
+            let reviewed = r.by_reviewer(classifier, range, most)?.into_iter();
+            let learned = reviewed.filter(|of| !judges.contains(&of.decision.decision_id));
             recent.extend(learned.map(|reviewed| RecentDecision { reviewed, is_new }));
         }
         Ok(Self {
@@ -72,7 +72,7 @@ impl Challenger {
         } = &mut self.inputs;
         let champion = open_model(&base.packed()?)?;
         let mut trained = Trained::on(classifier, base, outside.take())?;
-        let mut comparison = Comparison::default();
+        let mut answers = Comparison::default();
         for (features, label) in judges.iter() {
             check_for_interrupts();
             let truth = casefold_label(label).map_err(from_core)?;
@@ -82,41 +82,41 @@ impl Challenger {
                     None => Ok(false),
                 }
             };
-            comparison.add(label, is_right(&champion)?, is_right(&trained.model)?);
+            answers.add(label, is_right(&champion)?, is_right(&trained.model)?);
         }
         let (reviewer, refused) = match reviewers::inconsistent(base.learned(), &self.recent)? {
-            Some(found) => (Some((found.name, found.known_as)), Some(found.why)),
-            None => (None, comparison.refusal().map(|refusal| in_words(&refusal))),
+            Some((reviewer, why)) => (Some(reviewer), Some(why)),
+            None => (None, answers.refusal().map(|refusal| in_words(&refusal))),
         };
         trained.teach(judges)?;
-        let compared = comparison.all;
+        let compared = answers.all;
         let summary = format!(
             "{}; {} of {} decided emails right, {} before",
             self.reason, compared.challenger, compared.emails, compared.champion
         );
-        let verdict = Verdict {
+        let comparison = ChampionComparison {
             last_decision: self.inputs.last_decision,
             champion: self.inputs.champion,
             compared,
             refused,
             reviewer,
         };
-        self.trained = Some((trained, verdict, summary));
+        self.trained = Some((trained, comparison, summary));
         Ok(())
     }
 
     /// Stores the version, and activates it unless it is refused.
     pub fn finish(self, w: &mut Writer) -> SqlResult<String> {
-        let Some((mut trained, verdict, summary)) = self.trained else {
+        let Some((mut trained, comparison, summary)) = self.trained else {
             return Ok("nothing was trained".to_owned());
         };
         if !self.inputs.are_current(w)? {
             return Ok(SUPERSEDED.to_owned());
         }
-        let refused = verdict.refused.clone();
+        let refused = comparison.refused.clone();
         let note = format!("trained by maintenance: {}", self.reason);
         let classifier = &self.inputs.classifier;
-        let version = trained.store(w, classifier, Some(&note), Some(verdict))?;
+        let version = trained.store(w, classifier, Some(&note), Some(comparison))?;
         match refused {
             Some(refused) => Ok(format!("version {version} refused: {refused}")),
             None => self.inputs.activate(w, version, &summary),

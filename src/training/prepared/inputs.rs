@@ -7,7 +7,7 @@ use crate::learning::base::{self, Base};
 use crate::learning::compaction;
 use crate::pg::check_for_interrupts;
 use crate::predict::effects::examples;
-use crate::store::Writer;
+use crate::store::{Reader, Writer};
 
 /// Why a version that was prepared is not stored.
 pub const SUPERSEDED: &str =
@@ -32,19 +32,21 @@ pub struct Inputs {
 
 impl Inputs {
     /// Reads all counts, and takes these decisions out of them.
-    pub fn read(w: &mut Writer, classifier: &str, judges: &[i64]) -> SqlResult<Self> {
-        w.check_classifier(classifier)?;
-        let champion = w.active_version(classifier)?.unwrap_or(0);
-        let last_decision = w.last_decision()?;
-        let erasures = w.erasures(classifier)?;
-        let mut base = compaction::with_pending(w, classifier)?;
-        let outside = base::outside_counts(w, classifier, &base)?;
-        let taught = examples(w, judges, base.steps_of())?;
-        for taught in &taught {
+    pub fn read(r: &Reader, classifier: &str, judges: &[i64]) -> SqlResult<Self> {
+        r.check_classifier(classifier)?;
+        let champion = r.active_version(classifier)?.unwrap_or(0);
+        let last_decision = r.last_decision()?;
+        let erasures = r.erasures(classifier)?;
+        let mut base = compaction::with_pending(r, classifier)?;
+        let outside = base::outside_counts(r, classifier, &base)?;
+        let taught = examples(r, judges, base.steps_of())?;
+        for example in &taught {
             check_for_interrupts();
-            base.leave_out(taught)?;
+            base.leave_out(example)?;
         }
-        let judges = taught.into_iter().map(|t| (t.features, t.label));
+        let judges = taught
+            .into_iter()
+            .map(|example| (example.features, example.label));
         Ok(Self {
             classifier: classifier.to_owned(),
             champion,

@@ -27,13 +27,13 @@ impl PreparedVersion {
     /// Reads what training needs, which is due for this reason. Nothing stays locked:
     /// decisions go on.
     pub fn read_for_training(classifier: &str, reason: &str) -> SqlResult<Self> {
-        let challenger = store::under_snapshot(|w| Challenger::read(w, classifier, reason))?;
+        let challenger = store::read(|r| Challenger::read(r, classifier, reason))?;
         Ok(Self::Challenger(Box::new(challenger)))
     }
 
     /// Reads what calibration needs, or says why it stays as it is.
     pub fn read_for_calibration(classifier: &str) -> SqlResult<Result<Self, String>> {
-        let calibration = store::under_snapshot(|w| Calibration::read(w, classifier))?;
+        let calibration = store::read(|r| Calibration::read(r, classifier))?;
         Ok(calibration.map(|calibration| Self::Calibration(Box::new(calibration))))
     }
 

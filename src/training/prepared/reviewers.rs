@@ -7,7 +7,8 @@ use pg_triage_classifier::{LabelErrorFinder, State};
 
 use crate::error::{SqlResult, from_core};
 use crate::pg::check_for_interrupts;
-use crate::store::maintenance::Reviewed;
+use crate::store::comparison::Reviewed;
+use crate::store::model::InconsistentReviewer;
 
 /// Other names of a reviewer that are listed.
 const NAMES: usize = 5;
@@ -23,22 +24,12 @@ pub struct RecentDecision {
     pub is_new: bool,
 }
 
-/// A reviewer who guesses, or does harm.
-pub struct Inconsistent {
-    /// The name or role.
-    pub name: String,
-    /// The name or role, with other names of theirs.
-    pub known_as: String,
-    /// In words, with figures.
-    pub why: String,
-}
-
 /// Whose decisions since the champion was trained all others contradict far more often than
-/// anybody else's. When the words of the mails change, or labels overlap, it happens to all.
+/// anybody else's, and why in words with figures: somebody who guesses, or does harm. When the words of the mails change, or labels overlap, it happens to all.
 pub fn inconsistent(
     learned: &mut State,
     recent: &[RecentDecision],
-) -> SqlResult<Option<Inconsistent>> {
+) -> SqlResult<Option<(InconsistentReviewer, String)>> {
     let finder = LabelErrorFinder::new(learned, &check_for_interrupts).map_err(from_core)?;
     let Some(finder) = finder else {
         return Ok(None);
@@ -67,14 +58,15 @@ pub fn inconsistent(
         .max_by(|(_, a), (_, b)| a.share().total_cmp(&b.share()));
     Ok(worst.map(|(name, of)| {
         let others = all.without(&of);
-        Inconsistent {
+        let why = format!(
+            "of the decisions of one reviewer all others contradict {} of {}, and {} of the {} of anybody else",
+            of.contradicted, of.decisions, others.contradicted, others.decisions
+        );
+        let reviewer = InconsistentReviewer {
             name: name.to_owned(),
             known_as: known_as(name, recent),
-            why: format!(
-                "of the decisions of one reviewer all others contradict {} of {}, and {} of the {} of anybody else",
-                of.contradicted, of.decisions, others.contradicted, others.decisions
-            ),
-        }
+        };
+        (reviewer, why)
     }))
 }
 

@@ -1,0 +1,154 @@
+//! Decisions and reviews that versions are compared by.
+
+use pg_triage_classifier::tokenizer::TOKENIZER_VERSION;
+
+use super::connection::Reader;
+use super::learned::InForce;
+use super::row::row;
+use crate::error::SqlResult;
+use crate::types::ledger::load_features;
+
+/// Most decided emails that a comparison asks about.
+const MOST_COMPARED: i64 = 2000;
+/// One decision in so many is left out of training, to judge with.
+const ONE_IN: i64 = 5;
+/// Or so many, if there are enough to leave as many to learn from.
+const FEW: i64 = 20;
+
+/// A decision with its reviewer.
+pub struct Reviewed {
+    pub decision: InForce,
+    /// As they say.
+    pub actor: String,
+    /// As they connected.
+    pub role: String,
+}
+
+row! {
+    struct ReviewedRow {
+        decision_id: i64 = "d.decision_id",
+        features: Vec<u8> = "d.features",
+        label: Option<String> = "d.new_label",
+        actor: String = "d.actor",
+        role: String = "d.connected_as",
+    }
+}
+
+row! {
+    /// A review, and where its email is.
+    pub struct ReviewedEmail {
+        pub review_id: i64,
+        pub source: String,
+        pub email_key: String,
+    }
+}
+
+impl Reader<'_> {
+    /// The latest decision of all classifiers, 0 for none.
+    pub fn last_decision(&self) -> SqlResult<i64> {
+        let last: Option<Option<i64>> = self.value("max(decision_id) FROM triage.decision", &[])?;
+        Ok(last.flatten().unwrap_or(0))
+    }
+
+    /// The latest decision that the active version may have learned from, 0 for none.
+    pub fn last_learned(&self, classifier: &str) -> SqlResult<i64> {
+        let last = self.value(
+            "m.last_decision FROM triage_internal.active_version v
+               JOIN triage_internal.model m ON m.classifier = v.classifier AND m.version = v.version
+              WHERE v.classifier = $1",
+            &[classifier.into()],
+        )?;
+        Ok(last.unwrap_or(0))
+    }
+
+    /// A fifth of the decisions in force after this one, at random: to judge with, so not to
+    /// learn from. Not by their content, which repeats: all copies of a mailing would be in it,
+    /// or none.
+    pub fn judges(&self, classifier: &str, after: i64) -> SqlResult<Vec<i64>> {
+        self.values(
+            "judge.decision_id FROM (
+                 WITH new AS MATERIALIZED (
+                     SELECT d.decision_id FROM triage_internal.decision_in_force d
+                      WHERE d.classifier = $1 AND d.decision_id > $2 AND d.features IS NOT NULL
+                        AND d.tokenizer_version = $3 AND d.door <> 'description'),
+                 size AS (SELECT count(*) AS n FROM new)
+                 SELECT decision_id FROM new
+                  ORDER BY hashint8extended(decision_id, 42), decision_id
+                  LIMIT (SELECT least($4, greatest(n / $5, least($6, n / 2))) FROM size)) judge",
+            &[
+                classifier.into(),
+                after.into(),
+                (TOKENIZER_VERSION as i32).into(),
+                MOST_COMPARED.into(),
+                ONE_IN.into(),
+                FEW.into(),
+            ],
+        )
+    }
+
+    /// The latest decisions in force about the audit sample after this one.
+    pub fn audited(&self, classifier: &str, after: i64) -> SqlResult<Vec<i64>> {
+        self.values(
+            "d.decision_id FROM triage.decision d
+               JOIN triage.review r ON r.review_id = d.review_id AND r.decision_id = d.decision_id
+              WHERE d.classifier = $1 AND d.decision_id > $2 AND d.features IS NOT NULL AND d.tokenizer_version = $3
+                AND r.audit AND r.human_label IS NOT NULL AND r.predicted_label IS NOT NULL
+              ORDER BY d.decision_id DESC LIMIT $4",
+            &[
+                classifier.into(),
+                after.into(),
+                (TOKENIZER_VERSION as i32).into(),
+                MOST_COMPARED.into(),
+            ],
+        )
+    }
+
+    /// Decisions in force after one, up to another, by whom: a sample of each reviewer's, so
+    /// that nobody hides behind those who decide more. Without descriptions, and what was
+    /// taken back: that says who took it back.
+    pub fn by_reviewer(
+        &self,
+        classifier: &str,
+        (after, to): (i64, i64),
+        most: i64,
+    ) -> SqlResult<Vec<Reviewed>> {
+        let rows: Vec<ReviewedRow> = self.rows(
+            "FROM (SELECT d.decision_id,
+                          row_number() OVER (PARTITION BY d.connected_as, d.actor ORDER BY hashint8extended(d.decision_id, 43)) AS place
+                     FROM triage_internal.decision_in_force d
+                    WHERE d.classifier = $1 AND d.decision_id > $2 AND d.decision_id <= $3 AND d.features IS NOT NULL
+                      AND d.tokenizer_version = $4 AND d.door <> 'description' AND d.kind <> 'undo'
+                    ORDER BY place, hashint8extended(d.decision_id, 43) LIMIT $5) sampled
+               JOIN triage.decision d ON d.decision_id = sampled.decision_id ORDER BY d.decision_id",
+            &[
+                classifier.into(),
+                after.into(),
+                to.into(),
+                (TOKENIZER_VERSION as i32).into(),
+                most.into(),
+            ],
+        )?;
+        let mut found = Vec::new();
+        for row in rows {
+            let features = load_features(row.features)?;
+            found.extend(row.label.map(|label| Reviewed {
+                decision: InForce {
+                    decision_id: row.decision_id,
+                    features,
+                    label,
+                },
+                actor: row.actor,
+                role: row.role,
+            }));
+        }
+        Ok(found)
+    }
+
+    /// The latest reviews of a classifier.
+    pub fn latest_reviews(&self, classifier: &str, most: i32) -> SqlResult<Vec<ReviewedEmail>> {
+        self.rows(
+            "FROM triage.review WHERE classifier = $1 ORDER BY review_id DESC LIMIT $2",
+            &[classifier.into(), most.into()],
+        )
+    }
+}
