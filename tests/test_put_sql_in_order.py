@@ -44,3 +44,13 @@ def test_a_slip_is_an_error(project: Path, order: str, complaint: str):
     assert done.returncode == 1
     assert complaint in done.stderr
     assert done.stdout == ""
+
+
+def test_lines_can_be_read():
+    long = [
+        f"{file.relative_to(PROJECT)}:{number}"
+        for file in sorted((PROJECT / "sql").rglob("*.sql"))
+        for number, line in enumerate(file.read_text().splitlines(), 1)
+        if len(line) > 120
+    ]
+    assert long == []
