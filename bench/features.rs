@@ -93,7 +93,7 @@ struct Mail {
 }
 
 fn folder() -> PathBuf {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpora");
+    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpora");
     std::env::var_os("PG_TRIAGE_CORPORA").map_or_else(beside, PathBuf::from)
 }
 

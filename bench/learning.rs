@@ -28,7 +28,7 @@ const DECISIONS: usize = 500;
 
 fn main() -> Result<()> {
     let folder = std::env::var_os("PG_TRIAGE_CORPORA").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpora"),
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpora"),
         PathBuf::from,
     );
     let path = folder.join("newsgroups20.jsonl.gz");

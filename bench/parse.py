@@ -232,8 +232,8 @@ def core_program():
         "--quiet",
         "--release",
         "-p",
-        "pg_triage_mail",
-        "--example",
+        "pg_triage_bench",
+        "--bin",
         "parsing",
         "--message-format=json",
     ]

@@ -1,4 +1,4 @@
-//! What header lines are worth: `cargo run --release -p pg_triage_classifier --example raw_mail`.
+//! What header lines are worth: `cargo run --release -p pg_triage_bench --bin raw_mail`.
 //!
 //! The raw messages of the SpamAssassin public corpus, with all header lines, with some, and
 //! with none; once as they are, and once without the header fields of mailing lists, which
@@ -77,7 +77,7 @@ impl Raw {
 /// The messages of the archive; none where it is absent.
 fn read() -> Result<Vec<Raw>> {
     let corpora = std::env::var_os("PG_TRIAGE_CORPORA").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpora"),
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpora"),
         PathBuf::from,
     );
     let archive = corpora.join("spamassassin.tar.gz");

@@ -4,15 +4,16 @@
 //! `make artifacts` runs it; a test builds the same and compares the bytes.
 #![allow(dead_code, missing_docs)] // The test that includes this file uses only parts.
 
+mod golden;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use golden::{golden_files, learn};
 use pg_triage_classifier::artifact::FORMAT_VERSION;
 use pg_triage_classifier::tokenizer::TOKENIZER_VERSION;
-use pg_triage_classifier::{
-    Learner, Model, ParamGuard, State, Tokenizer, Trainer, never_cancelled,
-};
+use pg_triage_classifier::{Model, ParamGuard, Tokenizer, Trainer, never_cancelled};
 use pg_triage_mail::Limits;
 use sha2::{Digest, Sha256};
 
@@ -35,7 +36,7 @@ fn main() -> AnyResult<()> {
 }
 
 pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
 /// Text and label of each sample mail of a split, in the order of the file names: what
@@ -106,34 +107,6 @@ pub fn manifest(model: &[u8]) -> AnyResult<String> {
         )?;
     }
     Ok(out)
-}
-
-/// A small state and model that every later release must read.
-pub fn golden_files() -> AnyResult<(Vec<u8>, Vec<u8>)> {
-    let mails = [
-        ("invoice 4711 is wrong, we paid twice", "Billing"),
-        ("please refund the double payment", "billing"),
-        ("Die Rechnung enthält die falsche Umsatzsteuer", "Billing"),
-        ("login fails with error 500 after the update", "support"),
-        ("Gerät verliert ständig die Verbindung", "support"),
-        ("パスワードを忘れました login", "support"),
-    ];
-    let mails: Vec<_> = mails.map(|(t, l)| (t.to_owned(), l.to_owned())).into();
-    let mut state = learn(&mails)?;
-    state.skip();
-    let model = Trainer::params()
-        .check()?
-        .fit_state(&mut state, &never_cancelled)?;
-    Ok((state.to_bytes(&never_cancelled)?, model))
-}
-
-pub fn learn(mails: &[(String, String)]) -> AnyResult<State> {
-    let mut state = State::default();
-    let mut tokenizer = Tokenizer::default();
-    for (text, label) in mails {
-        state.learn(&tokenizer.features(text), label)?;
-    }
-    Ok(state)
 }
 
 pub fn sha256(bytes: &[u8]) -> String {
