@@ -1,0 +1,150 @@
+"""The SQL in README.md prints what the page shows.
+
+All ```sql blocks run in order, in one psql session; each is a test. A ```text or ```output block that
+follows one, with only blank lines between, is its output: it has to match line by line, trailing blanks
+aside; a line `...` stands for any number of lines. A block below the comment <!-- readme: skip --> is
+left out. An error ends the session, and a new one goes on; the block passes only if the page shows the
+error.
+"""
+
+import difflib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from support.psql import Psql, PsqlEnded
+from support.system import PROJECT
+
+FENCE = re.compile(r"^( *)(```+|~~~+) *([\w-]*)")
+SKIP = re.compile(r"^\s*<!--\s*readme:\s*skip\s*-->\s*$")
+PSQL = ["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-P", "pager=off"]
+
+
+@dataclass
+class Block:
+    """SQL on the page, and what the page shows below it."""
+
+    line: int
+    sql: list[str]
+    expected: list[str] | None = None
+    skip: bool = False
+
+    def __str__(self) -> str:
+        first = next((text.strip() for text in self.sql if text.strip()), "")
+        return f"line {self.line}: {first[:50]}"
+
+
+def fenced_blocks(lines: list[str]) -> Iterator[tuple[int, str, list[str], list[str]]]:
+    """Line number, language, content, and the lines since the previous block."""
+    between, number = [], 0
+    while number < len(lines):
+        fence = FENCE.match(lines[number])
+        if not fence:
+            between.append(lines[number])
+            number += 1
+            continue
+        indent, mark, language = fence.groups()
+        start = number
+        number += 1
+        while number < len(lines) and lines[number].strip() != mark:
+            number += 1
+        yield start + 1, language, [text.removeprefix(indent) for text in lines[start + 1 : number]], between
+        between = []
+        number += 1
+
+
+def read_page(text: str) -> list[Block]:
+    """The page's blocks of SQL."""
+    blocks, previous = [], None
+    for line, language, content, between in fenced_blocks(text.splitlines()):
+        said = [text for text in between if text.strip()]
+        if language == "sql":
+            previous = Block(line, content, skip=bool(said) and bool(SKIP.match(said[-1])))
+            blocks.append(previous)
+            continue
+        if language in ("text", "output") and previous and not said:
+            previous.expected = content
+        previous = None
+    return blocks
+
+
+def trimmed(lines: list[str]) -> list[str]:
+    """Without trailing blanks, and without empty lines around."""
+    return "\n".join(text.rstrip() for text in lines).strip("\n").split("\n")
+
+
+def matches(expected: list[str], actual: list[str]) -> bool:
+    """A line `...` stands for any number of lines, none included."""
+    pattern = "".join(r"(?:.*\n)*?" if text.strip() == "..." else re.escape(text) + r"\n" for text in expected)
+    return re.fullmatch(pattern, "".join(text + "\n" for text in actual)) is not None
+
+
+class Reader:
+    """Somebody who types the page into psql, and starts it again after an error."""
+
+    def __init__(self, environment: dict[str, str]):
+        self.environment, self.psql = environment, None
+
+    def run(self, block: Block) -> tuple[list[str], bool]:
+        """The lines printed, and whether psql is still there."""
+        self.psql = self.psql or Psql(self.environment, *PSQL)
+        try:
+            return self.psql.ask("\n".join(block.sql)).splitlines(), True
+        except PsqlEnded as ended:
+            self.close()
+            return str(ended).splitlines(), False
+
+    def close(self) -> None:
+        if self.psql:
+            self.psql.close()
+        self.psql = None
+
+
+@pytest.fixture(scope="module")
+def reader(server):
+    """In a database as the page finds it."""
+    with server.database("readme", extension=False) as database:
+        reader = Reader(database.environment())
+        yield reader
+        reader.close()
+
+
+BLOCKS = read_page((PROJECT / "README.md").read_text())
+
+
+def test_the_page_has_blocks():
+    assert len(BLOCKS) > 10
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=str)
+def test_block(reader, block):
+    if block.skip:
+        pytest.skip("the page says so")
+    printed, alive = reader.run(block)
+    actual = trimmed(printed)
+    if block.expected is None:
+        assert alive, "\n".join(actual)
+        return
+    wanted = trimmed(block.expected)
+    difference = "\n".join(difflib.unified_diff(wanted, actual, "in the page", "printed", lineterm=""))
+    assert matches(wanted, actual), difference
+
+
+# ---- the reading of pages itself ---------------------------------------------------------------------
+
+
+def test_output_belongs_to_the_block_above_it():
+    page = (
+        "```sql\nSELECT 1;\n```\n\n```text\n one\n```\n```text\nno output\n```\n<!-- readme: skip -->\n```sql\nx\n```\n"
+    )
+    shown, skipped = read_page(page)
+    assert (shown.sql, shown.expected, shown.skip) == (["SELECT 1;"], [" one"], False)
+    assert (skipped.expected, skipped.skip) == (None, True)
+
+
+def test_dots_stand_for_any_number_of_lines():
+    assert matches(["a", "...", "c"], ["a", "b", "b", "c"])
+    assert matches(["a", "...", "c"], ["a", "c"])
+    assert not matches(["a", "...", "c"], ["a", "b"])
+    assert not matches(["a"], ["a", "b"])
