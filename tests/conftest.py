@@ -66,6 +66,7 @@ def server():
     if server.is_running():
         server.make_template()
         yield server
+        server.run(f"DROP DATABASE {server.template}")
         return
     server.remove()
     try:

@@ -16,6 +16,7 @@ use crate::settings;
 /// A dumped row stays below 1 GB, and the text form is a third longer than the value. 4 MB
 /// are left for the row's other columns.
 pub const MAX_VALUE_BYTES: usize = ((1 << 30) - (4 << 20)) / 4 * 3;
+const _: () = assert!(MAX_VALUE_BYTES.div_ceil(3) * 4 + (1 << 20) < 1 << 30);
 
 /// Refuses what could be stored but not dumped.
 pub fn storable(bytes: Vec<u8>, sql_type: &str) -> SqlResult<Vec<u8>> {

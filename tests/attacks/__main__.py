@@ -1,9 +1,9 @@
 """Prints one hostile message, so that a failure can be looked at. For libFuzzer:
 
-    --messages FOLDER BYTES     writes one of each shape
-    --bodies FOLDER BYTES       the same without their headers
-    --units FOLDER              writes what shapes repeat, as fuzz/fuzz_targets/repeated.rs reads it
-    --dictionary                prints what has a meaning somewhere
+--messages FOLDER BYTES     writes one of each shape
+--bodies FOLDER BYTES       the same without their headers
+--units FOLDER              writes what shapes repeat, as fuzz/fuzz_targets/repeated.rs reads it
+--dictionary                prints what has a meaning somewhere
 """
 
 import sys
@@ -17,7 +17,7 @@ def write(folder, size, bodies):
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     for number, name in enumerate(SHAPES):
-        raw = make(name, size)[:2 * size]
+        raw = make(name, size)[: 2 * size]
         (folder / f"shape_{number:03}").write_bytes(raw.partition(b"\r\n\r\n")[2] if bodies else raw)
 
 

@@ -32,9 +32,38 @@ repeated("quotes", PLAIN, b"> " * 35 + b"a\r\n")
 # ---- charsets ----------------------------------------------------------------
 
 CHARSETS = [
-    b"us-ascii", b"utf-8", b"utf-7", b"utf-16", b"utf-16le", b"utf-16be", b"utf-32", b"iso-8859-1", b"iso-8859-8-i", b"windows-1252", b"koi8-r",
-    b"gb18030", b"gb2312", b"big5", b"shift_jis", b"euc-jp", b"iso-2022-jp", b"iso-2022-kr", b"euc-kr", b"hz-gb-2312", b"x-user-defined",
-    b"replacement", b"macintosh", b"ibm866", b"x-unknown", b"\xff", b"utf-8;utf-16", b"'utf-8'", b"", b"binary", b"ansi_x3.110-1983", b"utf-8" * 50,
+    b"us-ascii",
+    b"utf-8",
+    b"utf-7",
+    b"utf-16",
+    b"utf-16le",
+    b"utf-16be",
+    b"utf-32",
+    b"iso-8859-1",
+    b"iso-8859-8-i",
+    b"windows-1252",
+    b"koi8-r",
+    b"gb18030",
+    b"gb2312",
+    b"big5",
+    b"shift_jis",
+    b"euc-jp",
+    b"iso-2022-jp",
+    b"iso-2022-kr",
+    b"euc-kr",
+    b"hz-gb-2312",
+    b"x-user-defined",
+    b"replacement",
+    b"macintosh",
+    b"ibm866",
+    b"x-unknown",
+    b"\xff",
+    b"utf-8;utf-16",
+    b"'utf-8'",
+    b"",
+    b"binary",
+    b"ansi_x3.110-1983",
+    b"utf-8" * 50,
 ]
 
 
@@ -45,12 +74,16 @@ def charset_lies(size, chance):
 
 @shape
 def charset_lies_in_base64(size, chance):
-    return encoded(b"base64", b'text/html; charset="%b"' % chance.choice(CHARSETS)) + base64.encodebytes(chance.randbytes(size * 3 // 4))
+    return encoded(b"base64", b'text/html; charset="%b"' % chance.choice(CHARSETS)) + base64.encodebytes(
+        chance.randbytes(size * 3 // 4)
+    )
 
 
 @shape
 def charset_lies_with_words(size, chance):
-    return typed(b"text/plain; charset=" + chance.choice(CHARSETS)) + fill("größer, Größe, пример, 例, 😀\r\n".encode(), size)
+    return typed(b"text/plain; charset=" + chance.choice(CHARSETS)) + fill(
+        "größer, Größe, пример, 例, 😀\r\n".encode(), size
+    )
 
 
 repeated("UTF-8 cut short", PLAIN, b"\xe2\x82 \xf0\x9f\x98\r\n")
@@ -88,7 +121,7 @@ repeated("words in capitals", PLAIN, b"IN.VOI-CE_{n}!!! $$$ ")
 @shape
 def different_words(size, chance):
     text = chance.randbytes(size // 2).hex().encode()
-    return PLAIN + b" ".join(text[n:n + 7] for n in range(0, len(text), 8))
+    return PLAIN + b" ".join(text[n : n + 7] for n in range(0, len(text), 8))
 
 
 # ---- mass --------------------------------------------------------------------
@@ -121,14 +154,33 @@ def random_body(size, chance):
 
 @shape
 def next_to_nothing(_, chance):
-    return chance.choice([b"", b"\n", b"\r", b"From ", b"From \n", b":", b"a", b"\0", b"a:", b"a:\n", b"--", b"\r\n\r\n", b"\xff", b"=", b" a: b\n\n", b"\n\n\n"])
+    return chance.choice(
+        [
+            b"",
+            b"\n",
+            b"\r",
+            b"From ",
+            b"From \n",
+            b":",
+            b"a",
+            b"\0",
+            b"a:",
+            b"a:\n",
+            b"--",
+            b"\r\n\r\n",
+            b"\xff",
+            b"=",
+            b" a: b\n\n",
+            b"\n\n\n",
+        ]
+    )
 
 
 @shape
 def cut_anywhere(size, chance):
     """An ordinary message that stops in the middle."""
     raw = typed(b'multipart/mixed; boundary="b"') + b"--b\r\nContent-Type: text/html; charset=utf-8\r\n"
-    raw += b"Content-Transfer-Encoding: quoted-printable\r\n\r\n<p title=3D\"a\">gr=C3=BC=C3=9Fe &amp; <b>mehr</b>=\r\n</p>\r\n--b\r\n"
+    raw += b'Content-Transfer-Encoding: quoted-printable\r\n\r\n<p title=3D"a">gr=C3=BC=C3=9Fe &amp; <b>mehr</b>=\r\n</p>\r\n--b\r\n'
     raw += b"Content-Type: application/pdf;\r\n name*0*=utf-8''gr%C3%BC;\r\n name*1=b.pdf\r\nContent-Transfer-Encoding: base64\r\n\r\n"
     raw += base64.encodebytes(chance.randbytes(300)) + b"--b--\r\n"
-    return fill(raw, size)[:chance.randint(0, size)]
+    return fill(raw, size)[: chance.randint(0, size)]

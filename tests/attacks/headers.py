@@ -36,7 +36,12 @@ field("8 bit in the header", b"Subject: ", b"\xe4\xf6\xfc\xff ")
 field("UTF-8 cut in the header", b"Subject: ", b"\xf0\x9f\x98 ")
 repeated("header without an end", b"", b"X-Field-{n}: value\r\n")
 repeated("blank lines first", b"\r\n" * 3, b"\r\n", HEAD + END)
-repeated("mbox lines", b"From ann@example.org Tue Mar  3 10:00:00 2026\r\n", b"From ann@example.org Tue Mar  3 10:00:00 2026\r\n", HEAD + END)
+repeated(
+    "mbox lines",
+    b"From ann@example.org Tue Mar  3 10:00:00 2026\r\n",
+    b"From ann@example.org Tue Mar  3 10:00:00 2026\r\n",
+    HEAD + END,
+)
 repeated("mbox lines quoted", HEAD + b"\r\n", b">>>>From ann\r\n>From ben\r\n")
 field("mailing list", b"List-Id: ", b"<a.b.c> (x) ")
 field("mailer", b"X-Mailer: ", b"Mailer/1.0 (x) ")
@@ -98,25 +103,54 @@ field("answers to many", HEAD + b"In-Reply-To:", b" <{n}@example.org>")
 field("comments in a date", HEAD + b"Date: Tue, 3 Mar 2026 10:00:00 +0100 ", b"(")
 field("date of digits", HEAD + b"Date: ", b"9")
 field("date of spaces", HEAD + b"Date: Tue,", b" ", b"3 Mar 2026 10:00:00 +0100")
-field("dates of digits", HEAD, b"Date: 99999999999 Dec 99999999999 99999999999:99999999999:99999999999 +99999999999\r\n")
+field(
+    "dates of digits", HEAD, b"Date: 99999999999 Dec 99999999999 99999999999:99999999999:99999999999 +99999999999\r\n"
+)
 
 DATES = [
-    b"Thu, 31 Dec 9999 23:59:60 -9999", b"1 Jan 0000 00:00:00 +0000", b"1 Jan -1 00:00:00 +0000", b"31 Feb 2026 25:61:61 +2500", b"",
-    b"Tue, 3 Mar 65535 10:00:00 +0100", b"3 Mar 4294967296 10:00:00", b"3 Mar 294277 10:00:00 +0000", b"3 Mar 18446744073709551616 10:00:00",
-    b"0 Nul 0 0:0:0 GMT", b"3 Mar 26 10:00 PDT", b"2026-03-03T10:00:00Z", b"1 Jan 1 00:00:00 +9959", b"3 3 3 3 3 3 3 3 3 3", b"\xff\xfe",
+    b"Thu, 31 Dec 9999 23:59:60 -9999",
+    b"1 Jan 0000 00:00:00 +0000",
+    b"1 Jan -1 00:00:00 +0000",
+    b"31 Feb 2026 25:61:61 +2500",
+    b"",
+    b"Tue, 3 Mar 65535 10:00:00 +0100",
+    b"3 Mar 4294967296 10:00:00",
+    b"3 Mar 294277 10:00:00 +0000",
+    b"3 Mar 18446744073709551616 10:00:00",
+    b"0 Nul 0 0:0:0 GMT",
+    b"3 Mar 26 10:00 PDT",
+    b"2026-03-03T10:00:00Z",
+    b"1 Jan 1 00:00:00 +9959",
+    b"3 3 3 3 3 3 3 3 3 3",
+    b"\xff\xfe",
 ]
 
 
 @shape
 def impossible_dates(size, chance):
-    return HEAD + b"Date: " + chance.choice(DATES) + b"\r\nReceived: x; " + chance.choice(DATES) + b"\r\n\r\n" + fill(BODY, size)
+    return (
+        HEAD
+        + b"Date: "
+        + chance.choice(DATES)
+        + b"\r\nReceived: x; "
+        + chance.choice(DATES)
+        + b"\r\n\r\n"
+        + fill(BODY, size)
+    )
 
 
 @shape
 def long_message_id(size, chance):
     """So long, and so random, that no index could hold it."""
     text = chance.randbytes(min(size, 200_000) // 2).hex().encode()
-    return HEAD + b"".join(b"%b: <%b@example.org>\r\n" % (name, text) for name in (b"Message-ID", b"In-Reply-To", b"References")) + b"\r\n" + BODY
+    return (
+        HEAD
+        + b"".join(
+            b"%b: <%b@example.org>\r\n" % (name, text) for name in (b"Message-ID", b"In-Reply-To", b"References")
+        )
+        + b"\r\n"
+        + BODY
+    )
 
 
 @shape

@@ -40,7 +40,7 @@ html("attribute without an end", b'<p title="', b"a ", b"")
 html("attribute of quotes", b"<p ", b"\"'=")
 html("attribute of entities", b'<a href="http://example.org/', b"&amp;", b'">text</a>')
 html("long address in a link", b'<a href="http://', b"a.", b'">text</a>')
-html("many tags with attributes", b"", b'<font color="#ffffff" size=1 face=\'x\'>a')
+html("many tags with attributes", b"", b"<font color=\"#ffffff\" size=1 face='x'>a")
 html("comments in HTML", b"", b"<!-- a -->b")
 html("comment without an end", b"<!--", b"a ")
 html("comment of hyphens", b"<!--", b"-")
@@ -79,7 +79,11 @@ html("rules", b"", b"<hr>")
 html("images with words", b"", b'<img src="http://example.org/{n}" alt="word {n}">')
 html("links to many hosts", b"", b'<a href="http://host{n}.example.org/path">a</a> ')
 html("links to one host", b"", b'<a href="http://example.org/{n}">b</a> ')
-html("links of other kinds", b"", b'<a href="javascript:a">b</a><a href="data:text/html,c">d</a><a href="mailto:e@f">g</a>')
+html(
+    "links of other kinds",
+    b"",
+    b'<a href="javascript:a">b</a><a href="data:text/html,c">d</a><a href="mailto:e@f">g</a>',
+)
 html("hidden", b"", b'<div style="display:none">a<span hidden>b</span>')
 html("hidden and never shown again", b'<div style="display:none">', b"<div>a</div> ")
 html("foreign elements", b"<svg><math>", b"<mi><desc><foreignObject>a")
@@ -100,5 +104,28 @@ repeated("rich text", typed(b"text/rtf"), b"{\\rtf1 \\b a")
 
 @shape
 def tags_at_random(size, chance):
-    pieces = [b"<", b">", b"</", b"/>", b"<!--", b"-->", b"&", b";", b"'", b'"', b"=", b" ", b"p", b"div", b"script", b"style", b"a href", b"#", b"x", b"\n", b"]]>", b"<![CDATA["]
+    pieces = [
+        b"<",
+        b">",
+        b"</",
+        b"/>",
+        b"<!--",
+        b"-->",
+        b"&",
+        b";",
+        b"'",
+        b'"',
+        b"=",
+        b" ",
+        b"p",
+        b"div",
+        b"script",
+        b"style",
+        b"a href",
+        b"#",
+        b"x",
+        b"\n",
+        b"]]>",
+        b"<![CDATA[",
+    ]
     return HTML + b"".join(chance.choices(pieces, k=max(size // 3, 1)))

@@ -48,7 +48,11 @@ def messages_in_messages_and_then_long(size, _):
 def encoded_messages_of_many_parts(size, _):
     """Whoever counts the parts of each message by itself counts too few."""
     inner = base64.encodebytes(MIXED + fill(b"--b\nContent-Type: a/b\n\n", min(size, 20_000)))
-    return MIXED + fill(b"--b\r\nContent-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\n" + inner, size) + b"--b--\r\n"
+    return (
+        MIXED
+        + fill(b"--b\r\nContent-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\n" + inner, size)
+        + b"--b--\r\n"
+    )
 
 
 @shape
@@ -61,25 +65,49 @@ def nested_messages_in_base64(size, _):
 
 
 repeated("nested messages", HEAD, b"Content-Type: message/rfc822\r\n\r\n", b"\r\n" + BODY)
-repeated("nested messages with subjects", HEAD, b"Content-Type: message/rfc822\r\n\r\nSubject: {n}\r\nFrom: a{n}@example.org\r\n", b"\r\n" + BODY)
-repeated("messages in multiparts in messages", HEAD,
-         b"Content-Type: multipart/mixed; boundary=b{n}\r\n\r\n--b{n}\r\nContent-Type: message/rfc822\r\n\r\n", b"\r\n" + BODY)
+repeated(
+    "nested messages with subjects",
+    HEAD,
+    b"Content-Type: message/rfc822\r\n\r\nSubject: {n}\r\nFrom: a{n}@example.org\r\n",
+    b"\r\n" + BODY,
+)
+repeated(
+    "messages in multiparts in messages",
+    HEAD,
+    b"Content-Type: multipart/mixed; boundary=b{n}\r\n\r\n--b{n}\r\nContent-Type: message/rfc822\r\n\r\n",
+    b"\r\n" + BODY,
+)
 
 # ---- boundaries --------------------------------------------------------------
 
-repeated("children with their parent's boundary", MIXED, b"--b\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n", PART)
-repeated("two boundaries in turn", MIXED, b"--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n--c\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n")
+repeated(
+    "children with their parent's boundary", MIXED, b"--b\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n", PART
+)
+repeated(
+    "two boundaries in turn",
+    MIXED,
+    b"--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n--c\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n",
+)
 repeated("empty boundary", typed(b'multipart/mixed; boundary=""'), b"--\r\n\r\ntext\r\n")
 repeated("boundary of spaces", typed(b'multipart/mixed; boundary="   "'), b"--   \r\n\r\ntext\r\n")
 repeated("no boundary", typed(b"multipart/mixed"), b"--b\r\n\r\ntext\r\n")
-repeated("boundary of 1,000 letters", typed(b"multipart/mixed; boundary=" + b"x" * 1000), b"--" + b"x" * 1000 + b"\r\n\r\ntext\r\n")
+repeated(
+    "boundary of 1,000 letters",
+    typed(b"multipart/mixed; boundary=" + b"x" * 1000),
+    b"--" + b"x" * 1000 + b"\r\n\r\ntext\r\n",
+)
 repeated("nearly the long boundary", typed(b"multipart/mixed; boundary=" + b"-" * 60 + b"x"), b"-" * 62 + b"y\r\n")
 repeated("lines of hyphens", typed(b"multipart/mixed; boundary=--"), b"-" * 4 + b"\r\n")
 repeated("one line of hyphens", typed(b"multipart/mixed; boundary=--"), b"-")
 repeated("closed again and again", MIXED + PART, b"--b--\r\n")
 repeated("closed before it opened", typed(b"multipart/mixed; boundary=b"), b"--b--\r\n--b\r\n")
 repeated("boundary with white space", MIXED, b"--b" + b" \t" * 20 + b"\r\n\r\ntext\r\n")
-repeated("many boundary parameters", HEAD + b"Content-Type: multipart/mixed", b"; boundary=b{n}", b"\r\n\r\n--b0\r\n\r\ntext\r\n")
+repeated(
+    "many boundary parameters",
+    HEAD + b"Content-Type: multipart/mixed",
+    b"; boundary=b{n}",
+    b"\r\n\r\n--b0\r\n\r\ntext\r\n",
+)
 
 
 @shape
@@ -99,15 +127,31 @@ repeated("parts without anything", MIXED, b"--b\r\n", b"--b--\r\n")
 repeated("parts without an end", MIXED, PART)
 repeated("parts of header only", MIXED, b"--b\r\nContent-Type: text/plain; name=a{n}.txt\r\n", b"--b--\r\n")
 repeated("named parts", MIXED, b'--b\r\nContent-Type: application/pdf; name="{n}.pdf"\r\n\r\n%PDF\r\n', b"--b--\r\n")
-repeated("alternatives", typed(b"multipart/alternative; boundary=b"),
-         b"--b\r\nContent-Type: text/plain\r\n\r\nplain\r\n--b\r\nContent-Type: text/html\r\n\r\n<p>rich</p>\r\n", b"--b--\r\n")
+repeated(
+    "alternatives",
+    typed(b"multipart/alternative; boundary=b"),
+    b"--b\r\nContent-Type: text/plain\r\n\r\nplain\r\n--b\r\nContent-Type: text/html\r\n\r\n<p>rich</p>\r\n",
+    b"--b--\r\n",
+)
 repeated("digest", typed(b"multipart/digest; boundary=b"), b"--b\r\n\r\nSubject: {n}\r\n\r\ntext\r\n", b"--b--\r\n")
-repeated("related parts", typed(b"multipart/related; boundary=b; start=zzz"), b"--b\r\nContent-ID: <{n}>\r\nContent-Type: text/html\r\n\r\n<img src=cid:{n}>\r\n")
+repeated(
+    "related parts",
+    typed(b"multipart/related; boundary=b; start=zzz"),
+    b"--b\r\nContent-ID: <{n}>\r\nContent-Type: text/html\r\n\r\n<img src=cid:{n}>\r\n",
+)
 repeated("preamble", MIXED, b"This is a message in MIME format. " * 20 + b"\r\n", PART)
 repeated("epilogue", MIXED + PART + b"--b--\r\n", b"What comes after the end.\r\n")
 repeated("partial message", typed(b"message/partial; number=1; total=1000000; id=x"), b"text ")
-repeated("delivery status", typed(b"message/delivery-status"), b"Final-Recipient: rfc822; a{n}@example.org\r\nStatus: 5.1.1\r\n\r\n")
-repeated("external body", typed(b"message/external-body; access-type=local-file; name=/etc/passwd"), b"\r\nContent-Type: text/plain\r\n")
+repeated(
+    "delivery status",
+    typed(b"message/delivery-status"),
+    b"Final-Recipient: rfc822; a{n}@example.org\r\nStatus: 5.1.1\r\n\r\n",
+)
+repeated(
+    "external body",
+    typed(b"message/external-body; access-type=local-file; name=/etc/passwd"),
+    b"\r\nContent-Type: text/plain\r\n",
+)
 
 # ---- attachments -------------------------------------------------------------
 
@@ -140,8 +184,19 @@ def attachment_without_line_breaks(size, chance):
     return MIXED + PART + ATTACHED + base64.b64encode(chance.randbytes(size * 3 // 4))
 
 
-repeated("attached line", MIXED + b"--b\r\nContent-Type: a/b\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n", b"=41=")
+repeated(
+    "attached line", MIXED + b"--b\r\nContent-Type: a/b\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n", b"=41="
+)
 repeated("uuencoded", typed(b"text/plain") + b"begin 644 a.bin\r\n", b"M" + b"#0V%T" * 12 + b"\r\n", b"`\r\nend\r\n")
 repeated("uuencoded again and again", typed(b"text/plain"), b"begin 644 a.bin\r\n#0V%T\r\n`\r\nend\r\n")
-repeated("yEnc", typed(b"text/plain") + b"=ybegin line=128 size=123456 name=a.bin\r\n", b"=}" + bytes(range(128, 250)) + b"\r\n")
-repeated("signed and signed", HEAD, b'Content-Type: multipart/signed; boundary=b{n}; protocol="application/pgp-signature"\r\n\r\n--b{n}\r\n', b"\r\n" + BODY)
+repeated(
+    "yEnc",
+    typed(b"text/plain") + b"=ybegin line=128 size=123456 name=a.bin\r\n",
+    b"=}" + bytes(range(128, 250)) + b"\r\n",
+)
+repeated(
+    "signed and signed",
+    HEAD,
+    b'Content-Type: multipart/signed; boundary=b{n}; protocol="application/pgp-signature"\r\n\r\n--b{n}\r\n',
+    b"\r\n" + BODY,
+)

@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import os
 import shlex
 import subprocess
 import tempfile
@@ -133,15 +134,17 @@ class Server:
 
     def make_template(self) -> None:
         """From now on databases are copies of one that has the extension."""
-        with self.database("pg_triage_template", drop=False):
+        name = f"template_{os.getpid()}"
+        with self.database(name, drop=False):
             pass
-        self.template = "pg_triage_template"
+        self.template = name
 
     @contextlib.contextmanager
     def database(self, name: str | None = None, extension: bool = True, drop: bool = True) -> Iterator["Database"]:
         """A new database, with the extension unless told otherwise; dropped afterwards with the
         roles that were made through it."""
-        name = name or f"test_{next(self.numbers)}"
+        # Another run of pytest may use this server, too.
+        name = name or f"test_{os.getpid()}_{next(self.numbers)}"
         copied = extension and self.template is not None
         self.run(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
         self.run(f'CREATE DATABASE "{name}"' + (f" TEMPLATE {self.template}" if copied else ""))

@@ -96,7 +96,10 @@ def ask(sql, notices=None, **connection):
     """Runs SQL in a connection of its own, up to the first error, and returns what it
     printed. Notices are appended to the list `notices`."""
     done = subprocess.run(
-        [*PSQL, "-v", "ON_ERROR_STOP=1"], input=sql, text=True, capture_output=True,
+        [*PSQL, "-v", "ON_ERROR_STOP=1"],
+        input=sql,
+        text=True,
+        capture_output=True,
         env=environment(**connection),
     )
     if notices is not None:
@@ -171,8 +174,12 @@ class Session:
 
     def __init__(self, **connection):
         self.psql = subprocess.Popen(
-            PSQL, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            text=True, env=environment(**connection),
+            PSQL,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=environment(**connection),
         )
         self.pid = int(self.ask("SELECT pg_backend_pid()"))
 

@@ -48,12 +48,26 @@ def simulated(name, start=NEW_YEAR, database="simulation", **settings):
         # Not with ALTER SYSTEM, which does not know the extension's settings yet.
         with open(folder / "data/postgresql.auto.conf", "a") as file:
             file.writelines(f"{key} = '{value}'\n" for key, value in settings.items())
-        output("cc", "-O2", "-shared", "-fPIC", "-o", folder / "clock.so", Path(__file__).with_name("simulated_clock.c"))
+        output(
+            "cc", "-O2", "-shared", "-fPIC", "-o", folder / "clock.so", Path(__file__).with_name("simulated_clock.c")
+        )
         clock = Clock(folder / "clock")
         clock.set(start)
-        as_server_user("env", f"LD_PRELOAD={folder / 'clock.so'}", f"SIMULATED_CLOCK={folder / 'clock'}",
-                       output("pg_config", "--bindir") + "/pg_ctl", "restart", "-w", "-s", "-m", "fast",
-                       "-D", str(folder / "data"), "-l", str(folder / "log"))
+        as_server_user(
+            "env",
+            f"LD_PRELOAD={folder / 'clock.so'}",
+            f"SIMULATED_CLOCK={folder / 'clock'}",
+            output("pg_config", "--bindir") + "/pg_ctl",
+            "restart",
+            "-w",
+            "-s",
+            "-m",
+            "fast",
+            "-D",
+            str(folder / "data"),
+            "-l",
+            str(folder / "log"),
+        )
         ask(f"CREATE DATABASE {database}", database="postgres")
         ask("CREATE EXTENSION pg_triage")
         yield clock
@@ -89,5 +103,7 @@ def wait_for_worker(session, seconds=120):
     until = time.monotonic() + seconds
     while session.ask(IDLE) != "t":
         if time.monotonic() > until:
-            raise RuntimeError(f"after {seconds} s is still due: " + session.ask("SELECT * FROM triage_internal.due_tasks()"))
-        time.sleep(.05)
+            raise RuntimeError(
+                f"after {seconds} s is still due: " + session.ask("SELECT * FROM triage_internal.due_tasks()")
+            )
+        time.sleep(0.05)
