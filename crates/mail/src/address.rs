@@ -2,14 +2,14 @@
 //! missing commas, addresses as names, commas in encoded words. mail-parser's reader makes
 //! one address of two and adds comments to names, so it is not used.
 
-use super::words::{Words, decode};
+use crate::words::{Words, decode};
 
 /// Longest host name (RFC 1035 section 2.3.4).
 const MAX_HOST_BYTES: usize = 255;
 
 /// One mailbox. One of both is not empty.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Mailbox {
+pub(crate) struct Mailbox {
     /// Display name, or the comment that stands for it.
     pub name: String,
     pub address: String,
@@ -46,7 +46,7 @@ impl Word {
 }
 
 /// The mailboxes in an unfolded value, those of groups among them.
-pub(super) fn mailboxes(value: &str) -> Vec<Mailbox> {
+pub(crate) fn mailboxes(value: &str) -> Vec<Mailbox> {
     let mut found = Vec::new();
     let mut open = Open::default();
     let mut encoded = Words::new(value);

@@ -3,12 +3,14 @@
 use std::borrow::Cow;
 use std::collections::VecDeque;
 
-use super::field::Reader;
-use super::section::Name;
-use super::structure::{Kind, Part, Structure, structure};
-use super::transfer::Encoding;
-use super::{Attachment, Limits, charset, flowed, html};
-use crate::Poll;
+use crate::field::Reader;
+use crate::limits::Limits;
+use crate::message::Attachment;
+use crate::poll::Poll;
+use crate::section::Name;
+use crate::structure::{Kind, Part, Structure, structure};
+use crate::transfer::Encoding;
+use crate::{charset, flowed, html};
 
 /// A plain part that is shorter, in characters, may say no more than that there is HTML.
 const SHORT_PLAIN: usize = 100;
@@ -20,7 +22,7 @@ const META_BYTES: usize = 1024;
 const HEADING_BYTES: usize = 1 << 10;
 
 /// What was read.
-pub(super) struct Body<'p> {
+pub(crate) struct Body<'p> {
     pub text: String,
     pub attachments: Vec<Attachment>,
     pub truncated: bool,
@@ -31,7 +33,7 @@ pub(super) struct Body<'p> {
 }
 
 impl<'p> Body<'p> {
-    pub(super) fn new(limits: &'p Limits, poll: Poll<'p>) -> Self {
+    pub(crate) fn new(limits: &'p Limits, poll: Poll<'p>) -> Self {
         Self {
             text: String::new(),
             attachments: Vec::new(),
@@ -45,7 +47,7 @@ impl<'p> Body<'p> {
     /// Reads a message: its own text, then that of the messages in it. One that is encoded as
     /// a whole (which RFC 2046 section 5.2.1 forbids) is read if `unpacks`; not one within
     /// that.
-    pub(super) fn read(&mut self, message: &Structure, unpacks: bool) {
+    pub(crate) fn read(&mut self, message: &Structure, unpacks: bool) {
         self.truncated |= message.truncated;
         self.parts += message.parts.len();
         self.attach(&message.parts);
@@ -328,7 +330,7 @@ fn tidy(text: &str, poll: Poll) -> String {
     let mut rest = text;
     while !rest.is_empty() {
         poll();
-        let (piece, behind) = rest.split_at(rest.floor_char_boundary(super::lines::POLL_BYTES));
+        let (piece, behind) = rest.split_at(rest.floor_char_boundary(crate::lines::POLL_BYTES));
         rest = behind;
         let mut start = 0;
         for (at, b) in piece.bytes().enumerate() {

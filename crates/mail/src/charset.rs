@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use encoding_rs::{Encoding, REPLACEMENT, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 use mail_parser::decoders::charsets::map::charset_decoder;
 
-use super::guarded;
-use super::lines::POLL_BYTES;
-use crate::Poll;
+use crate::guard::guarded;
+use crate::lines::POLL_BYTES;
+use crate::poll::Poll;
 
 /// Decodes `bytes` to about `limit` bytes of text. Labels mean what browsers take them for
 /// (WHATWG Encoding: `iso-8859-1` is windows-1252); and they are not believed against the
@@ -18,7 +18,7 @@ use crate::Poll;
 /// - What should be UTF-8 or ASCII and is not, is windows-1252, unless most of it is UTF-8:
 ///   then it is damaged.
 /// - UTF-16 without a byte order mark has its zeros where ASCII is, or is no UTF-16.
-pub(super) fn decode<'a>(
+pub(crate) fn decode<'a>(
     bytes: &'a [u8],
     label: Option<&str>,
     limit: usize,

@@ -33,7 +33,7 @@ struct Found {
 
 /// Seconds since 1970-01-01 UTC; `None` if it is no date or an impossible one. Without a zone
 /// it is UTC. What stands before the last semicolon does not count (Received).
-pub(super) fn parse(text: &str) -> Option<i64> {
+pub(crate) fn parse(text: &str) -> Option<i64> {
     let text = text.rsplit_once(';').map_or(text, |(_, date)| date);
     let bytes = text.as_bytes();
     let mut found = Found::default();

@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use mail_parser::HeaderValue;
 use mail_parser::parsers::MessageStream;
 
-use super::address::mailboxes;
-use super::{charset, guarded, words};
+use crate::address::mailboxes;
+use crate::guard::guarded;
+use crate::{charset, words};
 
 /// Longest value that is read of one field, in bytes as it stands in the message.
 const MAX_FIELD_BYTES: usize = 32 << 10;
@@ -16,9 +17,9 @@ const MAX_CONTENT_BYTES: usize = 4 << 10;
 /// 4.2), in bytes.
 const MAX_NAME_BYTES: usize = 255;
 /// Longest subject, sender, name of a list or a program, in bytes.
-pub(super) const MAX_LINE_BYTES: usize = 4 << 10;
+pub(crate) const MAX_LINE_BYTES: usize = 4 << 10;
 /// Longest list of recipients, in bytes.
-pub(super) const MAX_RECIPIENTS_BYTES: usize = 16 << 10;
+pub(crate) const MAX_RECIPIENTS_BYTES: usize = 16 << 10;
 /// Longest id of a message, in bytes.
 const MAX_ID_BYTES: usize = 512;
 /// Ids of References that are kept: the first, and the last ones.
@@ -26,26 +27,26 @@ const MAX_REFERENCES: usize = 100;
 
 /// Decoded values of a message's fields, and whether any was longer than what is kept.
 #[derive(Default)]
-pub(super) struct Reader {
+pub(crate) struct Reader {
     pub cut: bool,
 }
 
 impl Reader {
     /// Encoded words decoded, in one line: a subject.
-    pub(super) fn text(&mut self, raw: &[u8]) -> Option<String> {
+    pub(crate) fn text(&mut self, raw: &[u8]) -> Option<String> {
         let value = self.value(raw);
         self.line(&words::decode(&value), MAX_LINE_BYTES)
     }
 
     /// The first address: `Name <address>`, or the one of both that is there.
-    pub(super) fn address(&mut self, raw: &[u8]) -> Option<String> {
+    pub(crate) fn address(&mut self, raw: &[u8]) -> Option<String> {
         let value = self.value(raw);
         let first = mailboxes(&value).into_iter().next()?;
         self.line(&first.to_string(), MAX_LINE_BYTES)
     }
 
     /// All addresses of several fields, separated by comma and space.
-    pub(super) fn recipients<'a>(
+    pub(crate) fn recipients<'a>(
         &mut self,
         fields: impl Iterator<Item = &'a [u8]>,
     ) -> Option<String> {
@@ -63,7 +64,7 @@ impl Reader {
     }
 
     /// Ids of messages, without angle brackets.
-    pub(super) fn ids(&mut self, raw: &[u8]) -> Vec<String> {
+    pub(crate) fn ids(&mut self, raw: &[u8]) -> Vec<String> {
         let value = self.value(raw);
         let parsed = guarded(|| {
             let found = MessageStream::new(value.as_bytes()).parse_id();
@@ -82,7 +83,7 @@ impl Reader {
     }
 
     /// Id of a list (RFC 2919): what stands in angle brackets, or all of it.
-    pub(super) fn list_id(&mut self, raw: &[u8]) -> Option<String> {
+    pub(crate) fn list_id(&mut self, raw: &[u8]) -> Option<String> {
         let text = self.text(raw)?;
         let id = text
             .rsplit_once('<')
@@ -143,13 +144,13 @@ fn unfold(raw: &[u8], limit: usize) -> String {
 
 /// Seconds since 1970-01-01 UTC of a date (RFC 5322 section 3.3), or of what follows the last
 /// semicolon, as in Received.
-pub(super) fn date(raw: &[u8]) -> Option<i64> {
-    super::date::parse(&unfold(raw, MAX_CONTENT_BYTES))
+pub(crate) fn date(raw: &[u8]) -> Option<i64> {
+    crate::date::parse(&unfold(raw, MAX_CONTENT_BYTES))
 }
 
 /// What Content-Type says (RFC 2045 section 5).
 #[derive(Debug, Default)]
-pub(super) struct ContentType {
+pub(crate) struct ContentType {
     /// `text/plain`, in small letters.
     pub media_type: String,
     /// Whether the part says so.
@@ -164,7 +165,7 @@ pub(super) struct ContentType {
 }
 
 impl ContentType {
-    pub(super) fn of(media_type: &str) -> Self {
+    pub(crate) fn of(media_type: &str) -> Self {
         Self {
             media_type: media_type.to_owned(),
             ..Self::default()
@@ -172,7 +173,7 @@ impl ContentType {
     }
 
     /// `None` if it is not `type/subtype`: that is plain text (RFC 2045 section 5.2).
-    pub(super) fn parse(raw: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(raw: &[u8]) -> Option<Self> {
         content(raw, |parsed| {
             let subtype = parsed.subtype().filter(|s| !s.is_empty())?;
             let get = |name| parsed.attribute(name).map(str::to_owned);
@@ -197,7 +198,7 @@ impl ContentType {
     }
 
     /// A message, or a piece of one.
-    pub(super) fn is_message(&self) -> bool {
+    pub(crate) fn is_message(&self) -> bool {
         matches!(
             self.media_type.as_str(),
             "message/rfc822" | "message/global" | "message/news" | "message/partial"
@@ -206,7 +207,7 @@ impl ContentType {
 }
 
 /// Content-Disposition (RFC 2183): whether it is `attachment`, and the file name.
-pub(super) fn disposition(raw: &[u8]) -> (bool, Option<String>) {
+pub(crate) fn disposition(raw: &[u8]) -> (bool, Option<String>) {
     let parsed = content(raw, |parsed| {
         let name = parsed.attribute("filename").and_then(short);
         (parsed.ctype().eq_ignore_ascii_case("attachment"), name)

@@ -1,11 +1,11 @@
 //! `format=flowed` (RFC 3676): paragraphs whose lines were broken for transport.
 
-use super::lines::POLL_BYTES;
-use crate::Poll;
+use crate::lines::POLL_BYTES;
+use crate::poll::Poll;
 
 /// Puts lines together that are one paragraph. `delsp`: the space before such a line break is
 /// none.
-pub(super) fn unwrap(text: &str, delsp: bool, poll: Poll) -> String {
+pub(crate) fn unwrap(text: &str, delsp: bool, poll: Poll) -> String {
     let mut out = String::with_capacity(text.len());
     // Depth of quotation of the line before, if it goes on.
     let mut going_on: Option<usize> = None;

@@ -2,9 +2,10 @@
 
 use sha2::{Digest, Sha256};
 
-use super::lines::{self, POLL_BYTES};
-use super::section::{self, Name};
-use crate::Poll;
+use crate::line_ends::as_read;
+use crate::lines::POLL_BYTES;
+use crate::poll::Poll;
+use crate::section::{self, Name};
 
 /// Longest header section of which fields are hashed. It is the default limit of reading, which
 /// does not matter here: it may change, and what is stored may not.
@@ -20,11 +21,16 @@ const FIELDS: [(Name, &str); 6] = [
     (Name::ContentTransferEncoding, "content-transfer-encoding"),
 ];
 
-/// SHA-256 of, in this order:
+/// A hash that tells whether two messages are the same one, however they came: SHA-256, in hexadecimal, of
+/// Message-ID, From, Subject, Date, Content-Type, Content-Transfer-Encoding, and the body as it
+/// stands there, all of it. Header fields that mail servers add on the way do not count, nor do
+/// line ends. docs/format.md says what is hashed.
 ///
-/// - for each of the [`FIELDS`] that is there: its name in small letters, a colon, the value of
+/// What is hashed, in this order:
+///
+/// - for each of the `FIELDS` that is there: its name in small letters, a colon, the value of
 ///   its first occurrence with every run of white space (folds included) as one space and none
-///   at its ends, and LF; but a header section of more than [`HEADER_BYTES`] as it stands,
+///   at its ends, and LF; but a header section of more than `HEADER_BYTES` as it stands,
 ///   without the CR before LF: nobody may hide behind the limit of reading what tells two
 ///   messages apart;
 /// - LF;
@@ -36,8 +42,8 @@ const FIELDS: [(Name, &str); 6] = [
 ///
 /// A message whose lines CR alone ends counts as one with LF; a byte order mark before it does
 /// not count.
-pub(super) fn hash(raw: &[u8], poll: Poll) -> String {
-    let raw = &*lines::as_read(raw, poll);
+pub fn content_hash(raw: &[u8], poll: Poll) -> String {
+    let raw = &*as_read(raw, poll);
     let mut values = [None; FIELDS.len()];
     let start = section::start(raw, 0, poll);
     let end = section::read(raw, start, HEADER_BYTES, poll, &|_| false, |name, value| {
@@ -136,7 +142,7 @@ mod tests {
     use super::*;
 
     fn of(raw: &str) -> String {
-        hash(raw.as_bytes(), &|| ())
+        content_hash(raw.as_bytes(), &|| ())
     }
 
     #[test]

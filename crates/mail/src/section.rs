@@ -1,12 +1,12 @@
 //! Header sections (RFC 5322 section 2.2, RFC 2046 section 5.1): where they end, and the
 //! fields that are read of them, as they stand there.
 
-use super::lines::{Line, Lines};
-use crate::Poll;
+use crate::lines::{Line, Lines};
+use crate::poll::Poll;
 
 /// The fields that are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Name {
+pub(crate) enum Name {
     Cc,
     ContentDisposition,
     ContentId,
@@ -73,17 +73,17 @@ fn split_field(line: &[u8]) -> Option<(&[u8], usize)> {
     (name > 0 && line[colon] == b':').then(|| (&line[..name], colon + 1))
 }
 
-pub(super) fn is_field(line: &[u8]) -> bool {
+pub(crate) fn is_field(line: &[u8]) -> bool {
     split_field(line).is_some()
 }
 
 /// A line of an mbox file before a message, quoted or not.
-pub(super) fn is_envelope(line: &[u8]) -> bool {
+pub(crate) fn is_envelope(line: &[u8]) -> bool {
     line.starts_with(b"From ") || line.starts_with(b">From ")
 }
 
 /// How a header section ended.
-pub(super) struct End {
+pub(crate) struct End {
     /// Where the body begins.
     pub body: usize,
     /// Whether it was longer than allowed: fields behind that are left out.
@@ -92,7 +92,7 @@ pub(super) struct End {
 
 /// Where the header section of a message that begins at `at` begins: behind empty lines and an
 /// mbox line, if a header follows: else that is a sentence that begins with "From".
-pub(super) fn start(raw: &[u8], at: usize, poll: Poll) -> usize {
+pub(crate) fn start(raw: &[u8], at: usize, poll: Poll) -> usize {
     let mut lines = Lines::new(raw, at).polled(poll);
     let first = lines.find(|line| !line.text(raw).is_empty());
     let is_header = |at| {
@@ -113,7 +113,7 @@ pub(super) fn start(raw: &[u8], at: usize, poll: Poll) -> usize {
 ///
 /// The section ends at an empty line, before a line that `stops` it (a boundary), or before
 /// one that is no field, unless another field follows: then it is skipped.
-pub(super) fn read<'a>(
+pub(crate) fn read<'a>(
     raw: &'a [u8],
     at: usize,
     limit: usize,

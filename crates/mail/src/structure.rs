@@ -1,16 +1,16 @@
 //! The structure of a message (RFC 2046): which parts it has, and where each stands. One pass
 //! over the lines; nothing is decoded or copied but boundaries.
 
-use super::Limits;
-use super::field::{self, ContentType};
-use super::lines::{Line, Lines};
-use super::section::{self, Name};
-use super::transfer::Encoding;
-use crate::Poll;
+use crate::field::{self, ContentType};
+use crate::limits::Limits;
+use crate::lines::{Line, Lines};
+use crate::poll::Poll;
+use crate::section::{self, Name};
+use crate::transfer::Encoding;
 
 /// What a part is, as far as its text is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// Parts one of which is enough.
     Alternative,
     /// A document and what it is made of.
@@ -25,7 +25,7 @@ pub(super) enum Kind {
 
 /// One part.
 #[derive(Debug)]
-pub(super) struct Part<'a> {
+pub(crate) struct Part<'a> {
     pub kind: Kind,
     pub parent: Option<usize>,
     pub children: Vec<usize>,
@@ -47,7 +47,7 @@ pub(super) struct Part<'a> {
 
 /// The parts of a message, each behind the one that it belongs to. The first is the message's
 /// own body.
-pub(super) struct Structure<'a> {
+pub(crate) struct Structure<'a> {
     pub parts: Vec<Part<'a>>,
     pub truncated: bool,
 }
@@ -83,7 +83,7 @@ struct Begin {
 }
 
 /// Finds the parts of `raw`, which begins with the header section of a message.
-pub(super) fn structure<'a>(raw: &'a [u8], limits: &Limits, poll: Poll) -> Structure<'a> {
+pub(crate) fn structure<'a>(raw: &'a [u8], limits: &Limits, poll: Poll) -> Structure<'a> {
     let mut walk = Walk {
         raw,
         limits,

@@ -3,12 +3,12 @@
 
 use std::borrow::Cow;
 
-use super::lines::{Lines, POLL_BYTES};
-use crate::Poll;
+use crate::lines::{Lines, POLL_BYTES};
+use crate::poll::Poll;
 
 /// How a part's bytes are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Encoding {
+pub(crate) enum Encoding {
     /// 7bit, 8bit, binary, and what is unknown.
     #[default]
     Identity,
@@ -33,7 +33,7 @@ const NONE: u8 = 0xff;
 
 impl Encoding {
     /// From the value of Content-Transfer-Encoding.
-    pub(super) fn of(value: &[u8]) -> Self {
+    pub(crate) fn of(value: &[u8]) -> Self {
         let name = value.trim_ascii();
         let end = name
             .iter()
@@ -53,7 +53,7 @@ impl Encoding {
 
     /// The bytes that are written as `bytes`; more than `limit` of them if there are so many,
     /// by two polls' pieces at most, so that whoever cuts them there knows that there is more.
-    pub(super) fn decode<'a>(self, bytes: &'a [u8], limit: usize, poll: Poll) -> Cow<'a, [u8]> {
+    pub(crate) fn decode<'a>(self, bytes: &'a [u8], limit: usize, poll: Poll) -> Cow<'a, [u8]> {
         match self {
             Self::Identity => Cow::Borrowed(bytes),
             Self::Base64 if !looks_like_base64(bytes) => Cow::Borrowed(bytes),
@@ -64,7 +64,7 @@ impl Encoding {
     }
 
     /// How many bytes are written as `bytes`: line breaks that are not encoded count one.
-    pub(super) fn decoded_bytes(self, bytes: &[u8], poll: Poll) -> u64 {
+    pub(crate) fn decoded_bytes(self, bytes: &[u8], poll: Poll) -> u64 {
         let mut size = 0_u64;
         match self {
             Self::Identity => {
@@ -204,7 +204,7 @@ fn quoted_printable(bytes: &[u8], limit: usize, poll: Poll) -> Vec<u8> {
 }
 
 /// Appends `text` with its two-digit escapes undone.
-pub(super) fn unescape(text: &[u8], sign: u8, out: &mut Vec<u8>, poll: Poll) {
+pub(crate) fn unescape(text: &[u8], sign: u8, out: &mut Vec<u8>, poll: Poll) {
     let mut rest = text;
     let mut polled = text.len();
     while let Some(n) = memchr::memchr(sign, rest) {
@@ -265,7 +265,7 @@ fn uuencode(bytes: &[u8], limit: usize, poll: Poll) -> Vec<u8> {
 
 /// Decodes the text of an encoded word (RFC 2047 section 4) or `None` if there is no such
 /// encoding.
-pub(super) fn word(encoding: u8, text: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn word(encoding: u8, text: &[u8]) -> Option<Vec<u8>> {
     match encoding {
         b'b' | b'B' => Some(base64(text, usize::MAX, &|| ())),
         b'q' | b'Q' => {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{charset, transfer};
+use crate::{charset, transfer};
 
 /// Longest name of a charset.
 const MAX_CHARSET_BYTES: usize = 60;
@@ -10,7 +10,7 @@ const MAX_CHARSET_BYTES: usize = 60;
 const MAX_WORD_BYTES: usize = 2 << 10;
 
 /// An encoded word.
-pub(super) struct Word<'a> {
+pub(crate) struct Word<'a> {
     charset: &'a str,
     encoding: u8,
     text: &'a str,
@@ -19,7 +19,7 @@ pub(super) struct Word<'a> {
 }
 
 /// Finds the encoded words of a value, which is read once from its beginning to its end.
-pub(super) struct Words<'a> {
+pub(crate) struct Words<'a> {
     value: &'a str,
     /// Where the `?=` is that was looked for last, or the end of the value: it is the next one
     /// for everything before it, and need not be looked for again.
@@ -27,13 +27,13 @@ pub(super) struct Words<'a> {
 }
 
 impl<'a> Words<'a> {
-    pub(super) fn new(value: &'a str) -> Self {
+    pub(crate) fn new(value: &'a str) -> Self {
         Self { value, closing: 0 }
     }
 
     /// The encoded word that `rest`, which is the rest of the value, begins with. Spaces in it
     /// are wrong, and met.
-    pub(super) fn first(&mut self, rest: &'a str) -> Option<Word<'a>> {
+    pub(crate) fn first(&mut self, rest: &'a str) -> Option<Word<'a>> {
         let behind = rest.strip_prefix("=?")?;
         let start = &behind[..behind.floor_char_boundary(MAX_CHARSET_BYTES + 1)];
         let charset = &start[..start.find('?')?];
@@ -67,7 +67,7 @@ impl<'a> Words<'a> {
 
 /// Decodes the encoded words of a value. White space between two of them is none, and
 /// characters may begin in one and end in the next, as some programs write them.
-pub(super) fn decode(value: &str) -> Cow<'_, str> {
+pub(crate) fn decode(value: &str) -> Cow<'_, str> {
     if !value.contains("=?") {
         return value.into();
     }
@@ -138,12 +138,12 @@ fn run<'a>(words: &mut Words<'a>, text: &'a str) -> Option<(String, usize)> {
 mod tests {
     use std::cell::Cell;
 
-    use super::super::address::mailboxes;
     use super::decode;
+    use crate::address::mailboxes;
 
     thread_local! {
         /// Bytes in which the end of a word was looked for.
-        pub(super) static SEARCHED: Cell<usize> = const { Cell::new(0) };
+        pub(crate) static SEARCHED: Cell<usize> = const { Cell::new(0) };
     }
 
     fn searched(read: impl FnOnce()) -> usize {

@@ -1,6 +1,6 @@
 //! Where a link leads to.
 
-use super::super::transfer;
+use crate::transfer;
 
 /// Longest host name (RFC 1035 section 2.3.4).
 const MAX_HOST_BYTES: usize = 255;

@@ -2,7 +2,9 @@
 //! HTML, section 13.2.5); here is what becomes of them.
 
 mod element;
+mod emitter;
 mod link;
+mod tags;
 mod writer;
 
 use std::cell::Cell;
@@ -12,8 +14,8 @@ use std::string::FromUtf8Error;
 
 use html5gum::{Readable, Reader, Tokenizer};
 
-use super::lines::POLL_BYTES;
-use crate::Poll;
+use crate::lines::POLL_BYTES;
+use crate::poll::Poll;
 use writer::Writer;
 
 /// The text of a document, at most about `limit` bytes of it:
@@ -24,7 +26,7 @@ use writer::Writer;
 /// - Behind a link `(https://host)`, unless its text or an earlier link has this host.
 ///
 /// `None` if it cannot be read at all.
-pub(super) fn to_text(html: &str, limit: usize, poll: Poll) -> Option<String> {
+pub(crate) fn to_text(html: &str, limit: usize, poll: Poll) -> Option<String> {
     let (polling, attributes) = (Cell::new(false), Cell::new(0));
     let input = Input {
         rest: html.as_bytes(),

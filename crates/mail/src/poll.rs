@@ -1,0 +1,8 @@
+//! How a host stops a long computation.
+
+/// Called between bounded pieces of work (a few milliseconds at most), so that a host can
+/// stop a long computation by unwinding.
+pub type Poll<'a> = &'a dyn Fn();
+
+/// A [`Poll`] that never stops anything.
+pub fn never_cancelled() {}
