@@ -1,5 +1,5 @@
-//! What decisions have taught: the base that they are compacted into, and what the ledger
-//! alone says.
+//! What decisions teach: the step of a new one, the base that they are compacted into, and what
+//! the ledger alone says.
 
 pub mod base;
 pub mod compaction;

@@ -1,4 +1,4 @@
-//! Ways in for raw mail: reading and storing messages, and the sample mails.
+//! Ways in for raw mail: reading and storing messages, and the demo mails.
 
 mod demo;
 mod ingest;

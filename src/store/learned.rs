@@ -21,6 +21,10 @@ pub type Place = (i64, i64);
 /// Before all decisions.
 pub const START: Place = (i64::MIN, 0);
 
+const IN_FORCE: &str = "triage_internal.decision_in_force";
+const IN_BASE: &str = "triage_internal.decision_in_base";
+const HAS_TAUGHT: &str = "features IS NOT NULL";
+
 row! {
     /// A decision in the order of the training sample.
     struct Sampled {
@@ -41,27 +45,15 @@ impl Reader<'_> {
         )
     }
 
-    /// Some decisions in force that taught something, and where to read on: nowhere after the
-    /// last.
+    /// Some decisions in force that taught something to this tokenizer, and where to read on:
+    /// nowhere after the last.
     pub fn in_force(
         &self,
         classifier: &str,
-        (priority, after): Place,
+        from: Place,
     ) -> SqlResult<(Vec<InForce>, Option<Place>)> {
-        let rows: Vec<Sampled> = self.rows(
-            "FROM triage_internal.decision_in_force
-              WHERE classifier = $1 AND features IS NOT NULL AND tokenizer_version = $5
-                AND (sample_priority, decision_id) > ($2, $3)
-              ORDER BY sample_priority, decision_id LIMIT $4",
-            &[
-                classifier.into(),
-                priority.into(),
-                after.into(),
-                (DECISIONS_AT_ONCE as i64).into(),
-                (TOKENIZER_VERSION as i32).into(),
-            ],
-        )?;
-        let next = next_place(&rows);
+        let known = format!("{HAS_TAUGHT} AND tokenizer_version = {TOKENIZER_VERSION}");
+        let (rows, next) = self.in_sample_order(IN_FORCE, &known, classifier, from)?;
         let mut found = Vec::new();
         for row in rows {
             let features = load_features(row.features)?;
@@ -99,14 +91,8 @@ impl Reader<'_> {
         classifier: &str,
         from: Place,
     ) -> SqlResult<(Vec<(Features, String)>, Option<Place>)> {
-        self.sample(
-            "FROM triage_internal.decision_in_force
-              WHERE classifier = $1 AND features IS NOT NULL
-                AND (sample_priority, decision_id) > ($2, $3)
-              ORDER BY sample_priority, decision_id LIMIT $4",
-            classifier,
-            from,
-        )
+        self.in_sample_order(IN_FORCE, HAS_TAUGHT, classifier, from)
+            .and_then(examples)
     }
 
     /// Some emails of decisions that the base holds, in the order of the training sample, and
@@ -116,43 +102,39 @@ impl Reader<'_> {
         classifier: &str,
         from: Place,
     ) -> SqlResult<(Vec<(Features, String)>, Option<Place>)> {
-        self.sample(
-            "FROM triage_internal.decision_in_base
-              WHERE classifier = $1 AND features IS NOT NULL
-                AND (sample_priority, decision_id) > ($2, $3)
-              ORDER BY sample_priority, decision_id LIMIT $4",
-            classifier,
-            from,
-        )
+        self.in_sample_order(IN_BASE, HAS_TAUGHT, classifier, from)
+            .and_then(examples)
     }
 
-    fn sample(
+    fn in_sample_order(
         &self,
-        query: &str,
+        decisions: &str,
+        condition: &str,
         classifier: &str,
         (priority, after): Place,
-    ) -> SqlResult<(Vec<(Features, String)>, Option<Place>)> {
-        let rows: Vec<Sampled> = self.rows(
-            query,
-            &[
-                classifier.into(),
-                priority.into(),
-                after.into(),
-                (DECISIONS_AT_ONCE as i64).into(),
-            ],
-        )?;
-        let next = next_place(&rows);
-        let mut examples = Vec::new();
-        for row in rows {
-            let features = load_features(row.features)?;
-            examples.extend(row.label.map(|label| (features, label)));
-        }
-        Ok((examples, next))
+    ) -> SqlResult<(Vec<Sampled>, Option<Place>)> {
+        // The limit is written out: a plan that does not know it reads far more than that.
+        let query = format!(
+            "FROM {decisions} WHERE classifier = $1 AND {condition}
+                AND (sample_priority, decision_id) > ($2, $3)
+              ORDER BY sample_priority, decision_id LIMIT {DECISIONS_AT_ONCE}"
+        );
+        let arguments = [classifier.into(), priority.into(), after.into()];
+        let rows: Vec<Sampled> = self.rows(&query, &arguments)?;
+        let last = rows.last().filter(|_| rows.len() == DECISIONS_AT_ONCE);
+        let next = last.map(|last| (last.priority, last.decision_id));
+        Ok((rows, next))
     }
 }
 
-/// Where to read on after rows that may not be all.
-fn next_place(rows: &[Sampled]) -> Option<Place> {
-    let last = rows.last().filter(|_| rows.len() == DECISIONS_AT_ONCE);
-    last.map(|last| (last.priority, last.decision_id))
+/// The emails of decisions with their labels.
+fn examples(
+    (rows, next): (Vec<Sampled>, Option<Place>),
+) -> SqlResult<(Vec<(Features, String)>, Option<Place>)> {
+    let mut examples = Vec::new();
+    for row in rows {
+        let features = load_features(row.features)?;
+        examples.extend(row.label.map(|label| (features, label)));
+    }
+    Ok((examples, next))
 }

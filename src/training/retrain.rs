@@ -31,7 +31,7 @@ fn retrain(classifier: Option<&str>, note: Option<&str>) -> SqlResult<i32> {
 pub struct Trained {
     /// What answers with these counts.
     pub model: Model,
-    /// The same in full.
+    /// That model in full, as sessions are served from it.
     serving: Vec<u8>,
     /// What the version keeps: counts that are not the decisions', and residuals.
     own: State,
