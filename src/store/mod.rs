@@ -14,6 +14,7 @@ pub mod comparison;
 pub mod decision;
 pub mod email;
 pub mod erasure;
+pub mod history;
 pub mod inbox;
 pub mod installed;
 pub mod learned;

@@ -67,19 +67,6 @@ row! {
     }
 }
 
-row! {
-    /// How labelled history is read from a relation. The queries run later, with the caller's
-    /// rights.
-    pub struct History {
-        /// Gives key, text and label.
-        pub query: String = "triage_internal.history_query($1::oid::regclass, $2, $3, $4)",
-        /// The name under which the relation's rows are reviewed.
-        pub source: String = "triage_internal.source_name($1::oid::regclass)",
-        /// Counts the labels.
-        pub counts: String = "format('SELECT %I::pg_catalog.text, pg_catalog.count(*) FROM %s GROUP BY 1 ORDER BY 2 DESC, 1', $3, $1::oid::regclass)",
-    }
-}
-
 fn inbox() -> Source {
     Source {
         id: INBOX,
@@ -134,25 +121,6 @@ impl Reader<'_> {
         found.extend(rows.into_iter().map(Source::from));
         found.retain(|s| s.attached && relation.is_none_or(|relation| s.relation == relation));
         Ok(found)
-    }
-
-    /// How labelled history is read from a relation.
-    pub fn history(
-        &self,
-        relation: pg_sys::Oid,
-        text_columns: &[Option<String>],
-        label_column: &str,
-        most_characters: usize,
-    ) -> SqlResult<History> {
-        self.one(
-            "",
-            &[
-                relation.into(),
-                text_columns.to_vec().into(),
-                label_column.into(),
-                (most_characters as i32).into(),
-            ],
-        )
     }
 }
 

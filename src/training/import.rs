@@ -4,23 +4,22 @@ use std::collections::HashMap;
 
 use pg_triage_classifier::tokenizer::MAX_TEXT_BYTES;
 use pg_triage_decision::{Door, Kind};
-use pgrx::{PgSqlErrorCode as Code, Spi, notice, pg_extern, pg_sys};
+use pgrx::{notice, pg_extern, pg_sys};
 
 use crate::arguments::{given, given_classifier, given_label};
-use crate::error::{SqlResult, report};
+use crate::error::SqlResult;
 use crate::learning::base::Base;
 use crate::learning::compaction;
-use crate::pg::{self, check_for_interrupts};
 use crate::session::{self, Actor};
 use crate::store::decision::NewDecision;
+use crate::store::history::PastEmail;
 use crate::store::review::EmailName;
 use crate::store::{self, Writer};
 use crate::training::retrain::train_version;
 use crate::types::ledger::StoredExample;
 use crate::{predict::classify, types};
 
-/// Rows read and learned between two looks at memory and interrupts.
-const ROWS_AT_ONCE: i64 = 500;
+/// Emails learned between two notices.
 const ROWS_PER_NOTICE: i64 = 10_000;
 
 /// What an import has done so far.
@@ -76,54 +75,19 @@ fn learn_from(
     // With the caller's rights: who may not read a table cannot learn from it either. What is
     // executed there must not compact or train meanwhile.
     session::holding_base(|| {
-        Spi::connect_mut(|client| {
-            let rows = pg::execute_once(client, &history.counts)?;
-            let found = (0..rows.len()).filter_map(|row| rows.text(row, 1).zip(rows.text(row, 2)));
-            import.add_labels(found.collect())?;
-            let cursor = client
-                .try_open_cursor_mut(history.query.as_str(), &[])
-                .map_err(|error| report(Code::ERRCODE_INTERNAL_ERROR, error.to_string()))?;
-            let name = cursor.detach_into_name();
-            let fetch = format!(
-                "FETCH {ROWS_AT_ONCE} FROM {}",
-                pgrx::spi::quote_identifier(&name)
-            );
-            loop {
-                check_for_interrupts();
-                let rows = pg::execute_once(client, &fetch)?;
-                if rows.len() == 0 {
-                    break;
-                }
-                let mails = (0..rows.len())
-                    .map(|row| (rows.text(row, 1), rows.text(row, 2), rows.text(row, 3)));
-                let before = import.learned / ROWS_PER_NOTICE;
-                store::as_owner(|w| {
-                    for (key, text, label) in mails {
-                        import.take(w, key, text.unwrap_or_default(), label)?;
-                    }
-                    types::check_memory(import.base.learned())
-                })?;
-                if import.learned / ROWS_PER_NOTICE > before {
-                    notice!("{} emails learned so far", import.learned);
-                }
-            }
-            pg::execute_once(
-                client,
-                &format!("CLOSE {}", pgrx::spi::quote_identifier(&name)),
-            )?;
-            Ok::<_, pg_sys::panic::ErrorReport>(())
-        })
+        import.add_labels(&history.labels()?)?;
+        history.emails(|emails| import.learn(emails))
     })?;
     import.finish()
 }
 
 impl Import<'_> {
     /// Adds the labels, the most frequent spelling of each first, and says which are new.
-    fn add_labels(&mut self, found: Vec<(String, String)>) -> SqlResult<()> {
+    fn add_labels(&mut self, found: &[(String, String)]) -> SqlResult<()> {
         const SHOWN: usize = 20;
         let mut added = Vec::new();
         store::as_owner(|w| {
-            for (given, count) in &found {
+            for (given, count) in found {
                 let Some(given) = given_label(Some(given)) else {
                     continue;
                 };
@@ -155,13 +119,23 @@ impl Import<'_> {
         }
     }
 
-    fn take(
-        &mut self,
-        w: &mut Writer,
-        key: Option<String>,
-        text: String,
-        label: Option<String>,
-    ) -> SqlResult<()> {
+    /// Learns some emails, and says from time to time how many it has been.
+    fn learn(&mut self, emails: &mut dyn Iterator<Item = PastEmail>) -> SqlResult<()> {
+        let before = self.learned / ROWS_PER_NOTICE;
+        store::as_owner(|w| {
+            for email in emails {
+                self.take(w, email)?;
+            }
+            types::check_memory(self.base.learned())
+        })?;
+        if self.learned / ROWS_PER_NOTICE > before {
+            notice!("{} emails learned so far", self.learned);
+        }
+        Ok(())
+    }
+
+    /// Takes an email over as decided, unless it is so already or has no label.
+    fn take(&mut self, w: &mut Writer, PastEmail { key, text, label }: PastEmail) -> SqlResult<()> {
         let Some(given) = given_label(label.as_deref()) else {
             self.empty += 1;
             return Ok(());
@@ -222,6 +196,7 @@ impl Import<'_> {
         Ok(())
     }
 
+    /// Says what was skipped, and stores what was learned: in a first version, if there is none.
     fn finish(self) -> SqlResult<i64> {
         for (n, what) in [
             (self.empty, "without a label"),

@@ -1,0 +1,92 @@
+//! Labelled history of a relation, read with the rights of who imports it.
+
+use pgrx::{PgSqlErrorCode as Code, Spi, pg_sys};
+
+use super::connection::Reader;
+use super::row::row;
+use crate::error::{SqlResult, report};
+use crate::pg::{self, check_for_interrupts};
+
+/// Emails read at once.
+const ROWS_AT_ONCE: i64 = 500;
+
+row! {
+    /// How labelled history is read from a relation.
+    pub struct History {
+        /// Gives key, text and label.
+        query: String = "triage_internal.history_query($1::oid::regclass, $2, $3, $4)",
+        /// The name under which the relation's rows are reviewed.
+        pub source: String = "triage_internal.source_name($1::oid::regclass)",
+        /// Counts the labels.
+        counts: String = "format('SELECT %I::pg_catalog.text, pg_catalog.count(*) FROM %s GROUP BY 1 ORDER BY 2 DESC, 1', $3, $1::oid::regclass)",
+    }
+}
+
+/// An email of the past.
+pub struct PastEmail {
+    pub key: Option<String>,
+    pub text: String,
+    pub label: Option<String>,
+}
+
+impl Reader<'_> {
+    /// How labelled history is read from a relation, no more of a text than so many characters.
+    pub fn history(
+        &self,
+        relation: pg_sys::Oid,
+        text_columns: &[Option<String>],
+        label_column: &str,
+        most_characters: usize,
+    ) -> SqlResult<History> {
+        self.one(
+            "",
+            &[
+                relation.into(),
+                text_columns.to_vec().into(),
+                label_column.into(),
+                (most_characters as i32).into(),
+            ],
+        )
+    }
+}
+
+impl History {
+    /// All labels with the number of their emails, the most frequent first, with the rights of
+    /// the current user.
+    pub fn labels(&self) -> SqlResult<Vec<(String, String)>> {
+        Spi::connect_mut(|client| {
+            let rows = pg::execute_once(client, &self.counts)?;
+            let labels = (0..rows.len()).filter_map(|row| rows.text(row, 1).zip(rows.text(row, 2)));
+            Ok(labels.collect())
+        })
+    }
+
+    /// Passes on all emails, some at a time, with the rights of the current user.
+    pub fn emails(
+        &self,
+        mut pass_on: impl FnMut(&mut dyn Iterator<Item = PastEmail>) -> SqlResult<()>,
+    ) -> SqlResult<()> {
+        Spi::connect_mut(|client| {
+            let cursor = client
+                .try_open_cursor_mut(self.query.as_str(), &[])
+                .map_err(|error| report(Code::ERRCODE_INTERNAL_ERROR, error.to_string()))?;
+            let cursor = pgrx::spi::quote_identifier(cursor.detach_into_name());
+            let fetch = format!("FETCH {ROWS_AT_ONCE} FROM {cursor}");
+            loop {
+                check_for_interrupts();
+                let rows = pg::execute_once(client, &fetch)?;
+                if rows.len() == 0 {
+                    break;
+                }
+                // One text at a time is copied: they may be large.
+                pass_on(&mut (0..rows.len()).map(|row| PastEmail {
+                    key: rows.text(row, 1),
+                    text: rows.text(row, 2).unwrap_or_default(),
+                    label: rows.text(row, 3),
+                }))?;
+            }
+            pg::execute_once(client, &format!("CLOSE {cursor}"))?;
+            Ok(())
+        })
+    }
+}
