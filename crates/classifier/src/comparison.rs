@@ -64,7 +64,7 @@ impl PairedAnswers {
 /// Both models' answers about emails with known labels.
 #[derive(Debug, Clone, Default)]
 pub struct Comparison {
-    /// Of all labels.
+    /// Answers about all emails, whatever their label.
     pub all: PairedAnswers,
     by_label: std::collections::BTreeMap<String, PairedAnswers>,
 }

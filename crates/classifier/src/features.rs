@@ -11,14 +11,14 @@ pub const TOKENIZER_VERSION: u64 = 2;
 pub struct Features(Vec<u64>);
 
 impl Features {
-    /// From keys in any order, repeats included.
+    /// Features from keys in any order, repeats included.
     pub(crate) fn of(mut keys: Vec<u64>) -> Self {
         keys.sort_unstable();
         keys.dedup();
         Self(keys)
     }
 
-    /// From stored keys.
+    /// Features from stored keys.
     ///
     /// # Errors
     /// Returns the keys back if they are not strictly ascending.

@@ -141,7 +141,7 @@ const STANDS_OUT: f64 = 4.0;
 pub struct ContradictionCount {
     /// Decisions looked at.
     pub decisions: u64,
-    /// Of these.
+    /// Those of them that the other emails contradict.
     pub contradicted: u64,
 }
 

@@ -16,7 +16,7 @@ pub const MAX_LABELS: usize = u16::MAX as usize;
 pub struct Label {
     /// Its identity: see [`casefold_label`].
     pub casefolded: String,
-    /// As shown to people.
+    /// The spelling shown to people.
     pub name: String,
 }
 

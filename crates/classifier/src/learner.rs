@@ -62,7 +62,7 @@ pub trait Learner {
 /// ledger which somebody wrote to directly does not stop classification.
 ///
 /// # Errors
-/// As [`Learner::learn`] and [`Learner::step`]; some decisions are applied then, so the
+/// Those of [`Learner::learn`] and [`Learner::step`]; some decisions are applied then, so the
 /// learner is of no more use.
 pub fn apply<L: Learner>(learner: &mut L, effects: &[DecisionEffect], poll: Poll) -> Result<()> {
     let added = || effects.iter().filter_map(|effect| effect.adds.as_ref());

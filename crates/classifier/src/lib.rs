@@ -1,44 +1,86 @@
-//! The classifier of pg_triage, without PostgreSQL.
+//! The classifier of pg_triage: from the text of an email to calibrated probabilities of
+//! labels, without PostgreSQL.
 //!
-//! Data flows one way: text -> tokens ([`tokenizer`]) -> sorted 64-bit feature keys
-//! ([`Features`]) -> exact integer counts ([`State`]) -> score form and calibration
-//! ([`Trainer`]) -> one packed table ([`Model`]) and what was decided since ([`Live`]) ->
-//! calibrated probabilities.
+//! # The way of the data
 //!
-//! Everything stored is a pure function of the *set* of learned emails: the same emails
-//! in any order, split and merged in any way, give the same bytes on every machine.
-//! Long loops call a [`Poll`] callback, so that a host can cancel them; the callback may
-//! unwind.
+//! text -> tokens ([`Tokenizer`]) -> sorted 64-bit keys ([`Features`]) -> exact integer counts
+//! ([`State`]) -> score form, residuals and calibration ([`Trainer`]) -> one packed table
+//! ([`Model`]) -> the model and what was decided since ([`Live`]) -> probabilities.
+//!
+//! A decision takes the short way: its features and its step ([`Step`], computed once, when it
+//! was made) are an [`Example`], and [`apply`] brings many of them into whatever is a
+//! [`Learner`].
+//!
+//! Everything stored is a pure function of the *set* of learned emails: the same emails in any
+//! order, split and merged in any way, give the same bytes on every machine. Long loops call a
+//! [`Poll`] callback, so that a host can cancel them; the callback may unwind.
+//!
+//! # Layers
+//!
+//! A module imports from those above it in this list, and there is no circle among files.
+//!
+//! | layer | modules |
+//! |---|---|
+//! | ground | `error`, `math`, `memory` (room that can be refused), `poll` |
+//! | stored form | [`artifact`]: header, sections, checksums of everything that is stored |
+//! | text | `labels` (when two are the same), `features` (the keys of one email), [`tokenizer`] |
+//! | numbers | `counts` (the table of both layers), `score_form`, `step`, `training_sample` |
+//! | learning | `learner` (the trait, and how decisions are applied), `state` |
+//! | scoring | `naive_bayes`, `calibration`, `evaluation`, `fit` (what training decides once) |
+//! | training | `baseline`, `form_choice`, `residual`, `train`; `label_errors`, `comparison` |
+//! | answers | `model` (the packed table), `live` (decisions on top of it), `recalibration` |
+//! | doors | `linfa_traits` |
+//!
+//! # Where to add
+//!
+//! - **A kind of token**: a [`Field`](tokenizer::Field) with the next number if its words are
+//!   to be features of their own, a name in [`Kinds`](tokenizer::Kinds), and the code that
+//!   finds it in `tokenizer/scan/`. Raise [`TOKENIZER_VERSION`], because keys are stored, and
+//!   show what it is worth: `make bench-features`.
+//! - **A score form**: a variant at the end of [`ScoreForm`] (its number is stored) and in
+//!   [`ScoreForm::ALL`]; what a cell counts and what a class starts with in
+//!   `naive_bayes/weighing.rs`. `tests/oracle.rs` compares it with the formula written out.
+//! - **A figure of training**: [`Metrics`], computed in `evaluation.rs`; it is stored, so the
+//!   format version changes with it.
+//! - **What can learn**: implement [`Learner`].
 #![forbid(unsafe_code)]
 
-pub mod artifact;
-mod baseline;
-mod calibration;
-mod comparison;
-mod counts;
 mod error;
-mod evaluation;
-mod features;
-mod fit;
-mod form_choice;
-mod label_errors;
-mod labels;
-mod learner;
-mod linfa_traits;
-mod live;
 mod math;
 mod memory;
-mod model;
-mod naive_bayes;
 mod poll;
-mod recalibration;
-mod residual;
-mod score_form;
-mod state;
-mod step;
+
+pub mod artifact;
+
+mod features;
+mod labels;
 pub mod tokenizer;
-mod train;
+
+mod counts;
+mod score_form;
+mod step;
 mod training_sample;
+
+mod learner;
+mod state;
+
+mod calibration;
+mod evaluation;
+mod fit;
+mod naive_bayes;
+
+mod baseline;
+mod comparison;
+mod form_choice;
+mod label_errors;
+mod residual;
+mod train;
+
+mod live;
+mod model;
+mod recalibration;
+
+mod linfa_traits;
 
 pub use calibration::Calibration;
 pub use comparison::{Comparison, PairedAnswers, Refusal, TOLERANCE};

@@ -9,7 +9,8 @@ pub(crate) fn reserve<T>(vec: &mut Vec<T>, additional: usize) -> Result<()> {
         .map_err(|_| out_of_memory::<T>(additional))
 }
 
-/// As [`reserve`], without room to grow.
+/// Reserves room for exactly `additional` items, none to grow, or reports
+/// [`Error::OutOfMemory`].
 pub(crate) fn reserve_exact<T>(vec: &mut Vec<T>, additional: usize) -> Result<()> {
     vec.try_reserve_exact(additional)
         .map_err(|_| out_of_memory::<T>(additional))

@@ -57,7 +57,7 @@ pub(crate) fn priority(features: &Features, casefolded_label: &str) -> u64 {
 }
 
 impl TrainingSample {
-    /// From stored documents in ascending priority; `None` if they are not what a sample
+    /// A sample of stored documents in ascending priority; `None` if they are not what a sample
     /// would keep.
     pub(crate) fn from_sorted(
         documents: impl Iterator<Item = (u64, Document)>,

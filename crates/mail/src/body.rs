@@ -350,7 +350,7 @@ fn tidy(text: &str, poll: Poll) -> String {
     out
 }
 
-/// Without a byte order mark, empty lines at the beginning, and white space at the end.
+/// The text without a byte order mark, empty lines at the beginning, and white space at the end.
 fn trim_blank(text: &str) -> &str {
     let text = text.trim_start_matches('\u{feff}').trim_end();
     let indented = text.trim_start();

@@ -11,7 +11,8 @@ use crate::{charset, words};
 
 /// Longest value that is read of one field, in bytes as it stands in the message.
 const MAX_FIELD_BYTES: usize = 32 << 10;
-/// The same for Content-* fields: mail-parser takes quadratic time for their parameters.
+/// Longest value that is read of a Content-* field. Shorter, because mail-parser takes quadratic
+/// time for their parameters.
 const MAX_CONTENT_BYTES: usize = 4 << 10;
 /// Longest name of a file (what most file systems have), or of a media type (RFC 6838 section
 /// 4.2), in bytes.
@@ -160,7 +161,7 @@ pub(crate) struct ContentType {
     pub name: Option<String>,
     /// Lines that end with a space go on (RFC 3676).
     pub flowed: bool,
-    /// And that space is none.
+    /// Whether that space is taken away (DelSp, RFC 3676).
     pub delsp: bool,
 }
 

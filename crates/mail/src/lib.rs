@@ -1,33 +1,66 @@
-//! Raw RFC 5322 messages: headers, the best text, and what is attached.
+//! Raw mail for pg_triage: an RFC 5322 message as the text that the classifier sees, in linear
+//! time and bounded memory, whatever the bytes are.
 //!
-//! One pass over the lines finds the parts ([`structure`]), within [`Limits`]; then the fields
-//! of the message ([`field`]) and the parts that are its text ([`body`]) are decoded, and
-//! nothing else.
+//! # The way of the data
+//!
+//! bytes -> lines with one kind of end -> parts and their header sections, within [`Limits`] ->
+//! decoded fields and the parts that are text -> [`Message`] -> [`Message::text`]: header lines
+//! that say something about the label, subject, body. Nothing else is decoded. Beside it,
+//! [`content_hash`] tells whether two messages are the same one, and [`thread_id`] which belong
+//! together.
 //!
 //! Long loops call a [`Poll`] callback, so that a host can cancel them; the callback may unwind.
+//!
+//! # Layers
+//!
+//! A module imports from those above it in this list, and there is no circle among files.
+//!
+//! | layer | modules |
+//! |---|---|
+//! | ground | `guard` (libraries that might panic), `limits`, `lines`, `poll` |
+//! | syntax | `section` (header sections), `line_ends`, `transfer` (base64, quoted-printable) |
+//! | fields | `charset`, `words` (RFC 2047), `address`, `date`, `field` |
+//! | the message | `message` (what is read), `structure` (its parts) |
+//! | the text | `body` (which parts), `html`, `flowed` (RFC 3676), `language` |
+//! | doors | `parse`, `identity`, `thread` |
+//!
+//! # Where to add
+//!
+//! - **A header field**: its name in `section.rs`; where it is decoded in `field.rs`; a field of
+//!   [`Message`], filled in `parse.rs`. A line for the classifier in [`Message::header`] needs a
+//!   line of the same name in the tokenizer, and a new tokenizer version.
+//! - **A reader of another format of text** (beside plain and HTML): a module of its own that
+//!   gives text within a limit of bytes and polls, as `html` does, and a case in `body.rs`.
+//! - **A transfer encoding**: `transfer.rs`.
+//! - **A container of messages** (mbox, Maildir) is no message: it is taken apart before.
 #![forbid(unsafe_code)]
 
+mod guard;
+mod limits;
+mod lines;
+mod poll;
+
+mod line_ends;
+mod section;
+mod transfer;
+
 mod address;
-mod body;
 mod charset;
 mod date;
 mod field;
-mod flowed;
-mod guard;
-mod html;
-mod identity;
-mod language;
-mod limits;
-mod line_ends;
-mod lines;
-mod message;
-mod parse;
-mod poll;
-mod section;
-mod structure;
-mod thread;
-mod transfer;
 mod words;
+
+mod message;
+mod structure;
+
+mod body;
+mod flowed;
+mod html;
+mod language;
+
+mod identity;
+mod parse;
+mod thread;
 
 pub use identity::content_hash;
 pub use limits::{Limits, memory};

@@ -90,7 +90,7 @@ pub(crate) struct End {
     pub cut: bool,
 }
 
-/// Where the header section of a message that begins at `at` begins: behind empty lines and an
+/// The start of the header section of a message that begins at `at`: behind empty lines and an
 /// mbox line, if a header follows: else that is a sentence that begins with "From".
 pub(crate) fn start(raw: &[u8], at: usize, poll: Poll) -> usize {
     let mut lines = Lines::new(raw, at).polled(poll);

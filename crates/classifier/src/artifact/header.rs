@@ -106,7 +106,7 @@ impl Header {
         self.total
     }
 
-    /// Where the section starts, which is also where everything before it ends.
+    /// The offset at which the section starts, which is also where everything before it ends.
     ///
     /// # Errors
     /// [`Error::Corrupt`] if there is no such section.

@@ -52,7 +52,7 @@ impl Calibration {
             && MARGIN_RANGE.contains(&self.margin_exponent)
     }
 
-    /// What scores of a message with so many features are multiplied with.
+    /// The factor that scores of a message with so many features are multiplied with.
     pub(crate) fn inverse_temperature(&self, features: usize) -> f64 {
         exp(self.log_scale + self.length_exponent * ln(features.max(1) as f64))
     }
@@ -74,7 +74,7 @@ impl Calibration {
         judged.iter().map(loss).collect()
     }
 
-    /// What came out for each of these documents.
+    /// The outcome of each of these documents.
     pub(crate) fn outcomes(&self, judged: &[Judged]) -> Vec<Outcome> {
         let outcome = |j: &Judged| {
             let mut log_p = j.scores.clone();

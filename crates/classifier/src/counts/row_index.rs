@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::memory::reserve;
 use crate::poll::Poll;
 
-/// Where the rows of a count table without anything pending are: for who looks up many.
+/// An index of the rows of a count table without anything pending.
 pub(crate) struct RowIndex<'a> {
     keys: Vec<u64>,
     /// First row of each prefix of the key, and one end: keys are hashes, so this is nearly
@@ -21,7 +21,7 @@ pub(crate) struct RowIndex<'a> {
 }
 
 impl<'a> RowIndex<'a> {
-    /// Of so many features.
+    /// Indexes a table that has so many features.
     pub(crate) fn new(table: &'a CountTable, features: usize, poll: Poll) -> Result<Self> {
         let (mut keys, mut starts, mut groups, mut directory) = (vec![], vec![], vec![], vec![]);
         let prefixes = features.next_power_of_two().max(2);

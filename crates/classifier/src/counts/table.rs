@@ -264,7 +264,7 @@ impl CountTable {
         }
     }
 
-    /// From cells in (key, class) order; `None` if they are not.
+    /// A table of cells in (key, class) order; `None` if they are in another.
     pub(crate) fn from_sorted(
         cells: impl Iterator<Item = Cell> + Clone,
         poll: Poll,

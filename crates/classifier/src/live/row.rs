@@ -34,7 +34,7 @@ pub(super) enum Row {
     },
 }
 
-/// Where the cell of a slot is, or would be.
+/// The position at which the cell of a slot is, or would be.
 pub(super) fn find(cells: &[LiveCell], slot: u16) -> std::result::Result<usize, usize> {
     cells.binary_search_by_key(&slot, |cell| cell.slot)
 }

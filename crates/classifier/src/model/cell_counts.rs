@@ -35,7 +35,7 @@ impl CellCounts {
     /// artifact.
     ///
     /// # Errors
-    /// As [`State::from_bytes`](crate::State::from_bytes), and what `read` returns.
+    /// Those of [`State::from_bytes`](crate::State::from_bytes), and what `read` returns.
     pub fn read<E: From<Error>>(
         header: &Header,
         read: &mut dyn FnMut(Range<usize>) -> std::result::Result<Vec<u8>, E>,

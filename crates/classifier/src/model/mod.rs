@@ -77,7 +77,7 @@ impl Model {
     /// The state that the model of a complete artifact was packed from, verified.
     ///
     /// # Errors
-    /// As [`Model::from_bytes`].
+    /// Those of [`Model::from_bytes`].
     pub fn state(bytes: &[u8], poll: Poll) -> Result<State> {
         let header = Header::read_complete(bytes, Kind::Model, poll)?;
         State::from_bytes(&bytes[header.range(section::STATE)?], poll)
@@ -95,7 +95,7 @@ impl Model {
     /// is kept. Verifies what it keeps.
     ///
     /// # Errors
-    /// As [`Model::from_bytes`].
+    /// Those of [`Model::from_bytes`].
     pub fn from_front(mut bytes: Vec<u8>, poll: Poll) -> Result<Self> {
         let header = Header::read(&bytes, Kind::Model)?;
         let end = Self::serving_bytes(&header)?;
@@ -135,7 +135,7 @@ impl Model {
         Ok(model)
     }
 
-    /// Where things are in the artifact.
+    /// The verified header of the artifact: where things are in it.
     pub fn header(&self) -> &Header {
         &self.header
     }

@@ -7,13 +7,13 @@ use crate::score_form::ScoreForm;
 /// MessageSums over the features of a message.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct MessageSums {
-    /// Of the gains of known features.
+    /// Sum of the gains of known features.
     pub gains: f64,
-    /// Of their squares.
+    /// Sum of the squares of these gains.
     pub squares: f64,
-    /// Known features.
+    /// Number of known features.
     pub known: usize,
-    /// All features.
+    /// Number of all features.
     pub features: usize,
 }
 

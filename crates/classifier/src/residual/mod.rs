@@ -44,9 +44,9 @@ const MIN_DOCUMENTS: usize = 20;
 
 /// What training has found to be worth adding.
 pub(crate) struct Trained {
-    /// Per cell, in the order of the table.
+    /// The residual of each cell, in the order of the table.
     pub residuals: Vec<i32>,
-    /// Of the scores of both layers.
+    /// Calibration of the scores of both layers.
     pub calibration: Calibration,
     /// Scores of both layers for documents that the residuals had not seen.
     pub judged: Vec<Judged>,

@@ -40,10 +40,10 @@ impl Token<'_> {
 /// A token while the buffers grow. [`MAX_TEXT_BYTES`] fits into `u32` many times.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Found {
-    /// In `Buffers::casefolded`.
+    /// Start and end of its text, in the buffer of its field.
     pub start: u32,
     pub end: u32,
-    /// In the text as given.
+    /// Start and end in the text as given.
     pub from: u32,
     pub to: u32,
     pub field: Field,

@@ -138,7 +138,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// As it stands: its lines, and the spaces at their beginning.
+    /// Writes text as it stands: its lines, and the spaces at their beginning.
     fn preformatted_text(&mut self, text: &[u8]) {
         for line in text.split_inclusive(|&b| b == b'\n') {
             let (content, broken) = match line.strip_suffix(b"\n") {

@@ -10,7 +10,7 @@ pub(in crate::live) struct AddedLabel {
 }
 
 impl AddedLabel {
-    /// As [`LabelCounts::name`](crate::LabelCounts::name).
+    /// The spelling shown, chosen as [`LabelCounts::name`](crate::LabelCounts::name) does.
     pub(in crate::live) fn name(&self) -> &str {
         self.spellings
             .iter()

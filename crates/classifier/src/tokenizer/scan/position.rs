@@ -61,7 +61,7 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// Where the line ends that `at` is in.
+/// The end of the line that `at` is in.
 pub(super) fn line_end(bytes: &[u8], at: usize) -> usize {
     let length = bytes[at..].iter().position(|&b| b == b'\n');
     length.map_or(bytes.len(), |n| at + n)
