@@ -106,22 +106,8 @@ impl Rows<'_> {
         self.count
     }
 
-    /// A column (from 1) of a row (from 0) in its text form; `None` for NULL.
-    pub fn text(&self, row: usize, column: i32) -> Option<String> {
-        // SAFETY: the table is valid and `row` is checked by the slice; the server checks
-        // the column.
-        unsafe {
-            let value = pg_sys::SPI_getvalue(self.tuple(row), (*self.table).tupdesc, column);
-            (!value.is_null()).then(|| {
-                let text = CStr::from_ptr(value).to_string_lossy().into_owned();
-                pg_sys::pfree(value.cast());
-                text
-            })
-        }
-    }
-
     /// Size of a variable-length column, without reading it.
-    pub fn size(&self, row: usize, column: i32) -> usize {
+    fn size(&self, row: usize, column: i32) -> usize {
         self.datum(row, column).map_or(0, |datum| {
             // SAFETY: the query says that it is of variable length.
             unsafe { pg_sys::toast_raw_datum_size(datum) }
@@ -130,7 +116,8 @@ impl Rows<'_> {
 
     fn datum(&self, row: usize, column: i32) -> Option<pg_sys::Datum> {
         let mut null = false;
-        // SAFETY: as in `text`.
+        // SAFETY: the table is valid and `row` is checked by the slice; the server checks
+        // the column.
         let datum = unsafe {
             pg_sys::SPI_getbinval(self.tuple(row), (*self.table).tupdesc, column, &mut null)
         };
@@ -240,7 +227,7 @@ pub fn connected<R>(sees: Sees, f: impl FnOnce(Connection) -> R) -> R {
 }
 
 impl<'c> Connection<'c> {
-    /// The same connection for statements that see other rows.
+    /// This connection, for statements that see other rows.
     pub fn seeing(self, sees: Sees) -> Self {
         Self { sees, ..self }
     }

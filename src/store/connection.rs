@@ -77,7 +77,7 @@ pub fn signal_relation() -> SqlResult<pg_sys::Oid> {
 }
 
 impl<'c> Reader<'c> {
-    /// The same connection, to see only what the caller's statement sees.
+    /// This connection, to see only what the caller's statement sees.
     pub fn at_statement(&self) -> Self {
         Self {
             connection: self.connection.seeing(Sees::CallersSnapshot),

@@ -53,18 +53,22 @@ impl Reader<'_> {
 impl History {
     /// All labels with the number of their emails, the most frequent first, with the rights of
     /// the current user.
-    pub fn labels(&self) -> SqlResult<Vec<(String, String)>> {
+    pub fn labels(&self) -> SqlResult<Vec<(String, i64)>> {
         Spi::connect_mut(|client| {
             let rows = pg::execute_once(client, &self.counts)?;
-            let labels = (0..rows.len()).filter_map(|row| rows.text(row, 1).zip(rows.text(row, 2)));
-            Ok(labels.collect())
+            let mut labels = Vec::new();
+            for row in rows.iter() {
+                let (label, count) = (row.get::<Option<String>>(0)?, row.get(1)?);
+                labels.extend(label.map(|label| (label, count)));
+            }
+            Ok(labels)
         })
     }
 
     /// Passes on all emails, some at a time, with the rights of the current user.
     pub fn emails(
         &self,
-        mut pass_on: impl FnMut(&mut dyn Iterator<Item = PastEmail>) -> SqlResult<()>,
+        mut pass_on: impl FnMut(&mut dyn Iterator<Item = SqlResult<PastEmail>>) -> SqlResult<()>,
     ) -> SqlResult<()> {
         Spi::connect_mut(|client| {
             let cursor = client
@@ -79,10 +83,12 @@ impl History {
                     break;
                 }
                 // One text at a time is copied: they may be large.
-                pass_on(&mut (0..rows.len()).map(|row| PastEmail {
-                    key: rows.text(row, 1),
-                    text: rows.text(row, 2).unwrap_or_default(),
-                    label: rows.text(row, 3),
+                pass_on(&mut rows.iter().map(|row| {
+                    Ok(PastEmail {
+                        key: row.get(0)?,
+                        text: row.get::<Option<String>>(1)?.unwrap_or_default(),
+                        label: row.get(2)?,
+                    })
                 }))?;
             }
             pg::execute_once(client, &format!("CLOSE {cursor}"))?;

@@ -83,7 +83,7 @@ fn learn_from(
 
 impl Import<'_> {
     /// Adds the labels, the most frequent spelling of each first, and says which are new.
-    fn add_labels(&mut self, found: &[(String, String)]) -> SqlResult<()> {
+    fn add_labels(&mut self, found: &[(String, i64)]) -> SqlResult<()> {
         const SHOWN: usize = 20;
         let mut added = Vec::new();
         store::as_owner(|w| {
@@ -120,11 +120,11 @@ impl Import<'_> {
     }
 
     /// Learns some emails, and says from time to time how many it has been.
-    fn learn(&mut self, emails: &mut dyn Iterator<Item = PastEmail>) -> SqlResult<()> {
+    fn learn(&mut self, emails: &mut dyn Iterator<Item = SqlResult<PastEmail>>) -> SqlResult<()> {
         let before = self.learned / ROWS_PER_NOTICE;
         store::as_owner(|w| {
             for email in emails {
-                self.take(w, email)?;
+                self.take(w, email?)?;
             }
             types::check_memory(self.base.learned())
         })?;

@@ -1,0 +1,15 @@
+//! What a session knows about itself: who acts, which statement runs, and whether a change
+//! is our own.
+
+mod actor;
+mod own_change;
+mod statement;
+
+pub use actor::Actor;
+pub use own_change::{
+    Change, as_erasure, as_own_change, base_is_held, holding_base, is_erasure, is_own_change,
+};
+pub use statement::{
+    batch, begin_batch, count_changed_row, has_decided, note_decided, note_received, one_in,
+    take_decided,
+};

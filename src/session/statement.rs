@@ -1,0 +1,109 @@
+//! Which statement runs, and what it has decided.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+
+use crate::error::SqlResult;
+use crate::pg;
+use crate::pg::shared_memory::{WakeRequest, wake_at_commit};
+
+thread_local! {
+    static STATEMENT: Cell<Statement> = const { Cell::new(Statement::NONE) };
+    static DECIDED: RefCell<BTreeMap<String, u64>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+/// A statement that decides.
+#[derive(Clone, Copy)]
+struct Statement {
+    /// When the client sent it, and how many triggers deep it is.
+    time: i64,
+    depth: i32,
+    batch: Option<i64>,
+    changed_rows: u64,
+}
+
+impl Statement {
+    const NONE: Self = Self {
+        time: 0,
+        depth: 0,
+        batch: None,
+        changed_rows: 0,
+    };
+}
+
+/// Begins a statement: its decisions get a batch of their own, unless a trigger of another
+/// one issued it.
+pub fn begin_batch() {
+    let (time, depth) = (pg::statement_time(), pg::trigger_depth());
+    let running = STATEMENT.get();
+    if running.time == time && running.depth > 0 && running.depth < depth {
+        return;
+    }
+    STATEMENT.set(Statement {
+        time,
+        depth,
+        ..Statement::NONE
+    });
+}
+
+/// Number of the statement's batch; `new` makes one.
+pub fn batch(new: impl FnOnce() -> SqlResult<i64>) -> SqlResult<i64> {
+    let time = pg::statement_time();
+    let mut statement = STATEMENT.get();
+    if statement.time != time {
+        statement = Statement {
+            time,
+            ..Statement::NONE
+        };
+    }
+    let batch = match statement.batch {
+        Some(batch) => batch,
+        None => new()?,
+    };
+    statement.batch = Some(batch);
+    STATEMENT.set(statement);
+    Ok(batch)
+}
+
+/// Counts one more row that the statement changes.
+pub fn count_changed_row() -> u64 {
+    let mut statement = STATEMENT.get();
+    statement.changed_rows += 1;
+    STATEMENT.set(statement);
+    statement.changed_rows
+}
+
+/// Notes a decision, for [`take_decided`].
+pub fn note_decided(classifier: &str) {
+    wake_at_commit(WakeRequest::Now);
+    DECIDED.with_borrow_mut(|decided| match decided.get_mut(classifier) {
+        Some(n) => *n += 1,
+        None => {
+            decided.insert(classifier.to_owned(), 1);
+        }
+    });
+}
+
+/// Notes that an email has got a review.
+pub fn note_received() {
+    wake_at_commit(WakeRequest::Look);
+}
+
+/// Classifiers decided about since the last call, with the number of decisions.
+pub fn take_decided() -> BTreeMap<String, u64> {
+    DECIDED.take()
+}
+
+/// True for every n-th call.
+pub fn one_in(n: u64) -> bool {
+    thread_local! {
+        static CALLS: Cell<u64> = const { Cell::new(0) };
+    }
+    CALLS.set(CALLS.get().wrapping_add(1));
+    CALLS.get().is_multiple_of(n)
+}
+
+/// Whether [`take_decided`] would return anything.
+pub fn has_decided() -> bool {
+    DECIDED.with_borrow(|decided| !decided.is_empty())
+}
