@@ -3,7 +3,7 @@ SELECT j.job_id, j.task, j.classifier, j.reason, j.status,
        CASE WHEN j.status = 'running' THEN d.last_value END AS done,
        CASE WHEN j.status = 'running' THEN t.last_value END AS total,
        j.started_at, j.ended_at,
-       EXTRACT(epoch FROM COALESCE(j.ended_at, clock_timestamp()) - j.started_at)::float8 AS seconds,
+       EXTRACT(epoch FROM coalesce(j.ended_at, clock_timestamp()) - j.started_at)::float8 AS seconds,
        j.result, j.error, j.pid
   FROM triage_internal.job j
  CROSS JOIN triage_internal.job_done d

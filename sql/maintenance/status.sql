@@ -1,34 +1,33 @@
 CREATE VIEW triage.status WITH (security_barrier) AS
 SELECT s.classifier,
        s.problem IS NULL AS ok,
-       COALESCE(s.problem, 'all is well') AS state,
+       coalesce(s.problem, 'all is well') AS state,
        CASE WHEN s.what_to_do IS NOT NULL THEN s.what_to_do ELSE 'nothing' END AS what_to_do,
        s.active_version, s.trained_at, s.new_decisions, s.pending_decisions, s.open_alerts, s.last_maintenance, s.worker
   FROM (
     SELECT c.name AS classifier, a.version AS active_version, m.trained_at, n.new_decisions, p.pending_decisions,
-           COALESCE(l.open_alerts, 0) AS open_alerts, j.last_maintenance,
-           COALESCE(k.problem, k.last_error, 'serves this database') AS worker,
+           coalesce(l.open_alerts, 0) AS open_alerts, j.last_maintenance,
+           coalesce(k.problem, k.last_error, 'serves this database') AS worker,
            CASE WHEN w.severity IS NOT NULL THEN w.message
-                WHEN k.preloaded AND COALESCE(k.problem, k.last_error) IS NOT NULL
-                 AND (n.new_decisions + p.pending_decisions) > 0
-                     THEN 'the background worker does not work: ' || COALESCE(k.problem, k.last_error)
+                WHEN k.preloaded AND coalesce(k.problem, k.last_error) IS NOT NULL
+                 AND n.new_decisions + p.pending_decisions > 0
+                     THEN 'the background worker does not work: ' || coalesce(k.problem, k.last_error)
                 WHEN a.version IS NULL AND n.new_decisions = 0 THEN 'it has learned nothing yet'
                 WHEN j.last_maintenance IS NULL AND n.new_decisions > 0 THEN 'maintenance has never run'
-                WHEN j.last_maintenance < (now() - '1 day'::interval)
-                 AND ((n.new_decisions + p.pending_decisions) > 0 OR t.changes)
+                WHEN j.last_maintenance < now() - interval '1 day'
+                 AND (n.new_decisions + p.pending_decisions > 0 OR t.changes)
                      THEN 'maintenance has not run for more than a day'
            END AS problem,
            CASE WHEN w.severity IS NOT NULL THEN w.what_to_do
-                WHEN k.preloaded AND COALESCE(k.problem, k.last_error) IS NOT NULL
-                 AND (n.new_decisions + p.pending_decisions) > 0
+                WHEN k.preloaded AND coalesce(k.problem, k.last_error) IS NOT NULL
+                 AND n.new_decisions + p.pending_decisions > 0
                      THEN 'what the message says; or SELECT * FROM triage.maintain() now and then'
                 WHEN a.version IS NULL AND n.new_decisions = 0
                      THEN 'decide some emails, import history with triage.learn_from(), or deploy a model with '
                           'triage.deploy()'
-                WHEN (j.last_maintenance IS NULL
-                      OR j.last_maintenance < (now() - '1 day'::interval))
-                 AND ((n.new_decisions + p.pending_decisions) > 0 OR t.changes)
-                     THEN COALESCE(k.problem, k.last_error, 'look for pg_triage in the server''s log')
+                WHEN (j.last_maintenance IS NULL OR j.last_maintenance < now() - interval '1 day')
+                 AND (n.new_decisions + p.pending_decisions > 0 OR t.changes)
+                     THEN coalesce(k.problem, k.last_error, 'look for pg_triage in the server''s log')
                          || '; or SELECT * FROM triage.maintain() now and then'
            END AS what_to_do
       FROM triage.classifier c
@@ -37,7 +36,7 @@ SELECT s.classifier,
      CROSS JOIN LATERAL (SELECT count(*) AS new_decisions
                            FROM (SELECT FROM triage_internal.decision_in_force d
                                   WHERE d.classifier = c.name AND d.features IS NOT NULL
-                                    AND d.decision_id > COALESCE(m.last_decision, 0)
+                                    AND d.decision_id > coalesce(m.last_decision, 0)
                                   LIMIT 10000) x) n
      CROSS JOIN LATERAL (SELECT count(*) AS pending_decisions FROM triage_internal.pending p
                           WHERE p.classifier = c.name) p

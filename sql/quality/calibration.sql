@@ -34,8 +34,7 @@ CREATE VIEW triage.calibration_summary WITH (security_barrier) AS
 SELECT g.classifier, nullif(g.model_version, 0) AS model_version, g.basis, sum(g.n)::bigint AS n,
        sum(g.confidence)::float8 / (1e6 * sum(g.n)::float8) AS mean_confidence,
        sum(g.correct)::float8 / sum(g.n)::float8 AS accuracy,
-       sum(abs(g.confidence - (1000000 * g.correct)))::float8
-           / 1e6 / sum(g.n)::float8 AS calibration_error,
+       sum(abs(g.confidence - 1000000 * g.correct))::float8 / 1e6 / sum(g.n)::float8 AS calibration_error,
        sum(g.squared_error)::float8 / (1e6 * sum(g.n)::float8) AS brier
   FROM (SELECT t.classifier, t.model_version, b.basis, t.bin, sum(t.n)::bigint AS n,
                sum(t.confidence)::bigint AS confidence, sum(t.correct)::bigint AS correct,

@@ -4,7 +4,7 @@ CREATE TABLE triage_internal.alert (
     kind       text        NOT NULL,
     subject    text        NOT NULL,
     severity   text        NOT NULL
-        CHECK (severity = ANY (ARRAY['notice'::text, 'warning'::text, 'critical'::text])),
+        CHECK (severity IN ('notice', 'warning', 'critical')),
     message    text        NOT NULL,
     what_to_do text        NOT NULL,
     since      timestamptz NOT NULL DEFAULT now(),

@@ -9,7 +9,7 @@ CREATE TABLE triage.decision (
     review_id         bigint,
     classifier        text   NOT NULL,
     kind              text   NOT NULL
-        CHECK (kind = ANY (ARRAY['accept'::text, 'correct'::text, 'skip'::text, 'undo'::text, 'import'::text])),
+        CHECK (kind IN ('accept', 'correct', 'skip', 'undo', 'import')),
     old_label         text,
     new_label         text,
     predicted_label   text,

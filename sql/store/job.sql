@@ -7,7 +7,7 @@ CREATE TABLE triage_internal.job (
     classifier text,
     reason     text        NOT NULL,
     status     text        NOT NULL DEFAULT 'running'
-        CHECK (status = ANY (ARRAY['running'::text, 'done'::text, 'failed'::text, 'interrupted'::text])),
+        CHECK (status IN ('running', 'done', 'failed', 'interrupted')),
     pid        integer     NOT NULL DEFAULT pg_backend_pid(),
     started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     ended_at   timestamptz,

@@ -81,7 +81,7 @@ CREATE TABLE triage_internal.activation (
     activation_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     classifier    text    NOT NULL,
     version       integer NOT NULL,
-    kind          text    NOT NULL CHECK (kind = ANY (ARRAY['activate'::text, 'rollback'::text])),
+    kind          text    NOT NULL CHECK (kind IN ('activate', 'rollback')),
     returns_to    bigint,
     activated_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
     activated_by  text    NOT NULL,
