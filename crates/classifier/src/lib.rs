@@ -17,16 +17,17 @@
 //!
 //! # Layers
 //!
-//! A module imports from those above it in this list, and there is no circle among files.
+//! A module imports from rows above it, and in its row from those before it; there is no
+//! circle among files. docs/architecture.md has the list that is checked.
 //!
 //! | layer | modules |
 //! |---|---|
-//! | ground | `error`, `math`, `memory` (room that can be refused), `poll` |
+//! | ground | `poll`, `error`, `math`, `memory` (room that can be refused) |
 //! | stored form | [`artifact`]: header, sections, checksums of everything that is stored |
-//! | text | `labels` (when two are the same), `features` (the keys of one email), [`tokenizer`] |
+//! | text | `features` (the keys of one email), `labels` (when two are the same), [`tokenizer`] |
 //! | numbers | `counts` (the table of both layers), `score_form`, `step`, `training_sample` |
 //! | learning | `learner` (the trait, and how decisions are applied), `state` |
-//! | scoring | `naive_bayes`, `calibration`, `evaluation`, `fit` (what training decides once) |
+//! | scoring | `evaluation`, `calibration`, `naive_bayes`, `fit` (what training decides once) |
 //! | training | `baseline`, `form_choice`, `residual`, `train`; `label_errors`, `comparison` |
 //! | answers | `model` (the packed table), `live` (decisions on top of it), `recalibration` |
 //! | doors | `linfa_traits` |

@@ -13,16 +13,17 @@
 //!
 //! # Layers
 //!
-//! A module imports from those above it in this list, and there is no circle among files.
+//! A module imports from rows above it, and in its row from those before it; there is no
+//! circle among files. docs/architecture.md has the list that is checked.
 //!
 //! | layer | modules |
 //! |---|---|
-//! | ground | `guard` (libraries that might panic), `limits`, `lines`, `poll` |
+//! | ground | `guard` (libraries that might panic), `limits`, `poll`, `lines` |
 //! | syntax | `section` (header sections), `line_ends`, `transfer` (base64, quoted-printable) |
 //! | fields | `charset`, `words` (RFC 2047), `address`, `date`, `field` |
 //! | the message | `message` (what is read), `structure` (its parts) |
-//! | the text | `body` (which parts), `html`, `flowed` (RFC 3676), `language` |
-//! | doors | `parse`, `identity`, `thread` |
+//! | the text | `html`, `flowed` (RFC 3676), `language`, `body` (which parts, in which order) |
+//! | doors | `identity`, `thread`, `parse` |
 //!
 //! # Where to add
 //!

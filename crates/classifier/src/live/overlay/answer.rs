@@ -12,7 +12,7 @@ use crate::poll::Poll;
 
 impl Overlay {
     /// Computes labels in class order and their constants.
-    pub(in crate::live) fn derive(&self, base: &Model) -> Result<Derived> {
+    pub(crate) fn derive(&self, base: &Model) -> Result<Derived> {
         let slots = self.totals.documents.len();
         let texts = |label: &Label| label.casefolded.len() + label.name.len() + 128;
         let added = self.added.iter().map(|(casefolded, added)| {
@@ -58,7 +58,7 @@ impl Overlay {
     }
 
     /// Uncalibrated scores of the labels that have emails, as [`Model::scores`] gives them.
-    pub(in crate::live) fn scores(&self, base: &Model, features: &Features, poll: Poll) -> Scores {
+    pub(crate) fn scores(&self, base: &Model, features: &Features, poll: Poll) -> Scores {
         let derived = &self.derived;
         let mut of_slot = vec![0.0; self.totals.documents.len()];
         let mut sums = MessageSums {

@@ -9,7 +9,7 @@ use crate::memory::touch;
 use crate::model::{CellCounts, FoundRow, Table};
 
 /// The cells of a row of the base.
-pub(in crate::live) fn base_cells<'a>(
+pub(crate) fn base_cells<'a>(
     table: &Table<'a>,
     counts: Option<&'a CellCounts>,
     at: Range<usize>,
@@ -25,7 +25,7 @@ pub(in crate::live) fn base_cells<'a>(
 }
 
 /// See [`touch`].
-pub(in crate::live) fn touch_counts(counts: Option<&CellCounts>, rows: &[FoundRow<u64>]) {
+pub(crate) fn touch_counts(counts: Option<&CellCounts>, rows: &[FoundRow<u64>]) {
     let first = |row: &FoundRow<u64>| counts?.get(row.cells.start);
     touch(
         rows.iter()

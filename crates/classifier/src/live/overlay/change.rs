@@ -26,7 +26,7 @@ struct FoundRows {
 
 impl Overlay {
     /// Learns or un-learns one document under a label.
-    pub(in crate::live) fn change_document(
+    pub(crate) fn change_document(
         &mut self,
         base: &Model,
         counts: Option<&CellCounts>,
@@ -96,7 +96,7 @@ impl Overlay {
     }
 
     /// Adds a step to the residuals of these features, or takes it back.
-    pub(in crate::live) fn step(
+    pub(crate) fn step(
         &mut self,
         base: &Model,
         counts: Option<&CellCounts>,
@@ -155,7 +155,7 @@ impl Overlay {
     }
 
     /// Counts the spelling of a label that the base does not have.
-    pub(in crate::live) fn spell(
+    pub(crate) fn spell(
         &mut self,
         slot: usize,
         casefolded: &str,

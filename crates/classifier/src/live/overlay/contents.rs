@@ -15,21 +15,21 @@ use crate::naive_bayes::{ClassSums, Totals};
 /// Labels are numbered by slot: the base's classes, then labels that it does not have.
 /// Slots stay while other labels come and go, so that rows need not change with them.
 #[derive(Debug, Clone)]
-pub(in crate::live) struct Overlay {
-    pub(in crate::live) rows: HashMap<u64, Row, KeyHash>,
+pub(crate) struct Overlay {
+    pub(crate) rows: HashMap<u64, Row, KeyHash>,
     /// Bytes of cells outside of `rows`.
-    pub(in crate::live) cell_bytes: usize,
+    pub(crate) cell_bytes: usize,
     /// By slot. The base's where rows have a part in them.
-    pub(in crate::live) totals: Totals,
-    pub(in crate::live) change: SumChange,
+    pub(crate) totals: Totals,
+    pub(crate) change: SumChange,
     /// Whether anything was un-learned: rows that only grew are not those of the base.
-    pub(in crate::live) shrunk: bool,
-    pub(in crate::live) added: BTreeMap<String, AddedLabel>,
-    pub(in crate::live) derived: Derived,
+    pub(crate) shrunk: bool,
+    pub(crate) added: BTreeMap<String, AddedLabel>,
+    pub(crate) derived: Derived,
 }
 
 impl Overlay {
-    pub(in crate::live) fn new(base: &Model) -> Self {
+    pub(crate) fn new(base: &Model) -> Self {
         Self {
             rows: HashMap::with_hasher(KeyHash::new()),
             cell_bytes: 0,
@@ -49,7 +49,7 @@ impl Overlay {
         }
     }
 
-    pub(in crate::live) fn slot_of(&self, base: &Model, casefolded: &str) -> Option<usize> {
+    pub(crate) fn slot_of(&self, base: &Model, casefolded: &str) -> Option<usize> {
         let in_base = base
             .labels()
             .binary_search_by(|label| label.casefolded.as_str().cmp(casefolded));
@@ -60,7 +60,7 @@ impl Overlay {
 
     /// The slot for a label that neither the base nor the overlay has. That of one whose
     /// emails are gone stays its own: rows may have steps of it.
-    pub(in crate::live) fn free_slot(&self) -> Result<usize> {
+    pub(crate) fn free_slot(&self) -> Result<usize> {
         let documents = &self.totals.documents;
         let labels = documents.iter().filter(|&&n| n > 0).count();
         if labels == MAX_LABELS || documents.len() > u16::MAX.into() {
@@ -70,7 +70,7 @@ impl Overlay {
     }
 
     /// Whether everything is as in the base.
-    pub(in crate::live) fn is_nothing(&self, base: &Model) -> bool {
+    pub(crate) fn is_nothing(&self, base: &Model) -> bool {
         // Without rows there is no change of sums.
         let classes = base.labels().len();
         self.rows.is_empty()
@@ -79,7 +79,7 @@ impl Overlay {
             && self.totals.sums[..classes] == *base.sums()
     }
 
-    pub(in crate::live) fn memory(&self) -> usize {
+    pub(crate) fn memory(&self) -> usize {
         let texts = |label: &Label| label.casefolded.len() + label.name.len() + 128;
         let spelled =
             |added: &AddedLabel| added.spellings.keys().map(|s| s.len() + 64).sum::<usize>();

@@ -5,12 +5,12 @@ use crate::naive_bayes::ClassTerms;
 
 /// What depends on sums over everything. Labels with emails, in class order.
 #[derive(Debug, Clone)]
-pub(in crate::live) struct Derived {
-    pub(in crate::live) class_of_slot: Vec<u32>,
-    pub(in crate::live) labels: Vec<Label>,
-    pub(in crate::live) documents: Vec<u64>,
-    pub(in crate::live) terms: ClassTerms,
+pub(crate) struct Derived {
+    pub(crate) class_of_slot: Vec<u32>,
+    pub(crate) labels: Vec<Label>,
+    pub(crate) documents: Vec<u64>,
+    pub(crate) terms: ClassTerms,
 }
 
 /// A slot without emails.
-pub(in crate::live) const NO_CLASS: u32 = u32::MAX;
+pub(crate) const NO_CLASS: u32 = u32::MAX;

@@ -6,17 +6,17 @@ use crate::naive_bayes::Weighing;
 /// What the rows of the overlay, instead of the base's, change in sums over all features.
 /// Exact and signed, so that it is nothing again when they are, whatever the base claims.
 #[derive(Debug, Clone, Default)]
-pub(in crate::live) struct SumChange {
+pub(crate) struct SumChange {
     /// Rows to weigh: these have no part in the sums until then.
-    pub(in crate::live) dirty: Vec<u64>,
+    pub(crate) dirty: Vec<u64>,
     /// By slot.
-    pub(in crate::live) weight_log_df: Vec<i128>,
-    pub(in crate::live) features: i64,
+    pub(crate) weight_log_df: Vec<i128>,
+    pub(crate) features: i64,
 }
 
 impl SumChange {
     /// To be called before a row's counts change. There must be room for its key.
-    pub(in crate::live) fn touch(&mut self, weighing: &Weighing, key: u64, row: &mut Row) {
+    pub(crate) fn touch(&mut self, weighing: &Weighing, key: u64, row: &mut Row) {
         let (_, dirty, cells) = row.parts();
         if !*dirty {
             *dirty = true;
@@ -26,7 +26,7 @@ impl SumChange {
     }
 
     /// Adds or takes a row's part of the sums.
-    pub(in crate::live) fn shift(&mut self, weighing: &Weighing, cells: &[LiveCell], sign: i64) {
+    pub(crate) fn shift(&mut self, weighing: &Weighing, cells: &[LiveCell], sign: i64) {
         let documents = cells.iter().map(|c| u64::from(c.documents)).sum();
         let log_df = weighing.log_df_of(documents);
         for cell in cells {

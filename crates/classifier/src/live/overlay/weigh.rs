@@ -10,7 +10,7 @@ use crate::poll::Poll;
 
 impl Overlay {
     /// Weighs the rows whose counts changed. Those that are the base's again go.
-    pub(in crate::live) fn weigh(
+    pub(crate) fn weigh(
         &mut self,
         base: &Model,
         counts: Option<&CellCounts>,
