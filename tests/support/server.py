@@ -1,6 +1,7 @@
 """Private servers, as scripts/cluster makes them, and the databases in them."""
 
 import contextlib
+import functools
 import itertools
 import os
 import shlex
@@ -9,6 +10,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import psycopg
 
 from support.psql import Psql, PsqlResult, libpq_environment, run_psql
 from support.sessions import Session, open_session
@@ -45,7 +48,7 @@ class Server:
 
     # ---- what it is -----------------------------------------------------------------
 
-    @property
+    @functools.cached_property
     def directory(self) -> Path:
         """The folder with everything."""
         return Path(self.cluster("dir").splitlines()[-1])
@@ -155,10 +158,19 @@ class Server:
             yield database
         finally:
             database.close()
-            if drop and self.is_running():
-                self.run(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-                for role in reversed(database.roles):
-                    self.run(f'DROP ROLE IF EXISTS "{role}"')
+            if drop:
+                self.drop(database)
+
+    def drop(self, database: "Database") -> None:
+        """Drops the database and its roles, if the server still runs."""
+        try:
+            session = self.connect()
+        except psycopg.OperationalError:
+            return
+        with session:
+            session.run(f'DROP DATABASE IF EXISTS "{database.name}" WITH (FORCE)')
+            for role in reversed(database.roles):
+                session.run(f'DROP ROLE IF EXISTS "{role}"')
 
 
 class Database:

@@ -1,6 +1,7 @@
 """The machine: the project's scripts, processes of other users, folders, ports."""
 
 import contextlib
+import functools
 import os
 import shutil
 import socket
@@ -47,6 +48,7 @@ def shell_function(
     return done
 
 
+@functools.cache
 def bindir() -> str:
     """The folder of PostgreSQL's programs."""
     return shell_function("bindir").stdout.strip()
