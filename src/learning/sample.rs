@@ -22,17 +22,17 @@ pub fn complete(
     while let Some(from) = place {
         check_for_interrupts();
         // Decisions in force, as far as the counts go.
-        let (examples, next) = match pending_too {
+        let page = match pending_too {
             true => r.sample_in_force(classifier, from)?,
             false => r.sample_in_base(classifier, from)?,
         };
         if state
-            .extend_training_sample(examples.into_iter())
+            .extend_training_sample(page.found.into_iter())
             .map_err(from_core)?
         {
             return Ok(());
         }
-        place = next;
+        place = page.next;
     }
     Ok(())
 }

@@ -21,6 +21,13 @@ pub type Place = (i64, i64);
 /// Before all decisions.
 pub const START: Place = (i64::MIN, 0);
 
+/// Some of the decisions that are asked for.
+pub struct Page<T> {
+    pub found: Vec<T>,
+    /// Where to read on: nowhere after the last.
+    pub next: Option<Place>,
+}
+
 const IN_FORCE: &str = "triage_internal.decision_in_force";
 const IN_BASE: &str = "triage_internal.decision_in_base";
 const HAS_TAUGHT: &str = "features IS NOT NULL";
@@ -45,17 +52,12 @@ impl Reader<'_> {
         )
     }
 
-    /// Some decisions in force that taught something to this tokenizer, and where to read on:
-    /// nowhere after the last.
-    pub fn in_force(
-        &self,
-        classifier: &str,
-        from: Place,
-    ) -> SqlResult<(Vec<InForce>, Option<Place>)> {
+    /// Decisions in force that taught something to this tokenizer.
+    pub fn in_force(&self, classifier: &str, from: Place) -> SqlResult<Page<InForce>> {
         let known = format!("{HAS_TAUGHT} AND tokenizer_version = {TOKENIZER_VERSION}");
-        let (rows, next) = self.in_sample_order(IN_FORCE, &known, classifier, from)?;
+        let page = self.in_sample_order(IN_FORCE, &known, classifier, from)?;
         let mut found = Vec::new();
-        for row in rows {
+        for row in page.found {
             let features = load_features(row.features)?;
             found.extend(row.label.map(|label| InForce {
                 decision_id: row.decision_id,
@@ -63,7 +65,10 @@ impl Reader<'_> {
                 label,
             }));
         }
-        Ok((found, next))
+        Ok(Page {
+            found,
+            next: page.next,
+        })
     }
 
     /// Decisions in force about a review that taught something.
@@ -84,24 +89,23 @@ impl Reader<'_> {
         )
     }
 
-    /// Some emails of decisions in force, in the order of the training sample, and where to
-    /// read on: nowhere after the last.
+    /// Emails of decisions in force, with their labels, in the order of the training sample.
     pub fn sample_in_force(
         &self,
         classifier: &str,
         from: Place,
-    ) -> SqlResult<(Vec<(Features, String)>, Option<Place>)> {
+    ) -> SqlResult<Page<(Features, String)>> {
         self.in_sample_order(IN_FORCE, HAS_TAUGHT, classifier, from)
             .and_then(examples)
     }
 
-    /// Some emails of decisions that the base holds, in the order of the training sample, and
-    /// where to read on: nowhere after the last.
+    /// Emails of decisions that the base holds, with their labels, in the order of the training
+    /// sample.
     pub fn sample_in_base(
         &self,
         classifier: &str,
         from: Place,
-    ) -> SqlResult<(Vec<(Features, String)>, Option<Place>)> {
+    ) -> SqlResult<Page<(Features, String)>> {
         self.in_sample_order(IN_BASE, HAS_TAUGHT, classifier, from)
             .and_then(examples)
     }
@@ -112,7 +116,7 @@ impl Reader<'_> {
         condition: &str,
         classifier: &str,
         (priority, after): Place,
-    ) -> SqlResult<(Vec<Sampled>, Option<Place>)> {
+    ) -> SqlResult<Page<Sampled>> {
         // The limit is written out: a plan that does not know it reads far more than that.
         let query = format!(
             "FROM {decisions} WHERE classifier = $1 AND {condition}
@@ -120,21 +124,22 @@ impl Reader<'_> {
               ORDER BY sample_priority, decision_id LIMIT {DECISIONS_AT_ONCE}"
         );
         let arguments = [classifier.into(), priority.into(), after.into()];
-        let rows: Vec<Sampled> = self.rows(&query, &arguments)?;
-        let last = rows.last().filter(|_| rows.len() == DECISIONS_AT_ONCE);
+        let found: Vec<Sampled> = self.rows(&query, &arguments)?;
+        let last = found.last().filter(|_| found.len() == DECISIONS_AT_ONCE);
         let next = last.map(|last| (last.priority, last.decision_id));
-        Ok((rows, next))
+        Ok(Page { found, next })
     }
 }
 
 /// The emails of decisions with their labels.
-fn examples(
-    (rows, next): (Vec<Sampled>, Option<Place>),
-) -> SqlResult<(Vec<(Features, String)>, Option<Place>)> {
-    let mut examples = Vec::new();
-    for row in rows {
+fn examples(page: Page<Sampled>) -> SqlResult<Page<(Features, String)>> {
+    let mut found = Vec::new();
+    for row in page.found {
         let features = load_features(row.features)?;
-        examples.extend(row.label.map(|label| (features, label)));
+        found.extend(row.label.map(|label| (features, label)));
     }
-    Ok((examples, next))
+    Ok(Page {
+        found,
+        next: page.next,
+    })
 }

@@ -85,8 +85,8 @@ fn suspects(r: &Reader, classifier: &str) -> SqlResult<(Worst, Vec<String>)> {
     };
     let mut place = Some(learned::START);
     while let Some(from) = place {
-        let (decisions, next) = r.in_force(classifier, from)?;
-        for decision in decisions {
+        let page = r.in_force(classifier, from)?;
+        for decision in page.found {
             check_for_interrupts();
             let found = finder
                 .check(&decision.features, &decision.label)
@@ -95,7 +95,7 @@ fn suspects(r: &Reader, classifier: &str) -> SqlResult<(Worst, Vec<String>)> {
                 worst.add(decision.decision_id, found);
             }
         }
-        place = next;
+        place = page.next;
     }
     worst.keep();
     let labels = spelled(
