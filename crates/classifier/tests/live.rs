@@ -219,7 +219,7 @@ fn agree(live: &Live, model: &Model) -> Result<(), TestCaseError> {
 
 proptest! {
     #[test]
-    fn decisions_and_folding_never_change_an_answer(
+    fn decisions_and_compaction_never_change_an_answer(
         base in prop::collection::vec(sent(), 0..12),
         batches in prop::collection::vec(prop::collection::vec(act(), 0..6), 1..8),
         wrong in prop::collection::vec(mail(), 8),
@@ -482,7 +482,7 @@ fn damaged_counts_are_refused() {
 }
 
 #[test]
-fn a_trained_model_folds_into_its_own_bytes() {
+fn a_trained_model_compacts_into_its_own_bytes() {
     let mails: Vec<Mail> = (0..40)
         .map(|i| (set(&[i % 3, 3 + i % 5, 8]), LABELS[i as usize % 7]))
         .collect();

@@ -121,7 +121,7 @@ fn names_of_attachments_do_not_crowd_out_the_body() {
 }
 
 #[test]
-fn the_first_and_the_last_references() {
+fn the_first_and_the_last_references_are_kept() {
     let ids: String = (0..200).map(|i| format!("<{i}@example.org>\n ")).collect();
     let m = read(&format!("References: {ids}\n\n"));
     assert_eq!(m.references.len(), 100);

@@ -32,7 +32,7 @@ const PDF: &str =
 // ---- which text --------------------------------------------------------------
 
 #[test]
-fn of_alternatives_the_plain_one() {
+fn of_alternatives_the_plain_one_is_read() {
     let body = body_of("alternative", &[PLAIN, HTML]);
     assert!(body.starts_with("The offer that you"), "{body}");
     assert_eq!(body_of("alternative", &[HTML, PLAIN]), body);
@@ -41,7 +41,7 @@ fn of_alternatives_the_plain_one() {
 }
 
 #[test]
-fn html_where_plain_text_stands_in_for_it() {
+fn html_is_read_where_plain_text_only_stands_in_for_it() {
     let long = format!(
         "Content-Type: text/html\n\n<p>{}",
         "many words ".repeat(100)
@@ -60,7 +60,7 @@ fn html_where_plain_text_stands_in_for_it() {
 }
 
 #[test]
-fn all_texts_that_are_in_a_row() {
+fn all_texts_that_are_in_a_row_are_read() {
     assert_eq!(
         body_of(
             "mixed",
@@ -80,7 +80,7 @@ fn all_texts_that_are_in_a_row() {
 }
 
 #[test]
-fn of_related_parts_the_document() {
+fn of_related_parts_the_document_is_read() {
     let named = "Content-Type: text/plain; name=style.css\n\np {}";
     let referred = "Content-Type: text/html\nContent-ID: <1>\n\n<p>frame";
     assert_eq!(
@@ -111,7 +111,7 @@ fn a_message_that_is_one_text_shows_it() {
 }
 
 #[test]
-fn charsets_and_transfer_encodings() {
+fn charsets_and_transfer_encodings_are_decoded() {
     let html = "Content-Type: text/html\nContent-Transfer-Encoding: quoted-printable\n\n<meta charset=3Dkoi8-r><p>=D0=D2=C9";
     assert_eq!(read(html).body, "при");
     let flowed = "Content-Type: text/plain; format=flowed; DelSp=yes\n\nlong li \nne\n";
@@ -149,7 +149,7 @@ fn two_parts(written: &str, boundary: &str) -> String {
 }
 
 #[test]
-fn boundaries_of_all_kinds() {
+fn boundaries_of_all_kinds_are_found() {
     let long = "x".repeat(100);
     for (written, boundary) in [
         ("b", "b"),
@@ -168,7 +168,7 @@ fn boundaries_of_all_kinds() {
 }
 
 #[test]
-fn boundaries_that_begin_like_each_other() {
+fn boundaries_that_begin_like_each_other_are_told_apart() {
     let inner =
         "Content-Type: multipart/mixed; boundary=bb\n\n--bb\n\ninner\n--bbb\n--bb--\nbetween";
     assert_eq!(
@@ -178,7 +178,7 @@ fn boundaries_that_begin_like_each_other() {
 }
 
 #[test]
-fn multiparts_that_do_not_end() {
+fn multiparts_that_do_not_end_are_read() {
     let open = "Content-Type: multipart/mixed; boundary=c\n\n--c\n\ninner";
     assert_eq!(body_of("mixed", &[open, "\nouter"]), "inner\n\nouter");
     assert_eq!(
@@ -195,7 +195,7 @@ fn multiparts_that_do_not_end() {
 }
 
 #[test]
-fn messages_without_header_or_with_an_envelope() {
+fn messages_without_header_or_with_an_envelope_are_read() {
     assert_eq!(
         read("Hello,\nthis is: text\n").body,
         "Hello,\nthis is: text"
@@ -209,7 +209,7 @@ fn messages_without_header_or_with_an_envelope() {
 }
 
 #[test]
-fn line_ends_of_all_kinds() {
+fn line_ends_of_all_kinds_are_read() {
     let lf = format!(
         "From: Ann\n <ann@example.org>\n{}",
         multipart("mixed", &["\none\n\ntwo", HTML, PDF])
@@ -225,7 +225,7 @@ fn line_ends_of_all_kinds() {
 // ---- fields and attachments --------------------------------------------------
 
 #[test]
-fn fields() {
+fn header_fields_are_decoded() {
     let m = read(
         "Received: by mx; Mon, 5 Jan 2026 10:00:01 +0000\n\
          From: =?utf-8?q?J=C3=B6rg?= Lee <j@example.org>, b@example.org\n\
@@ -252,7 +252,7 @@ fn fields() {
 }
 
 #[test]
-fn headers_in_eight_bits() {
+fn headers_in_eight_bits_are_decoded() {
     let raw = b"Subject: Gr\xfc\xdfe\nFrom: J\xc3\xb6rg <j@example.org>\n\n";
     let m = parse(raw, &Limits::default(), &|| ());
     assert_eq!(m.subject.as_deref(), Some("Grüße"));
@@ -308,7 +308,7 @@ fn attachments_have_name_type_and_size() {
 // ---- identity ----------------------------------------------------------------
 
 #[test]
-fn the_same_message_over_another_path() {
+fn the_same_message_over_another_path_has_the_same_hash() {
     let message = "From: ann@example.org\nSubject: a long\n subject\nDate: 5 Jan 2026 10:00 +0000\nMessage-ID: <1@example.org>\n\nHello\n\nBob\n";
     let same = hash(message);
     for other in [
@@ -329,7 +329,7 @@ fn the_same_message_over_another_path() {
 }
 
 #[test]
-fn another_message() {
+fn another_message_has_another_hash() {
     let message = "From: a\nSubject: b\n\nHello\n\nBob\n";
     let mut hashes: Vec<_> = [
         message.to_owned(),
