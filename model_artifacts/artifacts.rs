@@ -1,4 +1,4 @@
-//! Builds `model_artifacts/`: the model of the sample mails, its manifest, and, for a
+//! Builds `model_artifacts/`: the model of the demo mails, its manifest, and, for a
 //! format version that has none yet, the golden files.
 //!
 //! `make artifacts` runs it; a test builds the same and compares the bytes.
@@ -39,9 +39,9 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// Text and label of each sample mail of a split, in the order of the file names: what
+/// Text and label of each demo mail of a split, in the order of the file names: what
 /// `concat_ws(E'\n', subject, body)` gives in SQL.
-pub fn sample_mails(split: &str) -> AnyResult<Vec<(String, String)>> {
+pub fn demo_mails(split: &str) -> AnyResult<Vec<(String, String)>> {
     let mut mails = Vec::new();
     for label in sorted(&root().join("demo/mail").join(split))? {
         for file in sorted(&label)? {
@@ -57,7 +57,7 @@ pub fn sample_mails(split: &str) -> AnyResult<Vec<(String, String)>> {
 }
 
 pub fn sample_model() -> AnyResult<Vec<u8>> {
-    let mut state = learn(&sample_mails("train")?)?;
+    let mut state = learn(&demo_mails("train")?)?;
     Ok(Trainer::params()
         .check()?
         .fit_state(&mut state, &never_cancelled)?)
@@ -66,7 +66,7 @@ pub fn sample_model() -> AnyResult<Vec<u8>> {
 pub fn manifest(model: &[u8]) -> AnyResult<String> {
     let opened = Model::from_bytes(model.to_vec(), &never_cancelled)?;
     let meta = opened.meta();
-    let new = sample_mails("new")?;
+    let new = demo_mails("new")?;
     let mut tokenizer = Tokenizer::default();
     let right = new
         .iter()
