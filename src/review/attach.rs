@@ -76,7 +76,7 @@ fn classify_pending(relation: Option<pg_sys::Oid>, most: Option<i32>) -> SqlResu
 
 /// Labels rows of one table, at most so many; returns how many.
 pub fn classify_rows(w: &mut Writer, source: &Source, most: i64) -> SqlResult<i64> {
-    let Some(active) = cache::active_model(&source.classifier)? else {
+    let Some(active) = cache::active_model_of(w, &source.classifier)? else {
         return Ok(0);
     };
     let Some(place) = pg::attached_table(source.relation, source.id) else {
