@@ -42,10 +42,12 @@ pub(crate) struct Outcome {
     pub log_p_truth: f64,
 }
 
+/// The mean of -ln p(true label).
 pub(crate) fn mean_log_loss(outcomes: &[Outcome]) -> f64 {
     mean(outcomes.iter().map(|o| -o.log_p_truth))
 }
 
+/// The share of documents whose most probable label is the true one.
 pub(crate) fn accuracy(outcomes: &[Outcome]) -> f64 {
     mean(outcomes.iter().map(|o| f64::from(o.truth == o.predicted)))
 }

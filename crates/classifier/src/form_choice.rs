@@ -89,8 +89,8 @@ impl Candidate {
     }
 }
 
-/// The best candidate. The lowest log loss wins; forms that are not clearly worse (paired, 95 %) share first
-/// place, and the most accurate of them is taken.
+/// The best candidate. The lowest log loss wins; forms that are not clearly worse (paired, 95
+/// %) share first place, and the most accurate of them is taken.
 pub(crate) fn choose(candidates: Vec<Candidate>) -> Candidate {
     let loss = |c: &Candidate| evaluation::mean_log_loss(&c.outcomes);
     let mut candidates = candidates;

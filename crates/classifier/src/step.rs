@@ -56,8 +56,8 @@ impl Step {
         Ok(Self(amounts))
     }
 
-    /// The step towards `label`, from the probabilities that the document's labels were given. `scale` is that of its
-    /// [`Scores`].
+    /// The step towards `label`, from the probabilities that the document's labels were given.
+    /// `scale` is that of its [`Scores`](crate::Scores).
     pub(crate) fn of<'a>(
         form: ScoreForm,
         scale: f64,

@@ -155,10 +155,12 @@ impl TrainingSample {
         }
     }
 
+    /// The lowest priority that the sample had no room for.
     pub(crate) fn cutoff(&self) -> Option<u64> {
         self.cutoff
     }
 
+    /// Offers all documents of another sample, whose classes `class_map` renumbers.
     pub(crate) fn merge(&mut self, other: &TrainingSample, class_map: &[u32]) {
         if let Some(theirs) = other.cutoff {
             self.close(self.cutoff.map_or(theirs, |ours| ours.min(theirs)));
@@ -169,6 +171,7 @@ impl TrainingSample {
         self.short |= other.short;
     }
 
+    /// Renumbers the classes of all documents.
     pub(crate) fn renumber(&mut self, class_map: &[u32]) {
         for d in self.documents.values_mut() {
             d.class = class_map[d.class as usize];
@@ -192,6 +195,7 @@ impl TrainingSample {
         self.number
     }
 
+    /// Memory in use, in bytes.
     pub(crate) fn bytes(&self) -> usize {
         self.features * size_of::<u64>() + self.documents.len() * 2 * size_of::<(u64, Document)>()
     }

@@ -33,6 +33,7 @@ pub(crate) struct Body<'p> {
 }
 
 impl<'p> Body<'p> {
+    /// A body that is still empty.
     pub(crate) fn new(limits: &'p Limits, poll: Poll<'p>) -> Self {
         Self {
             text: String::new(),

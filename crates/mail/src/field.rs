@@ -166,6 +166,7 @@ pub(crate) struct ContentType {
 }
 
 impl ContentType {
+    /// A type without parameters.
     pub(crate) fn of(media_type: &str) -> Self {
         Self {
             media_type: media_type.to_owned(),
@@ -173,7 +174,8 @@ impl ContentType {
         }
     }
 
-    /// `None` if it is not `type/subtype`: that is plain text (RFC 2045 section 5.2).
+    /// The value of a Content-Type field. `None` if it is not `type/subtype`: that is plain
+    /// text (RFC 2045 section 5.2).
     pub(crate) fn parse(raw: &[u8]) -> Option<Self> {
         content(raw, |parsed| {
             let subtype = parsed.subtype().filter(|s| !s.is_empty())?;

@@ -21,10 +21,10 @@ const FIELDS: [(Name, &str); 6] = [
     (Name::ContentTransferEncoding, "content-transfer-encoding"),
 ];
 
-/// A hash that tells whether two messages are the same one, however they came: SHA-256, in hexadecimal, of
-/// Message-ID, From, Subject, Date, Content-Type, Content-Transfer-Encoding, and the body as it
-/// stands there, all of it. Header fields that mail servers add on the way do not count, nor do
-/// line ends. docs/format.md says what is hashed.
+/// A hash that tells whether two messages are the same one, however they came: SHA-256, in
+/// hexadecimal, of Message-ID, From, Subject, Date, Content-Type, Content-Transfer-Encoding,
+/// and the body as it stands there, all of it. Header fields that mail servers add on the way
+/// do not count, nor do line ends. docs/format.md says what is hashed.
 ///
 /// What is hashed, in this order:
 ///

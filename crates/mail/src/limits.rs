@@ -10,8 +10,8 @@ const FIELDS_MEMORY: usize = 1 << 20;
 /// list of them grows by doubling.
 const FIELD_MEMORY: usize = 16;
 
-/// How much of a message is read. What is beyond is left out, and [`Message::truncated`](crate::Message::truncated) says
-/// so.
+/// How much of a message is read. What is beyond is left out, and
+/// [`Message::truncated`](crate::Message::truncated) says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of the whole message.

@@ -34,6 +34,7 @@ pub(crate) struct Line {
 }
 
 impl Line {
+    /// What the line says.
     pub(crate) fn text<'a>(&self, raw: &'a [u8]) -> &'a [u8] {
         &raw[self.start..self.end]
     }
@@ -49,6 +50,7 @@ pub(crate) struct Lines<'a> {
 }
 
 impl<'a> Lines<'a> {
+    /// The lines from `at` on.
     pub(crate) fn new(raw: &'a [u8], at: usize) -> Self {
         Self {
             raw,
@@ -58,6 +60,7 @@ impl<'a> Lines<'a> {
         }
     }
 
+    /// These lines, with a poll between them.
     pub(crate) fn polled(self, poll: Poll<'a>) -> Self {
         Self {
             poll: Some(poll),

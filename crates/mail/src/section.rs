@@ -73,6 +73,7 @@ fn split_field(line: &[u8]) -> Option<(&[u8], usize)> {
     (name > 0 && line[colon] == b':').then(|| (&line[..name], colon + 1))
 }
 
+/// Whether the line is a header field.
 pub(crate) fn is_field(line: &[u8]) -> bool {
     split_field(line).is_some()
 }

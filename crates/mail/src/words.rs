@@ -27,6 +27,7 @@ pub(crate) struct Words<'a> {
 }
 
 impl<'a> Words<'a> {
+    /// Encoded words of this value.
     pub(crate) fn new(value: &'a str) -> Self {
         Self { value, closing: 0 }
     }

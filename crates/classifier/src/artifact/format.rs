@@ -5,12 +5,15 @@ use xxhash_rust::xxh3::Xxh3;
 use crate::error::Error;
 use crate::poll::Poll;
 
+/// First bytes of every artifact.
 pub(super) const MAGIC: &[u8; 8] = b"PGTRIAGE";
 /// The format version that this build writes and reads.
 pub const FORMAT_VERSION: u16 = 1;
 /// Bytes of the fixed header.
 pub const HEADER_BYTES: usize = 48;
+/// Bytes of one entry of the section table.
 pub(super) const ENTRY_BYTES: usize = 40;
+/// Most sections: bounds what is read before the header is verified.
 pub(super) const MAX_SECTIONS: usize = 64;
 /// Upper bound of a metadata section. Decoding takes a few times as much memory at worst;
 /// real ones, a few bytes per label and sampled document, are far below.

@@ -17,6 +17,7 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
+    /// An artifact of this kind without sections.
     pub(crate) fn new(kind: Kind) -> Self {
         Self {
             kind,
@@ -24,6 +25,7 @@ impl Writer {
         }
     }
 
+    /// Adds a section.
     pub(crate) fn section(&mut self, id: u32, bytes: Vec<u8>) {
         self.sections.push((id, bytes));
     }
@@ -37,6 +39,7 @@ impl Writer {
         Ok(())
     }
 
+    /// Puts header, table and sections together.
     pub(crate) fn finish(self, poll: Poll) -> crate::error::Result<Vec<u8>> {
         let table_end = HEADER_BYTES + ENTRY_BYTES * self.sections.len();
         let total = self

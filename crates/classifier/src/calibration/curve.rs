@@ -85,6 +85,9 @@ impl Calibration {
     }
 }
 
+/// Largest size of the log scale.
 pub(super) const SCALE_RANGE: f64 = 12.0;
+/// Largest size of the length exponent.
 pub(super) const EXPONENT_RANGE: f64 = 1.0;
+/// Range of the margin exponent.
 pub(super) const MARGIN_RANGE: std::ops::RangeInclusive<f64> = 0.25..=1.25;

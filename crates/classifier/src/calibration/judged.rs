@@ -16,6 +16,7 @@ impl Judged {
         (1 << 20) + documents * (16 * classes + 256)
     }
 
+    /// The best score.
     pub(super) fn max(&self) -> f64 {
         self.scores
             .iter()

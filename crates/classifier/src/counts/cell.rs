@@ -28,6 +28,7 @@ impl Cell {
         self.documents == 0 && self.residual == 0
     }
 
+    /// What cells are sorted by.
     pub(super) fn order(&self) -> (u64, u32) {
         (self.key, self.class)
     }

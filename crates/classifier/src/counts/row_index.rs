@@ -52,6 +52,7 @@ impl<'a> RowIndex<'a> {
         })
     }
 
+    /// Number of rows.
     pub(crate) fn len(&self) -> usize {
         self.keys.len()
     }

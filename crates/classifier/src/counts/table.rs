@@ -161,7 +161,8 @@ impl CountTable {
         true
     }
 
-    /// Drops what is left of these features where no document has them. Needs a table without anything pending.
+    /// Drops what is left of these features where no document has them. Needs a table without
+    /// anything pending.
     pub(crate) fn purge(&mut self, keys: &[u64]) {
         for &key in keys {
             if self.row(key).iter().all(|cell| cell.documents == 0) {
@@ -309,6 +310,7 @@ impl CountTable {
         self.shards.iter().map(|s| s.cells.as_slice())
     }
 
+    /// Number of cells. Needs a table without anything pending.
     pub(crate) fn len(&self) -> usize {
         self.shards.iter().map(|s| s.cells.len()).sum()
     }

@@ -9,12 +9,14 @@ pub(super) struct KeyHash {
     pub(super) secret: [u64; 2],
 }
 
+/// The state of hashing one key.
 pub(super) struct KeyHasher {
     pub(super) secret: [u64; 2],
     pub(super) hash: u64,
 }
 
 impl KeyHash {
+    /// A hash with a new secret.
     pub(super) fn new() -> Self {
         let random = RandomState::new();
         Self {

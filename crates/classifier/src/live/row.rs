@@ -40,6 +40,7 @@ pub(super) fn find(cells: &[LiveCell], slot: u16) -> std::result::Result<usize, 
 }
 
 impl LiveCell {
+    /// A cell with these counts and this score; an error if they are more than a model can have.
     pub(super) fn new(slot: u16, counts: &CellCount, score: f32) -> Result<Self> {
         let high = counts.weight >> 32;
         // No more than documents times one: 48 bits.
@@ -53,6 +54,7 @@ impl LiveCell {
         })
     }
 
+    /// A cell without counts.
     pub(super) fn empty(slot: u16) -> Self {
         Self {
             weight_low: 0,
@@ -64,10 +66,12 @@ impl LiveCell {
         }
     }
 
+    /// Summed weight of the documents.
     pub(super) fn weight(&self) -> u64 {
         u64::from(self.weight_high) << 32 | u64::from(self.weight_low)
     }
 
+    /// Replaces documents and weight.
     pub(super) fn set(&mut self, documents: u32, weight: u64) {
         self.documents = documents;
         self.weight_low = weight as u32;
@@ -86,6 +90,7 @@ impl LiveCell {
 }
 
 impl Row {
+    /// A row of these cells, which are in the order of slots.
     pub(super) fn new(row: &[LiveCell], gain: f32, dirty: bool) -> Result<Self> {
         Ok(match *row {
             [cell] => Self::One {
@@ -130,18 +135,21 @@ impl Row {
         Ok(())
     }
 
+    /// Weight of the feature in the message vector.
     pub(super) fn gain(&self) -> f32 {
         match self {
             Self::One { gain, .. } | Self::Other { gain, .. } => *gain,
         }
     }
 
+    /// Whether the row has to be weighed.
     pub(super) fn is_dirty(&self) -> bool {
         match self {
             Self::One { dirty, .. } | Self::Other { dirty, .. } => *dirty,
         }
     }
 
+    /// All cells, in the order of slots.
     pub(super) fn cells(&self) -> &[LiveCell] {
         match self {
             Self::One { cells, .. } => cells,

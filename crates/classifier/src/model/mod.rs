@@ -57,7 +57,8 @@ impl Model {
     /// A model that has learned nothing.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`]; [`Error::Corrupt`] if the fit is out of range.
+    /// [`Error::OutOfMemory`](crate::Error::OutOfMemory);
+    /// [`Error::Corrupt`](crate::Error::Corrupt) if the fit is out of range.
     pub fn empty(fit: Fit) -> Result<Self> {
         let poll = &never_cancelled;
         let bytes = State::default().pack(&fit, Metrics::default(), poll)?;
@@ -67,7 +68,9 @@ impl Model {
     /// Reads and verifies a complete artifact, its state included.
     ///
     /// # Errors
-    /// [`Error::Corrupt`], [`Error::UnsupportedVersion`], [`Error::TokenizerVersion`].
+    /// [`Error::Corrupt`](crate::Error::Corrupt),
+    /// [`Error::UnsupportedVersion`](crate::Error::UnsupportedVersion),
+    /// [`Error::TokenizerVersion`](crate::Error::TokenizerVersion).
     pub fn from_bytes(bytes: Vec<u8>, poll: Poll) -> Result<Self> {
         let header = Header::read_complete(&bytes, Kind::Model, poll)?;
         State::from_bytes(&bytes[header.range(section::STATE)?], poll)?;
@@ -86,7 +89,7 @@ impl Model {
     /// How many bytes from the front of the artifact are enough to classify with.
     ///
     /// # Errors
-    /// [`Error::Corrupt`].
+    /// [`Error::Corrupt`](crate::Error::Corrupt).
     pub fn serving_bytes(header: &Header) -> Result<usize> {
         header.start_of(section::STATE)
     }
@@ -210,6 +213,7 @@ impl Model {
         &self.labels
     }
 
+    /// Sums over all features, as the constants of the classes need them.
     pub(crate) fn totals(&self) -> Totals {
         Totals {
             features: self.meta.features,
@@ -218,20 +222,24 @@ impl Model {
         }
     }
 
+    /// Whether any feature has a cell, so that there are counts to read.
     pub(crate) fn has_cells(&self) -> bool {
         self.header
             .range(section::CELLS)
             .is_ok_and(|cells| !cells.is_empty())
     }
 
+    /// Sums over all features, per class.
     pub(crate) fn sums(&self) -> &[ClassSums] {
         &self.meta.sums
     }
 
+    /// Constants of the classes.
     pub(crate) fn terms(&self) -> &ClassTerms {
         &self.terms
     }
 
+    /// The packed table, in place.
     pub(crate) fn table(&self) -> Result<Table<'_>> {
         let part = |id| self.header.range(id).map(|range| &self.bytes[range]);
         let kind = Kind::Model;

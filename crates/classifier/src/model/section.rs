@@ -1,7 +1,7 @@
-//! Numbers of a model's sections.
+//! Numbers of a model's sections, which are stored: [`crate::model`] says what is in each.
 
-pub const META: u32 = 1;
-pub const DIRECTORY: u32 = 2;
-pub const ROWS: u32 = 3;
-pub const CELLS: u32 = 4;
-pub const STATE: u32 = 5;
+pub(super) const META: u32 = 1;
+pub(super) const DIRECTORY: u32 = 2;
+pub(super) const ROWS: u32 = 3;
+pub(super) const CELLS: u32 = 4;
+pub(super) const STATE: u32 = 5;

@@ -18,12 +18,15 @@ const PREFIXES_PER_POLL: usize = 1 << 20;
 /// Beyond any weight or score that counts can give.
 const MAX_SCORE: f64 = 1e6;
 
+/// Bytes of one row.
 pub(super) const ROW_BYTES: usize = 16;
+/// Bytes of one cell.
 pub(super) const CELL_BYTES: usize = 6;
 
 type Row = [u8; ROW_BYTES];
 type PackedCell = [u8; CELL_BYTES];
 
+/// One row as it is stored.
 pub(super) fn row_bytes(key: u64, first_cell: u32, gain: f32) -> Row {
     let mut row = [0; ROW_BYTES];
     row[..8].copy_from_slice(&key.to_le_bytes());
@@ -44,10 +47,12 @@ fn row_gain(r: &Row) -> f32 {
     f32::from_le_bytes([r[12], r[13], r[14], r[15]])
 }
 
+/// The class of a stored cell.
 pub(super) fn cell_class(c: &PackedCell) -> usize {
     u16::from_le_bytes([c[0], c[1]]) as usize
 }
 
+/// The score of a stored cell.
 pub(super) fn cell_score(c: &PackedCell) -> f32 {
     f32::from_le_bytes([c[2], c[3], c[4], c[5]])
 }
@@ -117,7 +122,8 @@ impl<'a> Table<'a> {
         found
     }
 
-    /// Checks everything that [`Model::scores`](crate::Model::scores) relies on; returns the directory's bits.
+    /// Checks everything that [`Model::scores`](crate::Model::scores) relies on; returns the
+    /// directory's bits.
     pub(super) fn check(&self, meta: &ModelMeta, poll: Poll) -> Result<u32> {
         let classes = meta.labels.len();
         // Real ones are logarithms of counts; NaN is in no range.

@@ -51,7 +51,8 @@ pub struct NaiveBayes<'a> {
 }
 
 impl<'a> NaiveBayes<'a> {
-    /// Prepares scoring with idf by the documents that are there. `state` must be canonical: see [`State::canonicalize`].
+    /// Prepares scoring with idf by the documents that are there. `state` must be canonical:
+    /// see [`State::canonicalize`].
     pub fn new(state: &'a State, form: ScoreForm, poll: Poll<'a>) -> Self {
         Self::weighed(state, Weighing::new(form, state.documents()), poll)
     }

@@ -206,6 +206,7 @@ impl Weighing {
         ClassTerms { prior, base }
     }
 
+    /// Adds a row's part to the sums of its classes that need logarithms.
     pub(super) fn add_log_df(&self, sums: &mut [ClassSums], row: &[Cell]) {
         let log_df = u128::from(self.log_df(row));
         for cell in row {

@@ -53,6 +53,7 @@ pub(super) struct Corpus {
     offsets: Vec<f32>,
 }
 
+/// One document of the corpus.
 pub(super) struct Entry {
     pub(super) class: usize,
     features: usize,
@@ -77,6 +78,7 @@ impl Weight {
         Ok(weights)
     }
 
+    /// Forgets all steps.
     pub(super) fn reset(&mut self) {
         (self.now, self.before) = (0.0, 0.0);
     }
@@ -88,6 +90,7 @@ impl Weight {
 }
 
 impl Corpus {
+    /// Lays the sample out, as far as time and memory allow.
     pub(super) fn new(
         state: &State,
         rows: &RowIndex,
@@ -176,6 +179,7 @@ impl Corpus {
         &self.rows[start..end]
     }
 
+    /// Logits of both layers, with the weights that `of` reads.
     pub(super) fn logits(
         &self,
         at: usize,
@@ -239,6 +243,7 @@ impl Corpus {
 }
 
 impl Entry {
+    /// What calibration needs of this document, with these logits.
     pub(super) fn judged(&self, mut logits: Vec<f64>) -> Judged {
         for logit in &mut logits {
             *logit /= self.inverse_temperature;

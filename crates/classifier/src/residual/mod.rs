@@ -58,7 +58,7 @@ pub(crate) struct Trained {
 /// held-out documents more probable.
 ///
 /// # Errors
-/// [`Error::OutOfMemory`].
+/// [`Error::OutOfMemory`](crate::Error::OutOfMemory).
 pub(crate) fn train(
     state: &State,
     rows: &RowIndex,

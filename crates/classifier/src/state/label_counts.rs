@@ -87,6 +87,7 @@ impl LabelTexts {
         Ok(())
     }
 
+    /// Counts a text out that is gone.
     pub(super) fn remove(&mut self, text: &str) {
         self.number -= 1;
         self.bytes -= text.len();

@@ -203,10 +203,12 @@ impl State {
             + self.labels.len() * size_of::<LabelCounts>()
     }
 
+    /// The table of counts and steps.
     pub(crate) fn counts(&self) -> &CountTable {
         &self.counts
     }
 
+    /// The table, to set residuals in it.
     pub(crate) fn counts_mut(&mut self) -> &mut CountTable {
         &mut self.counts
     }

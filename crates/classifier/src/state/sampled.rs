@@ -14,9 +14,9 @@ impl State {
     }
 
     /// Offers documents to a sample that is short, those learned with this
-    /// [`sample_priority`](crate::sample_priority) or a higher one, in this order; until it
-    /// is full. Returns whether it is. What does not fill it has to be all that there are, or
-    /// be followed by another call with those that come next.
+    /// [`training_sample_priority`](crate::training_sample_priority) or a higher one, in this
+    /// order; until it is full. Returns whether it is. What does not fill it has to be all that
+    /// there are, or be followed by another call with those that come next.
     ///
     /// # Errors
     /// With the sample as short as before: [`Error::NotLearned`] for a label without emails,

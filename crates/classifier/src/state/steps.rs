@@ -12,7 +12,7 @@ impl State {
     /// The features of these that no email has.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`].
+    /// [`Error::OutOfMemory`](crate::Error::OutOfMemory).
     pub fn absent(&mut self, features: &Features, poll: Poll) -> Result<Features> {
         self.counts.merge_pending(poll)?;
         let is_absent = |key: &&u64| self.counts.row(**key).iter().all(|c| c.documents == 0);
@@ -25,7 +25,7 @@ impl State {
     /// Drops what steps have left of these features where no email has them any more.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`].
+    /// [`Error::OutOfMemory`](crate::Error::OutOfMemory).
     pub fn purge(&mut self, features: &Features, poll: Poll) -> Result<()> {
         self.counts.merge_pending(poll)?;
         self.counts.purge(features.keys());
@@ -35,7 +35,7 @@ impl State {
     /// Takes all steps back.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`].
+    /// [`Error::OutOfMemory`](crate::Error::OutOfMemory).
     pub fn clear_steps(&mut self, poll: Poll) -> Result<()> {
         self.counts.merge_pending(poll)?;
         let clear = |row: &mut [Cell]| row.iter_mut().for_each(|cell| cell.residual = 0);
@@ -46,7 +46,8 @@ impl State {
     /// The steps alone, of labels that are otherwise said to have emails without a word.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`], [`Error::LabelsTooLong`].
+    /// [`Error::OutOfMemory`](crate::Error::OutOfMemory),
+    /// [`Error::LabelsTooLong`](crate::Error::LabelsTooLong).
     pub fn steps_alone(&mut self, poll: Poll) -> Result<Self> {
         self.canonicalize(poll)?;
         let mut alone = Self::default();
@@ -68,7 +69,7 @@ impl State {
     /// Adds the steps of another state, of those labels that have emails here.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`].
+    /// [`Error::OutOfMemory`](crate::Error::OutOfMemory).
     pub fn add_steps_of(&mut self, other: &State, poll: Poll) -> Result<()> {
         self.canonicalize(poll)?;
         let class_of = |label: &LabelCounts| self.by_casefolded.get(&label.casefolded).copied();

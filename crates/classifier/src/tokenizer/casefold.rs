@@ -34,6 +34,7 @@ pub(super) struct Unicode {
     nfkc: ComposingNormalizerBorrowed<'static>,
 }
 
+/// The tables of Unicode, read once.
 pub(super) static UNICODE: LazyLock<Unicode> = LazyLock::new(|| Unicode {
     category: CodePointMapData::new(),
     line_break: CodePointMapData::new(),
@@ -44,6 +45,7 @@ pub(super) static UNICODE: LazyLock<Unicode> = LazyLock::new(|| Unicode {
 });
 
 impl Unicode {
+    /// What this character does to a run.
     pub(super) fn role(&self, c: char) -> Role {
         if c.is_ascii() {
             return if c.is_ascii_alphanumeric() {

@@ -12,20 +12,24 @@ impl Kinds {
     pub const ALL: Self = Self(u8::MAX >> (8 - Self::NAMED.len()));
     /// Pairs of neighbouring words.
     pub const PAIRS: Self = Self(1);
-    /// [`Field::Subject`].
+    /// [`Field::Subject`](crate::tokenizer::Field::Subject).
     pub const SUBJECT: Self = Self(1 << 1);
-    /// [`Field::Quote`].
+    /// [`Field::Quote`](crate::tokenizer::Field::Quote).
     pub const QUOTE: Self = Self(1 << 2);
-    /// [`Field::Stem`].
+    /// [`Field::Stem`](crate::tokenizer::Field::Stem).
     pub const STEMS: Self = Self(1 << 3);
-    /// [`Field::Letters`].
+    /// [`Field::Letters`](crate::tokenizer::Field::Letters).
     pub const LETTERS: Self = Self(1 << 4);
-    /// [`Field::Capitals`].
+    /// [`Field::Capitals`](crate::tokenizer::Field::Capitals).
     pub const CAPITALS: Self = Self(1 << 5);
-    /// [`Field::Host`] and [`Field::Url`].
+    /// [`Field::Host`](crate::tokenizer::Field::Host) and
+    /// [`Field::Url`](crate::tokenizer::Field::Url).
     pub const URLS: Self = Self(1 << 6);
-    /// [`Field::Sender`], [`Field::List`], [`Field::Mailer`] and [`Field::Attachment`].
-    /// Without it, header lines are passed over.
+    /// [`Field::Sender`](crate::tokenizer::Field::Sender),
+    /// [`Field::List`](crate::tokenizer::Field::List),
+    /// [`Field::Mailer`](crate::tokenizer::Field::Mailer) and
+    /// [`Field::Attachment`](crate::tokenizer::Field::Attachment). Without it, header lines are
+    /// passed over.
     pub const HEADERS: Self = Self(1 << 7);
 
     /// Each kind with its name.
@@ -45,6 +49,7 @@ impl Kinds {
         Self(self.0 & !other.0)
     }
 
+    /// Whether this kind is among them.
     pub(super) fn has(self, kind: Self) -> bool {
         self.0 & kind.0 != 0
     }

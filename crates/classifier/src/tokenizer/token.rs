@@ -11,7 +11,9 @@ use crate::features::TOKENIZER_VERSION;
 /// stays bounded.
 pub const MAX_TEXT_BYTES: usize = 1 << 20;
 
+/// Shortest word, in characters.
 pub(super) const MIN_TOKEN_CHARS: usize = 2;
+/// Longest word, in characters.
 pub(super) const MAX_TOKEN_CHARS: usize = 40;
 
 /// One token.
@@ -50,6 +52,7 @@ pub(super) struct Found {
 }
 
 impl Found {
+    /// A token whose text is `start..end` of its buffer, and was written `from..to`.
     pub(super) fn new(start: usize, end: usize, from: usize, to: usize, field: Field) -> Self {
         Self {
             start: start as u32,

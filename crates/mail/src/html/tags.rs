@@ -17,6 +17,7 @@ enum Attribute {
 }
 
 impl Writer<'_> {
+    /// An element begins.
     pub(super) fn start_tag(&mut self, name: &[u8]) {
         if let [hidden, inside @ ..] = self.hidden.as_slice() {
             // A paragraph ends where the next block begins, an item at the next one.
@@ -77,6 +78,7 @@ impl Writer<'_> {
         }
     }
 
+    /// An element ends, or what looks like its end.
     pub(super) fn end_tag(&mut self, name: &[u8]) {
         if !self.hidden.is_empty() {
             if let Some(i) = self.hidden.iter().rposition(|open| open == name) {
@@ -102,6 +104,7 @@ impl Writer<'_> {
         self.gap(gap_around(name));
     }
 
+    /// An attribute is complete.
     pub(super) fn end_attribute(&mut self) {
         let attribute = match self.attribute.bytes.as_slice() {
             b"alt" => Attribute::Alt,
@@ -125,6 +128,7 @@ impl Writer<'_> {
         self.attribute.clear();
     }
 
+    /// A tag begins, of which nothing is known yet.
     pub(super) fn begin_tag(&mut self, is_end: bool) {
         self.tag_is_end = is_end;
         self.attributes.set(0);

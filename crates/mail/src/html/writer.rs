@@ -19,11 +19,13 @@ pub(super) struct Start<const N: usize> {
 }
 
 impl<const N: usize> Start<N> {
+    /// Appends what there is room for.
     pub(super) fn push(&mut self, more: &[u8]) {
         let room = N - self.bytes.len();
         self.bytes.extend_from_slice(&more[..more.len().min(room)]);
     }
 
+    /// Forgets all.
     pub(super) fn clear(&mut self) {
         self.bytes.clear();
     }
@@ -64,6 +66,7 @@ pub(super) struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
+    /// A writer of about `limit` bytes; `attributes` counts those of the current tag.
     pub(super) fn new(limit: usize, attributes: &'a Cell<usize>) -> Self {
         Self {
             attributes,
@@ -88,6 +91,7 @@ impl<'a> Writer<'a> {
         }
     }
 
+    /// Asks for at least this gap before what is written next.
     pub(super) fn gap(&mut self, gap: Gap) {
         self.gap = self.gap.max(gap);
     }
@@ -107,6 +111,7 @@ impl<'a> Writer<'a> {
         self.out.extend_from_slice(text);
     }
 
+    /// Writes text as a browser shows it.
     pub(super) fn text(&mut self, text: &[u8]) {
         if !self.hidden.is_empty() || self.out.len() >= self.limit {
             return;
@@ -158,6 +163,7 @@ impl<'a> Writer<'a> {
         }
     }
 
+    /// A link ends: its host is told if neither its text nor an earlier link did.
     pub(super) fn end_link(&mut self) {
         let Some(link) = self.link.take() else {
             return;

@@ -29,6 +29,7 @@ pub(crate) struct Overlay {
 }
 
 impl Overlay {
+    /// An overlay that changes nothing.
     pub(crate) fn new(base: &Model) -> Self {
         Self {
             rows: HashMap::with_hasher(KeyHash::new()),
@@ -49,6 +50,7 @@ impl Overlay {
         }
     }
 
+    /// The slot of a label, if the base or the overlay knows it.
     pub(crate) fn slot_of(&self, base: &Model, casefolded: &str) -> Option<usize> {
         let in_base = base
             .labels()
@@ -79,6 +81,7 @@ impl Overlay {
             && self.totals.sums[..classes] == *base.sums()
     }
 
+    /// Bytes in use, those on the heap included.
     pub(crate) fn memory(&self) -> usize {
         let texts = |label: &Label| label.casefolded.len() + label.name.len() + 128;
         let spelled =
