@@ -1,4 +1,5 @@
-//! Classifiers and their labels.
+//! Classifiers and their labels. What a label's description teaches is a decision, so that it can
+//! be taken back: it goes the way of all decisions.
 
 use pgrx::{PgSqlErrorCode as Code, notice, pg_extern};
 

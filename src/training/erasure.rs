@@ -37,21 +37,21 @@ fn forget(source: Option<&str>, key: Option<&str>) -> SqlResult<i64> {
             ));
         }
         let mut erased = 0;
-        for review in reviews {
-            let LockedReview {
-                classifier,
-                review_id: review,
-            } = review;
+        for LockedReview {
+            classifier,
+            review_id,
+        } in reviews
+        {
             w.lock_base(&classifier)?;
             let mut base = Base::read(w, &classifier)?;
             let moved = compaction::take_pending(w, &classifier, &mut base)?;
-            let decisions = w.in_force_about(review)?;
+            let decisions = w.in_force_about(review_id)?;
             let taught = examples(w, &decisions, base.steps_of())?;
-            for taught in &taught {
-                base.forget(taught)?;
+            for example in &taught {
+                base.forget(example)?;
             }
             // Before the sample is completed from what is left.
-            erased += w.erase(review)?;
+            erased += w.erase(review_id)?;
             if !taught.is_empty() {
                 let gone = taught
                     .iter()
