@@ -1,14 +1,15 @@
-#!/usr/bin/env python3
-"""Where memory is short, a statement fails and nothing else: a Rust allocation that fails
-would end the server, so none may be of a size that the input decides without a check."""
+"""Where memory is short, a statement fails and nothing else: a Rust allocation that fails would end
+the server, so none may be of a size that the input decides without a check."""
 
 import re
 import resource
-import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent / "lib"))
-from harness import Bystander, Session, SqlError, as_server_user, ask, check, connected_to, error_of, load_sample, run, say, server
+import psycopg
+import pytest
+from support.server import Bystander, new_server
+from support.sessions import error_of
+from support.system import as_server_user
 
 ADDRESS_SPACE = 950_000_000
 MEGABYTE = 1_000_000
@@ -40,6 +41,7 @@ PARTS = r"""convert_to(E'Content-Type: multipart/mixed; boundary=b\n' || repeat(
 FIELDS = r"""convert_to(E'Content-Type: multipart/digest; boundary=b\n' || repeat(E'To:\n', 60000) || repeat(E'\n--b\n\n' || repeat(E'To:\n', 60000) || E'\nx', 100), 'UTF8')"""
 # Run with this much left to a session, in MB.
 LEFT = 4, 8, 12, 16, 24, 32, 40, 50, 65, 80, 100, 130, 170, 220, 300, 450, 700, 1200, 2000
+SOME_LEFT = 4, 16, 50, 170, 2000
 NEAR = {
     "classify_email": f"SELECT classify_email(body) FROM {WORDS}",
     "classify_with": f"SELECT classify_with(model, body) FROM triage_internal.model, {WORDS}",
@@ -55,17 +57,21 @@ NEAR = {
     "parse_email, parts": f"SELECT count(*) FROM parse_email({PARTS})",
     "parse_email, fields": f"SELECT count(*) FROM parse_email({FIELDS})",
     "classify_email, raw": f"SELECT classify_email({MESSAGE}) FROM {WORDS}",
-    "ingest": f"BEGIN \\; SELECT triage.ingest({MESSAGE}) > 0 FROM {WORDS} \\; ROLLBACK",
+    "ingest": f"BEGIN ; SELECT triage.ingest({MESSAGE}) > 0 FROM {WORDS} ; ROLLBACK",
     "correct": "SELECT triage.correct(review_id, (ARRAY['hr', 'sales'])[1 + (random() < .5)::int]) IS NOT NULL FROM large",
     "own label column": "UPDATE triage.email SET label = (ARRAY['hr', 'sales'])[1 + (random() < .5)::int] WHERE email_id IN (SELECT email_key::bigint FROM large) RETURNING 'done'",
     "catching up with decisions": "SELECT classify_email('hello')",
     "learned_state": "SELECT triage.learned_state('default') IS NULL",
     "suspect_labels": "SELECT count(*) >= 0 FROM triage.suspect_labels WHERE classifier = 'default'",
-    "fold": "BEGIN \\; SELECT triage.compact('default') > 0 \\; ROLLBACK",
-    "retrain": "BEGIN \\; SELECT triage.retrain('default') > 0 \\; ROLLBACK",
-    "learn_from": "BEGIN \\; SELECT triage.learn_from('history', 'history', ARRAY['body'], 'label') > 0 \\; ROLLBACK",
+    "compact": "BEGIN ; SELECT triage.compact('default') > 0 ; ROLLBACK",
+    "retrain": "BEGIN ; SELECT triage.retrain('default') > 0 ; ROLLBACK",
+    "learn_from": "BEGIN ; SELECT triage.learn_from('history', 'history', ARRAY['body'], 'label') > 0 ; ROLLBACK",
 }
-# Decisions about emails of some thousand features each, none of them folded.
+STATES = """
+    CREATE TABLE state AS
+        SELECT labels, collect_emails(md5(n::text) || ' ' || md5((n % 50)::text) || ' ' || md5((-n)::text), 'l' || n % labels) AS state
+          FROM generate_series(1, 6000) AS n, (VALUES (2), (1000)) AS l (labels) GROUP BY labels"""
+# Decisions about emails of some thousand features each, none of them compacted.
 DECISIONS = f"""
     CREATE TABLE history (id int PRIMARY KEY, body text, label text);
     INSERT INTO history SELECT j, string_agg(substr(md5(i || '-' || j), 1, 6), ' '), 'l' || j % 7
@@ -86,63 +92,101 @@ GROWING = {
     "long labels": "SELECT train_classifier('x', n || repeat(' text', 350)) FROM generate_series(1, 60000) AS n",
     "spellings": "SELECT train_classifier('x', n || repeat(' text', 350)) FROM generate_series(1, 200000) AS n",
 }
+# Answers; our own limits; and what is refused for what it is.
+GOOD_ENDS = {None, "53200", "53400", "54000", "22001", "22P02", "22P03", "42704"}
 
 
-def attack():
-    load_sample()
-    ask("""SELECT triage.deploy('default', train_classifier(body, label)) FROM triage.email;
-           CREATE TABLE size (n integer); INSERT INTO size VALUES (1)""")
-    bystander = Bystander()
-    refused = 0
-    for name, sql in STATEMENTS.items():
-        for megabytes in 150, 250, 350, 450:
-            ask(f"UPDATE size SET n = {megabytes * MEGABYTE}")
-            refused += ends_well(f"{name}, {megabytes} MB", sql)
-    for name, sql in GROWING.items():
-        refused += ends_well(name, sql)
-    ask("""CREATE TABLE state AS
-             SELECT labels, collect_emails(md5(n::text) || ' ' || md5((n % 50)::text) || ' ' || md5((-n)::text), 'l' || n % labels) AS state
-               FROM generate_series(1, 6000) AS n, (VALUES (2), (1000)) AS l (labels) GROUP BY labels""")
-    ask(DECISIONS)
-    for name, sql in NEAR.items():
-        ends = [with_left(megabytes, sql) for megabytes in LEFT]
-        say(f"{name}: " + ", ".join(f"{megabytes} MB {end}" for megabytes, end in zip(LEFT, ends)))
-        check(ends[-1] == "works" and set(ends) == {"works", "53200"}, f"{name}: it works or says that memory is short", ends)
-    check(refused >= 5, "memory was short indeed", refused)
-    bystander.check("the server never restarted, and no other session noticed anything")
+@pytest.fixture(scope="module")
+def database():
+    """In a server that was started with so much address space for each process."""
+    resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, resource.RLIM_INFINITY))
+    try:
+        servers = new_server("low_memory")
+        server = servers.__enter__()
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    try:
+        with server.database("low_memory") as database:
+            database.run("SELECT triage.load_sample()")
+            database.run("SELECT triage.deploy('default', train_classifier(body, label)) FROM triage.email")
+            database.run("CREATE TABLE size (n integer); INSERT INTO size VALUES (1)")
+            yield database
+    finally:
+        servers.__exit__(None, None, None)
 
 
-def ends_well(name, sql):
-    """With an answer or an error, and the connection still there; whether memory ran out."""
-    error = error_of(sql)
-    state = error and error.sqlstate
-    # 53400, 54000: our own limits. 22001, 22P02, 22P03, 42704: refused for what it is.
-    check(state in (None, "53200", "53400", "54000", "22001", "22P02", "22P03", "42704"), f"{name}: {state or 'an answer'}", error)
-    return state == "53200"
+@pytest.fixture(scope="module")
+def crowded(database):
+    """With states, and with decisions about large emails."""
+    database.run(STATES)
+    for statement in DECISIONS.split(";\n"):
+        if statement.strip():
+            database.run(statement)
+    return database
 
 
-def with_left(megabytes, sql):
-    """How it ends where a session has this much left."""
-    session = Session(jit="off")
-    session.ask("SELECT count(*) FROM email_tokens('x')")
+@pytest.fixture(autouse=True)
+def bystander(database):
+    """The server never restarts, and no other session notices anything."""
+    bystander = Bystander(database)
+    yield bystander
+    bystander.check()
+    bystander.session.close()
+
+
+def how_it_ends(database, statement):
+    """The SQLSTATE; the connection is still there afterwards."""
+    with database.connect() as session:
+        error = error_of(session, statement)
+        assert session.value("SELECT 1") == 1
+    return error and error.sqlstate
+
+
+@pytest.mark.parametrize("megabytes", [*(pytest.param(n, marks=pytest.mark.long) for n in (150, 250, 350)), 450])
+@pytest.mark.parametrize("statement", STATEMENTS)
+def test_a_large_argument_ends_with_an_answer_or_an_error(database, statement, megabytes):
+    database.run(f"UPDATE size SET n = {megabytes * MEGABYTE}")
+    assert how_it_ends(database, STATEMENTS[statement]) in GOOD_ENDS
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("statement", GROWING)
+def test_what_grows_row_by_row_ends_with_an_answer_or_an_error(database, statement):
+    assert how_it_ends(database, GROWING[statement]) in GOOD_ENDS
+
+
+@pytest.mark.parametrize("statement", GROWING)
+def test_what_grows_row_by_row_ends_where_little_is_left(database, statement):
+    # Labels have limits of their own, features and emails have not.
+    wanted = {"53200"} if statement.startswith("many") else {"works", "53200", "53400", "54000"}
+    assert with_left(database, 60, GROWING[statement]) in wanted
+
+
+@pytest.mark.parametrize(
+    "left", [pytest.param(SOME_LEFT, id="some sizes"), pytest.param(LEFT, id="all sizes", marks=pytest.mark.long)]
+)
+@pytest.mark.parametrize("statement", NEAR)
+def test_with_little_memory_left_it_works_or_says_that_memory_is_short(crowded, statement, left):
+    ends = {megabytes: with_left(crowded, megabytes, NEAR[statement]) for megabytes in left}
+    assert ends[max(left)] == "works", ends
+    assert set(ends.values()) == {"works", "53200"}, ends
+
+
+def with_left(database, megabytes, statement):
+    """How it ends where a session has this much left: it works, a SQLSTATE, or the session ended."""
+    session = database.connect(settings={"jit": "off"})
+    session.run("SELECT count(*) FROM email_tokens('x')")
     status = Path(f"/proc/{session.pid}/status").read_text()
     size = int(re.search(r"VmSize:\s+(\d+) kB", status)[1]) * 1024
     as_server_user("prlimit", f"--pid={session.pid}", f"--as={size + megabytes * MEGABYTE}:")
-    try:
-        said = session.ask(sql)
-        session.close()
-    except (SqlError, BrokenPipeError):
-        return "ended"
-    error = re.search(r"(?:ERROR|FATAL|PANIC):  (\w{5})", said)
-    return error[1] if error else "works" if said else "ended"
-
-
-def low_memory():
-    resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, resource.RLIM_INFINITY))
-    with server("low_memory") as other, connected_to(**other, PGDATABASE="postgres"):
-        resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-        ask("CREATE EXTENSION pg_triage")
-        attack()
-
-
-run(low_memory)
+    ends = "works"
+    for part in statement.split(" ; "):
+        try:
+            assert session.run(part).rowcount != 0, "nothing was done"
+        except psycopg.Error as error:
+            if session.closed:
+                return "ended"
+            # What follows fails for being in a transaction that has failed.
+            ends = error.sqlstate if ends == "works" else ends
+    session.close()
+    return ends
