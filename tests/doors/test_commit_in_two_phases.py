@@ -9,15 +9,25 @@ QUESTION = "SELECT classify_email('parcel lost')"
 
 
 @pytest.fixture(scope="module")
-def ticket():
-    """A database with an attached table in a server that prepares transactions."""
-    with new_server("two_phases", "max_prepared_transactions=2") as server, server.database() as database:
+def preparing_server():
+    """A server that prepares transactions."""
+    with new_server("two_phases", "max_prepared_transactions=2") as server:
+        yield server
+
+
+@pytest.fixture
+def ticket(preparing_server):
+    """A database with an attached table."""
+    with preparing_server.database() as database:
         database.run(deploy("one"))
         database.run("SELECT triage.add_label('default', 'two')")
         database.run("CREATE TABLE ticket (id int PRIMARY KEY, body text, label text)")
         database.run("SELECT triage.attach('ticket', ARRAY['body'], 'label')")
         database.run("INSERT INTO ticket VALUES (1, 'parcel lost')")
         yield database
+        # A test that fails leaves it, and its database could not be dropped.
+        for name in database.column("SELECT gid FROM pg_prepared_xacts"):
+            database.run(f"ROLLBACK PREPARED '{name}'")
 
 
 def test_a_prepared_decision(ticket):

@@ -196,6 +196,10 @@ class Desk:
                                       WHERE d.review_id = r.review_id ORDER BY decision_id DESC LIMIT 1) d ON true"""
         )
         assert mails > 0
+        learned = self.database.value(
+            "SELECT count(features) FROM triage.decision WHERE classifier = %s", self.classifier
+        )
+        assert learned > 0, "nothing was learned"
         assert differ == [0, 0, 0], "label column, reviews and ledger differ"
         broken = self.database.value(
             """SELECT count(*) FROM triage.decision d WHERE replaces IS DISTINCT FROM
