@@ -125,6 +125,7 @@ def test_a_person_can_activate_it_all_the_same_and_rolling_back_restores_all_ans
     assert office.answers() != wanted
     with timed() as rolling_back:
         office.database.run("SELECT triage.rollback('default')")
-    assert rolling_back.seconds < 1
+    # Measured: some milliseconds; this machine may be busy.
+    assert rolling_back.seconds < 5
     assert office.active() == office.before
     assert office.answers() == wanted, "not to the last digit"
