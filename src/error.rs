@@ -1,4 +1,4 @@
-//! The only place where an error becomes SQLSTATE, message and hint.
+//! How an error gets its SQLSTATE and message, and what SQLSTATE the errors of the classifier have.
 
 use std::panic::{set_hook, take_hook};
 
@@ -29,8 +29,8 @@ pub fn keep_backtraces_in_the_log() {
     }));
 }
 
-/// A core error as an SQL error.
-pub fn from_core(error: Error) -> ErrorReport {
+/// An error of the classifier as an SQL error.
+pub fn from_classifier(error: Error) -> ErrorReport {
     let code = match &error {
         Error::Corrupt { .. } => Code::ERRCODE_INVALID_BINARY_REPRESENTATION,
         Error::UnsupportedVersion { .. } | Error::TokenizerVersion { .. } => {

@@ -1,7 +1,8 @@
 //! pg_triage: sorts email inside PostgreSQL and gets better with every human correction.
 //!
-//! This crate is the thin boundary: each file maps one SQL concern onto
-//! [`pg_triage_classifier`]. The SQL objects are declared by hand in `sql/`, in the order of
+//! What is where, and who may import whom, is in `docs/architecture.md`. Answers come from
+//! [`pg_triage_classifier`], decisions from [`pg_triage_decision`], text of raw mail from
+//! [`pg_triage_mail`]; here they meet PostgreSQL. The SQL objects are declared by hand in `sql/`, in the order of
 //! `sql/order.txt`; Rust functions there go by the name of their symbol, `<function>_wrapper`.
 // A C function called without a guard must not unwind through Rust.
 #![cfg_attr(not(test), deny(ffi_unwind_calls))]

@@ -6,7 +6,7 @@ use pg_triage_classifier::{
 };
 
 use super::sample;
-use crate::error::{SqlResult, from_core};
+use crate::error::{SqlResult, from_classifier};
 use crate::pg::check_for_interrupts;
 use crate::predict::effects::examples;
 use crate::store::base::StoredBase;
@@ -93,7 +93,7 @@ impl Base {
         // Steps belong to the version that they were made with.
         learned
             .clear_steps(&check_for_interrupts)
-            .map_err(from_core)?;
+            .map_err(from_classifier)?;
         let Some(model) = stored.model else {
             return Ok((learned, None));
         };
@@ -101,12 +101,12 @@ impl Base {
         if stored.from_ledger {
             learned
                 .add_steps_of(&model, &check_for_interrupts)
-                .map_err(from_core)?;
+                .map_err(from_classifier)?;
             return Ok((learned, None));
         }
         model
             .merge(&learned, &check_for_interrupts)
-            .map_err(from_core)?;
+            .map_err(from_classifier)?;
         Ok((model, Some(learned)))
     }
 
@@ -119,7 +119,7 @@ impl Base {
             for example in examples(r, some, self.steps_of)? {
                 self.serving
                     .step(&example.features, &example.step, false)
-                    .map_err(from_core)?;
+                    .map_err(from_classifier)?;
             }
         }
         Ok(())
@@ -194,14 +194,14 @@ impl Base {
 
     /// Learns one more decision.
     pub fn add(&mut self, features: &Features, label: &str) -> SqlResult<()> {
-        self.learn(features, label).map_err(from_core)?;
+        self.learn(features, label).map_err(from_classifier)?;
         self.decisions += 1;
         Ok(())
     }
 
     /// Learns what stored decisions change.
     pub fn apply(&mut self, effects: &[DecisionEffect]) -> SqlResult<()> {
-        apply(self, effects, &check_for_interrupts).map_err(from_core)?;
+        apply(self, effects, &check_for_interrupts).map_err(from_classifier)?;
         self.decisions += effects.len() as i64;
         Ok(())
     }
@@ -211,14 +211,14 @@ impl Base {
         self.leave_out(example)?;
         self.serving
             .purge(&example.features, &check_for_interrupts)
-            .map_err(from_core)
+            .map_err(from_classifier)
     }
 
     /// Takes back what a decision taught for a while: what is left of its features stays.
     pub fn leave_out(&mut self, example: &Example) -> SqlResult<()> {
         self.step(&example.features, &example.step, true)
             .and_then(|()| self.unlearn(&example.features, &example.label, &check_for_interrupts))
-            .map_err(from_core)
+            .map_err(from_classifier)
     }
 
     /// Serves these counts from now on, instead of those that were there.
@@ -233,10 +233,10 @@ impl Base {
         fit: &Fit,
         metrics: &Metrics,
     ) -> SqlResult<Vec<u8>> {
-        probe(2 * own.bytes()).map_err(from_core)?;
+        probe(2 * own.bytes()).map_err(from_classifier)?;
         let mut all = own.clone();
         all.merge(self.learned(), &check_for_interrupts)
-            .map_err(from_core)?;
+            .map_err(from_classifier)?;
         (self.serving, self.fit, self.metrics) = (all, *fit, metrics.clone());
         self.packed()
     }
@@ -246,7 +246,7 @@ impl Base {
         let packed = self
             .serving
             .pack(&self.fit, self.metrics.clone(), &check_for_interrupts)
-            .map_err(from_core)?;
+            .map_err(from_classifier)?;
         storable(packed, "email_model")
     }
 

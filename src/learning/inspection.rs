@@ -4,7 +4,7 @@
 use pgrx::pg_extern;
 
 use crate::arguments::given_classifier;
-use crate::error::{SqlResult, from_core};
+use crate::error::{SqlResult, from_classifier};
 use crate::learning::compaction::with_pending;
 use crate::learning::replay;
 use crate::pg::check_for_interrupts;
@@ -19,7 +19,7 @@ fn learned_state(classifier: Option<&str>) -> SqlResult<Vec<u8>> {
         let learned = base.learned();
         learned
             .clear_steps(&check_for_interrupts)
-            .map_err(from_core)?;
+            .map_err(from_classifier)?;
         types::state_bytes(learned)
     })
 }

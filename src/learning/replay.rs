@@ -3,7 +3,7 @@
 use pg_triage_classifier::{Learner, State};
 
 use super::base::{Base, own_counts, probe_for};
-use crate::error::{SqlResult, from_core};
+use crate::error::{SqlResult, from_classifier};
 use crate::pg::check_for_interrupts;
 use crate::predict::effects::examples;
 use crate::store::{DECISIONS_AT_ONCE, Reader};
@@ -25,10 +25,11 @@ pub fn model(r: &Reader, classifier: &str) -> SqlResult<Vec<u8>> {
         let mut state = onto(r, classifier, State::default(), base.steps_of())?;
         state
             .add_steps_of(&own, &check_for_interrupts)
-            .map_err(from_core)?;
+            .map_err(from_classifier)?;
         state
     } else {
-        own.canonicalize(&check_for_interrupts).map_err(from_core)?;
+        own.canonicalize(&check_for_interrupts)
+            .map_err(from_classifier)?;
         onto(r, classifier, own, base.steps_of())?
     };
     base.serve(serving);
@@ -43,10 +44,10 @@ fn onto(r: &Reader, classifier: &str, mut all: State, steps_of: i64) -> SqlResul
     for some in decisions.chunks(DECISIONS_AT_ONCE) {
         check_for_interrupts();
         for example in examples(r, some, steps_of)? {
-            probe_for(&example.features).map_err(from_core)?;
+            probe_for(&example.features).map_err(from_classifier)?;
             learned
                 .learn(&example.features, &example.label)
-                .map_err(from_core)?;
+                .map_err(from_classifier)?;
             if !example.step.is_empty() {
                 steps.push((example.features, example.step));
             }
@@ -54,11 +55,11 @@ fn onto(r: &Reader, classifier: &str, mut all: State, steps_of: i64) -> SqlResul
         learned = within_memory(learned)?;
     }
     all.merge(&learned, &check_for_interrupts)
-        .map_err(from_core)?;
+        .map_err(from_classifier)?;
     // Only now have all labels that steps name emails.
     for (features, step) in steps {
         check_for_interrupts();
-        all.step(&features, &step, false).map_err(from_core)?;
+        all.step(&features, &step, false).map_err(from_classifier)?;
     }
     Ok(all)
 }

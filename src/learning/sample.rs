@@ -2,7 +2,7 @@
 
 use pg_triage_classifier::State;
 
-use crate::error::{SqlResult, from_core};
+use crate::error::{SqlResult, from_classifier};
 use crate::pg::check_for_interrupts;
 use crate::store::Reader;
 use crate::types::ledger::signed;
@@ -28,7 +28,7 @@ pub fn complete(
         };
         if state
             .extend_training_sample(page.found.into_iter())
-            .map_err(from_core)?
+            .map_err(from_classifier)?
         {
             return Ok(());
         }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use pg_triage_classifier::{Features, Learner, Live, Step};
 
-use crate::error::{SqlResult, from_core};
+use crate::error::{SqlResult, from_classifier};
 use crate::pg;
 use crate::predict::active::{self, Active};
 use crate::predict::cache;
@@ -89,7 +89,7 @@ impl StatementModel {
     ) -> SqlResult<Step> {
         let poll = &pg::check_for_interrupts;
         if let Some(seen) = self.unseen.take() {
-            pg_triage_classifier::probe(2 * snapshot.memory()).map_err(from_core)?;
+            pg_triage_classifier::probe(2 * snapshot.memory()).map_err(from_classifier)?;
             let live = self.live.insert(snapshot.clone());
             active::read_counts(&r.at_statement(), classifier, live)?;
             learn(live, &seen.features, &seen.label, &seen.step)?;
@@ -98,14 +98,14 @@ impl StatementModel {
             Some(live) => {
                 let step = live
                     .step_towards(features, label, poll)
-                    .map_err(from_core)?;
+                    .map_err(from_classifier)?;
                 learn(live, features, label, &step)?;
                 step
             }
             None => {
                 let step = snapshot
                     .step_towards(features, label, poll)
-                    .map_err(from_core)?;
+                    .map_err(from_classifier)?;
                 self.unseen = Some(Unseen {
                     features: features.clone(),
                     label: label.to_owned(),
@@ -123,5 +123,5 @@ fn learn(live: &mut Live, features: &Features, label: &str, step: &Step) -> SqlR
     live.learn(features, label)
         .and_then(|()| live.step(features, step, false))
         .and_then(|()| live.refresh(&pg::check_for_interrupts))
-        .map_err(from_core)
+        .map_err(from_classifier)
 }

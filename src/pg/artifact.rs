@@ -11,7 +11,7 @@ use pgrx::{PgMemoryContexts, PgSqlErrorCode as Code, pg_sys, varlena};
 
 use super::interrupt::check_for_interrupts;
 use super::relation::{column_type, extension_relation};
-use crate::error::{SqlResult, from_core, report};
+use crate::error::{SqlResult, from_classifier, report};
 
 /// The rest of a message that a binary receive function was given.
 pub fn receive(buffer: Internal) -> SqlResult<Vec<u8>> {
@@ -126,7 +126,7 @@ impl RawValue {
         struct Failed(pg_sys::panic::ErrorReport);
         impl From<pg_triage_classifier::Error> for Failed {
             fn from(error: pg_triage_classifier::Error) -> Self {
-                Self(from_core(error))
+                Self(from_classifier(error))
             }
         }
         let mut read = |range: Range<usize>| self.part(range).map_err(Failed);
@@ -136,8 +136,8 @@ impl RawValue {
     /// Reads the header of a stored model.
     pub fn read_header(self) -> SqlResult<Header> {
         let front = self.front(HEADER_BYTES)?;
-        let needed = Header::bytes_needed(&front, Kind::Model).map_err(from_core)?;
-        Header::read(&self.front(needed)?, Kind::Model).map_err(from_core)
+        let needed = Header::bytes_needed(&front, Kind::Model).map_err(from_classifier)?;
+        Header::read(&self.front(needed)?, Kind::Model).map_err(from_classifier)
     }
 
     /// Reads what classification needs of a stored model.
@@ -147,8 +147,8 @@ impl RawValue {
 
     /// The same, where the header has been read.
     pub fn read_model_after(self, header: &Header) -> SqlResult<Model> {
-        let serving = Model::serving_bytes(header).map_err(from_core)?;
-        Model::from_front(self.front(serving)?, &check_for_interrupts).map_err(from_core)
+        let serving = Model::serving_bytes(header).map_err(from_classifier)?;
+        Model::from_front(self.front(serving)?, &check_for_interrupts).map_err(from_classifier)
     }
 
     /// Bytes that tell one value from another within a statement: the pointer of an

@@ -1,6 +1,6 @@
 //! Where a statement may be stopped, and refuses work for which there is no memory.
 
-use crate::error::{SqlResult, from_core};
+use crate::error::{SqlResult, from_classifier};
 
 /// Lets a cancel request, a timeout or a shutdown take effect here.
 pub fn check_for_interrupts() {
@@ -14,12 +14,12 @@ pub fn probe_for_text(bytes: usize) -> SqlResult<()> {
     if bytes <= SMALL {
         return Ok(());
     }
-    pg_triage_classifier::probe(bytes).map_err(from_core)
+    pg_triage_classifier::probe(bytes).map_err(from_classifier)
 }
 
 /// Refuses to begin where there is hardly any memory left: many small allocations follow,
 /// none of which can fail softly.
 pub fn probe_for_work() -> SqlResult<()> {
     const ENOUGH: usize = 2 << 20;
-    pg_triage_classifier::probe(ENOUGH).map_err(from_core)
+    pg_triage_classifier::probe(ENOUGH).map_err(from_classifier)
 }

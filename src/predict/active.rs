@@ -6,7 +6,7 @@ use std::rc::Rc;
 use pg_triage_classifier::{Fit, Live, Model, apply, casefold_label};
 use pgrx::pg_sys;
 
-use crate::error::{SqlResult, from_core};
+use crate::error::{SqlResult, from_classifier};
 use crate::pg::{self, RawValue};
 use crate::predict::effects::effects;
 use crate::store::classifier::{DEFAULT_CLASSIFIER, unknown_classifier};
@@ -54,7 +54,7 @@ pub fn read(
         return Err(unknown_classifier(classifier, r.classifiers()?));
     };
     let ids = r.pending(classifier)?;
-    pg_triage_classifier::probe(64 * ids.len()).map_err(from_core)?;
+    pg_triage_classifier::probe(64 * ids.len()).map_err(from_classifier)?;
     let pending: HashSet<i64> = ids.into_iter().collect();
     let nothing = Found::NoModel {
         stored: served.latest,
@@ -98,9 +98,10 @@ pub fn read(
         for some in new.chunks(DECISIONS_AT_ONCE) {
             pg::check_for_interrupts();
             let effects = effects(r, some, served.steps_of)?;
-            apply(&mut live, &effects, &pg::check_for_interrupts).map_err(from_core)?;
+            apply(&mut live, &effects, &pg::check_for_interrupts).map_err(from_classifier)?;
         }
-        live.refresh(&pg::check_for_interrupts).map_err(from_core)?;
+        live.refresh(&pg::check_for_interrupts)
+            .map_err(from_classifier)?;
         applied = pending;
     }
     // A single label is no choice yet.
@@ -132,7 +133,7 @@ pub fn read_counts(r: &Reader, classifier: &str, live: &mut Live) -> SqlResult<(
 }
 
 fn empty_base() -> SqlResult<Model> {
-    Model::empty(Fit::default()).map_err(from_core)
+    Model::empty(Fit::default()).map_err(from_classifier)
 }
 
 /// Labels, given in casefolded form and as emails have them, spelled as the catalogue has them.
@@ -142,7 +143,7 @@ pub fn spelled<'a>(
 ) -> SqlResult<Vec<String>> {
     let mut by_key = HashMap::new();
     for label in catalogue {
-        by_key.insert(casefold_label(&label).map_err(from_core)?, label);
+        by_key.insert(casefold_label(&label).map_err(from_classifier)?, label);
     }
     let spelled = |(casefolded, name): (&str, &str)| {
         let known = by_key.remove(casefolded);

@@ -7,7 +7,7 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::{PgSqlErrorCode as Code, name, pg_extern};
 
 use crate::arguments::comparable_name;
-use crate::error::{SqlResult, from_core, report};
+use crate::error::{SqlResult, from_classifier, report};
 use crate::predict::active::Active;
 use crate::suggestion::unknown_label;
 use crate::{pg, predict::cache, store};
@@ -63,7 +63,7 @@ fn explain_email(
 
 /// The label's class; `None` for white space only, which is no label.
 fn class_of(active: &Active, classifier: &str, label: &str) -> SqlResult<Option<usize>> {
-    let casefolded = casefold_label(label).map_err(from_core)?;
+    let casefolded = casefold_label(label).map_err(from_classifier)?;
     if casefolded.is_empty() {
         return Ok(None);
     }
@@ -105,7 +105,7 @@ fn explain(active: &Active, body: &str, class: Option<usize>, top: i32) -> SqlRe
     let explanation = active
         .live
         .explain(&features, class, &pg::check_for_interrupts)
-        .map_err(from_core)?;
+        .map_err(from_classifier)?;
     let Some(explanation) = explanation else {
         return Ok(Vec::new());
     };

@@ -5,7 +5,7 @@ use pg_triage_decision::FoundLabel;
 use pgrx::{PgSqlErrorCode as Code, pg_sys};
 
 use super::connection::{Reader, Writer};
-use crate::error::{SqlResult, from_core, report};
+use crate::error::{SqlResult, from_classifier, report};
 use crate::suggestion::{unknown, unknown_label};
 
 /// The classifier that exists without being registered.
@@ -50,7 +50,7 @@ impl Reader<'_> {
 
     /// A label in the classifier's own spelling, if it has it.
     pub fn label(&self, classifier: &str, given: &str) -> SqlResult<Option<String>> {
-        let key = casefold_label(given).map_err(from_core)?;
+        let key = casefold_label(given).map_err(from_classifier)?;
         self.value(BY_KEY, &[classifier.into(), key.as_str().into()])
     }
 

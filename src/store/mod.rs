@@ -1,6 +1,6 @@
 //! The only SQL text. Typed rows in, typed rows out, one file per group of tables, with the
-//! rights of the tables' owner. What rows mean is for others to say: nothing here knows models
-//! or decides anything.
+//! rights of the tables' owner (history alone is read with the caller's). What rows mean is for
+//! others to say: nothing here opens a model or computes an answer.
 //!
 //! [`Reader`] has the queries, [`Writer`] the statements that change something, too. A function
 //! that takes a reader changes nothing: all that it can run begins with SELECT.

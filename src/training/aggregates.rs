@@ -5,7 +5,7 @@ use pg_triage_classifier::{Learner, ParamGuard, State, Tokenizer, Trainer};
 use pgrx::datum::Internal;
 use pgrx::{notice, pg_extern, pg_sys};
 
-use crate::error::{SqlResult, from_core};
+use crate::error::{SqlResult, from_classifier};
 use crate::pg;
 use crate::types::{check_memory, load_state, state_bytes, storable};
 
@@ -25,7 +25,7 @@ impl Training {
     fn merge(&mut self, other: &State) -> SqlResult<()> {
         self.state
             .merge(other, &pg::check_for_interrupts)
-            .map_err(from_core)?;
+            .map_err(from_classifier)?;
         self.check_memory()
     }
 
@@ -74,7 +74,7 @@ fn train_accumulate(
             (Some(body), Some(label)) => {
                 pg::probe_for_text(Tokenizer::memory(body))?;
                 let features = t.tokenizer.features(body);
-                t.state.learn(&features, label).map_err(from_core)?;
+                t.state.learn(&features, label).map_err(from_classifier)?;
             }
             _ => t.state.skip(),
         }
@@ -154,9 +154,9 @@ fn fit_email_model(state: &[u8]) -> SqlResult<Vec<u8>> {
 
 /// Trains a model on a state.
 pub fn fit(state: &mut State) -> SqlResult<Vec<u8>> {
-    let trainer = Trainer::params().check().map_err(from_core)?;
+    let trainer = Trainer::params().check().map_err(from_classifier)?;
     let bytes = trainer
         .fit_state(state, &pg::check_for_interrupts)
-        .map_err(from_core)?;
+        .map_err(from_classifier)?;
     storable(bytes, "email_model")
 }

@@ -4,13 +4,13 @@
 use pgrx::{PgSqlErrorCode as Code, notice, pg_extern};
 
 use crate::arguments::{MAX_NAME_CHARS, comparable_name, given, given_classifier};
-use crate::error::{SqlResult, from_core, report};
+use crate::error::{SqlResult, from_classifier, report};
 use crate::learning::compaction;
 use crate::{review::decide, store};
 
 #[pg_extern(sql = false)]
 fn label_key(label: &str) -> SqlResult<String> {
-    pg_triage_classifier::casefold_label(label).map_err(from_core)
+    pg_triage_classifier::casefold_label(label).map_err(from_classifier)
 }
 
 #[pg_extern(sql = false)]
@@ -41,7 +41,7 @@ fn add_label(
     let (classifier, label) = (given_classifier(classifier)?, given(label, "label")?);
     // First: it refuses what is too long to work on.
     if pg_triage_classifier::casefold_label(label)
-        .map_err(from_core)?
+        .map_err(from_classifier)?
         .is_empty()
     {
         return Err(report(

@@ -5,7 +5,7 @@ use pg_triage_classifier::{Features, Result as Learned, State};
 use pgrx::{PgSqlErrorCode as Code, pg_extern};
 
 use crate::arguments::{given, given_classifier};
-use crate::error::{SqlResult, from_core, report};
+use crate::error::{SqlResult, from_classifier, report};
 use crate::learning::base::{self, Base};
 use crate::learning::compaction;
 use crate::pg::check_for_interrupts;
@@ -57,7 +57,7 @@ fn forget(source: Option<&str>, key: Option<&str>) -> SqlResult<i64> {
                     .iter()
                     .map(|t| base.learned().absent(&t.features, &check_for_interrupts))
                     .collect::<Result<Vec<_>, _>>()
-                    .map_err(from_core)?;
+                    .map_err(from_classifier)?;
                 purge_versions(w, &classifier, &gone)?;
             }
             if moved > 0 || !taught.is_empty() {
@@ -109,12 +109,12 @@ fn change_versions(
         let opened = stored.model.read_model()?;
         let (fit, metrics) = (opened.meta().fit, opened.meta().metrics.clone());
         let mut state = model_state(stored.model)?;
-        change(&mut state).map_err(from_core)?;
+        change(&mut state).map_err(from_classifier)?;
         let changed = state
             .pack(&fit, metrics, &check_for_interrupts)
-            .map_err(from_core)?;
+            .map_err(from_classifier)?;
         let changed = storable(changed, "email_model")?;
-        let header = Header::read(&changed, Kind::Model).map_err(from_core)?;
+        let header = Header::read(&changed, Kind::Model).map_err(from_classifier)?;
         if header.identity() != opened.identity() {
             w.replace_model(classifier, version, &changed, header.identity())?;
         }

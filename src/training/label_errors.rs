@@ -8,7 +8,7 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::{name, pg_extern};
 
 use crate::arguments::comparable_name;
-use crate::error::{SqlResult, from_core};
+use crate::error::{SqlResult, from_classifier};
 use crate::learning::compaction;
 use crate::pg::check_for_interrupts;
 use crate::predict::active::spelled;
@@ -79,7 +79,8 @@ fn suspects(r: &Reader, classifier: &str) -> SqlResult<(Worst, Vec<String>)> {
     r.check_classifier(classifier)?;
     let mut base = compaction::with_pending(r, classifier)?;
     let mut worst = Worst::default();
-    let finder = LabelErrorFinder::new(base.learned(), &check_for_interrupts).map_err(from_core)?;
+    let finder =
+        LabelErrorFinder::new(base.learned(), &check_for_interrupts).map_err(from_classifier)?;
     let Some(finder) = finder else {
         return Ok((worst, Vec::new()));
     };
@@ -90,7 +91,7 @@ fn suspects(r: &Reader, classifier: &str) -> SqlResult<(Worst, Vec<String>)> {
             check_for_interrupts();
             let found = finder
                 .check(&decision.features, &decision.label)
-                .map_err(from_core)?;
+                .map_err(from_classifier)?;
             if let Some(found) = found {
                 worst.add(decision.decision_id, found);
             }

@@ -6,7 +6,7 @@ use pg_triage_classifier::{CellCounts, Error, Features, Learner, Live, Model, St
 use pgrx::{PgSqlErrorCode as Code, pg_extern};
 
 use crate::arguments::given_classifier;
-use crate::error::{SqlResult, from_core, report};
+use crate::error::{SqlResult, from_classifier, report};
 use crate::learning::base::{self, Base};
 use crate::learning::{compaction, sample};
 use crate::pg::{self, RawValue, check_for_interrupts};
@@ -56,13 +56,13 @@ impl Trained {
         // Residuals are the version's own, also where counts are not.
         let mut own = state
             .steps_alone(&check_for_interrupts)
-            .map_err(from_core)?;
+            .map_err(from_classifier)?;
         let from_ledger = outside.is_none();
         if let Some(mut counts) = outside {
             counts
                 .clear_steps(&check_for_interrupts)
                 .and_then(|()| counts.add_steps_of(&own, &check_for_interrupts))
-                .map_err(from_core)?;
+                .map_err(from_classifier)?;
             own = counts;
         }
         let (fit, metrics) = (model.meta().fit, model.meta().metrics.clone());
@@ -93,19 +93,20 @@ impl Trained {
                 bytes: self.serving.len(),
             })
         };
-        let counts = CellCounts::read(self.model.header(), &mut read, poll).map_err(from_core)?;
+        let counts =
+            CellCounts::read(self.model.header(), &mut read, poll).map_err(from_classifier)?;
         let mut live = Live::new(Rc::new(self.model.clone()));
         live.set_counts(Rc::new(counts));
         for (features, label) in emails {
             check_for_interrupts();
             let step = live
                 .step_towards(features, label, poll)
-                .map_err(from_core)?;
+                .map_err(from_classifier)?;
             live.learn(features, label)
                 .and_then(|()| live.step(features, &step, false))
                 .and_then(|()| live.refresh(poll))
                 .and_then(|()| self.own.step(features, &step, false))
-                .map_err(from_core)?;
+                .map_err(from_classifier)?;
         }
         Ok(())
     }
@@ -120,7 +121,7 @@ impl Trained {
     ) -> SqlResult<i32> {
         let (fit, metrics) = (self.model.meta().fit, self.model.meta().metrics.clone());
         let own = self.own.pack(&fit, metrics, &check_for_interrupts);
-        let own = storable(own.map_err(from_core)?, "email_model")?;
+        let own = storable(own.map_err(from_classifier)?, "email_model")?;
         let new = NewModel {
             stored: RawValue::of_bytes(&own, c"email_model"),
             about: &self.model,

@@ -9,7 +9,7 @@ use pgrx::datum::Internal;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::{PgSqlErrorCode as Code, pg_extern};
 
-use crate::error::{SqlResult, from_core, report};
+use crate::error::{SqlResult, from_classifier, report};
 use crate::pg::{self, RawValue};
 use crate::settings;
 
@@ -37,7 +37,7 @@ pub fn storable(bytes: Vec<u8>, sql_type: &str) -> SqlResult<Vec<u8>> {
 pub fn state_bytes(state: &mut State) -> SqlResult<Vec<u8>> {
     let bytes = state
         .to_bytes(&pg::check_for_interrupts)
-        .map_err(from_core)?;
+        .map_err(from_classifier)?;
     storable(bytes, "email_state")
 }
 
@@ -47,7 +47,7 @@ pub fn load_state(bytes: &[u8]) -> SqlResult<State> {
     if bytes.len() > settings::training_memory() {
         return Err(too_large(0));
     }
-    within_memory(State::from_bytes(bytes, &pg::check_for_interrupts).map_err(from_core)?)
+    within_memory(State::from_bytes(bytes, &pg::check_for_interrupts).map_err(from_classifier)?)
 }
 
 /// Passes a state on, unless it takes more memory than training may use.
@@ -66,18 +66,18 @@ pub fn check_memory(state: &State) -> SqlResult<()> {
 
 fn too_large(documents: u64) -> ErrorReport {
     let limit = settings::training_memory();
-    from_core(Error::StateTooLarge { limit, documents })
+    from_classifier(Error::StateTooLarge { limit, documents })
 }
 
 /// Opens a model for classifying: without the counts that training needs.
 pub fn open_model(bytes: &[u8]) -> SqlResult<Model> {
-    Model::from_front(pg::copy(bytes)?, &pg::check_for_interrupts).map_err(from_core)
+    Model::from_front(pg::copy(bytes)?, &pg::check_for_interrupts).map_err(from_classifier)
 }
 
 /// The counts that a stored model keeps, within the memory that training may use.
 pub fn model_state(model: RawValue) -> SqlResult<State> {
     let bytes = model.content()?;
-    within_memory(Model::state(&bytes, &pg::check_for_interrupts).map_err(from_core)?)
+    within_memory(Model::state(&bytes, &pg::check_for_interrupts).map_err(from_classifier)?)
 }
 
 /// Characters of base64 between two polls: whole groups of four.
@@ -123,13 +123,13 @@ fn encode(bytes: &[u8]) -> SqlResult<CString> {
 
 fn valid_state(bytes: Vec<u8>) -> SqlResult<Vec<u8>> {
     let bytes = storable(bytes, "email_state")?;
-    State::from_bytes(&bytes, &pg::check_for_interrupts).map_err(from_core)?;
+    State::from_bytes(&bytes, &pg::check_for_interrupts).map_err(from_classifier)?;
     Ok(bytes)
 }
 
 fn valid_model(bytes: Vec<u8>) -> SqlResult<Vec<u8>> {
     let bytes = storable(bytes, "email_model")?;
-    let model = Model::from_bytes(bytes, &pg::check_for_interrupts).map_err(from_core)?;
+    let model = Model::from_bytes(bytes, &pg::check_for_interrupts).map_err(from_classifier)?;
     Ok(model.into_bytes())
 }
 

@@ -6,7 +6,7 @@ use pg_triage_classifier::tokenizer::TOKENIZER_VERSION;
 use pg_triage_classifier::{Example, Features, Step, training_sample_priority};
 use pgrx::PgSqlErrorCode as Code;
 
-use crate::error::{SqlResult, from_core, report};
+use crate::error::{SqlResult, from_classifier, report};
 use crate::pg;
 
 /// An example in the ledger's columns.
@@ -25,7 +25,7 @@ pub struct StoredExample {
 impl StoredExample {
     /// An email with its label, and the step with the version that it was computed against.
     pub fn new(features: &Features, label: &str, step: Option<&(Step, i64)>) -> SqlResult<Self> {
-        let priority = training_sample_priority(features, label).map_err(from_core)?;
+        let priority = training_sample_priority(features, label).map_err(from_classifier)?;
         Ok(Self {
             features: features_bytes(features)?,
             tokenizer_version: TOKENIZER_VERSION as i32,

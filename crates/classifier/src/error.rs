@@ -1,6 +1,6 @@
-//! The one error type of the core. The host maps it to its own error codes.
+//! The one error type of this crate. The host maps it to its own error codes.
 
-/// Result of a core operation.
+/// Result of everything here that can fail.
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// What can go wrong. Messages are lower case, without a full stop, and name the fix.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use pgrx::pg_sys::Oid;
 use pgrx::{log, warning};
 
-use crate::pg::shared_memory::{DatabaseSlot, LauncherMemory, WakeRequest, WorkerOutcome};
+use crate::pg::shared_memory::{DatabaseSlot, SharedState, WakeRequest, WorkerOutcome};
 use crate::pg::worker::{self as process, Started};
 
 /// Between two workers of one database when decisions wake them.
@@ -116,9 +116,9 @@ impl Database {
         Some(self.ended + pause)
     }
 
-    pub fn start(&mut self, database: Oid, role: Oid, memory: &LauncherMemory, handle: u32) {
+    pub fn start(&mut self, database: Oid, role: Oid, state: &SharedState, handle: u32) {
         self.request = WakeRequest::None;
-        if let Some(slot) = memory.slot(database) {
+        if let Some(slot) = state.slot(database) {
             slot.begin();
         }
         match Started::worker(database, role, handle) {

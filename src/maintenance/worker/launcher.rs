@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use pgrx::pg_sys::Oid;
 
 use super::database::{Complaint, Database, Last, PAUSE};
-use crate::pg::shared_memory::{self, LauncherMemory, WakeRequest, WorkerOutcome};
+use crate::pg::shared_memory::{self, SharedState, WakeRequest, WorkerOutcome};
 use crate::pg::worker::{self as process, RoleProblem};
 use crate::settings;
 
@@ -19,8 +19,8 @@ const WATCH: Duration = Duration::from_millis(500);
 struct Launcher {
     /// The only database to serve, instead of all.
     only: Option<Oid>,
-    memory: &'static LauncherMemory,
-    /// How workers find the memory.
+    state: &'static SharedState,
+    /// How workers find the state.
     handle: u32,
     databases: HashMap<Oid, Database>,
     role: Option<Oid>,
@@ -40,13 +40,13 @@ pub fn run(only: Option<Oid>) {
         }
         None => 0,
     };
-    let Some(memory) = shared_memory::memory() else {
+    let Some(state) = shared_memory::state() else {
         return;
     };
-    memory.set_launcher();
+    state.set_launcher();
     let mut launcher = Launcher {
         only,
-        memory,
+        state,
         handle,
         databases: HashMap::new(),
         role: None,
@@ -66,7 +66,7 @@ pub fn run(only: Option<Oid>) {
 impl Launcher {
     /// Takes the requests of sessions.
     fn hear(&mut self, woken: bool) {
-        for slot in self.memory.slots() {
+        for slot in self.state.slots() {
             match self.databases.get_mut(&slot.database()) {
                 Some(database) if slot.requested() > database.request => {
                     database.request = slot.requested();
@@ -82,7 +82,7 @@ impl Launcher {
         self.is_missed |= woken && self.only.is_some();
         let request = match (self.only, woken) {
             (Some(_), true) => WakeRequest::Now,
-            _ => self.memory.take_request_of_others(),
+            _ => self.state.take_request_of_others(),
         };
         for database in self.databases.values_mut() {
             database.request = database.request.max(request);
@@ -106,12 +106,12 @@ impl Launcher {
                 "role \"{name}\" is a superuser, so no worker is started: set pg_triage.worker_role to one that is not"
             )),
         };
-        self.memory
+        self.state
             .problem
             .set(problem.as_deref().unwrap_or_default());
         match problem {
             // Nothing is wrong before the first CREATE EXTENSION.
-            Some(_) if self.memory.slots().next().is_none() => {}
+            Some(_) if self.state.slots().next().is_none() => {}
             Some(problem) => self.complaint.make(problem),
             None => self.complaint.withdraw("there is a role to work as again"),
         }
@@ -131,7 +131,7 @@ impl Launcher {
                 .unwrap_or_else(|| Database::new(database.name.clone()));
             served.name = database.name;
             if self.role.is_some() && !database.is_open {
-                let slot = self.memory.slot_of(database.oid);
+                let slot = self.state.slot_of(database.oid);
                 let text = format!(
                     "role \"{name}\" may not connect: GRANT CONNECT ON DATABASE \"{}\" TO {name}",
                     served.name
@@ -149,7 +149,7 @@ impl Launcher {
             self.databases.insert(database.oid, served);
         }
         // Also of databases that came and went between two looks.
-        for slot in self.memory.slots() {
+        for slot in self.state.slots() {
             if !self.databases.contains_key(&slot.database()) {
                 slot.free();
             }
@@ -160,7 +160,7 @@ impl Launcher {
 
     /// Starts what is due and looks after what runs; false if there is nothing left to serve.
     fn serve(&mut self) -> bool {
-        if self.memory.is_stopped() {
+        if self.state.is_stopped() {
             return false;
         }
         if self.until_survey().is_zero() {
@@ -170,7 +170,7 @@ impl Launcher {
             }
         }
         for (&oid, database) in &mut self.databases {
-            database.watch(oid, self.memory.slot_of(oid));
+            database.watch(oid, self.state.slot_of(oid));
         }
         if self.role.is_none() {
             return true;
@@ -195,7 +195,7 @@ impl Launcher {
                 database.ended = now;
                 continue;
             }
-            database.start(oid, role, self.memory, self.handle);
+            database.start(oid, role, self.state, self.handle);
         }
         let text = match self.running() {
             0 => format!("waiting; {} databases", self.databases.len()),

@@ -13,7 +13,7 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::{PgSqlErrorCode as Code, name, notice, pg_extern, pg_sys};
 
 use crate::error::report;
-use crate::pg::shared_memory::{self, LauncherMemory, OwnLauncher, WakeRequest, WorkerOutcome};
+use crate::pg::shared_memory::{self, OwnLauncher, SharedState, WakeRequest, WorkerOutcome};
 use crate::pg::worker::{self as process, Part, Started};
 use crate::{maintenance::tasks, pg, store};
 
@@ -57,7 +57,7 @@ pub fn serve(database: pg_sys::Oid) {
         return;
     }
     process::connect(database, pg_sys::Oid::from(role));
-    let slot = shared_memory::memory().and_then(|memory| memory.slot(database));
+    let slot = shared_memory::state().and_then(|state| state.slot(database));
     if let Some(slot) = slot {
         slot.set_worker(process::own_pid());
         slot.set_outcome(WorkerOutcome::Working);
@@ -114,7 +114,7 @@ fn work() -> Result<WorkerOutcome, String> {
 // SQL
 
 fn is_preloaded() -> bool {
-    shared_memory::memory().is_some()
+    shared_memory::state().is_some()
 }
 
 #[pg_extern(sql = false)]
@@ -161,7 +161,7 @@ fn stop_worker() -> Result<bool, ErrorReport> {
         notice!("no worker serves this database");
         return Ok(false);
     };
-    launcher.with_memory(LauncherMemory::stop);
+    launcher.with_state(SharedState::stop);
     while shared_memory::own_launcher().is_some_and(|now| now.pid == launcher.pid) {
         process::sleep(Duration::from_millis(20));
     }
@@ -180,16 +180,16 @@ struct Status {
 }
 
 impl Status {
-    fn on(memory: &LauncherMemory) -> Self {
-        let slot = memory.slot_of(process::own_database());
+    fn on(state: &SharedState) -> Self {
+        let slot = state.slot_of(process::own_database());
         let (started_at, ended_at) = slot.map(|slot| slot.times()).unwrap_or_default();
         Self {
-            launcher_pid: memory.launcher(),
+            launcher_pid: state.launcher(),
             worker_pid: slot.and_then(|slot| slot.worker()),
             started_at,
             ended_at,
             last_error: slot.and_then(|slot| slot.error.get()),
-            problem: memory.problem.get(),
+            problem: state.problem.get(),
         }
     }
 }
@@ -213,9 +213,9 @@ fn worker_status() -> TableIterator<
         true => None,
         false => shared_memory::own_launcher(),
     };
-    let status = match shared_memory::memory() {
-        Some(memory) => Some(Status::on(memory)),
-        None => own.and_then(|launcher| launcher.with_memory(Status::on)),
+    let status = match shared_memory::state() {
+        Some(state) => Some(Status::on(state)),
+        None => own.and_then(|launcher| launcher.with_state(Status::on)),
     };
     let status = status.unwrap_or_default();
     let problem = match (status.launcher_pid, status.problem) {

@@ -7,14 +7,14 @@
 //! launcher that was started later has a dynamic segment, whose handle is in its
 //! `application_name` ([`on_demand`]).
 
-mod launcher_memory;
 mod on_demand;
 mod preloaded;
+mod shared_state;
 mod slot;
 mod wake;
 
-pub use launcher_memory::{LauncherMemory, memory};
 pub use on_demand::{OwnLauncher, attach, create, launcher_name, own_launcher};
 pub use preloaded::request;
+pub use shared_state::{SharedState, state};
 pub use slot::{DatabaseSlot, WakeRequest, WorkerOutcome};
 pub use wake::{wake_at_commit, watch_commits};

@@ -1,26 +1,26 @@
-//! The memory of a launcher that was started later, for one database: a dynamic segment.
+//! The state of a launcher that was started later, for one database: a dynamic segment.
 
 use std::ffi::CStr;
 
 use pgrx::pg_sys;
 
 use super::super::worker::LAUNCHER;
-use super::launcher_memory::{LauncherMemory, use_memory};
+use super::shared_state::{SharedState, use_state};
 
-/// Makes a memory in a dynamic segment, which goes with this process; returns its handle.
+/// Makes the state of this launcher in a dynamic segment, which goes with this process; returns its handle.
 pub fn create() -> u32 {
-    // SAFETY: the segment is as large as the memory, and pinned for the life of the process.
+    // SAFETY: the segment is as large as the state, and pinned for the life of the process.
     unsafe {
-        let segment = pg_sys::dsm_create(size_of::<LauncherMemory>(), 0);
+        let segment = pg_sys::dsm_create(size_of::<SharedState>(), 0);
         pg_sys::dsm_pin_mapping(segment);
         let memory = pg_sys::dsm_segment_address(segment);
-        std::ptr::write_bytes(memory.cast::<u8>(), 0, size_of::<LauncherMemory>());
-        use_memory(memory.cast());
+        std::ptr::write_bytes(memory.cast::<u8>(), 0, size_of::<SharedState>());
+        use_state(memory.cast());
         pg_sys::dsm_segment_handle(segment)
     }
 }
 
-/// Takes the launcher's memory, for the life of this process; false if it is gone.
+/// Takes the launcher's state, for the life of this process; false if it is gone.
 pub fn attach(handle: u32) -> bool {
     // SAFETY: our launcher made the segment.
     unsafe {
@@ -29,7 +29,7 @@ pub fn attach(handle: u32) -> bool {
             return false;
         }
         pg_sys::dsm_pin_mapping(segment);
-        use_memory(pg_sys::dsm_segment_address(segment).cast());
+        use_state(pg_sys::dsm_segment_address(segment).cast());
         true
     }
 }
@@ -42,18 +42,18 @@ pub struct OwnLauncher {
 }
 
 impl OwnLauncher {
-    /// Looks at its memory, if it still has one.
-    pub fn with_memory<R>(&self, f: impl FnOnce(&LauncherMemory) -> R) -> Option<R> {
+    /// Looks at its state, if it still has one.
+    pub fn with_state<R>(&self, f: impl FnOnce(&SharedState) -> R) -> Option<R> {
         // SAFETY: only a background worker of ours has such a name (see `own_launcher`), and
-        // the segment is checked to be as large as a memory. `f` raises no errors.
+        // the segment is checked to be as large as that. `f` raises no errors.
         unsafe {
             let segment = pg_sys::dsm_attach(self.handle);
             if segment.is_null() {
                 return None;
             }
             let is_large_enough =
-                pg_sys::dsm_segment_map_length(segment) >= size_of::<LauncherMemory>();
-            let memory = pg_sys::dsm_segment_address(segment).cast::<LauncherMemory>();
+                pg_sys::dsm_segment_map_length(segment) >= size_of::<SharedState>();
+            let memory = pg_sys::dsm_segment_address(segment).cast::<SharedState>();
             let result = is_large_enough.then(|| f(&*memory));
             pg_sys::dsm_detach(segment);
             result

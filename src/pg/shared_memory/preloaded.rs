@@ -1,8 +1,8 @@
-//! The memory of a launcher that starts with the server: a part of the server's own.
+//! The state of a launcher that starts with the server: a part of the server's own memory.
 
 use pgrx::{pg_guard, pg_sys};
 
-use super::launcher_memory::{LauncherMemory, use_memory};
+use super::shared_state::{SharedState, use_state};
 
 static mut NEXT_REQUEST_HOOK: pg_sys::shmem_request_hook_type = None;
 static mut NEXT_STARTUP_HOOK: pg_sys::shmem_startup_hook_type = None;
@@ -15,7 +15,7 @@ unsafe extern "C-unwind" fn request_memory() {
         if let Some(hook) = NEXT_REQUEST_HOOK {
             pg_sys::submodules::ffi::pg_guard_ffi_boundary(|| hook());
         }
-        pg_sys::RequestAddinShmemSpace(size_of::<LauncherMemory>());
+        pg_sys::RequestAddinShmemSpace(size_of::<SharedState>());
     }
 }
 
@@ -29,19 +29,16 @@ unsafe extern "C-unwind" fn initialize() {
             pg_sys::submodules::ffi::pg_guard_ffi_boundary(|| hook());
         }
         let mut found = false;
-        let memory = pg_sys::ShmemInitStruct(
-            c"pg_triage".as_ptr(),
-            size_of::<LauncherMemory>(),
-            &mut found,
-        );
+        let memory =
+            pg_sys::ShmemInitStruct(c"pg_triage".as_ptr(), size_of::<SharedState>(), &mut found);
         if !found {
-            std::ptr::write_bytes(memory.cast::<u8>(), 0, size_of::<LauncherMemory>());
+            std::ptr::write_bytes(memory.cast::<u8>(), 0, size_of::<SharedState>());
         }
-        use_memory(memory.cast());
+        use_state(memory.cast());
     }
 }
 
-/// Asks for the server's memory; in `_PG_init` with `shared_preload_libraries` only.
+/// Asks for a part of the server's memory; in `_PG_init` with `shared_preload_libraries` only.
 pub fn request() {
     // SAFETY: as the server asks for it.
     unsafe {

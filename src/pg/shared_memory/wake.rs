@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 
 use pgrx::{pg_guard, pg_sys};
 
-use super::launcher_memory::memory;
 use super::on_demand::own_launcher;
+use super::shared_state::state;
 use super::slot::WakeRequest;
 
 thread_local! {
     static REQUEST: Cell<WakeRequest> = const { Cell::new(WakeRequest::None) };
-    /// The launcher to wake where there is no memory, and when it was looked for.
+    /// The launcher to wake where there is no shared state, and when it was looked for.
     static LAUNCHER_PROCESS: Cell<Option<(*mut pg_sys::PGPROC, i32)>> = const { Cell::new(None) };
     static LOOKED_AT: Cell<Option<Instant>> = const { Cell::new(None) };
 }
@@ -27,7 +27,7 @@ pub fn wake_at_commit(request: WakeRequest) {
     if request > REQUEST.get() {
         REQUEST.set(request);
     }
-    if request == WakeRequest::Now && memory().is_none() && known_launcher().is_none() {
+    if request == WakeRequest::Now && state().is_none() && known_launcher().is_none() {
         find_launcher();
     }
 }
@@ -47,19 +47,19 @@ fn find_launcher() {
 }
 
 fn send(request: WakeRequest) {
-    let Some(memory) = memory() else {
+    let Some(state) = state() else {
         if let (WakeRequest::Now, Some(process)) = (request, known_launcher()) {
-            // SAFETY: see `LauncherMemory::wake_launcher`.
+            // SAFETY: see `SharedState::wake_launcher`.
             unsafe { pg_sys::SetLatch(&raw mut (*process).procLatch) }
         }
         return;
     };
     // SAFETY: reads a variable.
-    let before = memory.request(unsafe { pg_sys::MyDatabaseId }, request);
+    let before = state.request(unsafe { pg_sys::MyDatabaseId }, request);
     // The launcher leaves a request where it is until it starts a worker, so that many commits
     // wake it once.
     if request == WakeRequest::Now && before < request {
-        memory.wake_launcher();
+        state.wake_launcher();
     }
 }
 

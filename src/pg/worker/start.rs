@@ -15,10 +15,10 @@ const LIBRARY: &str = "pg_triage";
 const WORKER: &str = "pg_triage worker";
 
 /// Type of a launcher; `application_name` of one without preload, where its database and the
-/// handle of its memory follow.
+/// handle of its state follow.
 pub const LAUNCHER: &str = "pg_triage launcher";
 
-/// What the processes do: they begin here, and their work is in rooms above this one.
+/// What the processes do: they begin here, and their work is in folders above this one.
 struct MainFunctions {
     /// Serves all databases, or only one.
     launch: fn(Option<pg_sys::Oid>),

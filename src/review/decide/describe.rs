@@ -3,7 +3,7 @@
 use pg_triage_classifier::Step;
 
 use super::write::append;
-use crate::error::{SqlResult, from_core};
+use crate::error::{SqlResult, from_classifier};
 use crate::learning::statement_model;
 use crate::predict::classify;
 use crate::session::Actor;
@@ -34,7 +34,7 @@ pub fn describe(w: &mut Writer, classifier: &str, label: &str, description: &str
         Some(features) => {
             let step = match w.was_trained(classifier)? {
                 true => statement_model::step(w, classifier, features, label)?,
-                false => Some((Step::keywords(label).map_err(from_core)?, 0)),
+                false => Some((Step::keywords(label).map_err(from_classifier)?, 0)),
             };
             Some(StoredExample::new(features, label, step.as_ref())?)
         }

@@ -4,7 +4,7 @@
 use pg_triage_classifier::{Fit, MIN_EMAILS_TO_CALIBRATE, PairedAnswers, recalibrated};
 
 use super::inputs::{Inputs, SUPERSEDED};
-use crate::error::{SqlResult, from_core};
+use crate::error::{SqlResult, from_classifier};
 use crate::pg::{RawValue, check_for_interrupts};
 use crate::store::model::{ChampionComparison, NewModel, unknown_version};
 use crate::store::{Reader, Writer};
@@ -37,7 +37,7 @@ impl Calibration {
         let inputs = &mut self.inputs;
         let model = open_model(&inputs.base.packed()?)?;
         self.fit =
-            recalibrated(&model, &inputs.judges, &check_for_interrupts).map_err(from_core)?;
+            recalibrated(&model, &inputs.judges, &check_for_interrupts).map_err(from_classifier)?;
         Ok(())
     }
 
@@ -65,7 +65,7 @@ fn store_refitted(w: &mut Writer, classifier: &str, version: i32, fit: &Fit) -> 
     let stored = stored.ok_or_else(|| unknown_version(classifier, version, &[]))?;
     let metrics = stored.model.read_model()?.meta().metrics.clone();
     let packed = model_state(stored.model)?.pack(fit, metrics, &check_for_interrupts);
-    let packed = storable(packed.map_err(from_core)?, "email_model")?;
+    let packed = storable(packed.map_err(from_classifier)?, "email_model")?;
     let about = open_model(&packed)?;
     let new = NewModel {
         stored: RawValue::of_bytes(&packed, c"email_model"),

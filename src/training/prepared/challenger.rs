@@ -9,7 +9,7 @@ use pgrx::PgSqlErrorCode as Code;
 
 use super::inputs::{Inputs, SUPERSEDED};
 use super::reviewers::{self, RecentDecision};
-use crate::error::{SqlResult, from_core, report};
+use crate::error::{SqlResult, from_classifier, report};
 use crate::pg::check_for_interrupts;
 use crate::store::model::ChampionComparison;
 use crate::store::{Reader, Writer};
@@ -75,10 +75,12 @@ impl Challenger {
         let mut answers = Comparison::default();
         for (features, label) in judges.iter() {
             check_for_interrupts();
-            let truth = casefold_label(label).map_err(from_core)?;
+            let truth = casefold_label(label).map_err(from_classifier)?;
             let is_right = |model: &Model| -> SqlResult<bool> {
                 match model.classify(features, &check_for_interrupts) {
-                    Some(answer) => Ok(casefold_label(answer.label).map_err(from_core)? == truth),
+                    Some(answer) => {
+                        Ok(casefold_label(answer.label).map_err(from_classifier)? == truth)
+                    }
                     None => Ok(false),
                 }
             };

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use pg_triage_classifier::ContradictionCount;
 use pg_triage_classifier::{LabelErrorFinder, State};
 
-use crate::error::{SqlResult, from_core};
+use crate::error::{SqlResult, from_classifier};
 use crate::pg::check_for_interrupts;
 use crate::store::comparison::Reviewed;
 use crate::store::model::InconsistentReviewer;
@@ -30,7 +30,7 @@ pub fn inconsistent(
     learned: &mut State,
     recent: &[RecentDecision],
 ) -> SqlResult<Option<(InconsistentReviewer, String)>> {
-    let finder = LabelErrorFinder::new(learned, &check_for_interrupts).map_err(from_core)?;
+    let finder = LabelErrorFinder::new(learned, &check_for_interrupts).map_err(from_classifier)?;
     let Some(finder) = finder else {
         return Ok(None);
     };
@@ -42,7 +42,7 @@ pub fn inconsistent(
         let decision = &reviewed.decision;
         let found = finder
             .check(&decision.features, &decision.label)
-            .map_err(from_core)?;
+            .map_err(from_classifier)?;
         let contradicted = found.is_some_and(|found| found.margin >= CONTRADICTED);
         all.add(contradicted);
         if *is_new {

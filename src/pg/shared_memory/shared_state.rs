@@ -1,4 +1,4 @@
-//! The memory that a launcher shares with sessions and workers.
+//! The state that a launcher shares with sessions and workers.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, Ordering};
@@ -8,12 +8,12 @@ use pgrx::{pg_guard, pg_sys};
 use super::super::worker;
 use super::slot::{DatabaseSlot, Text, WakeRequest};
 
-/// Databases that have a slot on the memory. Those beyond are served, too, but a request of one
+/// Databases that have a slot. Those beyond are served, too, but a request of one
 /// makes the launcher look at all of them.
 const SLOTS: usize = 256;
 
-/// The shared memory of one launcher.
-pub struct LauncherMemory {
+/// What one launcher shares.
+pub struct SharedState {
     launcher: AtomicPtr<pg_sys::PGPROC>,
     launcher_pid: AtomicI32,
     stop: AtomicBool,
@@ -24,7 +24,7 @@ pub struct LauncherMemory {
     slots: [DatabaseSlot; SLOTS],
 }
 
-impl LauncherMemory {
+impl SharedState {
     /// The database's slot; takes a free one unless there is none left.
     pub fn slot(&self, database: pg_sys::Oid) -> Option<&DatabaseSlot> {
         thread_local! {
@@ -109,26 +109,26 @@ impl LauncherMemory {
 #[pg_guard]
 unsafe extern "C-unwind" fn leave(_code: i32, _argument: pg_sys::Datum) {
     worker::terminate_all();
-    if let Some(memory) = memory() {
-        memory
+    if let Some(state) = state() {
+        state
             .launcher
             .store(std::ptr::null_mut(), Ordering::Release);
-        memory.launcher_pid.store(0, Ordering::Release);
+        state.launcher_pid.store(0, Ordering::Release);
     }
 }
 
-static MEMORY: AtomicPtr<LauncherMemory> = AtomicPtr::new(std::ptr::null_mut());
+static STATE: AtomicPtr<SharedState> = AtomicPtr::new(std::ptr::null_mut());
 
-/// Makes this the memory of this process.
+/// Makes this the state that this process looks at.
 ///
 /// # Safety
 /// Memory of that size that stays mapped; every bit pattern is allowed.
-pub(super) unsafe fn use_memory(memory: *mut LauncherMemory) {
-    MEMORY.store(memory, Ordering::Relaxed);
+pub(super) unsafe fn use_state(state: *mut SharedState) {
+    STATE.store(state, Ordering::Relaxed);
 }
 
-/// The memory of this process: the server's, or that of the launcher that it belongs to.
-pub fn memory() -> Option<&'static LauncherMemory> {
+/// The state that this process looks at: the server's, or that of the launcher that it belongs to.
+pub fn state() -> Option<&'static SharedState> {
     // SAFETY: null, or shared memory that stays mapped, with every bit pattern allowed.
-    unsafe { MEMORY.load(Ordering::Relaxed).as_ref() }
+    unsafe { STATE.load(Ordering::Relaxed).as_ref() }
 }
