@@ -46,9 +46,9 @@ MONTHS = """
                sum(answered)::bigint AS answered, sum(correct)::bigint AS correct, sum(reviewed) AS reviewed
           FROM triage.accuracy_daily GROUP BY 1)
     SELECT to_char(t.month, 'YYYY-MM'), t.mails, k.reviewed, k.audited, k.answered, round(k.correct::numeric / k.answered, 4),
-           round(triage_internal.wilson_low(k.correct, k.answered)::numeric, 4), round(triage_internal.wilson_high(k.correct, k.answered)::numeric, 4),
+           round(triage.wilson_low(k.correct, k.answered)::numeric, 4), round(triage.wilson_high(k.correct, k.answered)::numeric, 4),
            round(t.accuracy, 4), round(t.frozen, 4),
-           t.accuracy BETWEEN triage_internal.wilson_low(k.correct, k.answered) AND triage_internal.wilson_high(k.correct, k.answered)
+           t.accuracy BETWEEN triage.wilson_low(k.correct, k.answered) AND triage.wilson_high(k.correct, k.answered)
       FROM truth t LEFT JOIN known k USING (month) ORDER BY 1"""
 
 
