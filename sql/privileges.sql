@@ -120,7 +120,9 @@ GRANT EXECUTE ON FUNCTION
     triage.forget(text, text),
     triage.forget_classifier(text),
     triage.learned_state(text),
-    triage.replayed_state(text)
+    triage.learned_model(text),
+    triage.replayed_state(text),
+    triage.replayed_model(text)
     TO triage_admin;
 GRANT USAGE ON SCHEMA triage_internal TO triage_admin;
 GRANT SELECT ON

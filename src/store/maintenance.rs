@@ -1,10 +1,8 @@
 //! What maintenance reads and writes about itself: due tasks, jobs, alerts.
 
-use pgrx::PgSqlErrorCode as Code;
-
 use super::connection::{Reader, Writer};
 use super::row::row;
-use crate::error::{SqlResult, report};
+use crate::error::SqlResult;
 
 row! {
     /// A task that is due.
@@ -34,24 +32,6 @@ impl Reader<'_> {
     /// The next task that is due.
     pub fn next_due(&self) -> SqlResult<Option<Due>> {
         self.maybe("FROM triage_internal.due_tasks() LIMIT 1", &[])
-    }
-
-    /// Refuses to work on tables that another server maintains.
-    pub fn check_not_replicated(&self) -> SqlResult<()> {
-        let replicated = self.exists(
-            "FROM pg_catalog.pg_subscription_rel r
-               JOIN pg_catalog.pg_class c ON c.oid = r.srrelid
-               JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-              WHERE n.nspname IN ('triage', 'triage_internal') LIMIT 1",
-            &[],
-        )?;
-        if !replicated {
-            return Ok(());
-        }
-        Err(report(
-            Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-            "tables of schema triage arrive by logical replication: maintenance is done on the server that publishes them",
-        ))
     }
 
     /// Whether a job has begun and not ended.

@@ -5,6 +5,7 @@ use std::ffi::CString;
 use std::time::{Duration, Instant};
 
 use pgrx::pg_sys::Oid;
+use pgrx::spi::quote_identifier;
 
 use super::database::{Complaint, Database, Last, PAUSE};
 use crate::pg::shared_memory::{self, SharedState, WakeRequest, WorkerOutcome};
@@ -92,15 +93,16 @@ impl Launcher {
     /// Looks which databases there are, and whether there is a role to work as.
     fn survey(&mut self) {
         let name = settings::worker_role();
+        let quoted = quote_identifier(&name);
         let role_name = CString::new(name.as_str()).unwrap_or_default();
         let (found, role) = process::survey(&role_name);
         let problem = match role {
             Ok(_) => None,
             Err(RoleProblem::Missing) => Some(format!(
-                "role \"{name}\" does not exist, so no worker is started: CREATE ROLE {name} LOGIN, or set pg_triage.worker_role"
+                "role \"{name}\" does not exist, so no worker is started: CREATE ROLE {quoted} LOGIN, or set pg_triage.worker_role"
             )),
             Err(RoleProblem::NoLogin) => Some(format!(
-                "role \"{name}\" may not log in, so no worker is started: ALTER ROLE {name} LOGIN, or set pg_triage.worker_role"
+                "role \"{name}\" may not log in, so no worker is started: ALTER ROLE {quoted} LOGIN, or set pg_triage.worker_role"
             )),
             Err(RoleProblem::Superuser) => Some(format!(
                 "role \"{name}\" is a superuser, so no worker is started: set pg_triage.worker_role to one that is not"
@@ -133,8 +135,8 @@ impl Launcher {
             if self.role.is_some() && !database.is_open {
                 let slot = self.state.slot_of(database.oid);
                 let text = format!(
-                    "role \"{name}\" may not connect: GRANT CONNECT ON DATABASE \"{}\" TO {name}",
-                    served.name
+                    "role \"{name}\" may not connect: GRANT CONNECT ON DATABASE {} TO {quoted}",
+                    quote_identifier(&served.name)
                 );
                 // Only where somebody has used the extension.
                 if let Some(slot) = slot {

@@ -2,11 +2,12 @@
 //! sure the answers are.
 
 use pg_triage_classifier::{Fit, MIN_EMAILS_TO_CALIBRATE, PairedAnswers, recalibrated};
+use pgrx::PgSqlErrorCode as Code;
 
 use super::inputs::{Inputs, SUPERSEDED};
-use crate::error::{SqlResult, from_classifier};
+use crate::error::{SqlResult, from_classifier, report};
 use crate::pg::{RawValue, check_for_interrupts};
-use crate::store::model::{ChampionComparison, NewModel, unknown_version};
+use crate::store::model::{ChampionComparison, NewModel};
 use crate::store::{Reader, Writer};
 use crate::types::{model_state, open_model, storable};
 
@@ -62,7 +63,12 @@ impl Calibration {
 /// Stores a version once more with another fit; returns the new version.
 fn store_refitted(w: &mut Writer, classifier: &str, version: i32, fit: &Fit) -> SqlResult<i32> {
     let stored = w.version(classifier, version)?;
-    let stored = stored.ok_or_else(|| unknown_version(classifier, version, &[]))?;
+    let stored = stored.ok_or_else(|| {
+        report(
+            Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            format!("version {version} of classifier \"{classifier}\" was deleted meanwhile"),
+        )
+    })?;
     let metrics = stored.model.read_model()?.meta().metrics.clone();
     let packed = model_state(stored.model)?.pack(fit, metrics, &check_for_interrupts);
     let packed = storable(packed.map_err(from_classifier)?, "email_model")?;

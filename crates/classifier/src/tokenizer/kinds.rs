@@ -3,13 +3,13 @@
 /// A set of kinds of tokens, beside single words, which are always there. The default is
 /// all; fewer are for measuring what a kind is worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Kinds(u8);
+pub struct Kinds(u16);
 
 impl Kinds {
     /// No kind: words only.
     pub const NONE: Self = Self(0);
     /// Every kind.
-    pub const ALL: Self = Self(u8::MAX >> (8 - Self::NAMED.len()));
+    pub const ALL: Self = Self((1 << Self::NAMED.len()) - 1);
     /// Pairs of neighbouring words.
     pub const PAIRS: Self = Self(1);
     /// [`Field::Subject`](crate::tokenizer::Field::Subject).
