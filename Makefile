@@ -18,7 +18,7 @@ stop:       ## stop the demo server; its data stays
 test:       ## run the tests; the last line is "N passed, M failed, K skipped"
 	@scripts/test
 
-test-long:  ## run those that take hours; the last line is the same
+test-long:  ## run what takes longer, to be done before a release; the last line is the same
 	@scripts/test long
 
 lint:       ## read the source for what no test would notice

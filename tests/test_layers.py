@@ -55,14 +55,14 @@ def test_an_import_against_the_order_is_refused(tree: Path, file: str, text: str
 
 
 @pytest.mark.parametrize("folder", ["src/pg", "crates/classifier/src", "crates/mail/src"])
-def test_a_circle_within_a_room_is_refused(tree: Path, folder: str):
-    room = tree / folder
-    front = room / ("mod.rs" if (room / "mod.rs").exists() else "lib.rs")
+def test_a_circle_within_a_folder_is_refused(tree: Path, folder: str):
+    here = tree / folder
+    front = here / ("mod.rs" if (here / "mod.rs").exists() else "lib.rs")
     append(front, "mod one;\nmod two;\n")
-    (room / "one.rs").write_text("use super::two::B;\npub struct A;\n")
-    (room / "two.rs").write_text("pub struct B;\n")
+    (here / "one.rs").write_text("use super::two::B;\npub struct A;\n")
+    (here / "two.rs").write_text("pub struct B;\n")
     assert "circle" not in lint(tree)[1]
-    append(room / "two.rs", "use super::one::A;\n")
+    append(here / "two.rs", "use super::one::A;\n")
     status, said = lint(tree)
     assert status == 1
     assert "a circle of imports" in said
@@ -74,7 +74,7 @@ def test_a_file_that_uses_its_folder_is_a_circle(tree: Path):
     assert "a circle of imports: pg, pg::one" in lint(tree)[1]
 
 
-def test_a_new_room_has_to_be_placed(tree: Path):
+def test_a_new_module_has_to_be_placed(tree: Path):
     append(tree / "src/lib.rs", "mod attic;\n")
     (tree / "src/attic.rs").write_text("")
     assert lint(tree) == (1, "src: module attic is in no row of docs/architecture.md\n")

@@ -15,22 +15,7 @@
 //! order, split and merged in any way, give the same bytes on every machine. Long loops call a
 //! [`Poll`] callback, so that a host can cancel them; the callback may unwind.
 //!
-//! # Layers
-//!
-//! A module imports from rows above it, and in its row from those before it; there is no
-//! circle among files. docs/architecture.md has the list that is checked.
-//!
-//! | layer | modules |
-//! |---|---|
-//! | ground | `poll`, `error`, `math`, `memory` (room that can be refused) |
-//! | stored form | [`artifact`]: header, sections, checksums of everything that is stored |
-//! | text | `features` (the keys of one email), `labels` (when two are the same), [`tokenizer`] |
-//! | numbers | `counts` (the table of both layers), `score_form`, `step`, `training_sample` |
-//! | learning | `learner` (the trait, and how decisions are applied), `state` |
-//! | scoring | `evaluation`, `calibration`, `naive_bayes`, `fit` (what training decides once) |
-//! | training | `baseline`, `form_choice`, `residual`, `train`; `label_errors`, `comparison` |
-//! | answers | `model` (the packed table), `live` (decisions on top of it), `recalibration` |
-//! | doors | `linfa_traits` |
+//! A module imports only from lower layers, which `docs/architecture.md` lists.
 //!
 //! # Where to add
 //!

@@ -11,19 +11,7 @@
 //!
 //! Long loops call a [`Poll`] callback, so that a host can cancel them; the callback may unwind.
 //!
-//! # Layers
-//!
-//! A module imports from rows above it, and in its row from those before it; there is no
-//! circle among files. docs/architecture.md has the list that is checked.
-//!
-//! | layer | modules |
-//! |---|---|
-//! | ground | `guard` (libraries that might panic), `limits`, `poll`, `lines` |
-//! | syntax | `section` (header sections), `line_ends`, `transfer` (base64, quoted-printable) |
-//! | fields | `charset`, `words` (RFC 2047), `address`, `date`, `field` |
-//! | the message | `message` (what is read), `structure` (its parts) |
-//! | the text | `html`, `flowed` (RFC 3676), `language`, `body` (which parts, in which order) |
-//! | doors | `identity`, `thread`, `parse` |
+//! A module imports only from lower layers, which `docs/architecture.md` lists.
 //!
 //! # Where to add
 //!
