@@ -73,11 +73,11 @@ impl Reader<'_> {
 impl Writer<'_> {
     /// Registers a classifier.
     pub fn create_classifier(&mut self, name: &str, description: Option<&str>) -> SqlResult<()> {
-        let actor = self.actor.clone();
+        let caller = self.caller.clone();
         let inserted = self.execute(
             "INSERT INTO triage.classifier (name, description, created_by) VALUES ($1, $2, $3)
              ON CONFLICT (name) DO NOTHING",
-            &[name.into(), description.into(), actor.into()],
+            &[name.into(), description.into(), caller.into()],
         )?;
         if inserted == 0 {
             return Err(report(
@@ -92,10 +92,10 @@ impl Writer<'_> {
     /// the default one on first use.
     pub fn lock_classifier(&mut self, name: &str) -> SqlResult<()> {
         if name == DEFAULT_CLASSIFIER {
-            let actor = self.actor.clone();
+            let caller = self.caller.clone();
             self.execute(
                 "INSERT INTO triage.classifier (name, created_by) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING",
-                &[name.into(), actor.into()],
+                &[name.into(), caller.into()],
             )?;
         }
         // An update, not a row lock: a transaction with an older snapshot must fail (40001)
@@ -127,11 +127,11 @@ impl Writer<'_> {
             return Ok(label);
         }
         let label = label.trim();
-        let actor = self.actor.clone();
+        let caller = self.caller.clone();
         let inserted = self.execute(
             "INSERT INTO triage.label (classifier, label, description, created_by) VALUES ($1, $2, $3, $4)
              ON CONFLICT DO NOTHING",
-            &[classifier.into(), label.into(), description.into(), actor.into()],
+            &[classifier.into(), label.into(), description.into(), caller.into()],
         )?;
         if inserted == 1 {
             return Ok(label.to_owned());

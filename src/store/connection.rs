@@ -24,7 +24,7 @@ pub struct Reader<'c> {
 pub struct Writer<'c> {
     reader: Reader<'c>,
     /// Who called: written down with every change.
-    pub(super) actor: String,
+    pub(super) caller: String,
 }
 
 impl<'c> Deref for Writer<'c> {
@@ -44,8 +44,8 @@ pub fn write<R>(function: &CStr, f: impl FnOnce(&mut Writer) -> SqlResult<R>) ->
 /// Runs `f` where the caller's statement writes already, or another call has asked whether it
 /// may.
 pub fn as_owner<R>(f: impl FnOnce(&mut Writer) -> SqlResult<R>) -> SqlResult<R> {
-    let actor = pg::current_user();
-    connected(Sees::Now, |reader| f(&mut Writer { reader, actor }))
+    let caller = pg::current_user();
+    connected(Sees::Now, |reader| f(&mut Writer { reader, caller }))
 }
 
 /// Runs `f`, which sees only what the caller's statement sees: what it reads in several queries

@@ -178,14 +178,14 @@ impl Writer<'_> {
     pub fn insert_model(&mut self, classifier: &str, new: NewModel) -> SqlResult<i32> {
         let meta = new.about.meta();
         // A label that exists, in whatever spelling, stays as it is.
-        let actor = self.actor.clone();
+        let caller = self.caller.clone();
         self.execute(
             "INSERT INTO triage.label (classifier, label, created_by)
              SELECT $1, label, $3 FROM unnest($2) AS label ON CONFLICT DO NOTHING",
             &[
                 classifier.into(),
                 meta.labels.clone().into(),
-                actor.as_str().into(),
+                caller.as_str().into(),
             ],
         )?;
         let m = &meta.metrics;
@@ -223,7 +223,7 @@ impl Writer<'_> {
                 figure(m.held_out_accuracy, m.held_out).into(),
                 figure(m.baseline_accuracy, m.held_out).into(),
                 new.note.into(),
-                actor.as_str().into(),
+                caller.as_str().into(),
                 new.from_ledger.into(),
                 comparison.map(|c| c.last_decision).into(),
                 comparison.map(|c| c.champion).into(),
@@ -247,7 +247,7 @@ impl Writer<'_> {
         why: Option<&str>,
     ) -> SqlResult<bool> {
         self.check_version(classifier, version)?;
-        let actor = self.actor.clone();
+        let caller = self.caller.clone();
         let inserted = self.execute(
             "WITH latest AS (SELECT activation_id, version FROM triage_internal.active_version WHERE classifier = $1)
              INSERT INTO triage_internal.activation (classifier, version, kind, returns_to, activated_by, why)
@@ -256,7 +256,7 @@ impl Writer<'_> {
             &[
                 classifier.into(),
                 version.into(),
-                actor.into(),
+                caller.into(),
                 why.into(),
             ],
         )?;
@@ -266,7 +266,7 @@ impl Writer<'_> {
     /// Goes back to the latest activation of another version, past those whose version has
     /// been deleted since; returns the version.
     pub fn roll_back(&mut self, classifier: &str, why: Option<&str>) -> SqlResult<i32> {
-        let actor = self.actor.clone();
+        let caller = self.caller.clone();
         let version = self.returning_value(
             "WITH RECURSIVE earlier AS (
                  SELECT version AS active, false AS there, NULL::int AS version, returns_to
@@ -281,7 +281,7 @@ impl Writer<'_> {
              INSERT INTO triage_internal.activation (classifier, version, kind, returns_to, activated_by, why)
              SELECT $1, version, 'rollback', returns_to, $2, $3 FROM earlier WHERE there
              RETURNING version",
-            &[classifier.into(), actor.into(), why.into()],
+            &[classifier.into(), caller.into(), why.into()],
         )?;
         version.ok_or_else(|| {
             report(

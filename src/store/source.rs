@@ -135,11 +135,11 @@ impl Writer<'_> {
         if relation == inbox().relation {
             return Ok(());
         }
-        let actor = self.actor.clone();
+        let caller = self.caller.clone();
         self.execute(
             "INSERT INTO triage_internal.source (source, classifier, relation, attached, search_path, attached_by)
              VALUES ($1, $2, $3::oid::regclass, false, 'pg_catalog, pg_temp', $4) ON CONFLICT DO NOTHING",
-            &[source.into(), classifier.into(), relation.into(), actor.into()],
+            &[source.into(), classifier.into(), relation.into(), caller.into()],
         )?;
         Ok(())
     }
@@ -156,7 +156,7 @@ impl Writer<'_> {
         classifier: &str,
         record_given_labels: bool,
     ) -> SqlResult<i64> {
-        let caller = self.actor.clone();
+        let caller = self.caller.clone();
         let number = self.returning_value(
             "SELECT triage_internal.attach_relation($1, $2, $3::oid::regclass, $4, $5, $6, $7, $8)",
             &[
@@ -175,7 +175,7 @@ impl Writer<'_> {
 
     /// Detaches a table; returns from how many classifiers.
     pub fn detach(&mut self, relation: pg_sys::Oid) -> SqlResult<i32> {
-        let caller = self.actor.clone();
+        let caller = self.caller.clone();
         let classifiers = self.returning_value(
             "SELECT triage_internal.detach_relation($1, $2::oid::regclass)",
             &[caller.into(), relation.into()],
@@ -187,7 +187,7 @@ impl Writer<'_> {
     /// is a trainer.
     pub fn check_attached(&self, relation: pg_sys::Oid, attached: bool) -> SqlResult<()> {
         let from = "FROM pg_class c WHERE c.oid = $1";
-        let caller = self.actor.as_str();
+        let caller = self.caller.as_str();
         let found = self.maybe::<Permission>(from, &[relation.into(), caller.into()])?;
         let Some(permission) = found else {
             return Err(report(
