@@ -15,7 +15,8 @@ pub fn unknown(what: &str, given: &str, known: &[String]) -> ErrorReport {
     )
 }
 
-/// `label "biling" does not exist in classifier "department" (did you mean "billing"? allowed: billing, hr)`
+/// `label "biling" does not exist in classifier "department" (did you mean "billing"? allowed:
+/// billing, hr)`
 pub fn unknown_label(given: &str, classifier: &str, allowed: &[String]) -> ErrorReport {
     let (shown, mut choices) = suggestion(given, allowed, "allowed");
     if allowed.is_empty() {

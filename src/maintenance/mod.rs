@@ -1,4 +1,4 @@
-//! What runs by itself: steps that are due, the background worker, the audit sample.
+//! What runs by itself: tasks that are due, the background worker, the audit sample.
 
 mod audit;
 pub mod tasks;

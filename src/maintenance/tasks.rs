@@ -87,7 +87,7 @@ fn is_mine(claim: &Claim) -> SqlResult<bool> {
     store::write(c"triage.maintain()", |w| w.is_running(claim.job))
 }
 
-/// Of the three parts that a long task has.
+/// Notes how many of its three parts a long task has done.
 fn progress(done: i64) -> SqlResult<()> {
     store::write(c"triage.maintain()", |w| w.progress(done, 3))
 }

@@ -18,7 +18,7 @@ pub fn receive(buffer: Internal) -> SqlResult<Vec<u8>> {
     // SAFETY: the server passes a StringInfo to receive functions; they must consume it.
     unsafe {
         let info: &mut pg_sys::StringInfoData = buffer
-            .unwrap()
+            .unwrap() // of pgrx: returns an Option, and never panics
             .and_then(|datum| datum.cast_mut_ptr::<pg_sys::StringInfoData>().as_mut())
             .ok_or_else(|| report(Code::ERRCODE_NULL_VALUE_NOT_ALLOWED, "nothing to receive"))?;
         let (from, to) = (info.cursor.max(0) as usize, info.len.max(0) as usize);
@@ -145,7 +145,7 @@ impl RawValue {
         self.read_model_after(&self.read_header()?)
     }
 
-    /// The same, where the header has been read.
+    /// Reads what classification needs of a stored model whose header has been read.
     pub fn read_model_after(self, header: &Header) -> SqlResult<Model> {
         let serving = Model::serving_bytes(header).map_err(from_classifier)?;
         Model::from_front(self.front(serving)?, &check_for_interrupts).map_err(from_classifier)

@@ -100,7 +100,7 @@ impl Column for Vec<u8> {
     }
 }
 
-/// Of any variable-length type, and not detoasted: the copy is in the memory that the
+/// A value of any variable-length type, not detoasted: the copy is in the memory that the
 /// connection to SPI frees when it ends, and must not be used after that.
 impl Column for RawValue {
     const NAME: &'static str = "of variable length";

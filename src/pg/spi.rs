@@ -63,7 +63,7 @@ impl ResultRow<'_> {
         report(
             Code::ERRCODE_INTERNAL_ERROR,
             format!(
-                "column {number} (\"{}\") of a catalogue query is not {wanted}",
+                "column {number} (\"{}\") of a statement is not {wanted}",
                 name.unwrap_or_default()
             ),
         )
@@ -158,7 +158,7 @@ fn plan(query: &str, types: &[pg_sys::Oid]) -> SqlResult<(pg_sys::SPIPlanPtr, bo
         let plan = pg_sys::SPI_prepare(text.as_ptr(), types.len() as i32, types.as_mut_ptr());
         let keep = PLANS.with_borrow(HashMap::len) < MOST;
         if plan.is_null() || keep && pg_sys::SPI_keepplan(plan) != 0 {
-            let message = format!("a catalogue query could not be prepared: {query}");
+            let message = format!("a statement could not be prepared: {query}");
             return Err(report(Code::ERRCODE_INTERNAL_ERROR, message));
         }
         if keep {
@@ -187,7 +187,7 @@ fn run<'c>(query: &str, arguments: &[DatumWithOid], read_only: bool) -> SqlResul
             pg_sys::SPI_freeplan(plan);
         }
         if status < 0 {
-            let message = format!("a catalogue query failed with status {status}: {query}");
+            let message = format!("a statement failed with status {status}: {query}");
             return Err(report(Code::ERRCODE_INTERNAL_ERROR, message));
         }
         Ok(Rows {

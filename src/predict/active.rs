@@ -136,13 +136,13 @@ fn empty_base() -> SqlResult<Model> {
     Model::empty(Fit::default()).map_err(from_classifier)
 }
 
-/// Labels, given in casefolded form and as emails have them, spelled as the catalogue has them.
+/// Labels, given in casefolded form and as emails have them, spelled as `triage.label` has them.
 pub fn spelled<'a>(
     labels: impl Iterator<Item = (&'a str, &'a str)>,
-    catalogue: Vec<String>,
+    stored: Vec<String>,
 ) -> SqlResult<Vec<String>> {
     let mut by_key = HashMap::new();
-    for label in catalogue {
+    for label in stored {
         by_key.insert(casefold_label(&label).map_err(from_classifier)?, label);
     }
     let spelled = |(casefolded, name): (&str, &str)| {

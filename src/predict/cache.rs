@@ -1,13 +1,12 @@
 //! A session's models: what a classifier answers with under the current snapshot.
 //!
 //! Every change of `triage.classifier`, `label`, `model`, `activation`, `base`, `pending` or
-//! `source` invalidates the
-//! relation cache entry of `triage_internal.model_signal`, a table that holds nothing and that no
-//! plan depends on. The message arrives at commit, on standbys at replay, in the changing
-//! session at once, and again at its rollback. It says only *that* something changed;
-//! which version and which decisions count is always read under the caller's snapshot, so a
-//! statement, a cursor or a REPEATABLE READ transaction keeps what it can see, and decisions
-//! that are not committed, or were rolled back, are nobody else's.
+//! `source` invalidates the relation cache entry of `triage_internal.model_signal`, a table that
+//! holds nothing and that no plan depends on. The message arrives at commit, on standbys at
+//! replay, in the changing session at once, and again at its rollback. It says only *that*
+//! something changed; which version and which decisions count is always read under the caller's
+//! snapshot, so a statement, a cursor or a REPEATABLE READ transaction keeps what it can see, and
+//! decisions that are not committed, or were rolled back, are nobody else's.
 
 use std::cell::RefCell;
 use std::collections::HashMap;

@@ -4,7 +4,7 @@ use pgrx::{pg_extern, pg_sys};
 
 use crate::pg;
 
-/// Row and statement trigger of the catalogue tables.
+/// Row and statement trigger of the tables that models are read from.
 #[pg_extern(sql = false)]
 fn signal_change(_fcinfo: pg_sys::FunctionCallInfo) {
     // Gone only while the extension is being dropped: then nobody needs the signal.

@@ -46,7 +46,7 @@ fn attempt(source: &Source, text: &str) -> SqlResult<Option<Prediction>> {
     Ok(prediction.label.is_some().then_some(prediction))
 }
 
-/// Once per statement: a COPY would fill the log.
+/// Warns that rows stay without a label, once per statement: a COPY would fill the log.
 pub fn warn_once(message: &str) {
     let statement = pg::statement_time();
     if WARNED.replace(statement) != statement {

@@ -197,7 +197,7 @@ impl<'c> Writer<'c> {
     }
 }
 
-/// Refused where there is not the memory for what they hold.
+/// All rows of a result, refused if there is not the memory for what they hold.
 fn read_all<T: FromRow>(rows: &Rows) -> SqlResult<Vec<T>> {
     rows.probe()?;
     rows.iter().map(|row| T::from_row(&row)).collect()

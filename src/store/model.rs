@@ -292,7 +292,7 @@ impl Writer<'_> {
     }
 }
 
-/// It is an error to name a version that does not exist.
+/// The error for a version that does not exist; `known` are those that do.
 fn unknown_version(classifier: &str, version: i32, known: &[i32]) -> pg_sys::panic::ErrorReport {
     let known: Vec<_> = known.iter().map(i32::to_string).collect();
     report(

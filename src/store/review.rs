@@ -75,7 +75,7 @@ pub struct NewPrediction<'a> {
 const BY_EMAIL: &str =
     "FROM triage.review WHERE source = $1 AND email_key = $2 AND classifier = $3";
 const BY_NUMBER: &str = "FROM triage.review WHERE review_id = $1";
-/// Of an email by all classifiers, those that stepped aside included.
+/// Reviews of an email by all classifiers, those that stepped aside included.
 const BY_KEY: &str =
     "FROM triage.review WHERE source = $1 AND (email_key = $2 OR starts_with(email_key, $3))";
 

@@ -1,4 +1,5 @@
-//! Import of labelled history into the ledger: what `sql/training/import.sql` declares as learn_from().
+//! Import of labelled history into the ledger: what `sql/training/import.sql` declares as
+//! learn_from().
 
 use std::collections::HashMap;
 

@@ -1,4 +1,5 @@
-//! Human labels that the rest of the ledger contradicts: what `sql/training/label_errors.sql` declares.
+//! Human labels that the rest of the ledger contradicts: what `sql/training/label_errors.sql`
+//! declares.
 
 use std::rc::Rc;
 

@@ -1,5 +1,6 @@
 //! The types `email_state` and `email_model`: input, output, and how their values are read
-//! within the memory that training may use. Both are the bytes of an artifact; the text form is their base64, so that dump and restore give the same bytes.
+//! within the memory that training may use. Both are the bytes of an artifact; the text form is
+//! their base64, so that dump and restore give the same bytes.
 
 use std::ffi::{CStr, CString};
 

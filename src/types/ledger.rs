@@ -13,7 +13,7 @@ use crate::pg;
 pub struct StoredExample {
     /// Ascending keys, 8 bytes each, little-endian.
     pub features: Vec<u8>,
-    /// Of the tokenizer that made them: features of another one teach nothing.
+    /// Version of the tokenizer that made them: features of another one teach nothing.
     pub tokenizer_version: i32,
     /// Place in the order of the training sample.
     pub sample_priority: i64,

@@ -8,13 +8,14 @@ use pgrx::{log, warning};
 use crate::pg::shared_memory::{DatabaseSlot, SharedState, WakeRequest, WorkerOutcome};
 use crate::pg::worker::{self as process, Started};
 
-/// Between two workers of one database when decisions wake them.
+/// Least time between two workers of one database when decisions wake them.
 pub const PAUSE: Duration = Duration::from_secs(1);
-/// After a failure, doubled with each further one.
+/// Pause after a failure, doubled with each further one.
 const FIRST_RETRY: Duration = Duration::from_secs(10);
-/// After a worker that could not say what was wrong: then the server has said so, in
-/// two lines.
+/// Pause after a worker that could not say what was wrong: then the server has said so, in two
+/// lines.
 const FIRST_BLIND_RETRY: Duration = Duration::from_secs(60);
+/// Longest pause after failures.
 const LAST_RETRY: Duration = Duration::from_secs(600);
 /// How long somebody who waited for a database is left alone with it.
 const AWAY: Duration = Duration::from_secs(10);

@@ -32,7 +32,8 @@ pub fn wake_at_commit(request: WakeRequest) {
     }
 }
 
-/// Not at commit, where nothing may fail.
+/// Looks for the launcher of this database, at most once in a while: not at commit, where
+/// nothing may fail.
 fn find_launcher() {
     const AGAIN: Duration = Duration::from_secs(10);
     if LOOKED_AT.get().is_some_and(|at| at.elapsed() < AGAIN) && LAUNCHER_PROCESS.get().is_none() {

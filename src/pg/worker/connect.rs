@@ -34,7 +34,7 @@ pub fn connect(database: pg_sys::Oid, role: pg_sys::Oid) {
             (c"default_transaction_read_only", c"off"),
             (c"default_transaction_deferrable", c"off"),
             (c"statement_timeout", c"0"),
-            // What a step waits for, vacuum waits for, too: it is tried again.
+            // What a task waits for, vacuum waits for, too: it is tried again.
             (c"lock_timeout", c"5s"),
             (c"idle_in_transaction_session_timeout", c"0"),
         ] {

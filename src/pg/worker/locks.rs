@@ -15,7 +15,7 @@ pub enum Part {
     Restore = 3,
 }
 
-/// Of one kind of process in one database. SQL has no way to take such a lock.
+/// The lock of one kind of process in one database. SQL has no way to take such a lock.
 fn lock_of(part: Part, database: pg_sys::Oid) -> pg_sys::LOCKTAG {
     pg_sys::LOCKTAG {
         locktag_field1: database.into(),

@@ -26,7 +26,7 @@ const MOST_REMEMBERED: usize = 100_000;
 type RowName = (i64, String);
 
 struct Note {
-    /// Of triggers: a statement that a trigger issues is one deeper.
+    /// How many triggers deep its statement is: one that a trigger issues is one deeper.
     depth: i32,
     statement: i64,
     what: Remembered,

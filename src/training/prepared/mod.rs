@@ -17,9 +17,9 @@ use challenger::Challenger;
 
 /// A version on its way: read, then computed, then finished.
 pub enum PreparedVersion {
-    /// Of new counts.
+    /// A version of new counts.
     Challenger(Box<Challenger>),
-    /// Of the active version, with another calibration.
+    /// The active version with another calibration.
     Calibration(Box<Calibration>),
 }
 

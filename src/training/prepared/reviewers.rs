@@ -25,7 +25,8 @@ pub struct RecentDecision {
 }
 
 /// Whose decisions since the champion was trained all others contradict far more often than
-/// anybody else's, and why in words with figures: somebody who guesses, or does harm. When the words of the mails change, or labels overlap, it happens to all.
+/// anybody else's, and why in words with figures: somebody who guesses, or does harm. When the
+/// words of the mails change, or labels overlap, it happens to all.
 pub fn inconsistent(
     learned: &mut State,
     recent: &[RecentDecision],
