@@ -9,7 +9,7 @@ help:       ## list the targets
 setup:      ## install what the build needs (Debian packages)
 	@scripts/setup
 
-demo:       ## build, install, start a private server, train and classify the demo mails
+demo:       ## build, install, start a private server, train and classify the sample mails
 	@scripts/demo
 
 stop:       ## stop the demo server; its data stays
@@ -42,5 +42,5 @@ bench-quality:   ## measure how good the answers are, beside other classifiers
 bench-features:  ## print what each kind of token is worth on corpora
 	@scripts/bench-features
 
-artifacts:  ## rebuild model_artifacts/ from the demo mails
+artifacts:  ## rebuild model_artifacts/ from the sample mails
 	@scripts/artifacts

@@ -1,4 +1,4 @@
-//! Builds `model_artifacts/`: the model of the demo mails, its manifest, and, for a
+//! Builds `model_artifacts/`: the model of the sample mails, its manifest, and, for a
 //! format version that has none yet, the golden files.
 //!
 //! `make artifacts` runs it; a test builds the same and compares the bytes.
@@ -39,7 +39,7 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// Text and label of each demo mail of a split, in the order of the file names: what
+/// Text and label of each sample mail of a split, in the order of the file names: what
 /// `concat_ws(E'\n', subject, body)` gives in SQL.
 pub fn demo_mails(split: &str) -> AnyResult<Vec<(String, String)>> {
     let mut mails = Vec::new();

@@ -1,4 +1,4 @@
-//! Ways in for raw mail: reading and storing messages, and the demo mails.
+//! Ways in for raw mail: reading and storing messages, and the sample mails.
 
-mod demo;
 mod ingest;
+mod sample_mails;

@@ -8,7 +8,7 @@ from support.waiting import timed
 
 @pytest.fixture(scope="module")
 def database(module_database):
-    """With the demo mails."""
+    """With the sample mails."""
     module_database.run("SELECT triage.load_sample()")
     return module_database
 

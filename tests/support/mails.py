@@ -10,7 +10,7 @@ MAILS = r"(SELECT email_id, mailbox, label, concat_ws(E'\n', subject, body) AS b
 # The smallest training set. For FROM.
 TWO_MAILS = "(VALUES ('the invoice is overdue', 'billing'), ('my password is lost', 'support')) AS mail (body, label)"
 
-# Two topics that the demo mails teach, so that labels are not all the same.
+# Two topics that the sample mails teach, so that labels are not all the same.
 TOPICS = [
     ("Invoice {0} is wrong", "We were charged twice for order {0}, please send the money back."),
     ("Login {0} fails", "The app shows error {0} after the update, and the login does not work."),
@@ -26,7 +26,7 @@ def deploy(label: str) -> str:
 
 
 def deploy_demo_model(database: Database) -> None:
-    """The model of the demo mails, without those mails."""
+    """The model of the sample mails, without those mails."""
     database.run("SELECT triage.load_sample()")
     database.run(f"SELECT triage.deploy('default', train_classifier(body, label)) FROM {MAILS}")
     database.run("DELETE FROM triage.email")

@@ -38,7 +38,7 @@ VARIATION = """LATERAL (SELECT
 
 @pytest.fixture(scope="module")
 def mails(module_database):
-    """The demo mails several times with variations, more than the sample of a state holds, and all
+    """The sample mails several times with variations, more than the sample of a state holds, and all
     that tends to depend on order: labels in several spellings, duplicates, rows to skip, empty
     texts, one too long for the sample."""
     database = module_database

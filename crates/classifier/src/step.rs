@@ -9,7 +9,7 @@ use crate::score_form::ScoreForm;
 /// No step is larger, in 1 / [`RESIDUAL_ONE`].
 const MAX_STEP: f64 = (1u32 << 26) as f64;
 
-/// Logarithm of how much more often a keyword is in a mail of its label. On the demo mails,
+/// Logarithm of how much more often a keyword is in a mail of its label. On the sample mails,
 /// descriptions and eleven corrections per label together get 48 % right without it and 61 %
 /// with it.
 const KEYWORDS: f64 = 8.0;

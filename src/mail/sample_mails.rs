@@ -1,4 +1,4 @@
-//! The demo mails of `demo/mail`, built into the library.
+//! The sample mails of `demo/mail`, built into the library.
 
 use include_dir::{Dir, File, include_dir};
 use pg_triage_mail::Limits;
