@@ -63,7 +63,9 @@ def read_page(text: str) -> list[Block]:
             previous = Block(line, content, skip=bool(said) and bool(SKIP.match(said[-1])))
             blocks.append(previous)
             continue
-        if language in ("text", "output") and previous and not said:
+        if language in ("text", "output"):
+            # Else the comparison would be gone without a word.
+            assert previous and not said, f"line {line}: this output belongs to no statement right above it"
             previous.expected = content
         previous = None
     return blocks
@@ -135,12 +137,16 @@ def test_block(reader, block):
 
 
 def test_output_belongs_to_the_block_above_it():
-    page = (
-        "```sql\nSELECT 1;\n```\n\n```text\n one\n```\n```text\nno output\n```\n<!-- readme: skip -->\n```sql\nx\n```\n"
-    )
+    page = "```sql\nSELECT 1;\n```\n\n```text\n one\n```\n<!-- readme: skip -->\n```sql\nx\n```\n"
     shown, skipped = read_page(page)
     assert (shown.sql, shown.expected, shown.skip) == (["SELECT 1;"], [" one"], False)
     assert (skipped.expected, skipped.skip) == (None, True)
+
+
+@pytest.mark.parametrize("between", ["```text\ntwice\n```\n", "It prints:\n"])
+def test_output_that_belongs_to_nothing_is_an_error(between):
+    with pytest.raises(AssertionError, match="belongs to no statement"):
+        read_page(f"```sql\nSELECT 1;\n```\n{between}```text\n one\n```\n```text\n two\n```\n")
 
 
 def test_dots_stand_for_any_number_of_lines():

@@ -1,6 +1,7 @@
 """Where memory is short, a statement fails and nothing else: a Rust allocation that fails would end
 the server, so none may be of a size that the input decides without a check."""
 
+import contextlib
 import re
 import resource
 from pathlib import Path
@@ -99,20 +100,17 @@ GOOD_ENDS = {None, "53200", "53400", "54000", "22001", "22P02", "22P03", "42704"
 @pytest.fixture(scope="module")
 def database():
     """In a server that was started with so much address space for each process."""
-    resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, resource.RLIM_INFINITY))
-    try:
-        servers = new_server("low_memory")
-        server = servers.__enter__()
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    try:
-        with server.database("low_memory") as database:
-            database.run("SELECT triage.load_sample()")
-            database.run("SELECT triage.deploy('default', train_classifier(body, label)) FROM triage.email")
-            database.run("CREATE TABLE size (n integer); INSERT INTO size VALUES (1)")
-            yield database
-    finally:
-        servers.__exit__(None, None, None)
+    with contextlib.ExitStack() as servers:
+        resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, resource.RLIM_INFINITY))
+        try:
+            server = servers.enter_context(new_server("low_memory"))
+        finally:
+            resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        database = servers.enter_context(server.database("low_memory"))
+        database.run("SELECT triage.load_sample()")
+        database.run("SELECT triage.deploy('default', train_classifier(body, label)) FROM triage.email")
+        database.run("CREATE TABLE size (n integer); INSERT INTO size VALUES (1)")
+        yield database
 
 
 @pytest.fixture(scope="module")
