@@ -84,7 +84,7 @@ pub fn finish(claim: &Claim, version: PreparedVersion, computed: SqlResult<()>) 
 
 /// Whether it has not been taken over: the lock is gone if the process has ended.
 fn is_mine(claim: &Claim) -> SqlResult<bool> {
-    store::write(c"triage.maintain()", |w| w.is_running(claim.job))
+    store::read_now(|r| r.is_running(claim.job))
 }
 
 /// Notes how many of its three parts a long task has done.

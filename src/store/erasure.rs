@@ -26,11 +26,6 @@ impl Writer<'_> {
 
     /// Deletes a review and its decisions; returns how many decisions.
     pub fn erase(&mut self, review_id: i64) -> SqlResult<usize> {
-        self.execute(
-            "UPDATE triage.classifier SET erasures = erasures + 1
-              WHERE name = (SELECT classifier FROM triage.review WHERE review_id = $1)",
-            &[review_id.into()],
-        )?;
         session::as_erasure(|| {
             let erased = self.execute(
                 "DELETE FROM triage.decision WHERE review_id = $1",

@@ -51,6 +51,7 @@ fn forget(source: Option<&str>, key: Option<&str>) -> SqlResult<i64> {
                 base.forget(example)?;
             }
             // Before the sample is completed from what is left.
+            w.count_erasure(&classifier)?;
             erased += w.erase(review_id)?;
             if !taught.is_empty() {
                 let gone = taught
