@@ -56,15 +56,15 @@ pub struct Prediction {
 
 /// The two best labels of an email, and how sure they are.
 pub fn predict(active: &Active, features: &Features) -> Prediction {
-    let prediction = active.live.predict(features, &pg::check_for_interrupts);
+    let ranking = active.live.predict(features, &pg::check_for_interrupts);
     let at = |rank: usize| {
-        let scored = prediction.ranked.get(rank)?;
+        let scored = ranking.ranked.get(rank)?;
         Some((active.labels[scored.class].clone(), scored.probability))
     };
     let (label, confidence) = at(0).unzip();
     let (second_label, second_confidence) = at(1).unzip();
     Prediction {
-        unknown_share: label.is_some().then_some(prediction.unknown_share),
+        unknown_share: label.is_some().then_some(ranking.unknown_share),
         label,
         confidence,
         second_label,

@@ -234,8 +234,8 @@ fn inserted(trigger: &Trigger) -> SqlResult<Returned> {
 fn shown(row: Row, review: &Review, view: bool) -> SqlResult<Row> {
     let (id, version) = (review.review_id.to_string(), review.row_version.to_string());
     let decision = review.decision_id.map(|id| id.to_string());
-    let state = decide::state_of(review);
-    let label = state.effective_label(review.human_label.as_deref());
+    let facts = decide::review_facts(review);
+    let label = facts.effective_label(review.human_label.as_deref());
     let mut values = vec![
         ("review_id", Value::Text(&id)),
         ("human_label", review.human_label.as_deref().into()),

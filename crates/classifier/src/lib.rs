@@ -80,7 +80,7 @@ pub use labels::{Label, MAX_LABEL_BYTES, MAX_LABELS, casefold_label};
 pub use learner::{DecisionEffect, Example, Learner, apply};
 pub use linfa::ParamGuard;
 pub use linfa_traits::Messages;
-pub use live::{Explanation, Live, Prediction};
+pub use live::{Explanation, Live, Ranking};
 pub use memory::probe;
 pub use model::{CellCounts, LabelProbability, Model, ModelMeta};
 pub use naive_bayes::{NaiveBayes, Scores};

@@ -16,5 +16,5 @@ pub use description::describe;
 pub use outcome::{Decision, Effect, Kind, Outcome, Refusal, Resolved};
 pub use request::{Action, Door, Request};
 pub use resolve::{FoundLabel, MAX_NOTE_BYTES, Needs, Policy, needs, resolve};
-pub use review::{EmailFacts, QueueReason, Review};
+pub use review::{EmailFacts, QueueReason, ReviewFacts};
 pub use undo::{Undone, undo, undo_import};

@@ -4,7 +4,7 @@ use pg_triage_classifier::casefold_label;
 
 use crate::outcome::{Decision, Effect, Kind, Outcome, Refusal, Resolved};
 use crate::request::{Action, Request};
-use crate::review::{EmailFacts, QueueReason, Review};
+use crate::review::{EmailFacts, QueueReason, ReviewFacts};
 
 /// Longest note, in bytes: a dump has it in one row with other large values.
 pub const MAX_NOTE_BYTES: usize = 65_536;
@@ -40,7 +40,7 @@ pub struct Policy {
 ///
 /// # Errors
 /// [`Refusal`], if the request is refused whatever is found.
-pub fn needs<'a>(before: &'a Review, request: &Request<'a>) -> Result<Needs<'a>, Refusal> {
+pub fn needs<'a>(before: &'a ReviewFacts, request: &Request<'a>) -> Result<Needs<'a>, Refusal> {
     match request.row_version {
         Some(seen) if seen != before.row_version => {
             return Err(Refusal::Changed {
@@ -85,7 +85,7 @@ pub fn needs<'a>(before: &'a Review, request: &Request<'a>) -> Result<Needs<'a>,
 /// # Errors
 /// [`Refusal`]
 pub fn resolve(
-    before: &Review,
+    before: &ReviewFacts,
     email: Option<&EmailFacts>,
     request: &Request,
     label: Option<&FoundLabel>,
@@ -144,7 +144,7 @@ pub fn resolve(
 }
 
 fn decided(
-    before: &Review,
+    before: &ReviewFacts,
     request: &Request,
     kind: Kind,
     new_label: Option<String>,
@@ -169,11 +169,11 @@ fn decided(
 }
 
 /// Why a review that nobody has decided about any more is in the queue.
-pub(crate) fn reopened(before: &Review, policy: Policy) -> QueueReason {
+pub(crate) fn reopened(before: &ReviewFacts, policy: Policy) -> QueueReason {
     QueueReason::of(before.confidence, policy.review_below, before.is_audit)
 }
 
-fn unchanged(before: &Review, note: Option<String>, standing: Option<i64>) -> Outcome {
+fn unchanged(before: &ReviewFacts, note: Option<String>, standing: Option<i64>) -> Outcome {
     if note == before.note {
         return Outcome::Nothing { standing };
     }
@@ -182,7 +182,7 @@ fn unchanged(before: &Review, note: Option<String>, standing: Option<i64>) -> Ou
 
 /// What the label column is to be while a person's label is this, if it is not so.
 pub(crate) fn label_column(
-    before: &Review,
+    before: &ReviewFacts,
     email: &EmailFacts,
     human_label: Option<&str>,
 ) -> Option<Option<String>> {

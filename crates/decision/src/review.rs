@@ -2,7 +2,7 @@
 
 /// A review, as far as deciding needs it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Review {
+pub struct ReviewFacts {
     /// Its number.
     pub review_id: i64,
     /// What the classifier said.
@@ -27,7 +27,7 @@ pub struct Review {
     pub decision_id: Option<i64>,
 }
 
-impl Review {
+impl ReviewFacts {
     /// The label that the email's row has while a person's label is this.
     pub fn effective_label<'a>(&'a self, human_label: Option<&'a str>) -> Option<&'a str> {
         human_label.or_else(|| self.label_without_person())

@@ -3,7 +3,7 @@
 use crate::outcome::{Decision, Effect, Kind, Outcome, Refusal, Resolved};
 use crate::request::Door;
 use crate::resolve::{Policy, label_column, reopened, stored_note};
-use crate::review::{EmailFacts, Review};
+use crate::review::{EmailFacts, ReviewFacts};
 
 /// Decisions about one email that are taken back together: the first and the last of them, which
 /// may be the same one.
@@ -22,7 +22,7 @@ pub struct Undone<'a> {
 /// # Errors
 /// [`Refusal::Superseded`], [`Refusal::NoteTooLong`]
 pub fn undo(
-    before: &Review,
+    before: &ReviewFacts,
     email: Option<&EmailFacts>,
     undone: Undone,
     note: Option<&str>,

@@ -5,7 +5,7 @@ mod support;
 
 use pg_triage_decision::{
     Action, Effect, EmailFacts, FoundLabel, Kind, MAX_NOTE_BYTES, Outcome, Policy, QueueReason,
-    Refusal, Request, Resolved, Review, needs, resolve,
+    Refusal, Request, Resolved, ReviewFacts, needs, resolve,
 };
 use support::{ACTIONS, DOORS, applied, emails, found, line, request, review, reviews};
 
@@ -15,7 +15,7 @@ const POLICY: Policy = Policy { review_below: 0.8 };
 const TABLE: &str = include_str!("outcomes.txt");
 
 fn outcome(
-    before: &Review,
+    before: &ReviewFacts,
     email: Option<&EmailFacts>,
     request: &Request,
 ) -> Result<Resolved, Refusal> {
@@ -55,7 +55,7 @@ fn what_comes_with_an_outcome_holds_in_every_combination() {
                     for old_note in [None, Some("old")] {
                         for note in [None, Some(None), Some(Some("old")), Some(Some("  new "))] {
                             for given_label in [None, Some("ham")] {
-                                let before = Review {
+                                let before = ReviewFacts {
                                     is_audit,
                                     confidence: state.confidence.map(|_| confidence),
                                     note: old_note.map(str::to_owned),
@@ -83,7 +83,7 @@ fn what_comes_with_an_outcome_holds_in_every_combination() {
     assert!(checked > 50_000, "only {checked} combinations");
 }
 
-fn check(before: &Review, email: Option<&EmailFacts>, request: &Request, resolved: &Resolved) {
+fn check(before: &ReviewFacts, email: Option<&EmailFacts>, request: &Request, resolved: &Resolved) {
     let context = format!("{before:?}, {email:?}, {request:?}: {resolved:?}");
     let note = match request.note {
         None => before.note.clone(),
@@ -246,7 +246,7 @@ fn only_what_is_needed_is_looked_up() {
 
 #[test]
 fn the_prediction_in_another_spelling_is_accepted_and_the_classifiers_spelling_is_kept() {
-    let before = Review {
+    let before = ReviewFacts {
         predicted_label: Some("Straße ".to_owned()),
         ..review()
     };

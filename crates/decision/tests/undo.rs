@@ -112,7 +112,7 @@ fn a_batch_is_taken_back_to_before_its_first_decision() {
 #[test]
 fn only_the_latest_decision_is_undone() {
     for decision_id in [None, Some(11), Some(13)] {
-        let before = pg_triage_decision::Review {
+        let before = pg_triage_decision::ReviewFacts {
             decision_id,
             ..review()
         };
@@ -136,7 +136,7 @@ fn only_the_latest_decision_is_undone() {
 
 #[test]
 fn a_note_of_an_undo_that_is_too_long_is_refused() {
-    let before = pg_triage_decision::Review {
+    let before = pg_triage_decision::ReviewFacts {
         decision_id: Some(12),
         ..review()
     };
@@ -156,7 +156,7 @@ fn a_note_of_an_undo_that_is_too_long_is_refused() {
 
 #[test]
 fn an_undo_without_a_note_keeps_the_one_that_is_there() {
-    let before = pg_triage_decision::Review {
+    let before = pg_triage_decision::ReviewFacts {
         decision_id: Some(12),
         note: Some("old".to_owned()),
         ..review()

@@ -8,7 +8,7 @@ use crate::error::SqlResult;
 use crate::session::Actor;
 use crate::store::Writer;
 use crate::store::decision::StoredDecision;
-use crate::store::email::{IfLocked, being_changed};
+use crate::store::email::being_changed;
 use crate::store::review::{EmailName, Review};
 use crate::store::source::Source;
 
@@ -18,9 +18,9 @@ mod refusal;
 mod write;
 
 pub use describe::describe;
-pub use read::state_of;
-use read::{Locked, lock, open_email, policy};
-use refusal::refused;
+pub use read::review_facts;
+use read::{lock, lock_updated, policy};
+use refusal::refusal_error;
 pub use write::Decided;
 
 /// Decides about a review by its number.
@@ -31,13 +31,9 @@ pub fn decide(
     request: Request,
 ) -> SqlResult<Decided> {
     let locked = lock(w, review_id)?;
-    let resolved = resolve(w, &locked.review, locked.facts().as_ref(), request, None)?;
-    let decided = write::decision(w, actor, &locked.review, &resolved.outcome, locked.text())?;
-    if decided.review.row_version != locked.review.row_version {
-        w.update_review(&decided.review)?;
-    }
-    write::label_column(w, &locked, &resolved)?;
-    Ok(decided)
+    let email = locked.email_facts();
+    let resolved = resolve_request(w, &locked.review, email.as_ref(), request, None)?;
+    write::resolved(w, actor, &locked, &resolved)
 }
 
 /// Decides about a review that the server is about to update: it has the lock, and stores the
@@ -48,14 +44,9 @@ pub fn decide_updated(
     review_id: i64,
     request: Request,
 ) -> SqlResult<Decided> {
-    let review = w.review(review_id)?;
-    let (source, email) = open_email(w, &review, IfLocked::Fail)?;
-    let locked = Locked {
-        source,
-        email,
-        review,
-    };
-    let resolved = resolve(w, &locked.review, locked.facts().as_ref(), request, None)?;
+    let locked = lock_updated(w, review_id)?;
+    let email = locked.email_facts();
+    let resolved = resolve_request(w, &locked.review, email.as_ref(), request, None)?;
     let decided = write::decision(w, actor, &locked.review, &resolved.outcome, locked.text())?;
     write::label_column(w, &locked, &resolved)?;
     Ok(decided)
@@ -97,12 +88,9 @@ pub fn decide_own_row(
     let email = EmailFacts {
         label: row.before.map(str::to_owned),
     };
-    let resolved = resolve(w, &review, Some(&email), request, label)?;
+    let resolved = resolve_request(w, &review, Some(&email), request, label)?;
     let decided = write::decision(w, actor, &review, &resolved.outcome, Some(row.text))?;
-    if decided.review.row_version != review.row_version {
-        w.update_review(&decided.review)?;
-    }
-    Ok(())
+    write::review(w, &review, &decided)
 }
 
 /// Takes decisions about one email back, from the first to the last of them; returns the
@@ -124,17 +112,14 @@ pub fn undo(
         last: last.decision_id,
     };
     let resolved = pg_triage_decision::undo(
-        &state_of(&locked.review),
-        locked.facts().as_ref(),
+        &review_facts(&locked.review),
+        locked.email_facts().as_ref(),
         undone,
         note,
         policy(w, first.old_label.is_none(), &locked.review.classifier)?,
     )
-    .map_err(|refusal| refused(refusal, &locked.review.classifier))?;
-    let decided = write::decision(w, actor, &locked.review, &resolved.outcome, locked.text())?;
-    w.update_review(&decided.review)?;
-    write::label_column(w, &locked, &resolved)?;
-    Ok(decided.decision)
+    .map_err(|refusal| refusal_error(refusal, &locked.review.classifier))?;
+    Ok(write::resolved(w, actor, &locked, &resolved)?.decision)
 }
 
 /// Takes an import from a relation without a key back, which has no review.
@@ -152,37 +137,37 @@ fn undo_import(
         w.replaced_by(imported.decision_id)?,
         note,
     )
-    .map_err(|refusal| refused(refusal, &imported.classifier))?;
+    .map_err(|refusal| refusal_error(refusal, &imported.classifier))?;
     let appended = write::append(w, actor, &imported.classifier, None, &decision, None)?;
     Ok(appended.decision_id)
 }
 
 /// Looks up what a request needs, and says what shall be. A label that the classifier takes is
 /// added.
-fn resolve(
+fn resolve_request(
     w: &mut Writer,
     before: &Review,
     email: Option<&EmailFacts>,
     request: Request,
     label: Option<FoundLabel>,
 ) -> SqlResult<Resolved> {
-    let state = state_of(before);
+    let review = review_facts(before);
     let classifier = &before.classifier;
-    let refused = |refusal| refused(refusal, classifier);
-    let needs = pg_triage_decision::needs(&state, &request).map_err(refused)?;
+    let error = |refusal| refusal_error(refusal, classifier);
+    let needs = pg_triage_decision::needs(&review, &request).map_err(error)?;
     let label = match (needs.label, label) {
         (Some(given), None) => Some(w.find_label(classifier, given)?),
         (_, label) => label,
     };
     let policy = policy(w, needs.policy, classifier)?;
-    let resolve = |label: Option<&FoundLabel>| {
-        pg_triage_decision::resolve(&state, email, &request, label, policy).map_err(refused)
+    let with_label = |label: Option<&FoundLabel>| {
+        pg_triage_decision::resolve(&review, email, &request, label, policy).map_err(error)
     };
-    let resolved = resolve(label.as_ref())?;
+    let resolved = with_label(label.as_ref())?;
     let Some(new) = &resolved.adds_label else {
         return Ok(resolved);
     };
     // Another session may have added it meanwhile, in another spelling.
     let stored = w.add_label(classifier, new, None)?;
-    resolve(Some(&FoundLabel::Known(stored)))
+    with_label(Some(&FoundLabel::Known(stored)))
 }

@@ -1,6 +1,6 @@
 //! What deciding needs to know.
 
-use pg_triage_decision::{EmailFacts, Policy};
+use pg_triage_decision::{EmailFacts, Policy, ReviewFacts};
 use pgrx::PgSqlErrorCode as Code;
 
 use crate::error::{SqlResult, report};
@@ -21,7 +21,7 @@ pub struct Locked {
 
 impl Locked {
     /// The email as the decision needs it.
-    pub fn facts(&self) -> Option<EmailFacts> {
+    pub fn email_facts(&self) -> Option<EmailFacts> {
         let email = self.email.as_ref()?;
         let label = email.label.clone();
         Some(EmailFacts { label })
@@ -59,8 +59,20 @@ pub fn lock(w: &mut Writer, review_id: i64) -> SqlResult<Locked> {
     })
 }
 
+/// Locks the email of a review that the server has locked for an update. Whoever holds the email
+/// may wait for the review, so it is not waited for.
+pub fn lock_updated(w: &mut Writer, review_id: i64) -> SqlResult<Locked> {
+    let review = w.review(review_id)?;
+    let (source, email) = open_email(w, &review, IfLocked::Fail)?;
+    Ok(Locked {
+        source,
+        email,
+        review,
+    })
+}
+
 /// The attachment of a review and its email, locked.
-pub fn open_email(
+fn open_email(
     w: &mut Writer,
     review: &Review,
     if_locked: IfLocked,
@@ -73,8 +85,8 @@ pub fn open_email(
 }
 
 /// A stored review as the decision needs it.
-pub fn state_of(review: &Review) -> pg_triage_decision::Review {
-    pg_triage_decision::Review {
+pub fn review_facts(review: &Review) -> ReviewFacts {
+    ReviewFacts {
         review_id: review.review_id,
         predicted_label: review.predicted_label.clone(),
         confidence: review.confidence,

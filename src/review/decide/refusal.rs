@@ -8,7 +8,7 @@ use crate::error::report;
 use crate::suggestion::unknown_label;
 
 /// The error of a request about this classifier that was refused.
-pub fn refused(refusal: Refusal, classifier: &str) -> ErrorReport {
+pub fn refusal_error(refusal: Refusal, classifier: &str) -> ErrorReport {
     match refusal {
         Refusal::Changed {
             review_id,

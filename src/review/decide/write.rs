@@ -21,6 +21,27 @@ pub struct Decided {
     pub review: Review,
 }
 
+/// Writes what was resolved about a locked review: ledger, review, label column.
+pub fn resolved(
+    w: &mut Writer,
+    actor: &Actor,
+    locked: &Locked,
+    resolved: &Resolved,
+) -> SqlResult<Decided> {
+    let decided = decision(w, actor, &locked.review, &resolved.outcome, locked.text())?;
+    review(w, &locked.review, &decided)?;
+    label_column(w, locked, resolved)?;
+    Ok(decided)
+}
+
+/// Writes a review back, if it has changed.
+pub fn review(w: &mut Writer, before: &Review, decided: &Decided) -> SqlResult<()> {
+    if decided.review.row_version != before.row_version {
+        w.update_review(&decided.review)?;
+    }
+    Ok(())
+}
+
 /// Appends to the ledger what was decided about a review, and says what the review is now. That
 /// is not written yet. `text` is that of the email, if it is there.
 pub fn decision(

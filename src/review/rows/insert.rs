@@ -4,7 +4,7 @@ use pg_triage_decision::{Door, FoundLabel};
 use pgrx::{PgSqlErrorCode as Code, pg_extern, pg_sys, warning};
 
 use super::memory::{Remembered, is_cleared, knows, may_know, recall, remember};
-use super::table::{Columns, is_own_change, name_of, own_request, source_of};
+use super::table::{Columns, fires_for_us, label_request, name_of, source_of};
 use crate::arguments::given_label;
 use crate::error::{SqlResult, report};
 use crate::pg::{self, Returned, Trigger, Value};
@@ -19,7 +19,7 @@ use crate::{settings, store};
 fn label_row(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
     let trigger = Trigger::new(fcinfo)?;
     let new = trigger.new_row();
-    if is_own_change(&trigger) || pg::is_restoring() {
+    if fires_for_us(&trigger) || pg::is_restoring() {
         return Ok(Returned::row(new));
     }
     let source = source_of(&trigger)?;
@@ -67,7 +67,7 @@ fn label_row(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
 #[pg_extern(sql = false)]
 fn record_row(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
     let trigger = Trigger::new(fcinfo)?;
-    if is_own_change(&trigger) || pg::is_restoring() {
+    if fires_for_us(&trigger) || pg::is_restoring() {
         return Ok(Returned::nothing());
     }
     let source = source_of(&trigger)?;
@@ -133,7 +133,7 @@ fn record_row(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
 
 fn decide_now(row: &OwnRow, label: Option<&str>) -> SqlResult<Returned> {
     let actor = Actor::new(None);
-    let request = own_request(Door::Table, label);
+    let request = label_request(Door::Table, label);
     store::as_owner(|w| decide::decide_own_row(w, &actor, row, request, None))?;
     Ok(Returned::nothing())
 }
@@ -144,7 +144,7 @@ fn decide_now(row: &OwnRow, label: Option<&str>) -> SqlResult<Returned> {
 fn note_move(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
     let trigger = Trigger::new(fcinfo)?;
     let (old, new) = (trigger.old(), trigger.new_row());
-    if is_own_change(&trigger) {
+    if fires_for_us(&trigger) {
         return Ok(Returned::row(new));
     }
     let source = source_of(&trigger)?;
@@ -178,7 +178,7 @@ fn record_given(source: &Source, key: &str, label: &str, text: &str) -> SqlResul
             before: None,
             text,
         };
-        let request = own_request(Door::Insert, given);
+        let request = label_request(Door::Insert, given);
         decide::decide_own_row(w, &actor, &row, request, known.map(FoundLabel::Known))
     })
 }

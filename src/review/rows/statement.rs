@@ -3,7 +3,7 @@
 use pgrx::{PgSqlErrorCode as Code, pg_extern, pg_sys};
 
 use super::memory::forget_statement;
-use super::table::is_own_change;
+use super::table::fires_for_us;
 use crate::error::{SqlResult, report};
 use crate::learning::compaction;
 use crate::pg::{self, Returned, Trigger};
@@ -12,7 +12,7 @@ use crate::{session, store};
 #[pg_extern(sql = false)]
 fn begin_batch(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
     let trigger = Trigger::new(fcinfo)?;
-    if !is_own_change(&trigger) {
+    if !fires_for_us(&trigger) {
         session::begin_batch();
         if let Some(source) = trigger.optional_argument() {
             forget_statement(source);
@@ -24,7 +24,7 @@ fn begin_batch(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
 #[pg_extern(sql = false)]
 fn end_batch(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
     let trigger = Trigger::new(fcinfo)?;
-    if !is_own_change(&trigger) && session::has_decided() {
+    if !fires_for_us(&trigger) && session::has_decided() {
         store::as_owner(compaction::compact_if_due)?;
     }
     Ok(Returned::nothing())

@@ -48,7 +48,7 @@ pub fn name_of<'a>(source: &'a Source, key: &'a str) -> EmailName<'a> {
 }
 
 /// What a statement on the table says by giving a row this label.
-pub fn own_request(door: Door, label: Option<&str>) -> Request<'_> {
+pub fn label_request(door: Door, label: Option<&str>) -> Request<'_> {
     Request {
         action: Action::Label(label),
         note: None,
@@ -94,7 +94,7 @@ impl Columns {
 }
 
 /// Whether a trigger fires because we write a label, or a review.
-pub fn is_own_change(trigger: &Trigger) -> bool {
+pub fn fires_for_us(trigger: &Trigger) -> bool {
     let is_review = pg::extension_relation(c"triage", c"review") == Some(trigger.relation());
     match trigger.optional_argument() {
         _ if is_review => session::is_own_change(Change::Review),

@@ -4,7 +4,7 @@ use pg_triage_decision::Door;
 use pgrx::{pg_extern, pg_sys};
 
 use super::memory::{Remembered, last_predicted, recall, recall_last, remember};
-use super::table::{Columns, is_own_change, name_of, own_request, source_of};
+use super::table::{Columns, fires_for_us, label_request, name_of, source_of};
 use crate::arguments::given_label;
 use crate::error::SqlResult;
 use crate::pg::{Returned, Trigger};
@@ -19,7 +19,7 @@ use crate::store::source::Source;
 fn decide_row(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
     let trigger = Trigger::new(fcinfo)?;
     let (old, new) = (trigger.old(), trigger.new_row());
-    if is_own_change(&trigger) {
+    if fires_for_us(&trigger) {
         return Ok(Returned::row(new));
     }
     let source = source_of(&trigger)?;
@@ -62,15 +62,15 @@ fn cleared(source: &Source, key: &str, before: Option<&str>) -> SqlResult<Option
     let actor = Actor::new(None);
     store::as_owner(|w| {
         let review = w.review_of(name_of(source, key))?;
-        let state = review.as_ref().map(decide::state_of);
-        let label = state
+        let facts = review.as_ref().map(decide::review_facts);
+        let label = facts
             .as_ref()
-            .and_then(|state| state.label_without_person());
+            .and_then(|facts| facts.label_without_person());
         if label != before {
             remember(source.id, key.to_owned(), Remembered::Cleared);
-        } else if state
+        } else if facts
             .as_ref()
-            .is_some_and(|state| state.human_label.is_some())
+            .is_some_and(|facts| facts.human_label.is_some())
         {
             // No trigger after the row would fire.
             let row = OwnRow {
@@ -79,7 +79,7 @@ fn cleared(source: &Source, key: &str, before: Option<&str>) -> SqlResult<Option
                 before: None,
                 text: "",
             };
-            let request = own_request(Door::Table, None);
+            let request = label_request(Door::Table, None);
             decide::decide_own_row(w, &actor, &row, request, None)?;
         }
         Ok(label.map(str::to_owned))
@@ -100,7 +100,7 @@ fn is_upsert(source: &Source, label: &str, key: &str) -> SqlResult<bool> {
 #[pg_extern(sql = false)]
 fn record_decision(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
     let trigger = Trigger::new(fcinfo)?;
-    if is_own_change(&trigger) {
+    if fires_for_us(&trigger) {
         return Ok(Returned::nothing());
     }
     let source = source_of(&trigger)?;
@@ -153,7 +153,7 @@ fn record_decision(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
             before: before.as_deref(),
             text: &text,
         };
-        decide::decide_own_row(w, &actor, &row, own_request(Door::Table, given), None)
+        decide::decide_own_row(w, &actor, &row, label_request(Door::Table, given), None)
     })?;
     Ok(Returned::nothing())
 }

@@ -33,7 +33,7 @@ pub use explain::Explanation;
 
 /// What a model makes of an email.
 #[derive(Debug, Clone)]
-pub struct Prediction<'a> {
+pub struct Ranking<'a> {
     /// All labels, most probable first, equals in label order.
     pub ranked: Vec<LabelProbability<'a>>,
     /// The share of its features that no email before had; nothing of an empty one.
@@ -207,11 +207,11 @@ impl Live {
 
     /// All labels, most probable first, and how much of the email is new: scoring has looked
     /// the features up anyway.
-    pub fn predict(&self, features: &Features, poll: Poll) -> Prediction<'_> {
+    pub fn predict(&self, features: &Features, poll: Poll) -> Ranking<'_> {
         let scores = self.scores(features, poll);
         let n = features.keys().len();
         let unknown = n.saturating_sub(scores.known);
-        Prediction {
+        Ranking {
             ranked: ranked(&self.calibrated(scores, features), self.labels()),
             unknown_share: unknown as f64 / n.max(1) as f64,
         }

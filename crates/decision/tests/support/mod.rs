@@ -1,7 +1,7 @@
 //! Reviews in every state, actions of every kind, and outcomes in words.
 
 use pg_triage_decision::{
-    Action, Door, EmailFacts, FoundLabel, Outcome, Refusal, Request, Resolved, Review, needs,
+    Action, Door, EmailFacts, FoundLabel, Outcome, Refusal, Request, Resolved, ReviewFacts, needs,
 };
 
 pub const DOORS: [Door; 7] = [
@@ -25,8 +25,8 @@ pub const ACTIONS: [(&str, Action); 8] = [
     ("write a note", Action::NoteOnly),
 ];
 
-pub fn review() -> Review {
-    Review {
+pub fn review() -> ReviewFacts {
+    ReviewFacts {
         review_id: 3,
         predicted_label: Some("spam".to_owned()),
         confidence: Some(0.5),
@@ -43,7 +43,7 @@ pub fn review() -> Review {
 
 /// A review in each state that matters, and the state in words. Decision 7 is the latest one
 /// where there is any.
-pub fn reviews() -> Vec<(String, Review)> {
+pub fn reviews() -> Vec<(String, ReviewFacts)> {
     let mut reviews = Vec::new();
     for predicted in [None, Some("spam")] {
         for (human_label, is_queued) in [
@@ -53,7 +53,7 @@ pub fn reviews() -> Vec<(String, Review)> {
             (Some("ham"), false),
         ] {
             let is_decided = human_label.is_some() || !is_queued;
-            let review = Review {
+            let review = ReviewFacts {
                 predicted_label: predicted.map(str::to_owned),
                 confidence: predicted.map(|_| 0.5),
                 human_label: human_label.map(str::to_owned),
@@ -105,7 +105,7 @@ pub fn request(action: Action<'_>, door: Door) -> Request<'_> {
 }
 
 /// What a classifier with the labels ham and spam has for the label that a request names.
-pub fn found(before: &Review, request: &Request) -> Option<FoundLabel> {
+pub fn found(before: &ReviewFacts, request: &Request) -> Option<FoundLabel> {
     let label = needs(before, request).ok()?.label?;
     Some(match label.trim() {
         "new" => FoundLabel::New,
@@ -168,7 +168,7 @@ fn words(resolved: &Result<Resolved, Refusal>) -> String {
 }
 
 /// The review after an outcome was written as decision `id`.
-pub fn applied(before: &Review, outcome: &Outcome, id: i64) -> Review {
+pub fn applied(before: &ReviewFacts, outcome: &Outcome, id: i64) -> ReviewFacts {
     let mut after = before.clone();
     match outcome {
         Outcome::Nothing { .. } => return after,
