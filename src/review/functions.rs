@@ -19,13 +19,8 @@ fn accept(
     actor: Option<&str>,
     row_version: Option<i32>,
 ) -> SqlResult<Option<i64>> {
-    by_function(
-        c"triage.accept()",
-        review_id,
-        Action::Accept,
-        (note, actor),
-        row_version,
-    )
+    let request = request(Action::Accept, note, row_version);
+    by_function(c"triage.accept()", review_id, actor, request)
 }
 
 #[pg_extern(sql = false)]
@@ -36,14 +31,8 @@ fn correct(
     actor: Option<&str>,
     row_version: Option<i32>,
 ) -> SqlResult<Option<i64>> {
-    let action = Action::Label(given_label(label));
-    by_function(
-        c"triage.correct()",
-        review_id,
-        action,
-        (note, actor),
-        row_version,
-    )
+    let request = request(Action::Label(given_label(label)), note, row_version);
+    by_function(c"triage.correct()", review_id, actor, request)
 }
 
 #[pg_extern(sql = false)]
@@ -53,30 +42,28 @@ fn skip(
     actor: Option<&str>,
     row_version: Option<i32>,
 ) -> SqlResult<Option<i64>> {
-    by_function(
-        c"triage.skip()",
-        review_id,
-        Action::Skip,
-        (note, actor),
-        row_version,
-    )
+    let request = request(Action::Skip, note, row_version);
+    by_function(c"triage.skip()", review_id, actor, request)
 }
 
-fn by_function(
-    name: &CStr,
-    review_id: Option<i64>,
-    action: Action,
-    (note, actor): (Option<&str>, Option<&str>),
-    row_version: Option<i32>,
-) -> SqlResult<Option<i64>> {
-    let review_id = given_review_id(review_id)?;
-    let actor = Actor::new(actor);
-    let request = Request {
+fn request<'a>(action: Action<'a>, note: Option<&'a str>, row_version: Option<i32>) -> Request<'a> {
+    Request {
         action,
         note: note.map(Some),
         row_version,
         door: Door::Function,
-    };
+    }
+}
+
+/// Decides about one review for the SQL function of this name.
+fn by_function(
+    name: &CStr,
+    review_id: Option<i64>,
+    actor: Option<&str>,
+    request: Request,
+) -> SqlResult<Option<i64>> {
+    let review_id = given_review_id(review_id)?;
+    let actor = Actor::new(actor);
     store::write(name, |w| {
         let decided = decide::decide(w, &actor, review_id, request)?;
         compaction::compact_if_due(w)?;
@@ -96,12 +83,7 @@ fn correct_many(
     ids.sort_unstable();
     ids.dedup();
     let actor = Actor::new(actor);
-    let request = Request {
-        action: Action::Label(given_label(label)),
-        note: note.map(Some),
-        row_version: None,
-        door: Door::Function,
-    };
+    let request = request(Action::Label(given_label(label)), note, None);
     store::write(c"triage.correct_many()", |w| {
         session::begin_batch();
         let batch = session::batch(|| w.next_batch())?;
