@@ -6,7 +6,7 @@ use crate::arguments::{given, given_classifier};
 use crate::error::SqlResult;
 use crate::review::prediction::{recorded, warn_once};
 use crate::store::review::EmailName;
-use crate::store::source::Source;
+use crate::store::source::{NewAttachment, Source};
 use crate::store::{self, Writer};
 use crate::{pg, predict::cache, predict::classify};
 
@@ -23,6 +23,23 @@ fn attach(
     let text_columns = given(text_columns, "text_columns")?;
     let label_column = given(label_column, "label_column")?;
     let classifier = given_classifier(classifier)?;
+    let search_path = current_search_path();
+    store::write(c"triage.attach()", |w| {
+        w.lock_classifier(classifier)?;
+        w.attach(NewAttachment {
+            relation,
+            text_columns,
+            label_column,
+            key_column,
+            classifier,
+            record_given_labels: record_given_labels.unwrap_or(false),
+            search_path: &search_path,
+        })
+    })
+}
+
+/// The caller's search path, as triggers may use it.
+fn current_search_path() -> String {
     let path = pg::setting(c"search_path").unwrap_or_default();
     // pg_temp comes last: where it is not named, it would be searched first.
     let mut path: Vec<&str> = path
@@ -34,19 +51,7 @@ fn attach(
         path.push("pg_catalog");
     }
     path.push("pg_temp");
-    let path = path.join(", ");
-    store::write(c"triage.attach()", |w| {
-        w.lock_classifier(classifier)?;
-        w.attach(
-            &path,
-            relation,
-            text_columns,
-            label_column,
-            key_column,
-            classifier,
-            record_given_labels.unwrap_or(false),
-        )
-    })
+    path.join(", ")
 }
 
 #[pg_extern(sql = false)]

@@ -67,6 +67,20 @@ row! {
     }
 }
 
+/// A table that is to be attached.
+pub struct NewAttachment<'a> {
+    pub relation: pg_sys::Oid,
+    pub text_columns: Vec<Option<String>>,
+    pub label_column: &'a str,
+    /// `None` for the primary key.
+    pub key_column: Option<&'a str>,
+    pub classifier: &'a str,
+    /// Whether labels that rows come with are decisions.
+    pub record_given_labels: bool,
+    /// Where triggers of the table find what they use.
+    pub search_path: &'a str,
+}
+
 fn inbox() -> Source {
     Source {
         id: INBOX,
@@ -145,29 +159,19 @@ impl Writer<'_> {
     }
 
     /// Attaches a table; returns the number of the attachment.
-    #[allow(clippy::too_many_arguments)]
-    pub fn attach(
-        &mut self,
-        search_path: &str,
-        relation: pg_sys::Oid,
-        text_columns: Vec<Option<String>>,
-        label_column: &str,
-        key_column: Option<&str>,
-        classifier: &str,
-        record_given_labels: bool,
-    ) -> SqlResult<i64> {
+    pub fn attach(&mut self, new: NewAttachment) -> SqlResult<i64> {
         let caller = self.caller.clone();
         let number = self.returning_value(
             "SELECT triage_internal.attach_relation($1, $2, $3::oid::regclass, $4, $5, $6, $7, $8)",
             &[
                 caller.into(),
-                search_path.into(),
-                relation.into(),
-                text_columns.into(),
-                label_column.into(),
-                key_column.into(),
-                classifier.into(),
-                record_given_labels.into(),
+                new.search_path.into(),
+                new.relation.into(),
+                new.text_columns.into(),
+                new.label_column.into(),
+                new.key_column.into(),
+                new.classifier.into(),
+                new.record_given_labels.into(),
             ],
         )?;
         number.ok_or_else(|| report(Code::ERRCODE_INTERNAL_ERROR, "a table was not attached"))
