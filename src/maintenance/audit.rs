@@ -1,27 +1,21 @@
-//! What the views of quality count: the audit sample, and when triggers are to count.
+//! The audit sample: accuracy is measured on it, so no day is to be without.
 
 use pgrx::pg_extern;
 
 use crate::error::SqlResult;
-use crate::store;
-use crate::{pg, settings};
+use crate::{settings, store};
 
-/// Of triage.review's triggers: rows that a dump brings have been counted.
-#[pg_extern(sql = false)]
-fn is_restoring() -> bool {
-    let restoring = pg::is_restoring();
-    if restoring {
-        pg::worker::begin_restore();
+/// Draws an audit for days that have none; returns how many, or `None` if nothing is to be drawn.
+pub fn draw() -> SqlResult<Option<i64>> {
+    if settings::audit_rate() == 0.0 {
+        return Ok(None);
     }
-    restoring
+    store::write(c"triage_internal.draw_missing_audits()", |w| {
+        w.draw_missing_audits().map(Some)
+    })
 }
 
 #[pg_extern(sql = false)]
 fn draw_missing_audits() -> SqlResult<i64> {
-    if settings::audit_rate() == 0.0 {
-        return Ok(0);
-    }
-    store::write(c"triage_internal.draw_missing_audits()", |w| {
-        w.draw_missing_audits()
-    })
+    Ok(draw()?.unwrap_or(0))
 }

@@ -8,6 +8,7 @@ use pgrx::{PgSqlErrorCode as Code, name, pg_extern};
 
 use crate::error::{SqlResult, report};
 use crate::learning::compaction;
+use crate::maintenance::audit;
 use crate::store::maintenance::Due;
 use crate::store::{self, Writer};
 use crate::training::prepared::PreparedVersion;
@@ -110,12 +111,14 @@ fn task(due: &Due) -> SqlResult<Begun> {
             Ok(version) => Begun::Prepared(version),
             Err(reason) => Begun::Done(reason),
         }),
+        "audit" => Ok(Begun::Done(match audit::draw()? {
+            Some(drawn) => format!("{drawn} emails drawn"),
+            None => "pg_triage.audit_rate is 0".to_owned(),
+        })),
         task => store::write(c"triage.maintain()", |w| match task {
             "compact" => compact(w, classifier),
             "classify" => classify(w, classifier),
             "statistics" => count_reviews(w),
-            "audit" if settings::audit_rate() == 0.0 => Ok("pg_triage.audit_rate is 0".to_owned()),
-            "audit" => Ok(format!("{} emails drawn", w.draw_missing_audits()?)),
             "watch" => w.watch(),
             "retain" => retain(w),
             // Of SQL that is newer than this library: not done, and not tried again at once.

@@ -6,5 +6,6 @@ pub mod decide;
 mod functions;
 mod prediction;
 mod queue;
+mod restore;
 mod rows;
 mod undo;
