@@ -81,8 +81,7 @@ fn classify_raw_email(raw: &[u8], classifier: &str) -> SqlResult<Option<String>>
         return Ok(None);
     };
     let features = classify::features(&read(raw)?.text())?;
-    let best = active.live.classify(&features, &pg::check_for_interrupts);
-    Ok(best.map(|best| active.labels[best.class].clone()))
+    Ok(classify::best_label(&active, &features))
 }
 
 #[pg_extern(sql = false)]

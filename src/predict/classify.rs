@@ -29,10 +29,13 @@ fn classify_email(body: &str, classifier: &str) -> SqlResult<Option<String>> {
     let Some(active) = cache::active_model(classifier)? else {
         return Ok(None);
     };
-    let best = active
-        .live
-        .classify(&features(body)?, &pg::check_for_interrupts);
-    Ok(best.map(|best| active.labels[best.class].clone()))
+    Ok(best_label(&active, &features(body)?))
+}
+
+/// The best label of an email; `None` if nothing is known about any.
+pub fn best_label(active: &Active, features: &Features) -> Option<String> {
+    let best = active.live.classify(features, &pg::check_for_interrupts);
+    best.map(|best| active.labels[best.class].clone())
 }
 
 /// What a classifier says about an email.

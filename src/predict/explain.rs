@@ -15,12 +15,8 @@ use crate::{pg, predict::cache, store};
 const DEFAULT_TOP: i32 = 20;
 const MOST_TOP: i32 = 1000;
 
-type Row = (
-    name!(token, String),
-    name!(field, &'static str),
-    name!(contribution, f64),
-    name!(rank, i32),
-);
+/// Token, field, contribution and rank.
+type Row = (String, &'static str, f64, i32);
 
 #[pg_extern(sql = false)]
 fn explain_email(
