@@ -8,15 +8,18 @@ use super::row::row;
 use crate::error::SqlResult;
 use crate::types::ledger::load_features;
 
-/// Most decided emails that a comparison asks about.
-const MOST_COMPARED: i64 = 2000;
-/// One decision in so many is left out of training, to judge with.
-const ONE_IN: i64 = 5;
-/// Or so many, if there are enough to leave as many to learn from.
-const FEW: i64 = 20;
+/// How many decisions are left out of training, to judge with.
+pub struct JudgeShare {
+    /// One in so many.
+    pub one_in: i64,
+    /// At least so many, if there are enough to leave as many to learn from.
+    pub least: i64,
+    /// At most so many.
+    pub most: i64,
+}
 
 /// A decision with its reviewer.
-pub struct Reviewed {
+pub struct ReviewerDecision {
     pub decision: InForce,
     /// As they say.
     pub actor: String,
@@ -61,10 +64,10 @@ impl Reader<'_> {
         Ok(last.unwrap_or(0))
     }
 
-    /// A fifth of the decisions in force after this one, at random: to judge with, so not to
+    /// A share of the decisions in force after this one, at random: to judge with, so not to
     /// learn from. Not by their content, which repeats: all copies of a mailing would be in it,
     /// or none.
-    pub fn judges(&self, classifier: &str, after: i64) -> SqlResult<Vec<i64>> {
+    pub fn judges(&self, classifier: &str, after: i64, share: &JudgeShare) -> SqlResult<Vec<i64>> {
         self.values(
             "judge.decision_id FROM (
                  WITH new AS MATERIALIZED (
@@ -79,15 +82,15 @@ impl Reader<'_> {
                 classifier.into(),
                 after.into(),
                 (TOKENIZER_VERSION as i32).into(),
-                MOST_COMPARED.into(),
-                ONE_IN.into(),
-                FEW.into(),
+                share.most.into(),
+                share.one_in.into(),
+                share.least.into(),
             ],
         )
     }
 
     /// The latest decisions in force about the audit sample after this one.
-    pub fn audited(&self, classifier: &str, after: i64) -> SqlResult<Vec<i64>> {
+    pub fn audited(&self, classifier: &str, after: i64, most: i64) -> SqlResult<Vec<i64>> {
         self.values(
             "d.decision_id FROM triage.decision d
                JOIN triage.review r ON r.review_id = d.review_id AND r.decision_id = d.decision_id
@@ -98,7 +101,7 @@ impl Reader<'_> {
                 classifier.into(),
                 after.into(),
                 (TOKENIZER_VERSION as i32).into(),
-                MOST_COMPARED.into(),
+                most.into(),
             ],
         )
     }
@@ -111,7 +114,7 @@ impl Reader<'_> {
         classifier: &str,
         (after, to): (i64, i64),
         most: i64,
-    ) -> SqlResult<Vec<Reviewed>> {
+    ) -> SqlResult<Vec<ReviewerDecision>> {
         let rows: Vec<ReviewedRow> = self.rows(
             "FROM (SELECT d.decision_id,
                           row_number() OVER (PARTITION BY d.connected_as, d.actor ORDER BY hashint8extended(d.decision_id, 43)) AS place
@@ -131,7 +134,7 @@ impl Reader<'_> {
         let mut found = Vec::new();
         for row in rows {
             let features = load_features(row.features)?;
-            found.extend(row.label.map(|label| Reviewed {
+            found.extend(row.label.map(|label| ReviewerDecision {
                 decision: InForce {
                     decision_id: row.decision_id,
                     features,

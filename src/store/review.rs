@@ -9,7 +9,7 @@ use crate::error::{SqlResult, report};
 use crate::pg::{self, Timestamp};
 use crate::session::{self, Actor};
 
-/// Between the key that an email had and what tells it from the one that has it now.
+/// The character between the key that an email had and what tells it from the one that has it now.
 const ASIDE: char = '\u{1}';
 
 /// Whether a review's key is one that another email has by now: its own email is gone.

@@ -4,7 +4,7 @@
 use pg_triage_classifier::{Fit, MIN_EMAILS_TO_CALIBRATE, PairedAnswers, recalibrated};
 use pgrx::PgSqlErrorCode as Code;
 
-use super::inputs::{Inputs, SUPERSEDED};
+use super::inputs::{Inputs, MOST_COMPARED, SUPERSEDED};
 use crate::error::{SqlResult, from_classifier, report};
 use crate::pg::{RawValue, check_for_interrupts};
 use crate::store::model::{ChampionComparison, NewModel};
@@ -22,7 +22,7 @@ impl Calibration {
     /// little of it.
     pub fn read(r: &Reader, classifier: &str) -> SqlResult<Result<Self, String>> {
         let learned = r.last_learned(classifier)?;
-        let audited = r.audited(classifier, learned)?;
+        let audited = r.audited(classifier, learned, MOST_COMPARED)?;
         if audited.len() < MIN_EMAILS_TO_CALIBRATE {
             return Ok(Err(format!(
                 "as it is: {} emails of the audit sample are answered since it was trained, {MIN_EMAILS_TO_CALIBRATE} are needed",

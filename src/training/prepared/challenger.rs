@@ -7,14 +7,22 @@ use pg_triage_classifier::{Comparison, Refusal};
 use pg_triage_classifier::{Model, casefold_label};
 use pgrx::PgSqlErrorCode as Code;
 
-use super::inputs::{Inputs, SUPERSEDED};
+use super::inputs::{Inputs, MOST_COMPARED, SUPERSEDED};
 use super::reviewers::{self, RecentDecision};
 use crate::error::{SqlResult, from_classifier, report};
 use crate::pg::check_for_interrupts;
+use crate::store::comparison::JudgeShare;
 use crate::store::model::ChampionComparison;
 use crate::store::{Reader, Writer};
 use crate::training::retrain::Trained;
 use crate::types::open_model;
+
+/// Decisions that judge whether the challenger is worse.
+const JUDGES: JudgeShare = JudgeShare {
+    one_in: 5,
+    least: 20,
+    most: MOST_COMPARED,
+};
 
 /// Decisions whose reviewers are looked at, since the champion was trained and before.
 const NEW_DECISIONS: i64 = 4000;
@@ -33,7 +41,7 @@ impl Challenger {
     /// Reads what training needs, which is due for this reason.
     pub fn read(r: &Reader, classifier: &str, reason: &str) -> SqlResult<Self> {
         let learned = r.last_learned(classifier)?;
-        let judges = r.judges(classifier, learned)?;
+        let judges = r.judges(classifier, learned, &JUDGES)?;
         let inputs = Inputs::read(r, classifier, &judges)?;
         if inputs.base.labels() < 2 {
             return Err(report(

@@ -13,6 +13,9 @@ use crate::store::{Reader, Writer};
 pub const SUPERSEDED: &str =
     "dropped: another version was activated, or something erased meanwhile";
 
+/// Most decided emails that two versions are compared by.
+pub const MOST_COMPARED: i64 = 2000;
+
 /// What is read to prepare a new version.
 pub struct Inputs {
     pub classifier: String,

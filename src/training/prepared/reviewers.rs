@@ -7,7 +7,7 @@ use pg_triage_classifier::{LabelErrorFinder, State};
 
 use crate::error::{SqlResult, from_classifier};
 use crate::pg::check_for_interrupts;
-use crate::store::comparison::Reviewed;
+use crate::store::comparison::ReviewerDecision;
 use crate::store::model::InconsistentReviewer;
 
 /// Other names of a reviewer that are listed.
@@ -19,7 +19,7 @@ const CONTRADICTED: f64 = 1.1;
 
 /// A decision whose reviewer is looked at.
 pub struct RecentDecision {
-    pub reviewed: Reviewed,
+    pub reviewed: ReviewerDecision,
     /// Whether it is newer than the champion.
     pub is_new: bool,
 }
