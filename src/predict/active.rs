@@ -72,15 +72,8 @@ pub fn read(
             && known.steps_of == served.steps_of
             && known.live.base().identity() == identity
     });
-    let (mut live, mut applied) = match known {
-        Some(known) if known.applied.is_subset(&pending) => (known.live, known.applied),
-        Some(known) => {
-            let mut live = Live::new(known.live.base().clone());
-            if let Some(counts) = known.live.counts() {
-                live.set_counts(counts.clone());
-            }
-            (live, HashSet::new())
-        }
+    let (mut live, applied) = match known {
+        Some(known) => kept(known, &pending),
         None => {
             let model = match (served.stored, &header) {
                 (Some(stored), Some(header)) => stored.read_model_after(header)?,
@@ -93,16 +86,8 @@ pub fn read(
         if let (true, Some(stored), Some(header)) = (live.needs_counts(), served.stored, &header) {
             live.set_counts(Rc::new(stored.read_counts(header)?));
         }
-        let mut new: Vec<i64> = pending.difference(&applied).copied().collect();
-        new.sort_unstable();
-        for some in new.chunks(DECISIONS_AT_ONCE) {
-            pg::check_for_interrupts();
-            let effects = effects(r, some, served.steps_of)?;
-            apply(&mut live, &effects, &pg::check_for_interrupts).map_err(from_classifier)?;
-        }
-        live.refresh(&pg::check_for_interrupts)
-            .map_err(from_classifier)?;
-        applied = pending;
+        let new = pending.difference(&applied).copied().collect();
+        apply_decisions(r, &mut live, new, served.steps_of)?;
     }
     // A single label is no choice yet.
     if served.stored.is_none() && live.labels().len() < 2 {
@@ -116,9 +101,39 @@ pub fn read(
         version: served.version,
         steps_of: served.steps_of,
         review_below: served.review_below,
-        applied,
+        applied: pending,
         installation,
     }))
+}
+
+/// What a known model of the same base still gives, and the decisions in that: all of its own, or
+/// none if one of them counts no more.
+fn kept(known: Active, pending: &HashSet<i64>) -> (Live, HashSet<i64>) {
+    if known.applied.is_subset(pending) {
+        return (known.live, known.applied);
+    }
+    let mut live = Live::new(known.live.base().clone());
+    if let Some(counts) = known.live.counts() {
+        live.set_counts(counts.clone());
+    }
+    (live, HashSet::new())
+}
+
+/// Applies stored decisions that a model does not hold yet.
+fn apply_decisions(
+    r: &Reader,
+    live: &mut Live,
+    mut decisions: Vec<i64>,
+    steps_of: i64,
+) -> SqlResult<()> {
+    decisions.sort_unstable();
+    for some in decisions.chunks(DECISIONS_AT_ONCE) {
+        pg::check_for_interrupts();
+        let effects = effects(r, some, steps_of)?;
+        apply(live, &effects, &pg::check_for_interrupts).map_err(from_classifier)?;
+    }
+    live.refresh(&pg::check_for_interrupts)
+        .map_err(from_classifier)
 }
 
 /// Sets the counts that learning needs, if the base is still the one that is stored.

@@ -9,9 +9,10 @@ use crate::pg::{self, Event, Returned, Row, Trigger, Value};
 use crate::review::decide;
 use crate::session::{self, Actor};
 use crate::settings;
-use crate::store;
 use crate::store::classifier::DEFAULT_CLASSIFIER;
 use crate::store::review::{EmailName, Review};
+use crate::store::source::Source;
+use crate::store::{self, Reader};
 
 /// Columns of a review that can be written.
 const WRITABLE: [&str; 2] = ["human_label", "note"];
@@ -183,51 +184,70 @@ fn inserted(trigger: &Trigger) -> SqlResult<Returned> {
         row_version: number(new, "row_version")?.map(|v| v as i32),
         door: Door::View,
     };
-    let id = number(new, "review_id")?;
-    let (source, key) = (text("source")?, text("email_key")?);
-    let classifier = text("classifier")?;
+    let named = Named {
+        review_id: number(new, "review_id")?,
+        source: text("source")?,
+        key: text("email_key")?,
+        classifier: text("classifier")?,
+    };
     let after = store::write(c"INSERT", |w| {
         // The view of one table is about that table.
         let own = trigger.optional_argument().map(|id| w.source(id));
         let own = own.transpose()?;
-        let source = source.or(own.as_ref().map(|own| own.name.clone()));
-        let classifier = classifier.or(own.as_ref().map(|own| own.classifier.clone()));
-        let id = match (id, source, key) {
-            (Some(id), _, _) => id,
-            (None, Some(source), Some(key)) => {
-                let classifier = classifier.as_deref().unwrap_or(DEFAULT_CLASSIFIER);
-                let name = EmailName {
-                    source: &source,
-                    key: &key,
-                    classifier,
-                };
-                let review = w.review_of(name)?;
-                review
-                    .ok_or_else(|| {
-                        report(
-                            Code::ERRCODE_NO_DATA_FOUND,
-                            format!("no review of email \"{key}\" in {source} by classifier \"{classifier}\""),
-                        )
-                    })?
-                    .review_id
-            }
-            _ => return Err(no_review_id()),
-        };
-        if let Some(own) = own {
-            let review = w.review(id)?;
-            if (&review.source, &review.classifier) != (&own.name, &own.classifier) {
-                return Err(report(
-                    Code::ERRCODE_INVALID_PARAMETER_VALUE,
-                    format!(
-                        "review {id} is about {}, not about {}: use its own view, or triage.review_queue",
-                        review.source, own.name
-                    ),
-                ));
-            }
+        let id = find_named(w, named, own.as_ref())?;
+        if let Some(own) = &own {
+            check_belongs(&w.review(id)?, own)?;
         }
         decide::decide(w, &actor, id, request).map(|decided| decided.review)
     })?;
     Ok(Returned::row(shown(new, &after, true)?))
+}
+
+/// How a row that is inserted names its review.
+struct Named {
+    review_id: Option<i64>,
+    source: Option<String>,
+    key: Option<String>,
+    classifier: Option<String>,
+}
+
+/// The number of the review that a row names; `own` is the attachment that its view is about.
+fn find_named(r: &Reader, named: Named, own: Option<&Source>) -> SqlResult<i64> {
+    if let Some(id) = named.review_id {
+        return Ok(id);
+    }
+    let source = named.source.or(own.map(|own| own.name.clone()));
+    let classifier = named.classifier.or(own.map(|own| own.classifier.clone()));
+    let classifier = classifier.as_deref().unwrap_or(DEFAULT_CLASSIFIER);
+    let (Some(source), Some(key)) = (source, named.key) else {
+        return Err(no_review_id());
+    };
+    let review = r.review_of(EmailName {
+        source: &source,
+        key: &key,
+        classifier,
+    })?;
+    let review = review.ok_or_else(|| {
+        report(
+            Code::ERRCODE_NO_DATA_FOUND,
+            format!("no review of email \"{key}\" in {source} by classifier \"{classifier}\""),
+        )
+    })?;
+    Ok(review.review_id)
+}
+
+/// Refuses a review of another table than the view is about.
+fn check_belongs(review: &Review, own: &Source) -> SqlResult<()> {
+    if (&review.source, &review.classifier) == (&own.name, &own.classifier) {
+        return Ok(());
+    }
+    Err(report(
+        Code::ERRCODE_INVALID_PARAMETER_VALUE,
+        format!(
+            "review {} is about {}, not about {}: use its own view, or triage.review_queue",
+            review.review_id, review.source, own.name
+        ),
+    ))
 }
 
 /// The row with what was stored, for RETURNING.
