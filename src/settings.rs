@@ -44,18 +44,15 @@ const DEFAULT_WORKER_ROLE: &CStr = c"triage_worker";
 
 /// Declares the settings to the server.
 pub fn register() {
-    GucRegistry::define_int_guc(
-        c"pg_triage.training_memory",
-        c"Most memory that one training state may use.",
-        c"A training aggregate that needs more stops with an error that says after how many \
-          emails. Each parallel worker and each group has a state of its own; making the \
-          model from it takes about as much again.",
-        &TRAINING_MEMORY,
-        1 << 10,
-        i32::MAX,
-        GucContext::Userset,
-        GucFlags::UNIT_KB,
-    );
+    register_reviewing();
+    register_training();
+    register_maintenance();
+    register_mail();
+    crate::pg::reserve_setting_prefix(c"pg_triage");
+}
+
+/// What happens to emails and to decisions about them.
+fn register_reviewing() {
     GucRegistry::define_enum_guc(
         c"pg_triage.on_error",
         c"What happens to a new row of an attached table that cannot be classified.",
@@ -63,6 +60,28 @@ pub fn register() {
           queue, and a warning says why; with \"error\" the INSERT fails. A row that comes \
           before there is a model waits in either case.",
         &ON_ERROR,
+        GucContext::Userset,
+        GucFlags::default(),
+    );
+    // Not for who sends mail: accuracy is measured on what is drawn.
+    GucRegistry::define_float_guc(
+        c"pg_triage.audit_rate",
+        c"Share of new predictions that are drawn at random for people to check.",
+        c"They wait in the review queue as \"audit\", whatever the confidence; accuracy is \
+          measured on them. Of a day on which none was drawn, maintenance draws one. 0 \
+          draws none, and nothing is known about accuracy then.",
+        &AUDIT_RATE,
+        0.0,
+        1.0,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_string_guc(
+        c"pg_triage.actor",
+        c"Who decides, for tools that connect everybody as one role.",
+        c"Written down with each decision as the person who made it; the role is written \
+          down beside it. With a connection pool, set it with SET LOCAL.",
+        &ACTOR,
         GucContext::Userset,
         GucFlags::default(),
     );
@@ -89,6 +108,31 @@ pub fn register() {
         GucContext::Userset,
         GucFlags::default(),
     );
+    GucRegistry::define_bool_guc(
+        c"pg_triage.notify",
+        c"Whether new labels are announced with NOTIFY.",
+        c"On channel pg_triage, as JSON, for predictions and decisions alike. Transactions that \
+          announce something commit one after another.",
+        &NOTIFY,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
+}
+
+/// When versions are trained, and with how much memory.
+fn register_training() {
+    GucRegistry::define_int_guc(
+        c"pg_triage.training_memory",
+        c"Most memory that one training state may use.",
+        c"A training aggregate that needs more stops with an error that says after how many \
+          emails. Each parallel worker and each group has a state of its own; making the \
+          model from it takes about as much again.",
+        &TRAINING_MEMORY,
+        1 << 10,
+        i32::MAX,
+        GucContext::Userset,
+        GucFlags::UNIT_KB,
+    );
     GucRegistry::define_int_guc(
         c"pg_triage.retrain_after",
         c"New decisions after which maintenance trains a version.",
@@ -110,6 +154,10 @@ pub fn register() {
         GucContext::Suset,
         GucFlags::default(),
     );
+}
+
+/// What the background worker does, and how long things are kept.
+fn register_maintenance() {
     GucRegistry::define_int_guc(
         c"pg_triage.keep_versions",
         c"Versions that maintenance keeps of those that it trained itself.",
@@ -132,28 +180,6 @@ pub fn register() {
         GucFlags::default(),
     );
     GucRegistry::define_string_guc(
-        c"pg_triage.actor",
-        c"Who decides, for tools that connect everybody as one role.",
-        c"Written down with each decision as the person who made it; the role is written \
-          down beside it. With a connection pool, set it with SET LOCAL.",
-        &ACTOR,
-        GucContext::Userset,
-        GucFlags::default(),
-    );
-    // Not for who sends mail: accuracy is measured on what is drawn.
-    GucRegistry::define_float_guc(
-        c"pg_triage.audit_rate",
-        c"Share of new predictions that are drawn at random for people to check.",
-        c"They wait in the review queue as \"audit\", whatever the confidence; accuracy is \
-          measured on them. Of a day on which none was drawn, maintenance draws one. 0 \
-          draws none, and nothing is known about accuracy then.",
-        &AUDIT_RATE,
-        0.0,
-        1.0,
-        GucContext::Suset,
-        GucFlags::default(),
-    );
-    GucRegistry::define_string_guc(
         c"pg_triage.report_timezone",
         c"Time zone of the days in the views of quality.",
         c"Set it for the whole database (ALTER DATABASE ... SET). Maintenance then counts \
@@ -162,7 +188,6 @@ pub fn register() {
         GucContext::Suset,
         GucFlags::default(),
     );
-    register_mail();
     GucRegistry::define_int_guc(
         c"pg_triage.worker_naptime",
         c"Longest time until the background worker looks at a database in which emails arrive.",
@@ -183,7 +208,6 @@ pub fn register() {
         GucContext::Sighup,
         GucFlags::default(),
     );
-    crate::pg::reserve_setting_prefix(c"pg_triage");
 }
 
 /// How raw mail is read. Not for who sends it: these bound the work on a message.
@@ -245,15 +269,6 @@ fn register_mail() {
         c"Whether triage.ingest() keeps messages as they came.",
         c"In triage.email.raw, beside what was read of them.",
         &KEEP_RAW,
-        GucContext::Suset,
-        GucFlags::default(),
-    );
-    GucRegistry::define_bool_guc(
-        c"pg_triage.notify",
-        c"Whether new labels are announced with NOTIFY.",
-        c"On channel pg_triage, as JSON, for predictions and decisions alike. Transactions that \
-          announce something commit one after another.",
-        &NOTIFY,
         GucContext::Suset,
         GucFlags::default(),
     );
