@@ -174,20 +174,23 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Stores a model as the next version and its labels; returns the version.
-    pub fn insert_model(&mut self, classifier: &str, new: NewModel) -> SqlResult<i32> {
-        let meta = new.about.meta();
-        // A label that exists, in whatever spelling, stays as it is.
+    /// Adds a model's labels to those of the classifier. One that exists, in whatever spelling,
+    /// stays as it is.
+    fn insert_labels(&mut self, classifier: &str, labels: Vec<String>) -> SqlResult<()> {
         let caller = self.caller.clone();
         self.execute(
             "INSERT INTO triage.label (classifier, label, created_by)
              SELECT $1, label, $3 FROM unnest($2) AS label ON CONFLICT DO NOTHING",
-            &[
-                classifier.into(),
-                meta.labels.clone().into(),
-                caller.as_str().into(),
-            ],
+            &[classifier.into(), labels.into(), caller.into()],
         )?;
+        Ok(())
+    }
+
+    /// Stores a model as the next version and its labels; returns the version.
+    pub fn insert_model(&mut self, classifier: &str, new: NewModel) -> SqlResult<i32> {
+        let meta = new.about.meta();
+        self.insert_labels(classifier, meta.labels.clone())?;
+        let caller = self.caller.clone();
         let m = &meta.metrics;
         // Figures without any judged email are unknown, not zero.
         let figure = |value: f64, n: u32| (n > 0).then_some(value);

@@ -93,21 +93,34 @@ impl Launcher {
     /// Looks which databases there are, and whether there is a role to work as.
     fn survey(&mut self) {
         let name = settings::worker_role();
-        let quoted = quote_identifier(&name);
         let role_name = CString::new(name.as_str()).unwrap_or_default();
         let (found, role) = process::survey(&role_name);
-        let problem = match role {
-            Ok(_) => None,
-            Err(RoleProblem::Missing) => Some(format!(
-                "role \"{name}\" does not exist, so no worker is started: CREATE ROLE {quoted} LOGIN, or set pg_triage.worker_role"
-            )),
-            Err(RoleProblem::NoLogin) => Some(format!(
-                "role \"{name}\" may not log in, so no worker is started: ALTER ROLE {quoted} LOGIN, or set pg_triage.worker_role"
-            )),
-            Err(RoleProblem::Superuser) => Some(format!(
-                "role \"{name}\" is a superuser, so no worker is started: set pg_triage.worker_role to one that is not"
-            )),
-        };
+        self.set_role(&name, role);
+        let wanted = |oid| self.only.is_none_or(|only| only == oid);
+        let mut before = std::mem::take(&mut self.databases);
+        for database in found.into_iter().filter(|database| wanted(database.oid)) {
+            let mut served = before
+                .remove(&database.oid)
+                .unwrap_or_else(|| Database::new(database.name.clone()));
+            served.name = database.name;
+            if self.role.is_some() && !database.is_open {
+                self.refuse(database.oid, &mut served, &name);
+            }
+            self.databases.insert(database.oid, served);
+        }
+        // Also of databases that came and went between two looks.
+        for slot in self.state.slots() {
+            if !self.databases.contains_key(&slot.database()) {
+                slot.free();
+            }
+        }
+        self.surveyed = Some(Instant::now());
+        self.is_missed = false;
+    }
+
+    /// Takes the role that workers are to have, or says why there is none.
+    fn set_role(&mut self, name: &str, role: Result<Oid, RoleProblem>) {
+        let problem = role.err().map(|problem| in_words(problem, name));
         self.state
             .problem
             .set(problem.as_deref().unwrap_or_default());
@@ -125,39 +138,24 @@ impl Launcher {
             }
         }
         self.role = role.ok();
-        let wanted = |oid| self.only.is_none_or(|only| only == oid);
-        let mut before = std::mem::take(&mut self.databases);
-        for database in found.into_iter().filter(|database| wanted(database.oid)) {
-            let mut served = before
-                .remove(&database.oid)
-                .unwrap_or_else(|| Database::new(database.name.clone()));
-            served.name = database.name;
-            if self.role.is_some() && !database.is_open {
-                let slot = self.state.slot_of(database.oid);
-                let text = format!(
-                    "role \"{name}\" may not connect: GRANT CONNECT ON DATABASE {} TO {quoted}",
-                    quote_identifier(&served.name)
-                );
-                // Only where somebody has used the extension.
-                if let Some(slot) = slot {
-                    slot.take_request();
-                    slot.error.set(&text);
-                    served.complain(&text);
-                }
-                served.last = Last::Ended(WorkerOutcome::NotInstalled);
-                served.ended = Instant::now();
-                served.request = WakeRequest::None;
-            }
-            self.databases.insert(database.oid, served);
+    }
+
+    /// Marks a database that the role of this name may not connect to.
+    fn refuse(&self, oid: Oid, database: &mut Database, name: &str) {
+        let text = format!(
+            "role \"{name}\" may not connect: GRANT CONNECT ON DATABASE {} TO {}",
+            quote_identifier(&database.name),
+            quote_identifier(name)
+        );
+        // Only where somebody has used the extension.
+        if let Some(slot) = self.state.slot_of(oid) {
+            slot.take_request();
+            slot.error.set(&text);
+            database.complain(&text);
         }
-        // Also of databases that came and went between two looks.
-        for slot in self.state.slots() {
-            if !self.databases.contains_key(&slot.database()) {
-                slot.free();
-            }
-        }
-        self.surveyed = Some(Instant::now());
-        self.is_missed = false;
+        database.last = Last::Ended(WorkerOutcome::NotInstalled);
+        database.ended = Instant::now();
+        database.request = WakeRequest::None;
     }
 
     /// Starts what is due and looks after what runs; false if there is nothing left to serve.
@@ -254,5 +252,21 @@ impl Launcher {
         due.map_or(survey, |due| {
             survey.min(due.saturating_duration_since(Instant::now()))
         })
+    }
+}
+
+/// Why no worker is started as the role of this name.
+fn in_words(problem: RoleProblem, name: &str) -> String {
+    let quoted = quote_identifier(name);
+    match problem {
+        RoleProblem::Missing => format!(
+            "role \"{name}\" does not exist, so no worker is started: CREATE ROLE {quoted} LOGIN, or set pg_triage.worker_role"
+        ),
+        RoleProblem::NoLogin => format!(
+            "role \"{name}\" may not log in, so no worker is started: ALTER ROLE {quoted} LOGIN, or set pg_triage.worker_role"
+        ),
+        RoleProblem::Superuser => format!(
+            "role \"{name}\" is a superuser, so no worker is started: set pg_triage.worker_role to one that is not"
+        ),
     }
 }

@@ -7,11 +7,12 @@ use super::memory::{Remembered, is_cleared, knows, may_know, recall, remember};
 use super::table::{Columns, fires_for_us, label_request, name_of, source_of};
 use crate::arguments::given_label;
 use crate::error::{SqlResult, report};
-use crate::pg::{self, Returned, Trigger, Value};
+use crate::pg::{self, Returned, Row, Trigger, Value};
 use crate::predict::classify::Prediction;
 use crate::review::decide::{self, OwnRow};
 use crate::review::prediction::{predict, recorded, warn_once};
 use crate::session::Actor;
+use crate::store::review::EmailName;
 use crate::store::source::Source;
 use crate::{settings, store};
 
@@ -75,67 +76,118 @@ fn record_row(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
         return Ok(Returned::nothing());
     }
     let columns = Columns::of(&trigger, &source)?;
-    let new = trigger.new_row();
-    let Some(key) = new.text(columns.key())? else {
+    let row = trigger.new_row();
+    let Some(key) = row.text(columns.key())? else {
         return Ok(Returned::nothing());
     };
-    let label = new.text(columns.label())?;
-    let known = match recall(source.id, &key) {
-        Some(Remembered::Predicted(prediction)) => Some(prediction),
-        Some(Remembered::Unclassified) => None,
-        Some(Remembered::Cleared) => {
-            let row = OwnRow {
-                source: &source,
-                key: &key,
-                before: None,
-                text: "",
-            };
-            return decide_now(&row, None);
-        }
-        Some(Remembered::Updated {
-            key: old,
-            label: before,
-        }) => {
-            if old != key {
-                store::as_owner(|w| w.move_review(name_of(&source, &old), &key))?;
-            }
-            if before == label {
-                return Ok(Returned::nothing());
-            }
-            let row = OwnRow {
-                source: &source,
-                key: &key,
-                before: before.as_deref(),
-                text: &columns.text(new)?,
-            };
-            return decide_now(&row, given_label(label.as_deref()));
-        }
-        None if label.is_none() || may_know(source.id) => predict(&source, &columns.text(new)?)?,
-        None => None,
+    let label = row.text(columns.label())?;
+    let written = Written {
+        source: &source,
+        columns,
+        row,
+        key,
+        label,
     };
-    let ours = known.filter(|prediction| prediction.label == label);
-    match (ours, &label) {
-        (Some(prediction), Some(_)) => {
-            store::as_owner(|w| w.insert_review(name_of(&source, &key), &recorded(&prediction)))?
-        }
-        (_, None) => store::as_owner(|w| {
-            let nothing = Prediction::default();
-            w.insert_review(name_of(&source, &key), &recorded(&nothing))
-        })?,
-        (None, Some(label)) if source.record_given_labels => {
-            record_given(&source, &key, label, &columns.text(new)?)?;
-        }
-        // The key may have been another email's.
-        (None, Some(label)) => store::as_owner(|w| w.reset_review(name_of(&source, &key), label))?,
-    }
+    written.record()?;
     Ok(Returned::nothing())
 }
 
-fn decide_now(row: &OwnRow, label: Option<&str>) -> SqlResult<Returned> {
-    let actor = Actor::new(None);
-    let request = label_request(Door::Table, label);
-    store::as_owner(|w| decide::decide_own_row(w, &actor, row, request, None))?;
-    Ok(Returned::nothing())
+/// A row that has been written.
+struct Written<'a> {
+    source: &'a Source,
+    columns: Columns,
+    row: Row,
+    key: String,
+    label: Option<String>,
+}
+
+impl Written<'_> {
+    fn name(&self) -> EmailName<'_> {
+        name_of(self.source, &self.key)
+    }
+
+    fn text(&self) -> SqlResult<String> {
+        self.columns.text(self.row)
+    }
+
+    /// Gives the row its review, or decides about the one that it has.
+    fn record(&self) -> SqlResult<()> {
+        let source = self.source;
+        let known = match recall(source.id, &self.key) {
+            Some(Remembered::Predicted(prediction)) => Some(prediction),
+            Some(Remembered::Unclassified) => None,
+            Some(Remembered::Cleared) => return self.decide(None, "", None),
+            Some(Remembered::Updated { key, label }) => {
+                return self.record_move(&key, label.as_deref());
+            }
+            None if self.label.is_none() || may_know(source.id) => predict(source, &self.text()?)?,
+            None => None,
+        };
+        let ours = known.filter(|prediction| prediction.label == self.label);
+        match (ours, &self.label) {
+            (Some(prediction), Some(_)) => {
+                store::as_owner(|w| w.insert_review(self.name(), &recorded(&prediction)))
+            }
+            (_, None) => store::as_owner(|w| {
+                let nothing = Prediction::default();
+                w.insert_review(self.name(), &recorded(&nothing))
+            }),
+            (None, Some(label)) if source.record_given_labels => self.record_given(label),
+            // The key may have been another email's.
+            (None, Some(label)) => store::as_owner(|w| w.reset_review(self.name(), label)),
+        }
+    }
+
+    /// Decides about the row by its own statement. `before` is the label that it had.
+    fn decide(&self, before: Option<&str>, text: &str, label: Option<&str>) -> SqlResult<()> {
+        let row = OwnRow {
+            source: self.source,
+            key: &self.key,
+            before,
+            text,
+        };
+        let actor = Actor::new(None);
+        let request = label_request(Door::Table, label);
+        store::as_owner(|w| decide::decide_own_row(w, &actor, &row, request, None))
+    }
+
+    /// The row has come from another partition, where it had this key and label.
+    fn record_move(&self, old_key: &str, before: Option<&str>) -> SqlResult<()> {
+        if old_key != self.key {
+            store::as_owner(|w| w.move_review(name_of(self.source, old_key), &self.key))?;
+        }
+        let label = self.label.as_deref();
+        if before == label {
+            return Ok(());
+        }
+        self.decide(before, &self.text()?, given_label(label))
+    }
+
+    /// A label that the row came with, as a decision.
+    fn record_given(&self, label: &str) -> SqlResult<()> {
+        let text = self.text()?;
+        let prediction = predict(self.source, &text)?.unwrap_or_default();
+        let actor = Actor::new(None);
+        store::as_owner(|w| {
+            let given = given_label(Some(label));
+            let known = match given.map(|label| w.known_label(&self.source.classifier, label)) {
+                Some(Err(error)) if settings::keeps_pending() => {
+                    warning!("not recorded as a decision: {}", error.message());
+                    return Ok(());
+                }
+                found => found.transpose()?,
+            };
+            w.insert_review(self.name(), &recorded(&prediction))?;
+            let row = OwnRow {
+                source: self.source,
+                key: &self.key,
+                before: None,
+                text: &text,
+            };
+            let request = label_request(Door::Insert, given);
+            decide::decide_own_row(w, &actor, &row, request, known.map(FoundLabel::Known))
+        })
+    }
 }
 
 /// Partitioned tables only: an update that moves a row to another partition deletes it here
@@ -156,29 +208,4 @@ fn note_move(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
         remember(source.id, key, Remembered::Updated { key: before, label });
     }
     Ok(Returned::row(new))
-}
-
-/// A label that the row came with, as a decision.
-fn record_given(source: &Source, key: &str, label: &str, text: &str) -> SqlResult<()> {
-    let prediction = predict(source, text)?.unwrap_or_default();
-    let actor = Actor::new(None);
-    store::as_owner(|w| {
-        let given = given_label(Some(label));
-        let known = match given.map(|label| w.known_label(&source.classifier, label)) {
-            Some(Err(error)) if settings::keeps_pending() => {
-                warning!("not recorded as a decision: {}", error.message());
-                return Ok(());
-            }
-            found => found.transpose()?,
-        };
-        w.insert_review(name_of(source, key), &recorded(&prediction))?;
-        let row = OwnRow {
-            source,
-            key,
-            before: None,
-            text,
-        };
-        let request = label_request(Door::Insert, given);
-        decide::decide_own_row(w, &actor, &row, request, known.map(FoundLabel::Known))
-    })
 }
