@@ -122,7 +122,8 @@ impl Writer<'_> {
             None => RawValue::null(c"email_state"),
         };
         self.execute(
-            "INSERT INTO triage_internal.base (classifier, version, serving, learned, decisions) VALUES ($1, $2, $3, $4, $5)
+            "INSERT INTO triage_internal.base (classifier, version, serving, learned, decisions)
+             VALUES ($1, $2, $3, $4, $5)
              ON CONFLICT (classifier) DO UPDATE SET version = excluded.version, serving = excluded.serving,
                  learned = excluded.learned, decisions = excluded.decisions, compacted_at = now()",
             &[

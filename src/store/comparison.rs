@@ -117,7 +117,8 @@ impl Reader<'_> {
     ) -> SqlResult<Vec<ReviewerDecision>> {
         let rows: Vec<ReviewedRow> = self.rows(
             "FROM (SELECT d.decision_id,
-                          row_number() OVER (PARTITION BY d.connected_as, d.actor ORDER BY hashint8extended(d.decision_id, 43)) AS place
+                          row_number() OVER (PARTITION BY d.connected_as, d.actor
+                                                 ORDER BY hashint8extended(d.decision_id, 43)) AS place
                      FROM triage_internal.decision_in_force d
                     WHERE d.classifier = $1 AND d.decision_id > $2 AND d.decision_id <= $3 AND d.features IS NOT NULL
                       AND d.tokenizer_version = $4 AND d.door <> 'description' AND d.kind <> 'undo'

@@ -160,8 +160,10 @@ impl Writer<'_> {
         let appended = self.returning(
             "INSERT INTO triage.decision (review_id, classifier, kind, old_label, new_label, predicted_label,
                     confidence, model_version, note, actor, batch_id, door, connected_as, acting_as,
-                    application_name, replaces, undoes, tokenizer_version, sample_priority, features, step, step_version)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21::jsonb, $22)",
+                    application_name, replaces, undoes, tokenizer_version, sample_priority, features,
+                    step, step_version)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
+                     $21::jsonb, $22)",
             &[
                 decision.review_id.into(),
                 decision.classifier.into(),

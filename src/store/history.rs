@@ -18,7 +18,9 @@ row! {
         /// The name under which the relation's rows are reviewed.
         pub source: String = "triage_internal.source_name($1::oid::regclass)",
         /// Counts the labels.
-        counts: String = "format('SELECT %I::pg_catalog.text, pg_catalog.count(*) FROM %s GROUP BY 1 ORDER BY 2 DESC, 1', $3, $1::oid::regclass)",
+        counts: String =
+            "format('SELECT %I::pg_catalog.text, pg_catalog.count(*) FROM %s GROUP BY 1 ORDER BY 2 DESC, 1',
+                    $3, $1::oid::regclass)",
     }
 }
 

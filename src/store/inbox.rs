@@ -62,7 +62,8 @@ impl Writer<'_> {
         let thread = self.thread_of(message, incoming.content_hash)?;
         self.returning_value(
             "INSERT INTO triage.email (mailbox, received_at, message_id, sender, subject, body, label, header, sent_at,
-                                       recipients, in_reply_to, thread_id, language, attachments, truncated, content_hash, raw)
+                                       recipients, in_reply_to, thread_id, language, attachments, truncated,
+                                       content_hash, raw)
              VALUES ($1, coalesce(to_timestamp($2), now()), $3, $4, $5, $6, $7, $8, to_timestamp($9),
                      $10, $11, $12, $13, $14, $15, $16, $17)
              ON CONFLICT (content_hash, mailbox) DO NOTHING

@@ -52,7 +52,8 @@ impl Writer<'_> {
     /// Notes that tasks which seem to run do not: who may maintain knows that no other runs.
     pub fn end_stale_jobs(&mut self) -> SqlResult<()> {
         self.execute(
-            "UPDATE triage_internal.job SET status = 'interrupted', ended_at = clock_timestamp() WHERE status = 'running'",
+            "UPDATE triage_internal.job SET status = 'interrupted', ended_at = clock_timestamp()
+              WHERE status = 'running'",
             &[],
         )?;
         Ok(())
@@ -75,7 +76,8 @@ impl Writer<'_> {
     pub fn end_job(&mut self, job: i64, outcome: &Result<String, String>) -> SqlResult<()> {
         let status = if outcome.is_ok() { "done" } else { "failed" };
         self.execute(
-            "UPDATE triage_internal.job SET status = $2, result = $3, error = $4, ended_at = clock_timestamp() WHERE job_id = $1",
+            "UPDATE triage_internal.job SET status = $2, result = $3, error = $4, ended_at = clock_timestamp()
+              WHERE job_id = $1",
             &[
                 job.into(),
                 status.into(),
@@ -107,7 +109,8 @@ impl Writer<'_> {
         let versions = self.execute(
             "DELETE FROM triage_internal.model m
               WHERE m.champion IS NOT NULL
-                AND m.version <= (SELECT n.version FROM triage_internal.model n WHERE n.classifier = m.classifier AND n.champion IS NOT NULL
+                AND m.version <= (SELECT n.version FROM triage_internal.model n
+                                   WHERE n.classifier = m.classifier AND n.champion IS NOT NULL
                                    ORDER BY n.version DESC OFFSET $1 LIMIT 1)
                 -- The active one, and what rollback() would go back to three times in a row.
                 AND m.version NOT IN (
@@ -121,7 +124,8 @@ impl Writer<'_> {
             &[versions.into()],
         )?;
         let jobs = self.execute(
-            "DELETE FROM triage_internal.job WHERE started_at < now() - make_interval(days => $1) AND status <> 'running'",
+            "DELETE FROM triage_internal.job
+              WHERE started_at < now() - make_interval(days => $1) AND status <> 'running'",
             &[days.into()],
         )?;
         let alerts = self.execute(

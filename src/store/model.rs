@@ -162,7 +162,8 @@ impl Writer<'_> {
         identity: u128,
     ) -> SqlResult<()> {
         self.execute(
-            "UPDATE triage_internal.model SET model = $3, checksum = $4, bytes = $5 WHERE classifier = $1 AND version = $2",
+            "UPDATE triage_internal.model SET model = $3, checksum = $4, bytes = $5
+              WHERE classifier = $1 AND version = $2",
             &[
                 classifier.into(),
                 version.into(),
@@ -202,10 +203,15 @@ impl Writer<'_> {
             "INSERT INTO triage_internal.model (classifier, version, model, checksum, bytes, documents, skipped, labels,
                     score_form, judged, accuracy, macro_f1, log_loss, calibration_error,
                     held_out, held_out_accuracy, baseline_accuracy, note, created_by, from_ledger,
-                    last_decision, champion, compared, compared_accuracy, champion_accuracy, refused, steps_of, reviewer, known_as)
-             SELECT $1, 1 + greatest(max(version), (SELECT max(version) FROM triage_internal.activation WHERE classifier = $1), 0), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
+                    last_decision, champion, compared, compared_accuracy, champion_accuracy, refused,
+                    steps_of, reviewer, known_as)
+             SELECT $1,
+                    1 + greatest(max(version),
+                                 (SELECT max(version) FROM triage_internal.activation WHERE classifier = $1), 0),
+                    $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
                     -- One that a person made may have seen them all.
-                    coalesce($20, (SELECT max(decision_id) FROM triage.decision), 0), $21, $22, $23, $24, $25, $26, $27, $28
+                    coalesce($20, (SELECT max(decision_id) FROM triage.decision), 0),
+                    $21, $22, $23, $24, $25, $26, $27, $28
                FROM triage_internal.model WHERE classifier = $1
              RETURNING version",
             &[
@@ -277,7 +283,8 @@ impl Writer<'_> {
                  UNION ALL
                  SELECT active,
                         a.version <> active
-                        AND EXISTS (SELECT FROM triage_internal.model m WHERE m.classifier = $1 AND m.version = a.version),
+                        AND EXISTS (SELECT FROM triage_internal.model m
+                                     WHERE m.classifier = $1 AND m.version = a.version),
                         a.version, a.returns_to
                    FROM earlier JOIN triage_internal.activation a ON a.activation_id = earlier.returns_to
                   WHERE NOT there)

@@ -298,7 +298,8 @@ impl Writer<'_> {
         actor: &Actor,
     ) -> SqlResult<Option<i64>> {
         self.returning_value(
-            "INSERT INTO triage.review (classifier, source, email_key, human_label, given_label, reviewed_by, reviewed_at)
+            "INSERT INTO triage.review (classifier, source, email_key, human_label, given_label, reviewed_by,
+                    reviewed_at)
              VALUES ($1, $2, $3, $4, $5, $6, clock_timestamp())
              ON CONFLICT (source, email_key, classifier) DO NOTHING RETURNING review_id",
             &[

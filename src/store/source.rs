@@ -61,7 +61,8 @@ row! {
     /// What a caller may do with a table.
     struct Permission {
         name: String = "coalesce($1::oid::regclass::text, '')",
-        is_theirs: bool = "pg_has_role($2::name, c.relowner, 'USAGE') OR pg_has_role($2::name, 'triage_trainer', 'USAGE')",
+        is_theirs: bool =
+            "pg_has_role($2::name, c.relowner, 'USAGE') OR pg_has_role($2::name, 'triage_trainer', 'USAGE')",
         attached: Option<String> =
             "(SELECT string_agg(s.relation::text, ', ') FROM triage_internal.source s WHERE s.attached)",
     }
