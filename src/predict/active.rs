@@ -75,11 +75,11 @@ pub fn read(
     let (mut live, applied) = match known {
         Some(known) => kept(known, &pending),
         None => {
-            let model = match (served.stored, &header) {
+            let base = match (served.stored, &header) {
                 (Some(stored), Some(header)) => stored.read_model_after(header)?,
                 _ => empty_base()?,
             };
-            (Live::new(Rc::new(model)), HashSet::new())
+            (Live::new(Rc::new(base)), HashSet::new())
         }
     };
     if applied.len() < pending.len() {

@@ -21,9 +21,9 @@ pub struct JudgeShare {
 /// A decision with its reviewer.
 pub struct ReviewerDecision {
     pub decision: InForce,
-    /// As they say.
+    /// The name that they decide under.
     pub actor: String,
-    /// As they connected.
+    /// The role that they connected as.
     pub role: String,
 }
 
