@@ -26,6 +26,8 @@ struct Unseen {
 /// place then: every decision would begin with a copy.
 struct StatementModel {
     installation: pgrx::pg_sys::Oid,
+    /// Two classifiers may have the same model, and learn each for itself.
+    classifier: String,
     version: Option<i32>,
     base: u128,
     applied: HashSet<i64>,
@@ -52,17 +54,18 @@ pub fn step(
     // Taken out: what follows can unwind.
     let known = STATEMENT_MODEL.take();
     let mut model = known
-        .filter(|model| model.is_about(&active))
-        .unwrap_or_else(|| StatementModel::new(&active));
+        .filter(|model| model.is_about(classifier, &active))
+        .unwrap_or_else(|| StatementModel::new(classifier, &active));
     let step = model.step(r, &active.live, classifier, features, label)?;
     STATEMENT_MODEL.replace(Some(model));
     Ok(Some((step, active.steps_of)))
 }
 
 impl StatementModel {
-    fn new(active: &Active) -> Self {
+    fn new(classifier: &str, active: &Active) -> Self {
         Self {
             installation: active.installation,
+            classifier: classifier.to_owned(),
             version: active.version,
             base: active.live.base().identity(),
             applied: active.applied.clone(),
@@ -72,8 +75,9 @@ impl StatementModel {
     }
 
     /// Whether it has learned from what this shows, and nothing else.
-    fn is_about(&self, active: &Active) -> bool {
+    fn is_about(&self, classifier: &str, active: &Active) -> bool {
         self.installation == active.installation
+            && self.classifier == classifier
             && self.version == active.version
             && self.base == active.live.base().identity()
             && self.applied == active.applied

@@ -193,3 +193,20 @@ def test_a_decision_leaves_what_the_session_has_learned_where_it_is(database):
             needed = memory(session.pid, "VmHWM") - before
             print(f"{learned >> 10} kB learned, {needed >> 10} kB for a decision")
             assert needed < learned / 10
+
+
+def test_a_statement_teaches_two_classifiers_with_one_model_each_for_itself(database):
+    """What the statement has taught the one is nothing that the other knows already."""
+    for name in ("first", "second"):
+        database.run(f"SELECT triage.create_classifier('{name}')")
+        database.run(f"SELECT triage.deploy('{name}', ({TRAINED}))")
+        database.run(f"CREATE TABLE {name} (id int PRIMARY KEY, body text, label text)")
+        database.run(f"SELECT triage.attach('{name}', ARRAY['body'], 'label', classifier => '{name}')")
+        database.run(f"INSERT INTO {name} (id, body) VALUES (1, 'invoice of the update')")
+    database.run(
+        """WITH one AS (UPDATE first SET label = 'support' RETURNING id)
+           UPDATE second SET label = 'support' WHERE id IN (SELECT id FROM one)"""
+    )
+    steps = dict(database.rows("SELECT classifier, step::text FROM triage.decision WHERE door = 'table'"))
+    assert set(steps) == {"first", "second"}
+    assert steps["first"] == steps["second"] is not None
