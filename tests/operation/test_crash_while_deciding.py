@@ -83,17 +83,26 @@ class Reviewer(threading.Thread):
         )
 
 
-def ask(server, question):
-    """The only row, from a server that may be starting."""
+def patiently(server, do):
+    """What `do` returns, given a session: the server may be starting, or about to notice that a
+    process of its own was killed, which ends all others."""
+    results = []
 
-    def answer():
+    def done():
         try:
             with server.connect() as session:
-                return session.row(question)
+                results.append(do(session))
         except psycopg.OperationalError:
-            return None
+            return False
+        return True
 
-    return wait_for(answer, 30, question)
+    wait_for(done, 30, "the server answers")
+    return results[-1]
+
+
+def ask(server, question):
+    """The only row."""
+    return patiently(server, lambda session: session.row(question))
 
 
 @dataclass
@@ -109,11 +118,15 @@ class Ordeal:
 
     def look(self, server, reviewer, event):
         """While nothing is decided."""
-        with server.connect() as session:
+
+        def read(session):
             decided = session.rows("SELECT actor, decision_id FROM triage.decision WHERE door <> 'import'")
             state = session.row(STATE)
             # Each interruption is to be the first one: a task that ends its process again and again waits.
             session.run("DELETE FROM triage_internal.job WHERE status = 'interrupted'")
+            return decided, state
+
+        decided, state = patiently(server, read)
         found = dict(decided)
         lost = [token for token, decision in reviewer.acknowledged.items() if found.get(token) != decision]
         strange = found.keys() - reviewer.acknowledged.keys() - reviewer.unknown
