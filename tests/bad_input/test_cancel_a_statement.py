@@ -185,6 +185,7 @@ def test_pg_cancel_backend_ends_a_scan_that_classifies(module_database, session,
     thread.start()
     running = f"SELECT count(*) FROM pg_stat_activity WHERE pid = {victim.pid} AND state = 'active'"
     wait_for(lambda: session.value(running) == 1, 10)
+    # Past its start, in the middle of the mails.
     time.sleep(0.5)
     start = time.monotonic()
     session.run(f"SELECT pg_cancel_backend({victim.pid})")

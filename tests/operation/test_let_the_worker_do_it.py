@@ -12,6 +12,7 @@ from support.worker import (
     DECIDE,
     HANDLED,
     LAUNCHER,
+    LONG_ENOUGH_TO_BE_WOKEN,
     PRELOAD,
     SETUP,
     WORKER,
@@ -23,9 +24,6 @@ from support.worker import (
     wait_for_process,
     wait_until_idle,
 )
-
-# A commit wakes the worker at once, or a second after its last work: then this is long enough.
-LONG_ENOUGH_TO_BE_WOKEN = 2
 
 
 @pytest.fixture(scope="module")

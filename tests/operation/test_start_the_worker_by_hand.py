@@ -11,6 +11,7 @@ from support.worker import (
     HANDLED,
     HURRY,
     LAUNCHER,
+    LONG_ENOUGH_TO_BE_WOKEN,
     Workplace,
     kill,
     processes,
@@ -63,10 +64,10 @@ def test_a_decision_wakes_it_and_one_that_is_rolled_back_does_not(started):
         started.wait(status("last_ended_at IS NOT NULL AND last_error IS NULL"), 3)
         # A decision during its work wakes it once more.
         wait_until_idle(started.server)
-        time.sleep(2)
+        time.sleep(LONG_ENOUGH_TO_BE_WOKEN)
         before = started.value(status("last_started_at"))
         session.run(f"BEGIN; {DECIDE}; ROLLBACK")
-        time.sleep(2)
+        time.sleep(LONG_ENOUGH_TO_BE_WOKEN)
         assert started.value(status("last_started_at")) == before
 
 

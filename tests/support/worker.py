@@ -28,6 +28,8 @@ LINGER = """CREATE TRIGGER linger BEFORE INSERT OR UPDATE ON triage_internal.bas
             FOR EACH ROW EXECUTE FUNCTION public.linger()"""
 HURRY = "DROP TRIGGER IF EXISTS linger ON triage_internal.base"
 DECIDE = "SELECT triage.correct(min(review_id), 'logistics') FROM triage.review WHERE human_label IS NULL"
+# A commit wakes the worker at once, or a second after its last work: then this is long enough.
+LONG_ENOUGH_TO_BE_WOKEN = 2
 HANDLED = "SELECT count(*) = 0 FROM triage_internal.pending"
 
 
