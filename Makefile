@@ -1,7 +1,7 @@
 # The front door: every target is one script, `make help` lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo stop test test-long lint fuzz install package bench bench-quality bench-features artifacts
+.PHONY: help setup demo stop test test-long lint fuzz install package bench bench-quality bench-features artifacts reference
 
 help:       ## list the targets
 	@scripts/help
@@ -44,3 +44,7 @@ bench-features:  ## print what each kind of token is worth on corpora
 
 artifacts:  ## rebuild model_artifacts/ from the sample mails
 	@scripts/artifacts
+
+reference:       ## make docs/reference.md anew of what the database says about itself
+	@scripts/install
+	@scripts/reference

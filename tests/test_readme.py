@@ -1,16 +1,19 @@
-"""The SQL in README.md prints what the page shows.
+"""The SQL on the pages prints what they show.
 
-All ```sql blocks run in order, in one psql session; each is a test. A ```text or ```output block that
+All ```sql blocks of a page run in order, in one psql session and a database of the page's own; each is a test. A ```text or ```output block that
 follows one, with only blank lines between, is its output: it has to match line by line, trailing blanks
 aside; a line `...` stands for any number of lines. A block below the comment <!-- readme: skip --> is
 left out. An error ends the session, and a new one goes on; the block passes only if the page shows the
 error.
 """
 
+import contextlib
 import difflib
+import functools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from support.psql import Psql, PsqlEnded
@@ -104,26 +107,36 @@ class Reader:
 
 
 @pytest.fixture(scope="module")
-def reader(server):
-    """In a database as the page finds it."""
-    with server.database("readme", extension=False) as database:
-        reader = Reader(database.environment())
+def readers(server):
+    """For each page, in a database as the page finds it."""
+    with contextlib.ExitStack() as stack:
+
+        @functools.cache
+        def reader(page: str) -> Reader:
+            database = stack.enter_context(server.database(f"page_{Path(page).stem.lower()}", extension=False))
+            reader = Reader(database.environment())
+            stack.callback(reader.close)
+            return reader
+
         yield reader
-        reader.close()
 
 
-BLOCKS = read_page((PROJECT / "README.md").read_text())
+PAGES = {page: read_page((PROJECT / page).read_text()) for page in ["README.md", "docs/reference.md"]}
 
 
-def test_the_page_has_blocks():
-    assert len(BLOCKS) > 10
+@pytest.mark.parametrize("page", PAGES)
+def test_the_page_has_blocks(page):
+    assert len(PAGES[page]) > 5
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=str)
-def test_block(reader, block):
+@pytest.mark.parametrize(
+    ("page", "block"),
+    [pytest.param(page, block, id=f"{page}, {block}") for page, blocks in PAGES.items() for block in blocks],
+)
+def test_block(readers, page, block):
     if block.skip:
         pytest.skip("the page says so")
-    printed, alive = reader.run(block)
+    printed, alive = readers(page).run(block)
     actual = trimmed(printed)
     if block.expected is None:
         assert alive, "\n".join(actual)
