@@ -93,7 +93,7 @@ GRANT INSERT, UPDATE, DELETE ON triage.cost TO triage_trainer;
 GRANT EXECUTE ON FUNCTION
     triage.activate(text, integer, text),
     triage.add_label(text, text, text),
-    triage.attach(regclass, text[], text, text, text, boolean),
+    triage.attach(regclass, text[], text, text, text, boolean, regclass, text, text[], text, text, boolean),
     triage.classify_pending(regclass, integer),
     triage.compact(text),
     triage.create_classifier(text, text),

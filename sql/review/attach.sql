@@ -25,8 +25,21 @@ END
 $$;
 COMMENT ON FUNCTION triage_internal.source_name(regclass) IS 'the name under which a table''s rows are reviewed';
 
+CREATE FUNCTION triage_internal.is_key_type(type oid) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT base = ANY (ARRAY['text', 'varchar', 'bpchar', 'uuid', 'int2', 'int4', 'int8', 'numeric', 'date', 'time',
+                             'timetz', 'timestamp', 'timestamptz']::regtype[]::oid[])
+        OR triage_internal.is_citext(base)
+      FROM triage_internal.base_type(type) AS base
+$$;
+COMMENT ON FUNCTION triage_internal.is_key_type(oid) IS 'part of attach()';
+
 CREATE FUNCTION triage_internal.attach_relation(caller text, path text, relation regclass, text_columns text[],
-        label_column text, key_column text, classifier text, record_given_labels boolean)
+        label_column text, key_column text, classifier text, record_given_labels boolean,
+        label_table regclass, label_name_column text, show text[], corrections text, received_at_column text,
+        default_is_empty boolean)
     RETURNS bigint
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
@@ -35,7 +48,7 @@ DECLARE
     rel        pg_class := (SELECT c FROM pg_class c WHERE c.oid = relation);
     known_as   text;
     view_name  text;
-    names      text[];
+    keys       text[];
     candidate  text;
     problem    text;
     id         bigint;
@@ -61,7 +74,7 @@ BEGIN
             SET classifier = excluded.classifier, attached = true, record_given_labels = excluded.record_given_labels,
                 attached_at = now(), attached_by = excluded.attached_by;
         IF text_columns NOT IN (ARRAY['header', 'subject', 'body'], ARRAY['subject', 'body']) OR label_column <> 'label'
-           OR key_column <> 'email_id' THEN
+           OR coalesce(key_column, 'email_id') <> 'email_id' THEN
             RAISE feature_not_supported USING MESSAGE =
                 'triage.email has fixed columns: triage.attach(''triage.email'', '
                 'ARRAY[''header'', ''subject'', ''body''], ''label'')';
@@ -74,16 +87,17 @@ BEGIN
             USING MESSAGE = 'text_columns must name at least one column, as ARRAY[''subject'', ''body'']';
     END IF;
     IF key_column IS NULL THEN
-        SELECT array_agg(a.attname::text) INTO names
-          FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
-         WHERE i.indrelid = relation AND i.indisprimary;
-        IF cardinality(names) IS DISTINCT FROM 1 THEN
+        keys := triage_internal.primary_key(relation);
+        IF keys IS NULL THEN
             RAISE invalid_parameter_value USING MESSAGE = format(
-                'table %s has no primary key of one column: name a unique column as key_column', relation);
+                'table %s has no primary key: name a unique column, or several, as key_column', relation);
         END IF;
-        key_column := names[1];
+    ELSIF key_column = ANY (known) THEN
+        keys := ARRAY[key_column];
+    ELSE
+        keys := regexp_split_to_array(btrim(key_column), '\s*,\s*');
     END IF;
-    FOREACH candidate IN ARRAY text_columns || label_column || key_column LOOP
+    FOREACH candidate IN ARRAY text_columns || label_column || keys LOOP
         SELECT * INTO attribute FROM pg_attribute
          WHERE attrelid = relation AND attname = candidate AND attnum > 0 AND NOT attisdropped;
         IF NOT FOUND THEN
@@ -91,10 +105,8 @@ BEGIN
                 left(candidate, 64), relation, array_to_string(known[:40], ', '));
         END IF;
         problem := CASE
-            WHEN candidate = key_column AND attribute.atttypid
-                 <> ALL (ARRAY['text', 'varchar', 'uuid', 'int2', 'int4', 'int8']::regtype[]::oid[])
-                 AND NOT triage_internal.is_citext(attribute.atttypid)
-                THEN format('is of type %s; a key must be text, varchar, citext, uuid, integer or bigint',
+            WHEN candidate = ANY (keys) AND NOT triage_internal.is_key_type(attribute.atttypid)
+                THEN format('is of type %s; a key must be text, char, citext, uuid, a number, a date or a time',
                             format_type(attribute.atttypid, NULL))
             WHEN candidate = label_column AND attribute.atttypid <> ALL (ARRAY['text', 'varchar']::regtype[]::oid[])
                  AND NOT triage_internal.is_citext(attribute.atttypid)
@@ -103,11 +115,11 @@ BEGIN
             WHEN candidate = ANY (text_columns)
                  AND (SELECT typcategory FROM pg_type WHERE oid = attribute.atttypid) <> 'S'
                 THEN format('is of type %s; text columns must be text', format_type(attribute.atttypid, NULL))
-            WHEN attribute.attgenerated <> '' AND candidate <> key_column
+            WHEN attribute.attgenerated <> '' AND candidate <> ALL (keys)
                 THEN 'is generated, after the row has been labelled: name the columns that it is made of'
-            WHEN candidate = label_column AND (candidate = key_column OR candidate = ANY (text_columns))
+            WHEN candidate = label_column AND (candidate = ANY (keys) OR candidate = ANY (text_columns))
                 THEN 'is used twice'
-            WHEN candidate = key_column AND candidate = ANY (text_columns)
+            WHEN candidate = ANY (keys) AND candidate = ANY (text_columns)
                 THEN 'is used twice'
             WHEN candidate = label_column AND EXISTS (SELECT FROM pg_partitioned_table p
                     WHERE p.partrelid = relation AND attribute.attnum = ANY (p.partattrs))
@@ -119,24 +131,34 @@ BEGIN
                             'ALTER CONSTRAINT %1$I NOT DEFERRABLE first',
                      (SELECT min(c.conname) FROM pg_constraint c WHERE c.conrelid = relation AND c.contype = 'f'
                          AND c.condeferred AND attribute.attnum = ANY (c.conkey)), relation)
-            WHEN candidate = key_column AND NOT EXISTS (SELECT FROM pg_index i
-                    WHERE i.indrelid = relation AND i.indisunique AND i.indpred IS NULL AND i.indisvalid
-                      AND (i.indnkeyatts = 1 OR rel.relkind = 'p')
-                      AND attribute.attnum = ANY (i.indkey[:i.indnkeyatts - 1]))
-                THEN 'is not unique: create a unique index on it first'
         END;
         IF problem IS NOT NULL THEN
             RAISE invalid_parameter_value USING MESSAGE =
                 format('column "%s" of table %s %s', candidate, relation, problem);
         END IF;
     END LOOP;
+    IF NOT EXISTS (
+            SELECT FROM pg_index i
+             WHERE i.indrelid = relation AND i.indisunique AND i.indpred IS NULL AND i.indexprs IS NULL
+               AND i.indisvalid
+               -- That of a partitioned table has the partition key, too.
+               AND (i.indnkeyatts = cardinality(keys) OR rel.relkind = 'p' AND cardinality(keys) = 1)
+               AND NOT EXISTS (SELECT FROM unnest(keys) AS k
+                                WHERE k NOT IN (SELECT a.attname FROM pg_attribute a
+                                                 WHERE a.attrelid = relation
+                                                   AND a.attnum = ANY (i.indkey[:i.indnkeyatts - 1])))) THEN
+        RAISE invalid_parameter_value USING MESSAGE = format(CASE cardinality(keys)
+            WHEN 1 THEN 'column %s of table %s is not unique: create a unique index on it first'
+            ELSE 'columns %s of table %s are not unique: create a unique index on them first' END,
+            (SELECT string_agg('"' || left(k, 64) || '"', ', ') FROM unnest(keys) AS k), relation);
+    END IF;
     IF cardinality(text_columns) <> (SELECT count(DISTINCT c) FROM unnest(text_columns) AS c) THEN
         RAISE invalid_parameter_value USING MESSAGE = 'text_columns name a column twice';
     END IF;
 
     SELECT s.classifier INTO candidate
       FROM triage_internal.source s
-      JOIN pg_trigger t ON t.tgrelid = s.relation AND t.tgname = 'zz_triage_decided_' || s.source_id
+      JOIN pg_trigger t ON t.tgrelid = s.relation AND t.tgname = 'zz_triage_columns_' || s.source_id
       JOIN pg_attribute a ON a.attrelid = s.relation AND a.attnum = t.tgattr[0]
      WHERE s.relation = attach_relation.relation AND s.attached AND a.attname = label_column
        AND s.classifier <> attach_relation.classifier;
@@ -154,11 +176,12 @@ BEGIN
     END IF;
     known_as := triage_internal.source_name(relation);
     INSERT INTO triage_internal.source AS s (source, classifier, relation, attached, record_given_labels, search_path,
-        attached_by)
-        VALUES (known_as, classifier, relation, true, record_given_labels, path, caller)
+        attached_by, key_columns)
+        VALUES (known_as, classifier, relation, true, record_given_labels, path, caller, cardinality(keys))
     ON CONFLICT ON CONSTRAINT source_source_classifier_key DO UPDATE
         SET attached = true, relation = excluded.relation, record_given_labels = excluded.record_given_labels,
-            search_path = excluded.search_path, attached_at = now(), attached_by = excluded.attached_by
+            search_path = excluded.search_path, attached_at = now(), attached_by = excluded.attached_by,
+            key_columns = excluded.key_columns
     RETURNING s.source_id INTO id;
 
     FOREACH candidate IN ARRAY ARRAY[rel.relname || '_queue', rel.relname || '_' || classifier || '_queue',
@@ -171,14 +194,15 @@ BEGIN
         END IF;
     END LOOP;
     view_name := coalesce(view_name, 'table_' || id || '_queue');
-    PERFORM triage_internal.create_triggers(relation, id, label_column, key_column, text_columns);
-    PERFORM triage_internal.create_queue_view(id, view_name, known_as, classifier, relation, label_column, key_column,
+    PERFORM triage_internal.create_triggers(relation, id, label_column, keys, text_columns);
+    PERFORM triage_internal.create_queue_view(id, view_name, known_as, classifier, relation, label_column, keys,
                                               text_columns);
     UPDATE triage_internal.source s SET queue_view = view_name WHERE s.source_id = id;
     RETURN id;
 END
 $$;
-COMMENT ON FUNCTION triage_internal.attach_relation(text, text, regclass, text[], text, text, text, boolean) IS
+COMMENT ON FUNCTION triage_internal.attach_relation(text, text, regclass, text[], text, text, text, boolean, regclass,
+    text, text[], text, text, boolean) IS
     'part of attach()';
 
 CREATE FUNCTION triage_internal.detach_relation(caller text, relation regclass) RETURNS integer
@@ -232,10 +256,13 @@ $$;
 COMMENT ON FUNCTION triage_internal.detach_relation(text, regclass) IS 'part of detach()';
 
 CREATE FUNCTION triage.attach(relation regclass, text_columns text[], label_column text, key_column text DEFAULT NULL,
-        classifier text DEFAULT 'default', record_given_labels boolean DEFAULT false)
+        classifier text DEFAULT 'default', record_given_labels boolean DEFAULT false,
+        label_table regclass DEFAULT NULL, label_name_column text DEFAULT NULL, show text[] DEFAULT NULL,
+        corrections text DEFAULT 'anyone', received_at_column text DEFAULT NULL,
+        default_is_empty boolean DEFAULT false)
     RETURNS bigint
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'attach_wrapper';
-COMMENT ON FUNCTION triage.attach(regclass, text[], text, text, text, boolean) IS
+COMMENT ON FUNCTION triage.attach(regclass, text[], text, text, text, boolean, regclass, text, text[], text, text, boolean) IS
     'from now on, new rows of a table get a label when it is null, and an update of the label is a correction. Makes '
     'a queue view in schema triage; returns the number of the attachment';
 

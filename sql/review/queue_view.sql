@@ -12,6 +12,19 @@ AS $$
 $$;
 COMMENT ON FUNCTION triage_internal.is_citext(oid) IS 'part of attach()';
 
+CREATE FUNCTION triage_internal.base_type(type oid) RETURNS oid
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH RECURSIVE base AS (
+        SELECT oid, typtype, typbasetype FROM pg_type WHERE oid = type
+         UNION ALL
+        SELECT t.oid, t.typtype, t.typbasetype FROM base b JOIN pg_type t ON t.oid = b.typbasetype
+         WHERE b.typtype = 'd')
+    SELECT oid FROM base WHERE typtype <> 'd'
+$$;
+COMMENT ON FUNCTION triage_internal.base_type(oid) IS 'what a domain is made of; of any other type itself';
+
 CREATE FUNCTION triage_internal.key_equality(type oid) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
@@ -25,7 +38,7 @@ $$;
 COMMENT ON FUNCTION triage_internal.key_equality(oid) IS 'part of attach()';
 
 CREATE FUNCTION triage_internal.create_queue_view(id bigint, view_name text, of_source text, of_classifier text,
-        relation regclass, label text, key text, texts text[])
+        relation regclass, label text, keys text[], texts text[])
     RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
@@ -35,29 +48,38 @@ DECLARE
         'review_id', 'classifier', 'source', 'email_key', 'received_at', 'label', 'predicted_label', 'confidence',
         'second_label', 'second_confidence', 'margin', 'model_version', 'human_label', 'note', 'reviewed_by',
         'reviewed_at', 'queue_reason', 'row_version'];
-    key_type regtype := (SELECT atttypid FROM pg_attribute WHERE attrelid = relation AND attname = key);
+    -- The key is read only of reviews of this table, and not where another email has it by now:
+    -- others may not be readable.
+    key_text constant text := format('CASE WHEN r.source = %L AND strpos(r.email_key, E''\x01'') = 0 '
+                                     'THEN r.email_key END', of_source);
+    same_key text := (SELECT string_agg(
+                                 format('t.%I %s (%s)::%s', k, triage_internal.key_equality(type), CASE
+                                            WHEN cardinality(keys) = 1 THEN key_text
+                                            ELSE format('(%s)::json ->> %s', key_text, n - 1) END,
+                                        -- What format_type() calls it means a single character.
+                                        CASE type WHEN 'bpchar'::regtype THEN 'bpchar' ELSE type::regtype::text END),
+                                 ' AND ' ORDER BY n)
+                        FROM unnest(keys) WITH ORDINALITY AS u (k, n)
+                        JOIN pg_attribute a ON a.attrelid = relation AND a.attname = k
+                       CROSS JOIN LATERAL triage_internal.base_type(a.atttypid) AS type);
     columns  text := (SELECT string_agg(format('t.%I::text AS %I', c,
                                                CASE WHEN c = ANY (own) THEN 'email_' || c ELSE c END), ', ' ORDER BY n)
                         FROM unnest(texts) WITH ORDINALITY AS u (c, n));
     name     text;
     about    text;
 BEGIN
-    -- The key is cast only for reviews of this table, and not where another email has it by now:
-    -- others may not be castable.
     EXECUTE format($view$
         CREATE VIEW triage.%1$I AS
         SELECT r.review_id, r.classifier, r.source, r.email_key, r.received_at, %2$s, t.%3$I::text AS label,
                r.predicted_label, r.confidence, r.second_label, r.second_confidence, r.margin, r.model_version,
                r.human_label, r.note, r.reviewed_by, r.reviewed_at, r.queue_reason, r.row_version
           FROM triage.review r
-          JOIN %4$s t
-            ON t.%5$I %9$s CASE WHEN r.source = %6$L AND strpos(r.email_key, E'\x01') = 0 THEN r.email_key END::%7$s
+          JOIN %4$s t ON %5$s
          WHERE r.source = %6$L
            -- Read, not written down: a classifier can be renamed.
-           AND r.classifier = coalesce((SELECT s.classifier FROM triage_internal.source s WHERE s.source_id = %10$s),
-                                       %8$L)$view$,
-        view_name, columns, label, relation, key, of_source, key_type, of_classifier,
-        triage_internal.key_equality(key_type), id);
+           AND r.classifier = coalesce((SELECT s.classifier FROM triage_internal.source s WHERE s.source_id = %8$s),
+                                       %7$L)$view$,
+        view_name, columns, label, relation, same_key, of_source, of_classifier, id);
     EXECUTE format('CREATE TRIGGER review_batch INSTEAD OF INSERT OR UPDATE ON triage.%I
         FOR EACH ROW EXECUTE FUNCTION triage_internal.review_row(%s)', view_name, id);
     EXECUTE format('CREATE TRIGGER review_begin BEFORE INSERT OR UPDATE ON triage.%I
@@ -83,5 +105,5 @@ BEGIN
     EXECUTE format('GRANT SELECT, INSERT, UPDATE ON triage.%I TO triage_reviewer', view_name);
 END
 $$;
-COMMENT ON FUNCTION triage_internal.create_queue_view(bigint, text, text, text, regclass, text, text, text[]) IS
+COMMENT ON FUNCTION triage_internal.create_queue_view(bigint, text, text, text, regclass, text, text[], text[]) IS
     'part of attach()';

@@ -13,7 +13,7 @@ COMMENT ON FUNCTION triage_internal.record_row() IS 'after insert: writes the re
 CREATE FUNCTION triage_internal.decide_row() RETURNS trigger
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'decide_row_wrapper';
 COMMENT ON FUNCTION triage_internal.decide_row() IS
-    'before an update of the label: checks it and gives it the spelling of triage.label';
+    'before an update: checks a changed label and gives it the spelling of triage.label';
 
 CREATE FUNCTION triage_internal.record_decision() RETURNS trigger
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'record_decision_wrapper';
@@ -29,11 +29,7 @@ CREATE FUNCTION triage_internal.end_batch() RETURNS trigger
 COMMENT ON FUNCTION triage_internal.end_batch() IS
     'after a statement: compacts decisions into the base when they have become many';
 
-CREATE FUNCTION triage_internal.note_move() RETURNS trigger
-    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'note_move_wrapper';
-COMMENT ON FUNCTION triage_internal.note_move() IS 'before an update: the row may appear in another partition';
-
-CREATE FUNCTION triage_internal.create_triggers(relation regclass, id bigint, label text, key text,
+CREATE FUNCTION triage_internal.create_triggers(relation regclass, id bigint, label text, keys text[],
         texts text[])
     RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -41,41 +37,40 @@ CREATE FUNCTION triage_internal.create_triggers(relation regclass, id bigint, la
 AS $$
 DECLARE
     columns text := (SELECT string_agg(quote_ident(c), ', ' ORDER BY n)
-                       FROM unnest(ARRAY[label, key] || texts) WITH ORDINALITY AS t (c, n));
+                       FROM unnest(ARRAY[label] || keys || texts) WITH ORDINALITY AS t (c, n));
+    changed text := (SELECT string_agg(format('OLD.%1$I::text IS DISTINCT FROM NEW.%1$I::text', c), ' OR ' ORDER BY n)
+                       FROM unnest(ARRAY[label] || keys) WITH ORDINALITY AS t (c, n));
 BEGIN
     EXECUTE format('CREATE TRIGGER zz_triage_label_%1$s BEFORE INSERT ON %2$s
         FOR EACH ROW EXECUTE FUNCTION triage_internal.label_row(%1$s)', id, relation);
     EXECUTE format('CREATE TRIGGER zz_triage_labelled_%1$s AFTER INSERT ON %2$s
         FOR EACH ROW EXECUTE FUNCTION triage_internal.record_row(%1$s)', id, relation);
-    EXECUTE format('CREATE TRIGGER zz_triage_batch_%1$s BEFORE INSERT OR UPDATE OF %3$I ON %2$s
-        FOR EACH STATEMENT EXECUTE FUNCTION triage_internal.begin_batch(%1$s)', id, relation, label);
-    EXECUTE format('CREATE TRIGGER zz_triage_decide_%1$s BEFORE UPDATE OF %3$I ON %2$s
-        FOR EACH ROW WHEN (OLD.%3$I::text IS DISTINCT FROM NEW.%3$I::text)
-        EXECUTE FUNCTION triage_internal.decide_row(%1$s)', id, relation, label);
-    -- The list of columns is what tells the other triggers which they are.
-    EXECUTE format('CREATE TRIGGER zz_triage_decided_%1$s AFTER UPDATE OF %4$s ON %2$s
-        FOR EACH ROW WHEN (OLD.%3$I::text IS DISTINCT FROM NEW.%3$I::text
-                           OR OLD.%5$I::text IS DISTINCT FROM NEW.%5$I::text)
-        EXECUTE FUNCTION triage_internal.record_decision(%1$s)', id, relation, label, columns, key);
-    EXECUTE format('CREATE TRIGGER zz_triage_compact_%1$s AFTER INSERT OR UPDATE OF %3$I ON %2$s
-        FOR EACH STATEMENT EXECUTE FUNCTION triage_internal.end_batch(%1$s)', id, relation, label);
-    -- A row that moves to another partition is deleted here and inserted there.
-    IF (SELECT relkind FROM pg_class WHERE oid = relation) = 'p' THEN
-        EXECUTE format('CREATE TRIGGER zz_triage_moving_%1$s BEFORE UPDATE ON %2$s
-            FOR EACH ROW EXECUTE FUNCTION triage_internal.note_move(%1$s)', id, relation);
-        EXECUTE format('COMMENT ON TRIGGER zz_triage_moving_%s ON %s IS %L', id, relation,
-                       'pg_triage: follows rows between partitions');
-    END IF;
+    -- Of any update, whatever columns it names: another trigger of the table may set the label.
+    EXECUTE format('CREATE TRIGGER zz_triage_batch_%1$s BEFORE INSERT OR UPDATE ON %2$s
+        FOR EACH STATEMENT EXECUTE FUNCTION triage_internal.begin_batch(%1$s)', id, relation);
+    EXECUTE format('CREATE TRIGGER zz_triage_decide_%1$s BEFORE UPDATE ON %2$s
+        FOR EACH ROW EXECUTE FUNCTION triage_internal.decide_row(%1$s)', id, relation);
+    EXECUTE format('CREATE TRIGGER zz_triage_decided_%1$s AFTER UPDATE ON %2$s
+        FOR EACH ROW WHEN (%3$s)
+        EXECUTE FUNCTION triage_internal.record_decision(%1$s)', id, relation, changed);
+    EXECUTE format('CREATE TRIGGER zz_triage_compact_%1$s AFTER INSERT OR UPDATE ON %2$s
+        FOR EACH STATEMENT EXECUTE FUNCTION triage_internal.end_batch(%1$s)', id, relation);
+    -- It never fires. Its list of columns is what tells the others which they are: PostgreSQL keeps
+    -- it right when columns are renamed, and copies it to partitions.
+    EXECUTE format('CREATE TRIGGER zz_triage_columns_%1$s AFTER UPDATE OF %3$s ON %2$s
+        FOR EACH ROW WHEN (false) EXECUTE FUNCTION triage_internal.record_decision(%1$s)', id, relation, columns);
     EXECUTE format('COMMENT ON TRIGGER zz_triage_label_%s ON %s IS %L', id, relation, 'pg_triage: labels new rows');
     EXECUTE format('COMMENT ON TRIGGER zz_triage_labelled_%s ON %s IS %L', id, relation, 'pg_triage: writes reviews');
     EXECUTE format('COMMENT ON TRIGGER zz_triage_batch_%s ON %s IS %L', id, relation,
                    'pg_triage: one batch per statement');
     EXECUTE format('COMMENT ON TRIGGER zz_triage_decide_%s ON %s IS %L', id, relation,
-                   'pg_triage: checks corrected labels');
+                   'pg_triage: checks corrected labels, follows rows between partitions');
     EXECUTE format('COMMENT ON TRIGGER zz_triage_decided_%s ON %s IS %L', id, relation,
-                   'pg_triage: records corrections; its column list is label, key, texts');
+                   'pg_triage: records corrections');
     EXECUTE format('COMMENT ON TRIGGER zz_triage_compact_%s ON %s IS %L', id, relation,
                    'pg_triage: compacts many corrections');
+    EXECUTE format('COMMENT ON TRIGGER zz_triage_columns_%s ON %s IS %L', id, relation,
+                   'pg_triage: its column list is label, key, texts');
 END
 $$;
-COMMENT ON FUNCTION triage_internal.create_triggers(regclass, bigint, text, text, text[]) IS 'part of attach()';
+COMMENT ON FUNCTION triage_internal.create_triggers(regclass, bigint, text, text[], text[]) IS 'part of attach()';

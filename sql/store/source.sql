@@ -11,6 +11,7 @@ CREATE TABLE triage_internal.source (
     search_path         text     NOT NULL,
     attached_at         timestamptz NOT NULL DEFAULT now(),
     attached_by         text     NOT NULL DEFAULT CURRENT_USER,
+    key_columns         integer  NOT NULL DEFAULT 1,
     UNIQUE (source, classifier)
 );
 COMMENT ON TABLE triage_internal.source IS
@@ -21,7 +22,7 @@ COMMENT ON COLUMN triage_internal.source.source IS
 COMMENT ON COLUMN triage_internal.source.classifier IS 'the classifier that labels it';
 COMMENT ON COLUMN triage_internal.source.relation IS
     'the table; which of its columns hold label, key and text is in the column list of its trigger '
-    'zz_triage_decided_<source_id>, because PostgreSQL keeps that up to date';
+    'zz_triage_columns_<source_id>, because PostgreSQL keeps that up to date';
 COMMENT ON COLUMN triage_internal.source.attached IS
     'false after detach(), and for tables that were only imported from';
 COMMENT ON COLUMN triage_internal.source.record_given_labels IS
@@ -31,6 +32,7 @@ COMMENT ON COLUMN triage_internal.source.search_path IS
     'of the session that attached it: its own triggers run with it when a correction changes its label';
 COMMENT ON COLUMN triage_internal.source.attached_at IS 'when';
 COMMENT ON COLUMN triage_internal.source.attached_by IS 'who';
+COMMENT ON COLUMN triage_internal.source.key_columns IS 'how many columns its key has';
 COMMENT ON SEQUENCE triage_internal.source_source_id_seq IS 'numbers attached tables';
 
 SELECT pg_extension_config_dump('triage_internal.source', '');

@@ -1,3 +1,15 @@
+CREATE FUNCTION triage_internal.primary_key(relation regclass) RETURNS text[]
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT array_agg(a.attname::text ORDER BY k.n)
+      FROM pg_index i
+     CROSS JOIN LATERAL unnest(i.indkey) WITH ORDINALITY AS k (attnum, n)
+      JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+     WHERE i.indrelid = relation AND i.indisprimary AND k.n <= i.indnkeyatts
+$$;
+COMMENT ON FUNCTION triage_internal.primary_key(regclass) IS 'names of the columns of a table''s primary key';
+
 CREATE FUNCTION triage_internal.history_query(relation regclass, text_columns text[], label_column text,
         most_characters integer)
     RETURNS text
@@ -6,9 +18,6 @@ CREATE FUNCTION triage_internal.history_query(relation regclass, text_columns te
 AS $$
 DECLARE
     candidate text;
-    keys      text[] := (SELECT array_agg(a.attname::text)
-                           FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
-                          WHERE i.indrelid = relation AND i.indisprimary);
 BEGIN
     IF coalesce(cardinality(text_columns), 0) = 0 OR array_ndims(text_columns) <> 1
        OR array_position(text_columns, NULL) IS NOT NULL THEN
@@ -23,10 +32,12 @@ BEGIN
                                                  WHERE attrelid = relation AND attnum > 0 AND NOT attisdropped));
         END IF;
     END LOOP;
-    RETURN format('SELECT %s, pg_catalog.left(pg_catalog.concat_ws(E''\n'', %s), %s), %I::pg_catalog.text FROM %s',
-        CASE WHEN cardinality(keys) = 1 THEN format('%I::pg_catalog.text', keys[1]) ELSE 'NULL::pg_catalog.text' END,
+    RETURN format('SELECT pg_catalog.left(pg_catalog.concat_ws(E''\n'', %s), %s), %I::pg_catalog.text%s FROM %s',
         (SELECT string_agg(quote_ident(c), ', ' ORDER BY n) FROM unnest(text_columns) WITH ORDINALITY AS u (c, n)),
-        most_characters, label_column, relation);
+        most_characters, label_column,
+        (SELECT string_agg(format(', %I', k), '' ORDER BY n)
+           FROM unnest(triage_internal.primary_key(relation)) WITH ORDINALITY AS u (k, n)),
+        relation);
 END
 $$;
 COMMENT ON FUNCTION triage_internal.history_query(regclass, text[], text, integer) IS 'part of learn_from()';

@@ -1,6 +1,6 @@
 //! How an attached table's rows are found: the column list of one of its triggers says which
-//! columns hold label, key and text, because the server keeps that right when columns are renamed
-//! or dropped.
+//! columns hold label, key and text, in this order, because the server keeps that right when
+//! columns are renamed or dropped. How many of them are key columns, the attachment knows.
 
 use std::ffi::CStr;
 
@@ -9,7 +9,7 @@ use pgrx::pg_sys;
 /// # Safety
 /// A trigger of an open relation.
 pub(super) unsafe fn argument_of(trigger: &pg_sys::Trigger) -> Option<i64> {
-    if trigger.tgnargs != 1 {
+    if trigger.tgnargs < 1 {
         return None;
     }
     let text = unsafe { CStr::from_ptr(*trigger.tgargs) };
@@ -64,9 +64,9 @@ unsafe fn text(name: *const std::ffi::c_char) -> Option<String> {
     })
 }
 
-/// How to get at the rows of a table that is not open. `None` if it is gone, or is not the
-/// one that was attached under this number.
-pub fn attached_table(relation: pg_sys::Oid, argument: i64) -> Option<AttachedTable> {
+/// How to get at the rows of a table that is not open, whose key has so many columns. `None` if
+/// it is gone, or is not the one that was attached under this number.
+pub fn attached_table(relation: pg_sys::Oid, argument: i64, keys: usize) -> Option<AttachedTable> {
     // SAFETY: a relation that was just found to exist is locked before it is looked at; all
     // pointers that can be null are checked.
     unsafe {
@@ -75,34 +75,50 @@ pub fn attached_table(relation: pg_sys::Oid, argument: i64) -> Option<AttachedTa
             return None;
         }
         let attached = columns_of(open, argument).and_then(|columns| {
+            let (&label, others) = columns.split_first()?;
+            let (keys, texts) = others.split_at_checked(keys)?;
             let schema = text(pg_sys::get_namespace_name((*(*open).rd_rel).relnamespace))?;
             let name = text(pg_sys::get_rel_name(relation))?;
             let quoted = |number: i16| {
                 let name = pg_sys::get_attname(relation, number, true);
                 (!name.is_null()).then(|| text(pg_sys::quote_identifier(name)))?
             };
-            let key_type = pg_sys::SPI_gettypeid((*open).rd_att, columns[1].into());
-            let compared = pg_sys::lookup_type_cache(
-                key_type,
-                (pg_sys::TYPECACHE_EQ_OPR | pg_sys::TYPECACHE_GT_OPR) as i32,
-            );
+            let type_of = |number: i16| pg_sys::SPI_gettypeid((*open).rd_att, number.into());
+            let key = |&number: &i16| {
+                let type_id = pg_sys::getBaseType(type_of(number));
+                let compared = pg_sys::lookup_type_cache(
+                    type_id,
+                    (pg_sys::TYPECACHE_EQ_OPR | pg_sys::TYPECACHE_GT_OPR) as i32,
+                );
+                Some(KeyColumn {
+                    name: quoted(number)?,
+                    type_name: type_name(type_id)?,
+                    equals: operator((*compared).eq_opr)?,
+                    follows: operator((*compared).gt_opr)?,
+                })
+            };
             Some(AttachedTable {
                 table: format!("{}.{}", quote(&schema), quote(&name)),
-                label: quoted(columns[0])?,
-                key: quoted(columns[1])?,
-                key_type: text(pg_sys::format_type_be_qualified(key_type))?,
-                key_equals: operator((*compared).eq_opr)?,
-                key_follows: operator((*compared).gt_opr)?,
-                texts: columns[2..]
-                    .iter()
-                    .map(|&n| quoted(n))
-                    .collect::<Option<_>>()?,
+                label: quoted(label)?,
+                label_type: type_name(type_of(label))?,
+                keys: keys.iter().map(key).collect::<Option<_>>()?,
+                texts: texts.iter().map(|&n| quoted(n)).collect::<Option<_>>()?,
             })
         });
         // The lock stays until the transaction ends: the names hold as long.
         pg_sys::relation_close(open, pg_sys::NoLock as i32);
         attached
     }
+}
+
+/// A type as a cast names it, with its schema.
+fn type_name(type_id: pg_sys::Oid) -> Option<String> {
+    if type_id == pg_sys::BPCHAROID {
+        // What the server calls it means a single character.
+        return Some("pg_catalog.bpchar".to_owned());
+    }
+    // SAFETY: a syscache look-up.
+    unsafe { text(pg_sys::format_type_be_qualified(type_id)) }
 }
 
 fn quote(name: &str) -> String {
@@ -128,14 +144,23 @@ pub struct AttachedTable {
     pub table: String,
     /// Label column.
     pub label: String,
-    /// Key column.
-    pub key: String,
-    /// Type of the key.
-    pub key_type: String,
-    /// Whether keys are the same.
-    pub key_equals: String,
-    /// Whether the left one comes later.
-    pub key_follows: String,
+    /// Type of the label column.
+    pub label_type: String,
+    /// Columns of the key.
+    pub keys: Vec<KeyColumn>,
     /// Text columns.
     pub texts: Vec<String>,
+}
+
+/// One column of a key.
+#[derive(Debug, Clone)]
+pub struct KeyColumn {
+    /// Its name.
+    pub name: String,
+    /// Its type; of a domain what that is made of.
+    pub type_name: String,
+    /// The operator that says whether two are the same.
+    pub equals: String,
+    /// The operator that says whether the left one comes later.
+    pub follows: String,
 }

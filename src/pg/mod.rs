@@ -8,6 +8,7 @@ mod attachment;
 mod column;
 mod environment;
 mod interrupt;
+mod key;
 mod relation;
 mod rights;
 pub mod shared_memory;
@@ -20,7 +21,7 @@ pub mod worker;
 pub use aggregate::{state_of, with_state};
 pub use argument::{optional_bool, raw_argument, text_argument};
 pub use artifact::{RawValue, buffer, copy, pinned_model, receive};
-pub use attachment::{AttachedTable, attached_table};
+pub use attachment::{AttachedTable, KeyColumn, attached_table};
 pub use column::{Column, Timestamp};
 pub use environment::{
     application_name, current_user, in_transaction_block, is_parallel_worker, is_restoring,
@@ -28,6 +29,7 @@ pub use environment::{
     transaction_time, trigger_depth,
 };
 pub use interrupt::{check_for_interrupts, probe_for_text, probe_for_work};
+pub use key::key_parts;
 pub use relation::{extension_relation, is_owner};
 pub use rights::{OWN_PATH, as_owner_of, as_table_owner, prevent_if_read_only};
 pub use snapshot::{

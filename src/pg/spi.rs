@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ffi::{CStr, CString, c_char};
 use std::marker::PhantomData;
+use std::ops::Range;
 
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -12,6 +13,7 @@ use pgrx::{PgSqlErrorCode as Code, Spi, pg_sys};
 
 use super::column::Column;
 use super::interrupt::probe_for_text;
+use super::key::key_text;
 use crate::error::{SqlResult, report};
 
 /// Result of a statement.
@@ -52,6 +54,14 @@ impl ResultRow<'_> {
             Some(datum) => unsafe { T::read(datum) },
             None => T::null().ok_or_else(|| self.unexpected(number, "not null")),
         }
+    }
+
+    /// The key that these columns, from 0, hold; `None` if one of them is null.
+    pub fn key(&self, columns: Range<usize>) -> SqlResult<Option<String>> {
+        let numbers = columns.map(|column| column as i32 + 1);
+        let tuple = self.rows.tuple(self.index);
+        // SAFETY: a row of the result, with its description.
+        unsafe { key_text(tuple, (*self.rows.table).tupdesc, numbers) }
     }
 
     fn unexpected(&self, number: i32, wanted: &str) -> ErrorReport {

@@ -13,6 +13,7 @@ use pgrx::{PgSqlErrorCode as Code, pg_sys, trigger_support};
 use super::artifact::copy;
 use super::attachment::{argument_of, columns_of};
 use super::column::Timestamp;
+use super::key::key_text;
 use crate::error::{SqlResult, report};
 
 /// What fired a trigger.
@@ -142,7 +143,13 @@ impl Trigger {
         })
     }
 
-    /// Column numbers in the list (`UPDATE OF label, key, texts`) of the relation's trigger
+    /// Whether the table is a partition, whose rows may move to another one.
+    pub fn is_on_partition(&self) -> bool {
+        // SAFETY: open while the trigger runs.
+        unsafe { (*(*self.data().tg_relation).rd_rel).relispartition }
+    }
+
+    /// Column numbers in the list (`UPDATE OF label, keys, texts`) of the relation's trigger
     /// that calls `triage_internal.record_decision` with that argument.
     pub fn columns(&self, argument: i64) -> SqlResult<Vec<i16>> {
         // SAFETY: open while the trigger runs.
@@ -232,6 +239,46 @@ impl Row {
                 return String::new();
             }
             CStr::from_ptr(name).to_string_lossy().into_owned()
+        }
+    }
+
+    /// The key that these columns hold; `None` if one of them is null.
+    pub fn key(&self, numbers: &[i16]) -> SqlResult<Option<String>> {
+        let numbers = numbers.iter().map(|&number| i32::from(number));
+        // SAFETY: a tuple with its description.
+        unsafe { key_text(self.tuple, self.description, numbers) }
+    }
+
+    /// Whether a column is stored as in another row of the table: what differs there may still
+    /// have the same text form.
+    pub fn stores_same(&self, other: &Row, number: i16) -> bool {
+        // SAFETY: columns of existing rows of one description; the bytes compared are those that
+        // their type, or their own length, says they have.
+        unsafe {
+            let read = |row: &Row| {
+                let mut is_null = false;
+                let number = i32::from(number);
+                let datum = pg_sys::SPI_getbinval(row.tuple, row.description, number, &mut is_null);
+                (!is_null).then_some(datum)
+            };
+            let (Some(ours), Some(theirs)) = (read(self), read(other)) else {
+                return read(self).is_none() && read(other).is_none();
+            };
+            let (mut length, mut by_value) = (0, false);
+            let type_id = pg_sys::SPI_gettypeid(self.description, number.into());
+            pg_sys::get_typlenbyval(type_id, &mut length, &mut by_value);
+            if by_value {
+                return ours.value() == theirs.value();
+            }
+            let bytes = |datum: pg_sys::Datum| {
+                let start: *const u8 = datum.cast_mut_ptr();
+                let length = match usize::try_from(length) {
+                    Ok(length) => length,
+                    Err(_) => pgrx::varlena::varsize_any(start.cast()),
+                };
+                std::slice::from_raw_parts(start, length)
+            };
+            bytes(ours) == bytes(theirs)
         }
     }
 

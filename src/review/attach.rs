@@ -11,6 +11,7 @@ use crate::store::{self, Writer};
 use crate::{pg, predict::cache, predict::classify};
 
 #[pg_extern(sql = false)]
+#[expect(clippy::too_many_arguments, reason = "those of the SQL function")]
 fn attach(
     relation: Option<pg_sys::Oid>,
     text_columns: Option<Vec<Option<String>>>,
@@ -18,6 +19,12 @@ fn attach(
     key_column: Option<&str>,
     classifier: Option<&str>,
     record_given_labels: Option<bool>,
+    label_table: Option<pg_sys::Oid>,
+    label_name_column: Option<&str>,
+    show: Option<Vec<Option<String>>>,
+    corrections: Option<&str>,
+    received_at_column: Option<&str>,
+    default_is_empty: Option<bool>,
 ) -> SqlResult<i64> {
     let relation = given(relation, "relation")?;
     let text_columns = given(text_columns, "text_columns")?;
@@ -34,6 +41,12 @@ fn attach(
             classifier,
             record_given_labels: record_given_labels.unwrap_or(false),
             search_path: &search_path,
+            label_table,
+            label_name_column,
+            show,
+            corrections: corrections.unwrap_or("anyone"),
+            received_at_column,
+            default_is_empty: default_is_empty.unwrap_or(false),
         })
     })
 }
@@ -84,7 +97,7 @@ pub fn classify_rows(w: &mut Writer, source: &Source, most: i64) -> SqlResult<i6
     let Some(active) = cache::active_model_of(w, &source.classifier)? else {
         return Ok(0);
     };
-    let Some(place) = pg::attached_table(source.relation, source.id) else {
+    let Some(place) = source.table() else {
         return Ok(0);
     };
     let (mut labelled, mut last) = (0, None);

@@ -3,12 +3,13 @@
 
 use pg_triage_classifier::tokenizer::MAX_TEXT_BYTES;
 use pgrx::PgSqlErrorCode as Code;
+use pgrx::datum::DatumWithOid;
 
 use super::connection::{Reader, Writer};
 use super::review::is_aside;
 use super::source::Source;
 use crate::error::{SqlResult, report};
-use crate::pg::{self, AttachedTable, ResultRow};
+use crate::pg::{self, AttachedTable, KeyColumn};
 use crate::session;
 
 /// What is read of an email that is being decided about.
@@ -31,21 +32,6 @@ pub enum IfLocked {
     Fail,
 }
 
-/// Two texts of a row, under names that depend on the table.
-struct Texts {
-    first: Option<String>,
-    second: Option<String>,
-}
-
-impl Texts {
-    fn of(row: &ResultRow) -> SqlResult<Self> {
-        Ok(Self {
-            first: row.get(0)?,
-            second: row.get(1)?,
-        })
-    }
-}
-
 /// The text that is classified, as far as it is read, of columns that may be qualified.
 fn text_of(columns: &[String]) -> String {
     format!(
@@ -55,12 +41,58 @@ fn text_of(columns: &[String]) -> String {
     )
 }
 
-/// Where the row with key $1 is.
-fn from_key(place: &AttachedTable) -> String {
-    format!(
-        "FROM {} WHERE {} {} CAST($1 AS {})",
-        place.table, place.key, place.key_equals, place.key_type
-    )
+/// The row with the key of which the columns are $1, $2 and so on.
+fn has_key(place: &AttachedTable) -> String {
+    let same = |(number, key): (usize, &KeyColumn)| {
+        let KeyColumn {
+            name,
+            equals,
+            type_name,
+            ..
+        } = key;
+        format!("{name} {equals} CAST(${number} AS {type_name})")
+    };
+    let same: Vec<_> = (1..).zip(&place.keys).map(same).collect();
+    same.join(" AND ")
+}
+
+/// Keys in the order of the table, under the name `t`: those after the one of which the columns
+/// are `$first` and so on.
+fn follows_key(place: &AttachedTable, first: usize) -> String {
+    let value =
+        |(number, key): (usize, &KeyColumn)| format!("CAST(${number} AS {})", key.type_name);
+    let values: Vec<_> = (first..).zip(&place.keys).map(value).collect();
+    let operators = place.keys.iter().map(|key| &key.follows);
+    // An index finds it so, if one operator compares all columns.
+    if let Some(operator) = place.keys.first().map(|key| &key.follows)
+        && operators.clone().all(|other| other == operator)
+    {
+        let names = names_of(place).join(", ");
+        return format!("ROW({names}) {operator} ROW({})", values.join(", "));
+    }
+    let later: Vec<_> = (0..place.keys.len())
+        .map(|n| {
+            let same = (0..n).map(|n| (&place.keys[n], &values[n]));
+            let mut all: Vec<_> = same
+                .map(|(key, value)| format!("t.{} {} {value}", key.name, key.equals))
+                .collect();
+            let key = &place.keys[n];
+            all.push(format!("t.{} {} {}", key.name, key.follows, values[n]));
+            all.join(" AND ")
+        })
+        .collect();
+    format!("({})", later.join(" OR "))
+}
+
+/// Key columns of the table under the name `t`. Qualified, because by itself a name could mean a
+/// column of the result.
+fn names_of(place: &AttachedTable) -> Vec<String> {
+    let named = |key: &KeyColumn| format!("t.{}", key.name);
+    place.keys.iter().map(named).collect()
+}
+
+fn arguments(parts: &[String]) -> Vec<DatumWithOid<'_>> {
+    parts.iter().map(|part| part.as_str().into()).collect()
 }
 
 impl Reader<'_> {
@@ -74,21 +106,27 @@ impl Reader<'_> {
         if !source.attached || is_aside(key) {
             return Ok(None);
         }
-        let Some(place) = pg::attached_table(source.relation, source.id) else {
+        let Some(place) = source.table() else {
+            return Ok(None);
+        };
+        let Some(parts) = pg::key_parts(key, place.keys.len()) else {
             return Ok(None);
         };
         let query = format!(
-            "SELECT {}, {}::text {} {lock}",
+            "SELECT {}, {}::text FROM {} WHERE {} {lock}",
             text_of(&place.texts),
             place.label,
-            from_key(&place)
+            place.table,
+            has_key(&place),
         );
         pg::as_table_owner(source.relation, pg::OWN_PATH, || {
-            let rows = self.connection.run(&query, &[key.into()])?;
-            let found = rows.iter().next().map(|row| Texts::of(&row)).transpose()?;
-            Ok(found.map(|found| Email {
-                text: found.first.unwrap_or_default(),
-                label: found.second,
+            let rows = self.connection.run(&query, &arguments(&parts))?;
+            let Some(row) = rows.iter().next() else {
+                return Ok(None);
+            };
+            Ok(Some(Email {
+                text: row.get::<Option<String>>(0)?.unwrap_or_default(),
+                label: row.get(1)?,
                 place,
             }))
         })
@@ -96,18 +134,23 @@ impl Reader<'_> {
 
     /// The key of the row that has this one, as it is spelled there.
     pub fn stored_key(&self, source: &Source, key: &str) -> SqlResult<Option<String>> {
-        let Some(place) = pg::attached_table(source.relation, source.id) else {
+        let Some(place) = source.table() else {
+            return Ok(None);
+        };
+        let Some(parts) = pg::key_parts(key, place.keys.len()) else {
             return Ok(None);
         };
         let query = format!(
-            "{key}::text FROM {table} WHERE {key} {equals} CAST($1 AS {kind})",
-            key = place.key,
-            table = place.table,
-            equals = place.key_equals,
-            kind = place.key_type
+            "SELECT {} FROM {} AS t WHERE {}",
+            names_of(&place).join(", "),
+            place.table,
+            has_key(&place)
         );
         pg::as_table_owner(source.relation, pg::OWN_PATH, || {
-            Ok(self.value(&query, &[key.into()])?.flatten())
+            let rows = self.connection.run(&query, &arguments(&parts))?;
+            let row = rows.iter().next();
+            let found = row.map(|row| row.key(0..place.keys.len())).transpose()?;
+            Ok(found.flatten())
         })
     }
 }
@@ -141,13 +184,22 @@ impl Writer<'_> {
         key: &str,
         label: Option<&str>,
     ) -> SqlResult<bool> {
+        let Some(parts) = pg::key_parts(key, place.keys.len()) else {
+            return Ok(false);
+        };
         let statement = format!(
-            "UPDATE {} SET {} = $2 WHERE {} {} CAST($1 AS {})",
-            place.table, place.label, place.key, place.key_equals, place.key_type
+            "UPDATE {} SET {} = CAST(${} AS {}) WHERE {}",
+            place.table,
+            place.label,
+            parts.len() + 1,
+            place.label_type,
+            has_key(place)
         );
+        let mut given = arguments(&parts);
+        given.push(label.into());
         pg::as_table_owner(source.relation, &source.search_path, || {
             session::as_own_change(session::Change::Label(source.id), || {
-                Ok(self.execute(&statement, &[key.into(), label.into()])? > 0)
+                Ok(self.execute(&statement, &given)? > 0)
             })
         })
     }
@@ -162,25 +214,32 @@ impl Writer<'_> {
         most: i64,
     ) -> SqlResult<Vec<(String, String)>> {
         let texts: Vec<_> = place.texts.iter().map(|text| format!("t.{text}")).collect();
+        let keys = place.keys.len();
+        let parts = after.and_then(|after| pg::key_parts(after, keys));
+        let after = match &parts {
+            Some(_) => format!("AND {}", follows_key(place, 2)),
+            None => String::new(),
+        };
+        let names = names_of(place).join(", ");
         let query = format!(
-            // Qualified: by itself the name would mean the column of the result, which is text.
-            "SELECT t.{key}::text, {text} FROM {table} t
-              WHERE (t.{label} IS NULL OR btrim(t.{label}) = '')
-                AND ($2 IS NULL OR t.{key} {follows} CAST($2 AS {kind}))
-              ORDER BY t.{key} LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED",
-            key = place.key,
+            "SELECT {names}, {text} FROM {table} AS t
+              WHERE (t.{label} IS NULL OR btrim(t.{label}::text) = '') {after}
+              ORDER BY {names} LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED",
             text = text_of(&texts),
             table = place.table,
             label = place.label,
-            follows = place.key_follows,
-            kind = place.key_type,
         );
+        let mut given = vec![most.into()];
+        given.extend(arguments(parts.as_deref().unwrap_or_default()));
         pg::as_table_owner(source.relation, pg::OWN_PATH, || {
-            let rows = self.connection.run(&query, &[most.into(), after.into()])?;
+            let rows = self.connection.run(&query, &given)?;
             rows.probe()?;
-            let found = rows.iter().map(|row| Texts::of(&row));
-            let found = found.collect::<SqlResult<Vec<_>>>()?.into_iter();
-            Ok(found.filter_map(|t| t.first.zip(t.second)).collect())
+            let mut found = Vec::new();
+            for row in rows.iter() {
+                let text = row.get::<Option<String>>(keys)?.unwrap_or_default();
+                found.extend(row.key(0..keys)?.map(|key| (key, text)));
+            }
+            Ok(found)
         })
     }
 }

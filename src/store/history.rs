@@ -13,8 +13,10 @@ const ROWS_AT_ONCE: i64 = 500;
 row! {
     /// How labelled history is read from a relation.
     pub struct History {
-        /// Gives key, text and label.
+        /// Gives text, label and the columns of the key.
         query: String = "triage_internal.history_query($1::oid::regclass, $2, $3, $4)",
+        /// How many these are; 0 without a primary key.
+        keys: i32 = "coalesce(cardinality(triage_internal.primary_key($1::oid::regclass)), 0)",
         /// The name under which the relation's rows are reviewed.
         pub source: String = "triage_internal.source_name($1::oid::regclass)",
         /// Counts the labels.
@@ -87,9 +89,12 @@ impl History {
                 // One text at a time is copied: they may be large.
                 pass_on(&mut rows.iter().map(|row| {
                     Ok(PastEmail {
-                        key: row.get(0)?,
-                        text: row.get::<Option<String>>(1)?.unwrap_or_default(),
-                        label: row.get(2)?,
+                        key: match self.keys {
+                            1.. => row.key(2..2 + self.keys as usize)?,
+                            _ => None,
+                        },
+                        text: row.get::<Option<String>>(0)?.unwrap_or_default(),
+                        label: row.get(1)?,
                     })
                 }))?;
             }

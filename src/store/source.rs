@@ -8,7 +8,7 @@ use super::classifier::DEFAULT_CLASSIFIER;
 use super::connection::{Reader, Writer};
 use super::row::row;
 use crate::error::{SqlResult, report};
-use crate::pg;
+use crate::pg::{self, AttachedTable};
 
 /// The attachment of the built-in inbox, which exists without a row in `triage_internal.source`: a
 /// row that comes with the extension would collide on restore.
@@ -25,6 +25,7 @@ row! {
         attached: bool,
         record_given_labels: bool,
         search_path: String,
+        key_columns: i32,
     }
 }
 
@@ -40,6 +41,15 @@ pub struct Source {
     pub record_given_labels: bool,
     /// Where triggers of the table find what they use.
     pub search_path: CString,
+    /// How many columns its key has.
+    pub keys: usize,
+}
+
+impl Source {
+    /// How to get at its rows; `None` if it is gone, or is not the table that was attached.
+    pub fn table(&self) -> Option<AttachedTable> {
+        pg::attached_table(self.relation, self.id, self.keys)
+    }
 }
 
 impl From<SourceRow> for Source {
@@ -53,6 +63,7 @@ impl From<SourceRow> for Source {
             record_given_labels: row.record_given_labels,
             // PostgreSQL's text holds no zero byte.
             search_path: CString::new(row.search_path).unwrap_or_default(),
+            keys: row.key_columns.max(1) as usize,
         }
     }
 }
@@ -80,6 +91,18 @@ pub struct NewAttachment<'a> {
     pub record_given_labels: bool,
     /// Where triggers of the table find what they use.
     pub search_path: &'a str,
+    /// The lookup table that the label column refers to.
+    pub label_table: Option<pg_sys::Oid>,
+    /// Its column with the names of the labels; `None` to find it.
+    pub label_name_column: Option<&'a str>,
+    /// Columns that the queue view shows beside those that it has anyway.
+    pub show: Option<Vec<Option<String>>>,
+    /// Who may correct in the table itself: `anyone`, `nobody`, or roles.
+    pub corrections: &'a str,
+    /// The column that says when an email was received; `None` for the time of the insertion.
+    pub received_at_column: Option<&'a str>,
+    /// Whether a label that is the column's default counts as none.
+    pub default_is_empty: bool,
 }
 
 fn inbox() -> Source {
@@ -91,6 +114,7 @@ fn inbox() -> Source {
         attached: true,
         record_given_labels: false,
         search_path: c"pg_catalog, pg_temp".to_owned(),
+        keys: 1,
     }
 }
 
@@ -163,7 +187,8 @@ impl Writer<'_> {
     pub fn attach(&mut self, new: NewAttachment) -> SqlResult<i64> {
         let caller = self.caller.clone();
         let number = self.returning_value(
-            "SELECT triage_internal.attach_relation($1, $2, $3::oid::regclass, $4, $5, $6, $7, $8)",
+            "SELECT triage_internal.attach_relation($1, $2, $3::oid::regclass, $4, $5, $6, $7, $8,
+                    $9::oid::regclass, $10, $11, $12, $13, $14)",
             &[
                 caller.into(),
                 new.search_path.into(),
@@ -173,6 +198,12 @@ impl Writer<'_> {
                 new.key_column.into(),
                 new.classifier.into(),
                 new.record_given_labels.into(),
+                new.label_table.into(),
+                new.label_name_column.into(),
+                new.show.into(),
+                new.corrections.into(),
+                new.received_at_column.into(),
+                new.default_is_empty.into(),
             ],
         )?;
         number.ok_or_else(|| report(Code::ERRCODE_INTERNAL_ERROR, "a table was not attached"))

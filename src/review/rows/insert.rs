@@ -3,8 +3,8 @@
 use pg_triage_decision::{Door, FoundLabel};
 use pgrx::{PgSqlErrorCode as Code, pg_extern, pg_sys, warning};
 
-use super::memory::{Remembered, is_cleared, knows, may_know, recall, remember};
-use super::table::{Columns, fires_for_us, label_request, name_of, source_of};
+use super::memory::{Remembered, is_cleared, may_know, recall, remember};
+use super::table::{Columns, attachment, fires_for_us, label_request, name_of};
 use crate::arguments::given_label;
 use crate::error::{SqlResult, report};
 use crate::pg::{self, Returned, Row, Trigger, Value};
@@ -23,21 +23,20 @@ fn label_row(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
     if fires_for_us(&trigger) || pg::is_restoring() {
         return Ok(Returned::row(new));
     }
-    let source = source_of(&trigger)?;
-    if !source.attached {
+    let Some(source) = attachment(&trigger)? else {
         return Ok(Returned::row(new));
-    }
+    };
     let columns = Columns::of(&trigger, &source)?;
     // White space is what forms and files send for nothing.
-    if given_label(new.text(columns.label())?.as_deref()).is_some() {
+    if given_label(columns.label_of(new)?.as_deref()).is_some() {
         return Ok(Returned::row(new));
     }
-    let key = new.text(columns.key())?.unwrap_or_default();
+    let key = columns.key_of(new)?.unwrap_or_default();
     if is_cleared(source.id, &key) {
         return Ok(Returned::row(new));
     }
     pg::probe_for_work()?;
-    let prediction = predict(&source, &columns.text(new)?)?;
+    let prediction = predict(&source, &columns.text_of(new)?)?;
     let fits = |label: &str| {
         trigger
             .limit(columns.label())
@@ -71,16 +70,15 @@ fn record_row(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
     if fires_for_us(&trigger) || pg::is_restoring() {
         return Ok(Returned::nothing());
     }
-    let source = source_of(&trigger)?;
-    if !source.attached {
-        return Ok(Returned::nothing());
-    }
-    let columns = Columns::of(&trigger, &source)?;
-    let row = trigger.new_row();
-    let Some(key) = row.text(columns.key())? else {
+    let Some(source) = attachment(&trigger)? else {
         return Ok(Returned::nothing());
     };
-    let label = row.text(columns.label())?;
+    let columns = Columns::of(&trigger, &source)?;
+    let row = trigger.new_row();
+    let Some(key) = columns.key_of(row)? else {
+        return Ok(Returned::nothing());
+    };
+    let label = columns.label_of(row)?;
     let written = Written {
         source: &source,
         columns,
@@ -107,7 +105,7 @@ impl Written<'_> {
     }
 
     fn text(&self) -> SqlResult<String> {
-        self.columns.text(self.row)
+        self.columns.text_of(self.row)
     }
 
     /// Gives the row its review, or decides about the one that it has.
@@ -188,24 +186,4 @@ impl Written<'_> {
             decide::decide_own_row(w, &actor, &row, request, known.map(FoundLabel::Known))
         })
     }
-}
-
-/// Partitioned tables only: an update that moves a row to another partition deletes it here
-/// and inserts it there.
-#[pg_extern(sql = false)]
-fn note_move(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
-    let trigger = Trigger::new(fcinfo)?;
-    let (old, new) = (trigger.old(), trigger.new_row());
-    if fires_for_us(&trigger) {
-        return Ok(Returned::row(new));
-    }
-    let source = source_of(&trigger)?;
-    let columns = Columns::of(&trigger, &source)?;
-    if let (Some(before), Some(key)) = (old.text(columns.key())?, new.text(columns.key())?)
-        && !knows(source.id, &key)
-    {
-        let label = old.text(columns.label())?;
-        remember(source.id, key, Remembered::Updated { key: before, label });
-    }
-    Ok(Returned::row(new))
 }

@@ -18,9 +18,14 @@ thread_local! {
     static SOURCES: RefCell<HashMap<i64, (u64, Rc<Source>)>> = RefCell::default();
 }
 
-/// The attachment that a trigger belongs to, as the session knows it.
-pub fn source_of(trigger: &Trigger) -> SqlResult<Rc<Source>> {
-    let id = trigger.argument()?;
+/// The attachment that a trigger acts for, as the session knows it; `None` if it has nothing to
+/// do: its table was detached.
+pub fn attachment(trigger: &Trigger) -> SqlResult<Option<Rc<Source>>> {
+    let source = source(trigger.argument()?)?;
+    Ok(source.attached.then_some(source))
+}
+
+fn source(id: i64) -> SqlResult<Rc<Source>> {
     pg::watch_relation(store::signal_relation()?);
     let now = pg::invalidations();
     let known = SOURCES.with_borrow(|sources| sources.get(&id).cloned());
@@ -58,26 +63,48 @@ pub fn label_request(door: Door, label: Option<&str>) -> Request<'_> {
 }
 
 /// Numbers of the columns of an attached table.
-pub struct Columns(Vec<i16>);
+pub struct Columns {
+    numbers: Vec<i16>,
+    /// How many of them, after the first, are those of the key.
+    keys: usize,
+}
 
 impl Columns {
     pub fn of(trigger: &Trigger, source: &Source) -> SqlResult<Self> {
-        trigger.columns(source.id).map(Self)
+        let numbers = trigger.columns(source.id)?;
+        // Label and key, and at least one text.
+        let keys = source.keys.min(numbers.len().saturating_sub(2));
+        Ok(Self { numbers, keys })
     }
 
+    /// The label column.
     pub fn label(&self) -> i16 {
-        self.0[0]
+        self.numbers[0]
     }
 
-    pub fn key(&self) -> i16 {
-        self.0[1]
+    fn keys(&self) -> &[i16] {
+        &self.numbers[1..=self.keys]
+    }
+
+    fn texts(&self) -> &[i16] {
+        &self.numbers[self.keys + 1..]
+    }
+
+    /// The label that a row has.
+    pub fn label_of(&self, row: Row) -> SqlResult<Option<String>> {
+        row.text(self.label())
+    }
+
+    /// The key of a row; `None` if it has none yet.
+    pub fn key_of(&self, row: Row) -> SqlResult<Option<String>> {
+        row.key(self.keys())
     }
 
     /// Text columns joined by line feeds, as far as they are read: `concat_ws(E'\n', ...)`.
-    pub fn text(&self, row: Row) -> SqlResult<String> {
+    pub fn text_of(&self, row: Row) -> SqlResult<String> {
         let mut text = String::new();
         let mut first = true;
-        for &column in &self.0[2..] {
+        for &column in self.texts() {
             let Some(part) = row.text_up_to(column, MAX_TEXT_BYTES + 4)? else {
                 continue;
             };

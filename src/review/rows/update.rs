@@ -3,11 +3,11 @@
 use pg_triage_decision::Door;
 use pgrx::{pg_extern, pg_sys};
 
-use super::memory::{Remembered, last_predicted, recall, recall_last, remember};
-use super::table::{Columns, fires_for_us, label_request, name_of, source_of};
+use super::memory::{Remembered, knows, last_predicted, recall, recall_last, remember};
+use super::table::{Columns, attachment, fires_for_us, label_request, name_of};
 use crate::arguments::given_label;
 use crate::error::SqlResult;
-use crate::pg::{Returned, Trigger};
+use crate::pg::{Returned, Row, Trigger};
 use crate::review::decide::{self, OwnRow};
 use crate::review::prediction::recorded;
 use crate::session::Actor;
@@ -22,39 +22,61 @@ fn decide_row(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
     if fires_for_us(&trigger) {
         return Ok(Returned::row(new));
     }
-    let source = source_of(&trigger)?;
-    if !source.attached {
+    let Some(source) = attachment(&trigger)? else {
         return Ok(Returned::row(new));
-    }
+    };
     let columns = Columns::of(&trigger, &source)?;
-    let key = old.text(columns.key())?.unwrap_or_default();
-    let (before, given) = (old.text(columns.label())?, new.text(columns.label())?);
+    let decided = decided_row(&source, &columns, old, new)?;
+    if trigger.is_on_partition() {
+        note_move(&source, &columns, old, decided)?;
+    }
+    Ok(Returned::row(decided))
+}
+
+/// The row with the label that it is to get.
+fn decided_row(source: &Source, columns: &Columns, old: Row, new: Row) -> SqlResult<Row> {
+    // Compared and not read off the statement: another trigger may have set it.
+    if old.stores_same(&new, columns.label()) {
+        return Ok(new);
+    }
+    let (before, given) = (columns.label_of(old)?, columns.label_of(new)?);
+    if before == given {
+        return Ok(new);
+    }
+    let key = columns.key_of(old)?.unwrap_or_default();
     if let Some(label) = &given
-        && is_upsert(&source, label, &key)?
+        && is_upsert(source, label, &key)?
     {
         // The email keeps the label that it has; one without gets ours.
         return match (&before, recall_last(source.id)) {
             (None, Some(prediction)) => {
                 remember(source.id, key, Remembered::Predicted(prediction));
-                Ok(Returned::row(new))
+                Ok(new)
             }
-            _ => Ok(Returned::row(
-                new.with(&[(columns.label(), before.as_deref().into())])?,
-            )),
+            _ => new.with(&[(columns.label(), before.as_deref().into())]),
         };
     }
     let label = match given_label(given.as_deref()) {
         Some(label) => Some(store::as_owner(|w| {
             w.known_label(&source.classifier, label)
         })?),
-        None => cleared(&source, &key, before.as_deref())?,
+        None => cleared(source, &key, before.as_deref())?,
     };
     if label == given {
-        return Ok(Returned::row(new));
+        return Ok(new);
     }
-    Ok(Returned::row(
-        new.with(&[(columns.label(), label.as_deref().into())])?,
-    ))
+    new.with(&[(columns.label(), label.as_deref().into())])
+}
+
+/// An update that moves a row to another partition deletes it here and inserts it there.
+fn note_move(source: &Source, columns: &Columns, old: Row, new: Row) -> SqlResult<()> {
+    if let (Some(before), Some(key)) = (columns.key_of(old)?, columns.key_of(new)?)
+        && !knows(source.id, &key)
+    {
+        let label = columns.label_of(old)?;
+        remember(source.id, key, Remembered::Updated { key: before, label });
+    }
+    Ok(())
 }
 
 /// The decision is taken back: what had been predicted is the label again.
@@ -103,16 +125,15 @@ fn record_decision(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
     if fires_for_us(&trigger) {
         return Ok(Returned::nothing());
     }
-    let source = source_of(&trigger)?;
-    if !source.attached {
-        return Ok(Returned::nothing());
-    }
-    let columns = Columns::of(&trigger, &source)?;
-    let (old, new) = (trigger.old(), trigger.new_row());
-    let (Some(old_key), Some(key)) = (old.text(columns.key())?, new.text(columns.key())?) else {
+    let Some(source) = attachment(&trigger)? else {
         return Ok(Returned::nothing());
     };
-    let (before, label) = (old.text(columns.label())?, new.text(columns.label())?);
+    let columns = Columns::of(&trigger, &source)?;
+    let (old, new) = (trigger.old(), trigger.new_row());
+    let (Some(old_key), Some(key)) = (columns.key_of(old)?, columns.key_of(new)?) else {
+        return Ok(Returned::nothing());
+    };
+    let (before, label) = (columns.label_of(old)?, columns.label_of(new)?);
     let mut ours = None;
     // The label that a person gives, if one does.
     let decided = match recall(source.id, &old_key) {
@@ -128,7 +149,7 @@ fn record_decision(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
         return Ok(Returned::nothing());
     }
     let text = match decided {
-        Some(Some(_)) => columns.text(new)?,
+        Some(Some(_)) => columns.text_of(new)?,
         _ => String::new(),
     };
     let actor = Actor::new(None);

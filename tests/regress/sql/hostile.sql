@@ -231,13 +231,13 @@ SELECT triage.correct(review_id, 'support') FROM triage.review WHERE source = 'h
 SELECT human_label FROM triage.review WHERE source = 'triage.email';
 DROP RULE forge ON hostile.ruled;
 
--- A domain is no citext, whatever extension it belongs to.
+-- A domain is what it is made of, whatever extension it belongs to.
 CREATE EXTENSION citext SCHEMA hostile;
 CREATE DOMAIN hostile.text_key AS text;
 ALTER EXTENSION citext ADD DOMAIN hostile.text_key;
 CREATE TABLE hostile.odd (id hostile.text_key PRIMARY KEY, body text, category text);
-SELECT triage.attach('hostile.odd', ARRAY['body'], 'category');
-DROP TABLE hostile.odd;
+SELECT triage.attach('hostile.odd', ARRAY['body'], 'category') > 0 AS attached;
+DROP TABLE hostile.odd CASCADE;
 
 -- A path that only looks as if it named pg_temp.
 SET search_path = app_pg_temp, pg_temp, public;

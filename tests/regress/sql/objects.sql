@@ -1,3 +1,6 @@
+-- A line more or less is to change no other line here.
+\pset format unaligned
+\pset footer off
 -- What the extension consists of, as an administrator sees it.
 \dx+ pg_triage
 -- What people open: a table of contents, without anything that is not for them.
