@@ -9,8 +9,8 @@ COMMENT ON FUNCTION @extschema@.explain_email(text, text, text, integer) IS
     'most probable other label). Contributions sum to them: above zero speaks for the label, below against it. Rank '
     '0 is the bias, which says which labels are compared and what their frequency adds; then the top tokens, as they '
     'were written, the largest contribution first; then the rest as one row. A stem stands for all words that begin '
-    'like the one shown, letters for all groups of three in it. No rows while the classifier has no model or only '
-    'one label';
+    'like the one shown, letters for all groups of three in it. No rows while fewer than two labels of the classifier '
+    'have emails';
 
 CREATE FUNCTION @extschema@.email_tokens(body text) RETURNS TABLE (token text, field text)
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 1000 ROWS 200

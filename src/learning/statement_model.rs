@@ -41,7 +41,7 @@ thread_local! {
 }
 
 /// The step with which the classifier learns that an email has this label, and the
-/// version that it counts for; `None` without a model.
+/// version that it counts for; `None` without a model, or without labels to move apart.
 pub fn step(
     r: &Reader,
     classifier: &str,
@@ -51,6 +51,9 @@ pub fn step(
     let Some(active) = cache::active_model_of(r, classifier)? else {
         return Ok(None);
     };
+    if active.version.is_none() && active.live.labels().len() < 2 {
+        return Ok(None);
+    }
     // Taken out: what follows can unwind.
     let known = STATEMENT_MODEL.take();
     let mut model = known

@@ -1,9 +1,9 @@
 //! What a classifier answers with: its active model and the decisions since.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::rc::Rc;
 
-use pg_triage_classifier::{Fit, Live, Model, apply, casefold_label};
+use pg_triage_classifier::{Error, Fit, Label, Live, Model, apply, casefold_label};
 use pgrx::pg_sys;
 
 use crate::error::{SqlResult, from_classifier};
@@ -17,7 +17,7 @@ use crate::store::{DECISIONS_AT_ONCE, Reader};
 pub struct Active {
     /// The model with the decisions since.
     pub live: Live,
-    /// Its labels in class order, spelled as in `triage.label`.
+    /// Its labels in class order, those without emails last, spelled as in `triage.label`.
     pub labels: Vec<String>,
     /// Its version; `None` while only decisions are known.
     pub version: Option<i32>,
@@ -89,12 +89,15 @@ pub fn read(
         let new = pending.difference(&applied).copied().collect();
         apply_decisions(r, &mut live, new, served.steps_of)?;
     }
-    // A single label is no choice yet.
-    if served.stored.is_none() && live.labels().len() < 2 {
+    let declared = Rc::new(casefolded(r.labels(classifier)?)?);
+    live.declare(declared.clone()).map_err(from_classifier)?;
+    let all = live.labels().iter().chain(live.labels_without_emails());
+    let labels = spelled(all.map(|l| (&*l.casefolded, &*l.name)), &declared);
+    // Without a version only decisions are known: of none, or of a single label, nothing can be
+    // said.
+    if served.version.is_none() && (live.documents() == 0 || labels.len() < 2) {
         return Ok(nothing);
     }
-    let own = live.labels().iter().map(|l| (&*l.casefolded, &*l.name));
-    let labels = spelled(own, r.labels(classifier)?)?;
     Ok(Found::Active(Active {
         live,
         labels,
@@ -151,18 +154,31 @@ fn empty_base() -> SqlResult<Model> {
     Model::empty(Fit::default()).map_err(from_classifier)
 }
 
-/// Labels, given in casefolded form and as emails have them, spelled as `triage.label` has them.
+/// Labels of `triage.label` in order of their casefolded form.
+pub fn casefolded(labels: Vec<String>) -> SqlResult<Vec<Label>> {
+    let casefolded = |name: String| {
+        let casefolded = casefold_label(&name)?;
+        Ok(Label { casefolded, name })
+    };
+    let labels = labels.into_iter().map(casefolded);
+    let mut labels: Vec<Label> = labels
+        .collect::<Result<_, Error>>()
+        .map_err(from_classifier)?;
+    labels.sort_unstable_by(|a, b| a.casefolded.cmp(&b.casefolded));
+    Ok(labels)
+}
+
+/// Labels, given in casefolded form and as emails have them, spelled as `triage.label` has them;
+/// `stored` is in order.
 pub fn spelled<'a>(
     labels: impl Iterator<Item = (&'a str, &'a str)>,
-    stored: Vec<String>,
-) -> SqlResult<Vec<String>> {
-    let mut by_key = HashMap::new();
-    for label in stored {
-        by_key.insert(casefold_label(&label).map_err(from_classifier)?, label);
-    }
-    let spelled = |(casefolded, name): (&str, &str)| {
-        let known = by_key.remove(casefolded);
-        known.unwrap_or_else(|| name.to_owned())
+    stored: &[Label],
+) -> Vec<String> {
+    let spelled = |(casefolded, name): (&str, &str)| match stored
+        .binary_search_by(|l| (*l.casefolded).cmp(casefolded))
+    {
+        Ok(at) => stored[at].name.clone(),
+        Err(_) => name.to_owned(),
     };
-    Ok(labels.map(spelled).collect())
+    labels.map(spelled).collect()
 }

@@ -66,6 +66,8 @@ pub fn predict(active: &Active, features: &Features) -> Prediction {
     };
     let (label, confidence) = at(0).unzip();
     let (second_label, second_confidence) = at(1).unzip();
+    // Who has seen emails of one label only has had no choice, however often.
+    let has_choice = active.live.labels().len() > 1;
     Prediction {
         unknown_share: label.is_some().then_some(ranking.unknown_share),
         label,
@@ -73,7 +75,7 @@ pub fn predict(active: &Active, features: &Features) -> Prediction {
         second_label,
         second_confidence,
         version: active.version,
-        review_below: active.review_below,
+        review_below: if has_choice { active.review_below } else { 1.0 },
     }
 }
 

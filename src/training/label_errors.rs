@@ -12,7 +12,7 @@ use crate::arguments::comparable_name;
 use crate::error::{SqlResult, from_classifier};
 use crate::learning::compaction;
 use crate::pg::check_for_interrupts;
-use crate::predict::active::spelled;
+use crate::predict::active::{casefolded, spelled};
 use crate::store::{self, Reader, learned};
 
 /// Most that are listed: a person reads from the top, and memory is bounded.
@@ -102,7 +102,7 @@ fn suspects(r: &Reader, classifier: &str) -> SqlResult<(Worst, Vec<String>)> {
     worst.keep();
     let labels = spelled(
         finder.labels().iter().map(|l| (&*l.casefolded, l.name())),
-        r.labels(classifier)?,
-    )?;
+        &casefolded(r.labels(classifier)?)?,
+    );
     Ok((worst, labels))
 }

@@ -1,13 +1,14 @@
 //! A base with decisions on top answers like a model packed from all counts, bit for bit.
 #![allow(missing_docs, clippy::unwrap_used)]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use pg_triage_classifier::artifact::{Header, Kind};
 use pg_triage_classifier::{
-    Calibration, CellCounts, Error, Features, Fit, Learner, Live, Metrics, Model, ParamGuard,
-    ScoreForm, State, Step, Trainer, casefold_label, never_cancelled, training_sample_priority,
+    Calibration, CellCounts, Error, Features, Fit, Label, LabelProbability, Learner, Live, Metrics,
+    Model, ParamGuard, ScoreForm, State, Step, Trainer, casefold_label, never_cancelled,
+    training_sample_priority,
 };
 use proptest::prelude::*;
 
@@ -217,7 +218,123 @@ fn agree(live: &Live, model: &Model) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// Labels as a classifier declares them.
+fn declared(labels: &[&str]) -> Rc<Vec<Label>> {
+    let labels: BTreeMap<_, _> = labels
+        .iter()
+        .map(|name| (casefold_label(name).unwrap(), (*name).to_owned()))
+        .collect();
+    let label = |(casefolded, name)| Label { casefolded, name };
+    Rc::new(labels.into_iter().map(label).collect())
+}
+
+/// All labels of an answer with their probabilities, the most probable first.
+fn shares(live: &Live, q: &Features) -> Vec<(String, f64)> {
+    let ranked = live.predict(q, &never_cancelled).ranked;
+    assert_eq!(ranked, live.rank(q, &never_cancelled));
+    assert_eq!(ranked.first().copied(), live.classify(q, &never_cancelled));
+    let all: Vec<&Label> = live
+        .labels()
+        .iter()
+        .chain(live.labels_without_emails())
+        .collect();
+    for label in &ranked {
+        assert_eq!(label.label, all[label.class].name);
+    }
+    let share = |label: &LabelProbability| (label.label.to_owned(), label.probability);
+    ranked.iter().map(share).collect()
+}
+
+#[test]
+fn labels_without_emails_share_what_is_not_known() {
+    let mut live = Live::new(Rc::new(Model::empty(Fit::default()).unwrap()));
+    let labels = declared(&["billing", "support", "Sales"]);
+    live.declare(labels.clone()).unwrap();
+    let [own, other] = [&[1, 2, 3][..], &[7, 8]].map(|keys| features(&set(keys)));
+    assert_eq!(shares(&live, &own), []);
+
+    // One email more than there is for each of three labels: two of four are support.
+    live.learn(&own, "support").unwrap();
+    live.refresh(&never_cancelled).unwrap();
+    let after_one = [("support", 0.5), ("billing", 0.25), ("Sales", 0.25)];
+    for q in [&own, &other] {
+        assert_eq!(shares(&live, q), after_one.map(|(l, p)| (l.to_owned(), p)));
+    }
+
+    // The next label takes its place without a jump of the one that is left.
+    live.learn(&features(&set(&[4, 5])), "billing").unwrap();
+    live.refresh(&never_cancelled).unwrap();
+    let after_two = shares(&live, &other);
+    assert_eq!(after_two[2], ("Sales".to_owned(), 0.2));
+    assert!((after_two[0].1 - 0.4).abs() < 1e-12 && (after_two[1].1 - 0.4).abs() < 1e-12);
+    assert_eq!(shares(&live, &own)[0].0, "support");
+
+    // The more emails, the less is left.
+    for _ in 0..1000 {
+        live.learn(&own, "support").unwrap();
+    }
+    live.refresh(&never_cancelled).unwrap();
+    let after_many = shares(&live, &own);
+    assert!(after_many.contains(&("Sales".to_owned(), 1.0 / 1005.0)));
+
+    // Undoing the first decision leaves nothing to say.
+    for _ in 0..1001 {
+        live.unlearn(&own, "support", &never_cancelled).unwrap();
+    }
+    live.unlearn(&features(&set(&[4, 5])), "billing", &never_cancelled)
+        .unwrap();
+    live.refresh(&never_cancelled).unwrap();
+    assert_eq!(shares(&live, &own), []);
+}
+
 proptest! {
+    /// What declared labels get depends on the emails there are, wherever they are counted.
+    #[test]
+    fn declared_labels_get_the_same_from_the_base_and_from_decisions(
+        base in prop::collection::vec(mail(), 0..6),
+        since in prop::collection::vec(mail(), 0..6),
+        more in prop::sample::subsequence(vec!["spam", "hr", "Legal", "sales"], 0..4),
+        fit in fit(),
+    ) {
+        let all = [&base[..], &since].concat();
+        let known: BTreeSet<String> = all.iter().map(|mail| casefold_label(mail.1).unwrap()).collect();
+        let mut names: Vec<&str> = all.iter().map(|mail| mail.1).collect();
+        names.extend(&more);
+        let labels = declared(&names);
+        let mut live = live(pack(&base, &fit));
+        live.declare(labels.clone()).unwrap();
+        for (keys, label) in &since {
+            live.learn(&features(keys), label).unwrap();
+        }
+        live.refresh(&never_cancelled).unwrap();
+        let mut packed = self::live(pack(&all, &fit));
+        packed.declare(labels.clone()).unwrap();
+        let plain = Model::from_bytes(pack(&all, &fit), &never_cancelled).unwrap();
+        for q in questions() {
+            let answer = shares(&live, &q);
+            let bits = |all: &[(String, f64)]| -> Vec<_> {
+                all.iter().map(|(l, p)| (casefold_label(l).unwrap(), p.to_bits())).collect()
+            };
+            prop_assert_eq!(bits(&answer), bits(&shares(&packed, &q)));
+            if all.is_empty() {
+                prop_assert_eq!(answer, []);
+                continue;
+            }
+            prop_assert_eq!(answer.len(), labels.len());
+            prop_assert!((answer.iter().map(|(_, p)| p).sum::<f64>() - 1.0).abs() < 1e-9);
+            prop_assert!(known.contains(&casefold_label(&answer[0].0).unwrap()));
+            let rest = 1.0 / (all.len() + labels.len()) as f64;
+            for (label, p) in &answer {
+                prop_assert!(known.contains(&casefold_label(label).unwrap()) || *p == rest);
+            }
+            if known.len() == labels.len() {
+                let of_model = plain.rank(&q, &never_cancelled);
+                let of_model = of_model.iter().map(|s| s.probability.to_bits());
+                prop_assert!(of_model.eq(answer.iter().map(|(_, p)| p.to_bits())));
+            }
+        }
+    }
+
     #[test]
     fn decisions_and_compaction_never_change_an_answer(
         base in prop::collection::vec(sent(), 0..12),

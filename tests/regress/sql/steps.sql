@@ -52,7 +52,7 @@ SELECT step IS NULL AS no_step, length(features) > 200000 AS long FROM triage.de
 SELECT triage.create_classifier('d'), triage.add_label('d', 'billing', 'invoice money'), triage.add_label('d', 'help', 'server crash');
 UPDATE triage.label SET label = 'Billing' WHERE label = 'billing' AND classifier = 'd';
 SELECT triage.add_label('d', 'Billing', 'refund'), triage.add_label('d', 'Billing', '');
-SELECT count(*) AS answers FROM classify_email_scores('invoice', 'd');
+SELECT label, round(probability::numeric, 3) AS probability FROM classify_email_scores('invoice', 'd');
 SET client_min_messages = warning;
 DROP TABLE mail CASCADE;
 DROP FUNCTION steps_same(text), step_answers(text);

@@ -19,10 +19,12 @@ use crate::model::{CellCounts, LabelProbability, Model, best, ranked};
 use crate::naive_bayes::Scores;
 use crate::poll::Poll;
 use crate::step::Step;
+use declared::Declared;
 use document_change::Direction;
 use explain::Scored;
 use overlay::Overlay;
 
+mod declared;
 mod document_change;
 mod explain;
 mod key_hash;
@@ -50,6 +52,7 @@ pub struct Live {
     counts: Option<Rc<CellCounts>>,
     /// `None` while the answers are those of the base.
     overlay: Option<Box<Overlay>>,
+    declared: Declared,
 }
 
 /// Every method changes nothing if it fails, and fails with [`crate::Error::Corrupt`] if the
@@ -96,7 +99,23 @@ impl Live {
             base,
             counts: None,
             overlay: None,
+            declared: Declared::default(),
         }
+    }
+
+    /// Sets the labels that the classifier has, in order of their casefolded form (see
+    /// [`casefold_label`]): those without emails get some probability, too.
+    ///
+    /// # Errors
+    /// [`crate::Error::OutOfMemory`].
+    pub fn declare(&mut self, labels: Rc<Vec<Label>>) -> Result<()> {
+        self.declared = Declared::new(labels, self.labels())?;
+        Ok(())
+    }
+
+    /// Declared labels without emails; their classes follow those of [`Live::labels`].
+    pub fn labels_without_emails(&self) -> impl Iterator<Item = &Label> {
+        self.declared.without_emails()
     }
 
     /// The model below.
@@ -175,11 +194,14 @@ impl Live {
             return Ok(());
         };
         overlay.weigh(&self.base, self.counts.as_deref(), poll)?;
-        if overlay.is_nothing(&self.base) {
+        let known = if overlay.is_nothing(&self.base) {
             self.overlay = None;
-            return Ok(());
-        }
-        overlay.derived = overlay.derive(&self.base)?;
+            self.base.labels()
+        } else {
+            overlay.derived = overlay.derive(&self.base)?;
+            &overlay.derived.labels
+        };
+        self.declared.compare(known)?;
         poll();
         Ok(())
     }
@@ -194,15 +216,28 @@ impl Live {
 
     /// The most probable label; of equals the first in label order. `None` without labels.
     pub fn classify(&self, features: &Features, poll: Poll) -> Option<LabelProbability<'_>> {
-        match &self.overlay {
+        let best = match &self.overlay {
             Some(_) => best(&self.log_probabilities(features, poll), self.labels()),
             None => self.base.classify(features, poll),
-        }
+        };
+        // A label without emails is never the best one.
+        let shares = self.declared.shares(self.documents(), self.labels().len());
+        best.map(|best| LabelProbability {
+            probability: best.probability * shares.known,
+            ..best
+        })
     }
 
-    /// All labels, most probable first, equals in label order.
+    /// All labels, most probable first, equals in label order, those without emails last.
+    /// Nothing before there is an email.
     pub fn rank(&self, features: &Features, poll: Poll) -> Vec<LabelProbability<'_>> {
-        ranked(&self.log_probabilities(features, poll), self.labels())
+        self.with_declared(&self.log_probabilities(features, poll))
+    }
+
+    fn with_declared(&self, log_p: &[f64]) -> Vec<LabelProbability<'_>> {
+        let mut ranked = ranked(log_p, self.labels());
+        self.declared.join(&mut ranked, self.documents());
+        ranked
     }
 
     /// All labels, most probable first, and how much of the email is new: scoring has looked
@@ -212,13 +247,13 @@ impl Live {
         let n = features.keys().len();
         let unknown = n.saturating_sub(scores.known);
         Ranking {
-            ranked: ranked(&self.calibrated(scores, features), self.labels()),
+            ranked: self.with_declared(&self.calibrated(scores, features)),
             unknown_share: unknown as f64 / n.max(1) as f64,
         }
     }
 
-    /// Log-probabilities in class order. A message without a known feature gets the shares
-    /// of the labels.
+    /// Log-probabilities of the labels that have emails, among themselves, in class order. A
+    /// message without a known feature gets the shares of the labels.
     pub fn log_probabilities(&self, features: &Features, poll: Poll) -> Vec<f64> {
         self.calibrated(self.scores(features, poll), features)
     }
@@ -249,8 +284,8 @@ impl Live {
         }
     }
 
-    /// Explains a label, or the most probable one. `None` if there is no such label or no
-    /// other.
+    /// Explains a label that has emails, or the most probable one, against another of these.
+    /// `None` if there is no such label or no other.
     ///
     /// # Errors
     /// [`crate::Error::OutOfMemory`].
