@@ -58,7 +58,8 @@ GRANT EXECUTE ON FUNCTION triage_internal.statistics_entry(triage_internal.revie
 
 -- Reviewers: the mail, and decisions about it.
 GRANT SELECT, INSERT, UPDATE ON triage.email, triage.review_queue, triage.email_queue TO triage_reviewer;
-GRANT SELECT, UPDATE ON triage.review TO triage_reviewer;
+-- INSERT is for ON CONFLICT DO UPDATE: its trigger lets through only reviews that are there.
+GRANT SELECT, INSERT, UPDATE ON triage.review TO triage_reviewer;
 GRANT SELECT ON
     triage.batches,
     triage.decision_history,

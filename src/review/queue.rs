@@ -45,6 +45,7 @@ fn review_row(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
     }
     match (trigger.event(), trigger.is_instead()) {
         (Event::Insert, true) => inserted(&trigger),
+        (Event::Insert, false) => named(&trigger),
         (Event::Update, instead) => updated(&trigger, instead),
         _ => Ok(Returned::row(trigger.new_row())),
     }
@@ -57,6 +58,7 @@ fn number(row: Row, column: &str) -> SqlResult<Option<i64>> {
 
 /// The table's own trigger fires with the review locked, that of a view with nothing locked.
 fn updated(trigger: &Trigger, instead: bool) -> SqlResult<Returned> {
+    let is_listed = session::take_listed_row();
     let (old, new) = (trigger.old(), trigger.new_row());
     let id = number(old, "review_id")?.ok_or_else(no_review_id)?;
     if number(new, "review_id")? != Some(id) {
@@ -69,7 +71,7 @@ fn updated(trigger: &Trigger, instead: bool) -> SqlResult<Returned> {
     }
     let changed = |column: &str| -> SqlResult<bool> {
         let number = old.column(column)?;
-        Ok(old.text(number)? != new.text(number)?)
+        Ok(!same(old.text(number)?, new.text(number)?))
     };
     // The version that a client saw, if it sends one; what it did not send is the row's own.
     let current = number(old, "row_version")?;
@@ -90,7 +92,9 @@ fn updated(trigger: &Trigger, instead: bool) -> SqlResult<Returned> {
     if !label_changed && !note_changed && !stale {
         return Ok(Returned::row(old));
     }
-    check_limit()?;
+    if !is_listed {
+        check_limit()?;
+    }
     let request = Request {
         action: match label_changed {
             true => Action::Label(given_label(new_label.as_deref())),
@@ -136,17 +140,15 @@ fn check_limit() -> SqlResult<()> {
     Err(report(
         Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
         format!(
-            "more than {most} rows in one statement (pg_triage.max_rows_per_correction): is the WHERE clause missing? triage.correct_many() takes many, and triage.accept(review_id) in a SELECT accepts many"
+            "more than {most} rows in one statement (pg_triage.max_rows_per_correction): is the WHERE clause missing? INSERT INTO triage.review_queue (review_id, human_label) takes any number, as triage.correct_many() does"
         ),
     ))
 }
 
-/// Whether a client has sent back what it read. Forms write line ends as CR LF, and some tools
-/// cut digits off numbers and times.
+/// Whether a client has sent back what it read: forms change line ends and have no NULL, grids
+/// keep no white space, and some tools cut digits off numbers and times.
 fn same(old: Option<String>, new: Option<String>) -> bool {
-    let (Some(old), Some(new)) = (&old, &new) else {
-        return old == new;
-    };
+    let (old, new) = (old.unwrap_or_default(), new.unwrap_or_default());
     let close = || {
         let numbers = old.parse::<f64>().ok().zip(new.parse::<f64>().ok());
         numbers.is_some_and(|(old, new)| (old - new).abs() < 1e-6)
@@ -156,7 +158,12 @@ fn same(old: Option<String>, new: Option<String>) -> bool {
         let second = old.split('.').next().unwrap_or_default();
         second.len() >= 19 && old.contains(':') && new.starts_with(second) && !new.contains('.')
     };
-    old == new || close() || old.replace("\r\n", "\n") == new.replace("\r\n", "\n") || cut()
+    old == new || visible(&old).eq(visible(&new)) || close() || cut()
+}
+
+/// The text without white space.
+fn visible(text: &str) -> impl Iterator<Item = char> {
+    text.chars().filter(|c| !c.is_whitespace())
 }
 
 /// A classifier's new name, written by the trigger on `triage.classifier`.
@@ -184,12 +191,7 @@ fn inserted(trigger: &Trigger) -> SqlResult<Returned> {
         row_version: number(new, "row_version")?.map(|v| v as i32),
         door: Door::View,
     };
-    let named = Named {
-        review_id: number(new, "review_id")?,
-        source: text("source")?,
-        key: text("email_key")?,
-        classifier: text("classifier")?,
-    };
+    let named = Named::of(new)?;
     let after = store::write(c"INSERT", |w| {
         // The view of one table is about that table.
         let own = trigger.optional_argument().map(|id| w.source(id));
@@ -203,12 +205,82 @@ fn inserted(trigger: &Trigger) -> SqlResult<Returned> {
     Ok(Returned::row(shown(new, &after, true)?))
 }
 
+/// `INSERT INTO triage.review (review_id, human_label) ... ON CONFLICT (review_id) DO UPDATE`:
+/// the row gets all names of the review that it is about, so that whichever of them ON CONFLICT
+/// looks at finds it, and the update decides. Nobody but the owner adds a review.
+fn named(trigger: &Trigger) -> SqlResult<Returned> {
+    session::list_row();
+    let new = trigger.new_row();
+    let named = Named::of(new)?;
+    if named.is_complete() && pg::is_owner() {
+        return Ok(Returned::row(new));
+    }
+    let review = store::write(c"INSERT", |w| {
+        let by_number = named.review_id;
+        // Without a number in the list of columns it is a new one, which nobody has.
+        let number = match named.email() {
+            Some(_) => None,
+            None => by_number,
+        };
+        let id = find_named(
+            w,
+            Named {
+                review_id: number,
+                ..named
+            },
+            None,
+        )?;
+        if let Some(other) = by_number.filter(|&other| other != id)
+            && w.has_review(other)?
+        {
+            return Err(report(
+                Code::ERRCODE_INVALID_PARAMETER_VALUE,
+                format!("review_id {other} is another email's: this one has review_id {id}"),
+            ));
+        }
+        // Until ON CONFLICT has found it, nobody may erase it.
+        w.lock_review(id)
+    })?;
+    let id = review.review_id.to_string();
+    let row = new.with(&[
+        (new.column("review_id")?, Value::Text(&id)),
+        (new.column("source")?, Value::Text(&review.source)),
+        (new.column("email_key")?, Value::Text(&review.email_key)),
+        (new.column("classifier")?, Value::Text(&review.classifier)),
+    ])?;
+    Ok(Returned::row(row))
+}
+
 /// How a row that is inserted names its review.
 struct Named {
     review_id: Option<i64>,
     source: Option<String>,
     key: Option<String>,
     classifier: Option<String>,
+}
+
+impl Named {
+    fn of(row: Row) -> SqlResult<Self> {
+        let text = |column: &str| -> SqlResult<Option<String>> {
+            let text = row.text(row.column(column)?)?;
+            Ok(text.filter(|text| !text.is_empty()))
+        };
+        Ok(Self {
+            review_id: number(row, "review_id")?,
+            source: text("source")?,
+            key: text("email_key")?,
+            classifier: text("classifier")?,
+        })
+    }
+
+    /// Source and key, if both are there.
+    fn email(&self) -> Option<(&str, &str)> {
+        self.source.as_deref().zip(self.key.as_deref())
+    }
+
+    fn is_complete(&self) -> bool {
+        self.email().is_some() && self.classifier.is_some()
+    }
 }
 
 /// The number of the review that a row names; `own` is the attachment that its view is about.

@@ -20,6 +20,8 @@ struct Statement {
     depth: i32,
     batch: Option<i64>,
     changed_rows: u64,
+    /// Whether the row that comes next was listed by the client.
+    listed: bool,
 }
 
 impl Statement {
@@ -28,6 +30,7 @@ impl Statement {
         depth: 0,
         batch: None,
         changed_rows: 0,
+        listed: false,
     };
 }
 
@@ -71,6 +74,26 @@ pub fn count_changed_row() -> u64 {
     statement.changed_rows += 1;
     STATEMENT.set(statement);
     statement.changed_rows
+}
+
+/// Notes that a client has listed the row that it is about to change, as INSERT does: it cannot
+/// have forgotten a WHERE clause.
+pub fn list_row() {
+    let statement = STATEMENT.get();
+    STATEMENT.set(Statement {
+        listed: true,
+        ..statement
+    });
+}
+
+/// Whether the row that is changed was listed; the next one was not.
+pub fn take_listed_row() -> bool {
+    let statement = STATEMENT.get();
+    STATEMENT.set(Statement {
+        listed: false,
+        ..statement
+    });
+    statement.listed
 }
 
 /// Notes a decision, for [`take_decided`].

@@ -106,6 +106,11 @@ impl Reader<'_> {
         existing(self.maybe(BY_NUMBER, &[review_id.into()])?, review_id)
     }
 
+    /// Whether there is a review of this number.
+    pub fn has_review(&self, review_id: i64) -> SqlResult<bool> {
+        self.exists(BY_NUMBER, &[review_id.into()])
+    }
+
     /// Classifiers that have reviewed an email.
     pub fn classifiers_of(&self, source: &str, key: &str) -> SqlResult<Vec<String>> {
         self.values(

@@ -2,6 +2,7 @@
 stored from RETURNING."""
 
 import pytest
+from support.sessions import literal
 
 COLUMNS = "human_label, reviewed_by, queue_reason, row_version, note, reviewed_at::text"
 
@@ -145,3 +146,49 @@ def test_returning_of_an_insert_into_the_queue_shows_what_was_stored(desk):
         mail.review_id, mail.other.upper(),
     )  # fmt: skip
     assert (result.rows, result.count) == ([[mail.other, "2", str(mail.id), mail.other]], 1), result
+
+
+# ---- what HTML makes of a text ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("line_end", ["\r\n", "\r", " "], ids=["CR LF", "CR", "one line"])
+def test_a_form_with_other_line_ends_and_no_null_saves(desk, review_table, line_end):
+    """As Adminer sends it: every column, line ends changed, the first one dropped, '' for NULL."""
+    (mail,) = desk.new()
+    desk.app.run(f"UPDATE {desk.table} SET body = ? WHERE id = ?", "\nDear team,\n\twe paid twice.\n", mail.id)
+    desk.database.run(
+        "UPDATE triage.review SET note = E'first\\nsecond' WHERE review_id = %s",
+        mail.review_id,
+    )
+    columns = desk.database.column(
+        "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0", review_table
+    )
+    texts = dict(zip(columns, desk.database.row(f"SELECT * FROM {review_table} WHERE review_id = {mail.review_id}")))
+    sent = {
+        column: ("" if value is None else str(value).removeprefix("\n").replace("\n", line_end))
+        for column, value in texts.items()
+        if value is not None or column in ("note", "reviewed_by", "human_label", "second_label", "queue_reason")
+    }
+    sent["human_label"] = mail.other
+    # Literals, as Adminer writes them: their type is the column's.
+    sets = ", ".join(f"{column} = {literal(value)}" for column, value in sent.items())
+    result = desk.reviewer.run(f"UPDATE {review_table} SET {sets} WHERE review_id = ?", mail.review_id)
+    assert (result.sqlstate, result.count) == (None, 1), result
+    assert mail.state() == mail.decided(mail.other, "doors_reviewer", 3)
+    note = desk.database.value(f"SELECT note FROM triage.review WHERE review_id = {mail.review_id}")
+    assert note == "first\nsecond", "a note that was not touched stays as it is"
+
+
+def test_a_note_from_a_form_is_stored_with_line_feeds(desk, review_table):
+    (mail,) = desk.new()
+    sql = f"UPDATE {review_table} SET note = ? WHERE review_id = ?"
+    desk.reviewer.run(sql, "why\r\nnot", mail.review_id)
+    stored = desk.database.value(f"SELECT note FROM triage.review WHERE review_id = {mail.review_id}")
+    assert stored == "why\nnot"
+    desk.ignores(1, lambda: desk.reviewer.run(sql, "why\r\nnot", mail.review_id))
+
+
+def test_another_word_in_a_text_is_still_refused(desk):
+    (mail,) = desk.new()
+    sql = f"UPDATE {desk.view} SET body = ?, human_label = ? WHERE review_id = ?"
+    desk.refuses("22023", ['"body"'], lambda: desk.reviewer.run(sql, "please\r\nsettle", mail.other, mail.review_id))

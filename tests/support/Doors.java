@@ -232,7 +232,7 @@ public final class Doors {
             char c = field.charAt(i);
             if (c == '\\' && i + 1 < field.length()) {
                 char escaped = field.charAt(++i);
-                c = escaped == 't' ? '\t' : escaped == 'n' ? '\n' : escaped;
+                c = escaped == 't' ? '\t' : escaped == 'n' ? '\n' : escaped == 'r' ? '\r' : escaped;
             }
             text.append(c);
         }

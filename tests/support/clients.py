@@ -166,7 +166,7 @@ class JdbcClient:
         def escape(field):
             if field is None:
                 return "\\N"
-            return str(field).replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n")
+            return str(field).replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
 
         self.program.stdin.write("\t".join([kind, *map(escape, fields)]) + "\n")
         self.program.stdin.flush()

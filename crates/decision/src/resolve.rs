@@ -190,13 +190,14 @@ pub(crate) fn label_column(
     (email.label.as_deref() != label).then(|| label.map(str::to_owned))
 }
 
-/// A note as it is stored: without white space around it, and none if nothing is left.
+/// A note as it is stored: without white space around it, and none if nothing is left. Forms write
+/// line ends as CR LF.
 pub(crate) fn stored_note(note: Option<&str>) -> Result<Option<String>, Refusal> {
     if note.is_some_and(|note| note.len() > MAX_NOTE_BYTES) {
         return Err(Refusal::NoteTooLong);
     }
     let note = note.map(str::trim).filter(|note| !note.is_empty());
-    Ok(note.map(str::to_owned))
+    Ok(note.map(|note| note.replace("\r\n", "\n")))
 }
 
 fn same_label(a: &str, b: &str) -> bool {
