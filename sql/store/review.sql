@@ -22,7 +22,8 @@ CREATE TABLE triage.review (
     decision_id       bigint,
     given_label       text,
     audit             boolean NOT NULL DEFAULT false,
-    unknown_share     float8
+    unknown_share     float8,
+    unclassified_reason text
 );
 COMMENT ON TABLE triage.review IS
     'one row per email and classifier: what was predicted, how sure, what a person said. Set human_label or note; '
@@ -61,6 +62,9 @@ COMMENT ON COLUMN triage.review.unknown_share IS
     'share of the email''s words and pairs that the classifier had never seen when it predicted, 0 to 1; NULL '
     'without prediction';
 COMMENT ON SEQUENCE triage.review_review_id_seq IS 'numbers reviews';
+COMMENT ON COLUMN triage.review.unclassified_reason IS
+    'why the classifier gave the email no label although it has a model, as "label "mobility" violates check constraint '
+    '"allowed" of table ticket"; NULL where it gave one';
 CREATE UNIQUE INDEX review_email ON triage.review (source, email_key, classifier);
 COMMENT ON INDEX triage.review_email IS 'one review per email and classifier';
 -- Not of confident ones: most mails are, and each would change a random page of the index.

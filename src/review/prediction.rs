@@ -70,5 +70,15 @@ pub fn recorded(prediction: &Prediction) -> NewPrediction<'_> {
         queue_reason: QueueReason::of(confidence, prediction.review_below, audit).name(),
         audit,
         unknown_share: prediction.unknown_share,
+        unclassified_reason: None,
+    }
+}
+
+/// An email that got no label, and why, if that is not for want of a model.
+pub fn unclassified(reason: Option<&str>) -> NewPrediction<'_> {
+    NewPrediction {
+        queue_reason: QueueReason::of(None, 0.0, false).name(),
+        unclassified_reason: reason,
+        ..NewPrediction::default()
     }
 }

@@ -35,7 +35,13 @@ const PROTECTED: [&str; 13] = [
 ];
 
 /// Columns of `triage.review` alone.
-const PROTECTED_IN_TABLE: [&str; 4] = ["decision_id", "given_label", "audit", "unknown_share"];
+const PROTECTED_IN_TABLE: [&str; 5] = [
+    "decision_id",
+    "given_label",
+    "audit",
+    "unknown_share",
+    "unclassified_reason",
+];
 
 #[pg_extern(sql = false)]
 fn review_row(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {

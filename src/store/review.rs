@@ -70,6 +70,8 @@ pub struct NewPrediction<'a> {
     pub queue_reason: &'a str,
     pub audit: bool,
     pub unknown_share: Option<f64>,
+    /// Why there is no label, if that is not for want of a model.
+    pub unclassified_reason: Option<&'a str>,
 }
 
 const BY_EMAIL: &str =
@@ -179,13 +181,14 @@ impl Writer<'_> {
     ) -> SqlResult<()> {
         let statement = format!(
             "INSERT INTO triage.review AS r (classifier, source, email_key, predicted_label, confidence,
-                    second_label, second_confidence, margin, model_version, queue_reason, audit, unknown_share)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+                    second_label, second_confidence, margin, model_version, queue_reason, audit, unknown_share,
+                    unclassified_reason)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
              ON CONFLICT (source, email_key, classifier) DO UPDATE
                 SET predicted_label = excluded.predicted_label, confidence = excluded.confidence,
                     second_label = excluded.second_label, second_confidence = excluded.second_confidence,
                     margin = excluded.margin, model_version = excluded.model_version,
-                    unknown_share = excluded.unknown_share,
+                    unknown_share = excluded.unknown_share, unclassified_reason = excluded.unclassified_reason,
                     row_version = r.row_version + 1, {also_set}
               WHERE {where_known}"
         );
@@ -205,6 +208,7 @@ impl Writer<'_> {
                 new.queue_reason.into(),
                 new.audit.into(),
                 new.unknown_share.into(),
+                new.unclassified_reason.into(),
             ],
         )
         .map(drop)
@@ -218,7 +222,8 @@ impl Writer<'_> {
                 SET received_at = now(), predicted_label = NULL, confidence = NULL, second_label = NULL,
                     second_confidence = NULL, margin = NULL, model_version = NULL, queue_reason = NULL,
                     human_label = NULL, note = NULL, reviewed_by = NULL, reviewed_at = NULL, decision_id = NULL,
-                    audit = false, unknown_share = NULL, given_label = $4, row_version = row_version + 1
+                    audit = false, unknown_share = NULL, unclassified_reason = NULL, given_label = $4,
+                    row_version = row_version + 1
               WHERE source = $1 AND email_key = $2 AND classifier = $3",
             &[
                 email.source.into(),

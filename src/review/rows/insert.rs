@@ -8,9 +8,8 @@ use super::table::{Columns, attachment, fires_for_us, label_request, name_of};
 use crate::arguments::given_label;
 use crate::error::{SqlResult, report};
 use crate::pg::{self, Returned, Row, Trigger, Value};
-use crate::predict::classify::Prediction;
 use crate::review::decide::{self, OwnRow};
-use crate::review::prediction::{predict, recorded, warn_once};
+use crate::review::prediction::{self, predict, recorded, warn_once};
 use crate::session::Actor;
 use crate::store::review::EmailName;
 use crate::store::source::Source;
@@ -51,14 +50,16 @@ fn label_row(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
             ))
         }
         (_, label) => {
+            let mut reason = None;
             if let Some(label) = label {
                 let problem = format!("label \"{label}\" is too long for the column");
                 if !settings::keeps_pending() {
                     return Err(report(Code::ERRCODE_STRING_DATA_RIGHT_TRUNCATION, problem));
                 }
                 warn_once(&problem);
+                reason = Some(problem);
             }
-            remember(source.id, key, Remembered::Unclassified);
+            remember(source.id, key, Remembered::Unclassified(reason));
             Ok(Returned::row(new))
         }
     }
@@ -111,9 +112,13 @@ impl Written<'_> {
     /// Gives the row its review, or decides about the one that it has.
     fn record(&self) -> SqlResult<()> {
         let source = self.source;
+        let mut unclassified = None;
         let known = match recall(source.id, &self.key) {
             Some(Remembered::Predicted(prediction)) => Some(prediction),
-            Some(Remembered::Unclassified) => None,
+            Some(Remembered::Unclassified(reason)) => {
+                unclassified = reason;
+                None
+            }
             Some(Remembered::Cleared) => return self.decide(None, "", None),
             Some(Remembered::Updated { key, label }) => {
                 return self.record_move(&key, label.as_deref());
@@ -127,8 +132,8 @@ impl Written<'_> {
                 store::as_owner(|w| w.insert_review(self.name(), &recorded(&prediction)))
             }
             (_, None) => store::as_owner(|w| {
-                let nothing = Prediction::default();
-                w.insert_review(self.name(), &recorded(&nothing))
+                let reason = unclassified.as_deref();
+                w.insert_review(self.name(), &prediction::unclassified(reason))
             }),
             (None, Some(label)) if source.record_given_labels => self.record_given(label),
             // The key may have been another email's.

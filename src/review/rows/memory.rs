@@ -11,8 +11,8 @@ use crate::predict::classify::Prediction;
 pub enum Remembered {
     /// We filled in this label.
     Predicted(Prediction),
-    /// We could not fill in any.
-    Unclassified,
+    /// We could not fill in any, and why, if that is not for want of a model.
+    Unclassified(Option<String>),
     /// A person took the label away.
     Cleared,
     /// An update gives it this key; it had that key and label before.
