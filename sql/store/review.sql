@@ -23,7 +23,8 @@ CREATE TABLE triage.review (
     given_label       text,
     audit             boolean NOT NULL DEFAULT false,
     unknown_share     float8,
-    unclassified_reason text
+    unclassified_reason text,
+    text_changed_at   timestamptz
 );
 COMMENT ON TABLE triage.review IS
     'one row per email and classifier: what was predicted, how sure, what a person said. Set human_label or note; '
@@ -61,10 +62,13 @@ COMMENT ON COLUMN triage.review.audit IS
 COMMENT ON COLUMN triage.review.unknown_share IS
     'share of the email''s words and pairs that the classifier had never seen when it predicted, 0 to 1; NULL '
     'without prediction';
-COMMENT ON SEQUENCE triage.review_review_id_seq IS 'numbers reviews';
 COMMENT ON COLUMN triage.review.unclassified_reason IS
-    'why the classifier gave the email no label although it has a model, as "label "mobility" violates check constraint '
-    '"allowed" of table ticket"; NULL where it gave one';
+    'why the classifier gave the email no label although it has a model: "no text", or what does not allow the label, '
+    'as "label "mobility" violates check constraint "allowed" of table ticket"; NULL where it gave one';
+COMMENT ON COLUMN triage.review.text_changed_at IS
+    'when the email''s text was last changed after somebody had decided: the decision stands, and was about the text '
+    'before. NULL if it was not; a new decision clears it';
+COMMENT ON SEQUENCE triage.review_review_id_seq IS 'numbers reviews';
 CREATE UNIQUE INDEX review_email ON triage.review (source, email_key, classifier);
 COMMENT ON INDEX triage.review_email IS 'one review per email and classifier';
 -- Not of confident ones: most mails are, and each would change a random page of the index.

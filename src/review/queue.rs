@@ -35,12 +35,13 @@ const PROTECTED: [&str; 13] = [
 ];
 
 /// Columns of `triage.review` alone.
-const PROTECTED_IN_TABLE: [&str; 5] = [
+const PROTECTED_IN_TABLE: [&str; 6] = [
     "decision_id",
     "given_label",
     "audit",
     "unknown_share",
     "unclassified_reason",
+    "text_changed_at",
 ];
 
 #[pg_extern(sql = false)]
@@ -357,6 +358,9 @@ fn shown(row: Row, review: &Review, view: bool) -> SqlResult<Row> {
             values.push(("label", label.into()));
         }
     } else {
+        if row.text(row.column("decision_id")?)? != decision {
+            values.push(("text_changed_at", Value::Null));
+        }
         values.push(("decision_id", decision.as_deref().into()));
     }
     let values = values

@@ -155,7 +155,8 @@ impl Writer<'_> {
             email,
             new,
             "received_at = now(), queue_reason = excluded.queue_reason, audit = excluded.audit, human_label = NULL,
-             note = NULL, reviewed_by = NULL, reviewed_at = NULL, decision_id = NULL, given_label = NULL",
+             note = NULL, reviewed_by = NULL, reviewed_at = NULL, decision_id = NULL, given_label = NULL,
+             text_changed_at = NULL",
             "true",
         )
     }
@@ -222,8 +223,8 @@ impl Writer<'_> {
                 SET received_at = now(), predicted_label = NULL, confidence = NULL, second_label = NULL,
                     second_confidence = NULL, margin = NULL, model_version = NULL, queue_reason = NULL,
                     human_label = NULL, note = NULL, reviewed_by = NULL, reviewed_at = NULL, decision_id = NULL,
-                    audit = false, unknown_share = NULL, unclassified_reason = NULL, given_label = $4,
-                    row_version = row_version + 1
+                    audit = false, unknown_share = NULL, unclassified_reason = NULL, text_changed_at = NULL,
+                    given_label = $4, row_version = row_version + 1
               WHERE source = $1 AND email_key = $2 AND classifier = $3",
             &[
                 email.source.into(),
@@ -260,7 +261,9 @@ impl Writer<'_> {
     pub fn update_review(&mut self, review: &Review) -> SqlResult<()> {
         self.change_review(
             "UPDATE triage.review SET human_label = $2, note = $3, reviewed_by = $4, reviewed_at = $5,
-                    queue_reason = $6, row_version = $7, decision_id = $8 WHERE review_id = $1",
+                    queue_reason = $6, row_version = $7, decision_id = $8,
+                    text_changed_at = CASE WHEN decision_id IS NOT DISTINCT FROM $8 THEN text_changed_at END
+              WHERE review_id = $1",
             &[
                 review.review_id.into(),
                 review.human_label.as_deref().into(),
