@@ -1,7 +1,7 @@
 CREATE VIEW triage.review_queue AS
 SELECT r.review_id, r.classifier, r.source, r.email_key, r.received_at,
        r.predicted_label, r.confidence, r.second_label, r.second_confidence, r.margin, r.model_version,
-       r.human_label, r.note, r.reviewed_by, r.reviewed_at, r.queue_reason, r.row_version
+       r.human_label, r.note, r.action, r.reviewed_by, r.reviewed_at, r.queue_reason, r.row_version
   FROM triage.review r;
 COMMENT ON VIEW triage.review_queue IS
     'reviews of all tables, without text; set human_label or note, or insert (review_id, human_label) to decide many '
@@ -19,6 +19,8 @@ COMMENT ON COLUMN triage.review_queue.margin IS 'difference of the two: small me
 COMMENT ON COLUMN triage.review_queue.model_version IS 'which model said so';
 COMMENT ON COLUMN triage.review_queue.human_label IS 'what a person said';
 COMMENT ON COLUMN triage.review_queue.note IS 'for people';
+COMMENT ON COLUMN triage.review_queue.action IS
+    'NULL; set it to accept, skip, undo or ask again, which is done at once: see triage.review';
 COMMENT ON COLUMN triage.review_queue.reviewed_by IS 'who decided';
 COMMENT ON COLUMN triage.review_queue.reviewed_at IS 'when';
 COMMENT ON COLUMN triage.review_queue.queue_reason IS

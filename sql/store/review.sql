@@ -15,6 +15,7 @@ CREATE TABLE triage.review (
     model_version     integer,
     human_label       text,
     note              text,
+    action            text,
     reviewed_by       text,
     reviewed_at       timestamptz,
     queue_reason      text,
@@ -45,6 +46,9 @@ COMMENT ON COLUMN triage.review.human_label IS
     'what a person said; setting it to the predicted label accepts, to another one corrects, to NULL takes the '
     'decision back';
 COMMENT ON COLUMN triage.review.note IS 'for people';
+COMMENT ON COLUMN triage.review.action IS
+    'always NULL; set it to what shall be done: accept (the prediction is right), skip (nobody can say), undo (what '
+    'was decided last is taken back) or ask again (somebody shall decide anew). For tools that roll functions back';
 COMMENT ON COLUMN triage.review.reviewed_by IS 'who decided';
 COMMENT ON COLUMN triage.review.reviewed_at IS 'when';
 COMMENT ON COLUMN triage.review.queue_reason IS

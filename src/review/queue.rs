@@ -14,35 +14,9 @@ use crate::store::review::{EmailName, Review};
 use crate::store::source::Source;
 use crate::store::{self, Reader};
 
-/// Columns of a review that can be written.
-const WRITABLE: [&str; 2] = ["human_label", "note"];
-
-/// Columns of `triage.review` and of every queue view.
-const PROTECTED: [&str; 13] = [
-    "classifier",
-    "source",
-    "email_key",
-    "received_at",
-    "predicted_label",
-    "confidence",
-    "second_label",
-    "second_confidence",
-    "margin",
-    "model_version",
-    "reviewed_by",
-    "reviewed_at",
-    "queue_reason",
-];
-
-/// Columns of `triage.review` alone.
-const PROTECTED_IN_TABLE: [&str; 6] = [
-    "decision_id",
-    "given_label",
-    "audit",
-    "unknown_share",
-    "unclassified_reason",
-    "text_changed_at",
-];
+/// Columns that a person writes, and those with which their tool says which review it read; all
+/// others, also those of the email's own table, are protected.
+const NOT_PROTECTED: [&str; 4] = ["human_label", "note", "review_id", "row_version"];
 
 #[pg_extern(sql = false)]
 fn review_row(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
@@ -89,7 +63,7 @@ fn updated(trigger: &Trigger, instead: bool) -> SqlResult<Returned> {
         return renamed(old, new);
     }
     if !stale {
-        check_protected(old, new, instead)?;
+        check_protected(old, new)?;
     }
     let (label, note) = (new.column("human_label")?, new.column("note")?);
     let (new_label, new_note) = (new.text(label)?, new.text(note)?);
@@ -124,14 +98,10 @@ fn updated(trigger: &Trigger, instead: bool) -> SqlResult<Returned> {
 }
 
 /// Refuses a change of any column but those that are for people to write.
-fn check_protected(old: Row, new: Row, instead: bool) -> SqlResult<()> {
+fn check_protected(old: Row, new: Row) -> SqlResult<()> {
     for number in 1..=old.columns() {
         let name = old.name(number);
-        let known = |columns: &[&str]| columns.contains(&name.as_str());
-        // A view has the email's text beside the review's columns.
-        let checked = known(&PROTECTED) || known(&PROTECTED_IN_TABLE) || instead;
-        let exempt = known(&WRITABLE) || name == "row_version" || name == "review_id";
-        if checked && !exempt && !same(old.text(number)?, new.text(number)?) {
+        if !NOT_PROTECTED.contains(&name.as_str()) && !same(old.text(number)?, new.text(number)?) {
             return Err(protected(&name));
         }
     }
