@@ -89,7 +89,7 @@ AS $$
                     AND a.activated_at < now() - interval '1 day')
        AND EXISTS (SELECT FROM triage.review r WHERE r.classifier = c.name AND r.queue_reason = 'unclassified'
                       AND r.margin IS NULL AND r.predicted_label IS NULL AND r.human_label IS NULL
-                      AND r.given_label IS NULL
+                      AND r.given_label IS NULL AND r.unclassified_reason IS DISTINCT FROM 'no text'
                       AND r.received_at < now() - interval '1 day')
     UNION ALL
     SELECT a.classifier, 'unanswered', 'audit sample', 'notice',

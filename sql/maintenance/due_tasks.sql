@@ -69,7 +69,9 @@ AS $$
          WHERE k.active IS NOT NULL
            AND EXISTS (SELECT FROM triage.review r WHERE r.classifier = k.name AND r.queue_reason = 'unclassified'
                           AND r.margin IS NULL
-                          AND r.predicted_label IS NULL AND r.given_label IS NULL AND r.human_label IS NULL)
+                          AND r.predicted_label IS NULL AND r.given_label IS NULL AND r.human_label IS NULL
+                          -- Those wait for their text.
+                          AND r.unclassified_reason IS DISTINCT FROM 'no text')
            -- Those that cannot be classified, or are locked, are tried again after a while.
            AND NOT EXISTS (SELECT FROM triage_internal.job j
                             WHERE j.task = 'classify' AND j.classifier = k.name

@@ -185,6 +185,19 @@ impl Trigger {
         }
     }
 
+    /// Whether column `number` must have a value.
+    pub fn is_not_null(&self, number: i16) -> bool {
+        let number = usize::try_from(number).unwrap_or(0);
+        // SAFETY: as many attributes as the description of the open relation says.
+        unsafe {
+            let description = (*self.data().tg_relation).rd_att;
+            let natts = (*description).natts.max(0) as usize;
+            let attributes = (*description).attrs.as_slice(natts);
+            let attribute = number.checked_sub(1).and_then(|n| attributes.get(n));
+            attribute.is_some_and(|attribute| attribute.attnotnull)
+        }
+    }
+
     /// How many characters column `number` takes; `None` for any number.
     pub fn limit(&self, number: i16) -> Option<usize> {
         usize::try_from(type_modifier(self.relation(), number) - 4).ok()

@@ -4,7 +4,7 @@ use pgrx::{pg_extern, pg_sys};
 
 use crate::arguments::{given, given_classifier};
 use crate::error::SqlResult;
-use crate::review::prediction::{recorded, warn_once};
+use crate::review::prediction::{is_without_text, recorded, warn_once};
 use crate::store::review::EmailName;
 use crate::store::source::{NewAttachment, Source};
 use crate::store::{self, Writer};
@@ -110,6 +110,9 @@ pub fn classify_rows(w: &mut Writer, source: &Source, most: i64) -> SqlResult<i6
         last = Some(key.clone());
         for (key, text) in rows {
             pg::check_for_interrupts();
+            if is_without_text(&text) {
+                continue;
+            }
             let prediction = classify::predict(&active, &classify::features(&text)?);
             let Some(label) = &prediction.label else {
                 continue;

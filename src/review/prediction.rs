@@ -46,6 +46,11 @@ fn attempt(source: &Source, text: &str) -> SqlResult<Option<Prediction>> {
     Ok(prediction.label.is_some().then_some(prediction))
 }
 
+/// Whether there is nothing to predict from: white space is what forms send for nothing.
+pub fn is_without_text(text: &str) -> bool {
+    text.trim().is_empty()
+}
+
 /// Warns that rows stay without a label, once per statement: a COPY would fill the log.
 pub fn warn_once(message: &str) {
     let statement = pg::statement_time();

@@ -12,6 +12,9 @@ use crate::session::{self, Actor};
 /// The character between the key that an email had and what tells it from the one that has it now.
 const ASIDE: char = '\u{1}';
 
+/// `unclassified_reason` of an email that waits for its text.
+pub const NO_TEXT: &str = "no text";
+
 /// Whether a review's key is one that another email has by now: its own email is gone.
 pub fn is_aside(key: &str) -> bool {
     key.contains(ASIDE)

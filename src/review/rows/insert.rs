@@ -1,17 +1,18 @@
 //! New rows: they get a label before they are written, and a review after.
 
 use pg_triage_decision::{Door, FoundLabel};
-use pgrx::{PgSqlErrorCode as Code, pg_extern, pg_sys, warning};
+use pgrx::{pg_extern, pg_sys, warning};
 
+use super::label::labelled;
 use super::memory::{Remembered, is_cleared, may_know, recall, remember};
 use super::table::{Columns, attachment, fires_for_us, label_request, name_of};
 use crate::arguments::given_label;
-use crate::error::{SqlResult, report};
-use crate::pg::{self, Returned, Row, Trigger, Value};
+use crate::error::SqlResult;
+use crate::pg::{self, Returned, Row, Trigger};
 use crate::review::decide::{self, OwnRow};
-use crate::review::prediction::{self, predict, recorded, warn_once};
+use crate::review::prediction::{self, is_without_text, predict, recorded};
 use crate::session::Actor;
-use crate::store::review::EmailName;
+use crate::store::review::{EmailName, NO_TEXT};
 use crate::store::source::Source;
 use crate::{settings, store};
 
@@ -34,35 +35,9 @@ fn label_row(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
     if is_cleared(source.id, &key) {
         return Ok(Returned::row(new));
     }
-    pg::probe_for_work()?;
-    let prediction = predict(&source, &columns.text_of(new)?)?;
-    let fits = |label: &str| {
-        trigger
-            .limit(columns.label())
-            .is_none_or(|limit| label.chars().count() <= limit)
-    };
-    let label = prediction.as_ref().and_then(|p| p.label.clone());
-    match (prediction, label) {
-        (Some(prediction), Some(label)) if fits(&label) => {
-            remember(source.id, key, Remembered::Predicted(prediction));
-            Ok(Returned::row(
-                new.with(&[(columns.label(), Value::Text(&label))])?,
-            ))
-        }
-        (_, label) => {
-            let mut reason = None;
-            if let Some(label) = label {
-                let problem = format!("label \"{label}\" is too long for the column");
-                if !settings::keeps_pending() {
-                    return Err(report(Code::ERRCODE_STRING_DATA_RIGHT_TRUNCATION, problem));
-                }
-                warn_once(&problem);
-                reason = Some(problem);
-            }
-            remember(source.id, key, Remembered::Unclassified(reason));
-            Ok(Returned::row(new))
-        }
-    }
+    let (labelled, what) = labelled(&trigger, &source, &columns, new)?;
+    remember(source.id, key, what);
+    Ok(Returned::row(labelled))
 }
 
 #[pg_extern(sql = false)]
@@ -123,7 +98,11 @@ impl Written<'_> {
             Some(Remembered::Updated { key, label }) => {
                 return self.record_move(&key, label.as_deref());
             }
-            None if self.label.is_none() || may_know(source.id) => predict(source, &self.text()?)?,
+            None if self.label.is_none() || may_know(source.id) => {
+                let text = self.text()?;
+                unclassified = is_without_text(&text).then(|| NO_TEXT.to_owned());
+                predict(source, &text)?
+            }
             None => None,
         };
         let ours = known.filter(|prediction| prediction.label == self.label);

@@ -2,6 +2,7 @@
 //! and an update of the label is a decision.
 
 mod insert;
+mod label;
 mod memory;
 mod statement;
 mod table;
