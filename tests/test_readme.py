@@ -93,7 +93,9 @@ class Reader:
 
     def run(self, block: Block) -> tuple[list[str], bool]:
         """The lines printed, and whether psql is still there."""
-        self.psql = self.psql or Psql(self.environment, *PSQL)
+        if not self.psql:
+            self.psql = Psql(self.environment, *PSQL)
+            self.psql.ask(f"\\cd {PROJECT}")
         try:
             return self.psql.ask("\n".join(block.sql)).splitlines(), True
         except PsqlEnded as ended:
