@@ -115,7 +115,8 @@ def readers(server):
 
         @functools.cache
         def reader(page: str) -> Reader:
-            database = stack.enter_context(server.database(f"page_{Path(page).stem.lower()}", extension=False))
+            name = f"page_{Path(page).stem.lower()}"
+            database = stack.enter_context(server.database(name, extension=page not in THAT_BEGIN))
             reader = Reader(database.environment())
             stack.callback(reader.close)
             return reader
@@ -123,12 +124,14 @@ def readers(server):
         yield reader
 
 
-PAGES = {page: read_page((PROJECT / page).read_text()) for page in ["README.md", "docs/reference.md"]}
+# These begin with CREATE EXTENSION.
+THAT_BEGIN = ["README.md", "docs/reference.md"]
+PAGES = {page: read_page((PROJECT / page).read_text()) for page in [*THAT_BEGIN, "docs/operations.md"]}
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_the_page_has_blocks(page):
-    assert len(PAGES[page]) > 5
+    assert len(PAGES[page]) >= (5 if page in THAT_BEGIN else 1)
 
 
 @pytest.mark.parametrize(
@@ -146,6 +149,28 @@ def test_block(readers, page, block):
     wanted = trimmed(block.expected)
     difference = "\n".join(difflib.unified_diff(wanted, actual, "in the page", "printed", lineterm=""))
     assert matches(wanted, actual), difference
+
+
+def linked(page: str) -> list[str]:
+    """Files of the project that a page links to, relative to its own folder, with the heading after #."""
+    return re.findall(r"\]\((?!https?:)([^)\s]+)\)", (PROJECT / page).read_text())
+
+
+def headings(page: Path) -> set[str]:
+    """How the headings of a page are linked to."""
+    lines = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", line.lower()).replace(" ", "-") for line in lines}
+
+
+@pytest.mark.parametrize(
+    "page", sorted(str(p.relative_to(PROJECT)) for p in [*PROJECT.glob("*.md"), *PROJECT.glob("docs/*.md")])
+)
+def test_links_lead_somewhere(page):
+    for link in linked(page):
+        path, _, heading = link.partition("#")
+        target = (PROJECT / page).parent / path if path else PROJECT / page
+        assert target.exists(), f"{page}: {link}"
+        assert not heading or heading in headings(target), f"{page}: {link}"
 
 
 # ---- the reading of pages itself ---------------------------------------------------------------------
