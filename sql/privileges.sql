@@ -12,7 +12,7 @@ REVOKE ALL ON FUNCTION @extschema@.classify_email(text, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.classify_email_scores(text, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.explain_email(text, text, text, integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.classify_email(bytea, text) FROM PUBLIC;
-GRANT USAGE ON SCHEMA triage TO triage_reader, triage_worker, triage_writer;
+GRANT USAGE ON SCHEMA triage TO triage_analyst, triage_worker, triage_writer;
 
 -- Everybody: what is pure. The functions that an aggregate consists of need no grant to its callers.
 GRANT EXECUTE ON FUNCTION
@@ -21,14 +21,8 @@ GRANT EXECUTE ON FUNCTION
     triage.wilson_high(bigint, bigint)
     TO PUBLIC;
 
--- Readers: labels and numbers, no text.
-GRANT EXECUTE ON FUNCTION
-    @extschema@.classify_email(text, text),
-    @extschema@.classify_email(bytea, text),
-    @extschema@.classify_email_scores(text, text),
-    @extschema@.explain_email(text, text, text, integer),
-    triage.worker_status()
-    TO triage_reader;
+-- Analysts: views of labels and numbers. No text of mails, notes on them, or names that clients give
+-- themselves (actors), so that a dashboard may be open to everybody.
 GRANT SELECT ON
     triage.accuracy_daily,
     triage.activations,
@@ -37,14 +31,11 @@ GRANT SELECT ON
     triage.calibration,
     triage.calibration_summary,
     triage.class_metrics,
-    triage.classifier,
     triage.confusion_matrix,
-    triage.cost,
     triage.drift,
     triage.error_cost,
     triage.error_cost_daily,
     triage.jobs,
-    triage.label,
     triage.label_choices,
     triage.model_versions,
     triage.override_rate_daily,
@@ -52,9 +43,21 @@ GRANT SELECT ON
     triage.sources,
     triage.status,
     triage.time_to_correction_daily
+    TO triage_analyst;
+-- Called by the views of quality, and by triage.status.
+GRANT EXECUTE ON FUNCTION
+    triage_internal.statistics_entry(triage_internal.review_change, text),
+    triage.worker_status()
+    TO triage_analyst;
+
+-- Readers: also answers about texts that they have.
+GRANT EXECUTE ON FUNCTION
+    @extschema@.classify_email(text, text),
+    @extschema@.classify_email(bytea, text),
+    @extschema@.classify_email_scores(text, text),
+    @extschema@.explain_email(text, text, text, integer)
     TO triage_reader;
--- Called by the views of quality.
-GRANT EXECUTE ON FUNCTION triage_internal.statistics_entry(triage_internal.review_change, text) TO triage_reader;
+GRANT SELECT ON triage.classifier, triage.cost, triage.label TO triage_reader;
 
 -- Reviewers: the mail, and decisions about it.
 GRANT SELECT, INSERT, UPDATE ON triage.email, triage.review_queue, triage.email_queue TO triage_reviewer;

@@ -4,14 +4,16 @@ DO $$
 DECLARE
     role_name text;
 BEGIN
-    FOREACH role_name IN ARRAY ARRAY['triage_reader', 'triage_reviewer', 'triage_trainer', 'triage_admin'] LOOP
+    FOREACH role_name IN ARRAY
+            ARRAY['triage_analyst', 'triage_reader', 'triage_reviewer', 'triage_trainer', 'triage_admin'] LOOP
         -- Roles belong to the whole cluster: another database may have made them.
         IF NOT EXISTS (SELECT FROM pg_roles r
                         WHERE r.rolname = role_name::name) THEN
             EXECUTE format('CREATE ROLE %I NOLOGIN', role_name);
             EXECUTE format('COMMENT ON ROLE %I IS %L', role_name,
                 'pg_triage: ' || CASE role_name
-                    WHEN 'triage_reader' THEN 'may classify and read models'' figures'
+                    WHEN 'triage_analyst' THEN 'may read the views without text and nothing else; for dashboards'
+                    WHEN 'triage_reader' THEN 'analyst who may classify'
                     WHEN 'triage_reviewer' THEN 'reader who may read and correct emails'
                     WHEN 'triage_trainer' THEN 'reviewer who may train, deploy and roll back'
                     ELSE 'trainer who may read models and delete emails'
@@ -45,6 +47,7 @@ BEGIN
 END
 $$;
 
+GRANT triage_analyst TO triage_reader;
 GRANT triage_reader TO triage_reviewer;
 GRANT triage_reviewer TO triage_trainer;
 GRANT triage_trainer TO triage_admin;

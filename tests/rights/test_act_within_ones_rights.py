@@ -4,7 +4,8 @@ import pytest
 from support.mails import MAILS, TWO_MAILS
 from support.sessions import error_of
 
-EVERYBODY = "reader reviewer trainer admin writer nobody"
+EVERYBODY = "analyst reader reviewer trainer admin writer nobody"
+ANALYSTS = "analyst reader reviewer trainer admin"
 READERS = "reader reviewer trainer admin"
 REVIEWERS = "reviewer trainer admin"
 WRITERS = "reviewer trainer admin writer"
@@ -27,11 +28,25 @@ MATRIX = [
     ("SELECT classify_email('invoice')", READERS),
     ("SELECT * FROM classify_email_scores('invoice')", READERS),
     ("SELECT * FROM explain_email('invoice', 'billing')", READERS),
-    ("SELECT * FROM triage.model_versions", READERS),
-    ("SELECT * FROM triage.activations", READERS),
     ("SELECT * FROM triage.classifier", READERS),
     ("SELECT * FROM triage.label", READERS),
-    ("SELECT * FROM triage.sources", READERS),
+    ("SELECT * FROM triage.cost", READERS),
+    # Figures, without text.
+    ("SELECT * FROM triage.model_versions", ANALYSTS),
+    ("SELECT * FROM triage.activations", ANALYSTS),
+    ("SELECT * FROM triage.sources", ANALYSTS),
+    ("SELECT * FROM triage.label_choices", ANALYSTS),
+    ("SELECT * FROM triage.status", ANALYSTS),
+    ("SELECT * FROM triage.accuracy_daily", ANALYSTS),
+    ("SELECT * FROM triage.worker_status()", ANALYSTS),
+    # With text: mails, notes, names that clients give themselves.
+    ("SELECT * FROM triage.review", REVIEWERS),
+    ("SELECT * FROM triage.review_queue", REVIEWERS),
+    ("SELECT * FROM triage.email_queue", REVIEWERS),
+    ("SELECT * FROM triage.decision_history", REVIEWERS),
+    ("SELECT * FROM triage.batches", REVIEWERS),
+    ("SELECT decision_id, note FROM triage.decision", REVIEWERS),
+    ("SELECT features FROM triage.decision", ADMINS),
     ("SELECT classifier, version FROM triage_internal.model", ADMINS),
     ("SELECT model FROM triage_internal.model", ADMINS),
     ("SELECT * FROM triage_internal.activation", ADMINS),

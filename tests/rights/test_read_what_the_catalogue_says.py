@@ -19,6 +19,10 @@ MEMBERS = """
            AND NOT (classid = 'pg_type'::regclass
                     AND (SELECT typelem <> 0 OR typrelid <> 0 FROM pg_type WHERE oid = objid)))"""
 
+# They show what a person wrote: mails, notes on them, or names that clients give themselves (actors).
+# Every other view of schema triage is for triage_analyst.
+VIEWS_WITH_TEXT = {"batches", "decision_history", "email_queue", "labelled_email", "review_queue", "suspect_labels"}
+
 INTERNAL_CALLS = [
     "triage_internal.train_accumulate(NULL, 'x', 'y')",
     "triage_internal.train_accumulate_state(NULL, state)",
@@ -127,3 +131,91 @@ def test_every_security_definer_function_sets_its_search_path(module_database):
           FROM member JOIN pg_proc AS p ON p.oid = objid AND classid = 'pg_proc'::regclass
          WHERE prosecdef AND NOT EXISTS (SELECT FROM unnest(proconfig) AS c WHERE c LIKE 'search_path=%')"""
     assert module_database.column(definers) == []
+
+
+# Views, and columns that hold what a person wrote wherever they are.
+VIEWS = f"""{MEMBERS}
+    SELECT c.relname FROM member JOIN pg_class AS c ON c.oid = objid AND classid = 'pg_class'::regclass
+     WHERE relkind IN ('v', 'm') AND relnamespace = 'triage'::regnamespace"""
+WRITTEN_BY_PEOPLE = {
+    "subject", "body", "body_excerpt", "body_preview", "header", "sender", "recipients", "attachments", "raw",
+    "email_key", "actor", "reviewed_by", "application_name", "connected_as", "acting_as",
+}  # fmt: skip
+
+
+def test_every_view_is_for_analysts_or_has_text(module_database):
+    """A new view goes into sql/privileges.sql, or above."""
+    granted = set(
+        module_database.column(f"{VIEWS} AND has_table_privilege('triage_analyst', objid, 'SELECT') ORDER BY 1")
+    )
+    views = set(module_database.column(VIEWS))
+    assert views - granted == VIEWS_WITH_TEXT
+    assert len(granted) > 15
+
+
+def test_no_view_for_analysts_has_a_column_of_text(module_database):
+    columns = f"""{VIEWS} AND has_any_column_privilege('triage_analyst', objid, 'SELECT')
+        AND EXISTS (SELECT FROM pg_attribute WHERE attrelid = objid AND attname = ANY (%s)
+                       -- What an alert is about is no subject of a mail.
+                       AND NOT (relname = 'alerts' AND attname = 'subject')) ORDER BY 1"""
+    assert module_database.column(columns, list(WRITTEN_BY_PEOPLE)) == []
+
+
+def test_analysts_may_read_their_views_and_nothing_else(module_database):
+    """No table, no sequence, nothing to write, and no function but those that views need."""
+    database = module_database
+    other = f"""{MEMBERS}
+        SELECT objid::regclass::text FROM member JOIN pg_class AS c ON c.oid = objid AND classid = 'pg_class'::regclass
+         WHERE CASE relkind WHEN 'S' THEN has_sequence_privilege('triage_analyst', objid, 'USAGE,SELECT,UPDATE')
+               ELSE has_any_column_privilege('triage_analyst', objid, 'INSERT,UPDATE,REFERENCES')
+                    OR has_table_privilege('triage_analyst', objid, 'DELETE,TRUNCATE,TRIGGER')
+                    OR relkind NOT IN ('v', 'm') AND has_any_column_privilege('triage_analyst', objid, 'SELECT') END"""
+    assert database.column(other) == []
+    functions = f"""{MEMBERS}
+        SELECT objid::regprocedure::text
+          FROM member JOIN pg_proc AS p ON p.oid = objid AND classid = 'pg_proc'::regclass
+         WHERE has_function_privilege('triage_analyst', objid, 'EXECUTE')
+           AND NOT EXISTS (SELECT FROM aclexplode(coalesce(proacl, acldefault('f', proowner)))
+                            WHERE grantee = 0 AND privilege_type = 'EXECUTE') ORDER BY 1"""
+    assert database.column(functions) == [
+        "triage.worker_status()",
+        "triage_internal.statistics_entry(triage_internal.review_change,text)",
+    ]
+    analyst = database.connect(database.role("pt_analyst_of_all", "triage_analyst"))
+    for view in database.column(f"{VIEWS} AND has_table_privilege('triage_analyst', objid, 'SELECT')"):
+        analyst.run(f"SELECT * FROM triage.{view}")
+
+
+def test_functions_inside_are_called_by_views_and_triggers_only(module_database):
+    """What a role other than the owner may execute of triage_internal is called on its behalf, by
+    something that the server knows, and by name it can be called by nobody."""
+    executable = f"""{MEMBERS}
+        SELECT DISTINCT objid::regprocedure::text
+          FROM member JOIN pg_proc AS p ON p.oid = objid AND classid = 'pg_proc'::regclass,
+               aclexplode(coalesce(proacl, acldefault('f', proowner))) AS acl
+         WHERE pronamespace = 'triage_internal'::regnamespace AND acl.grantee <> proowner
+           -- A view, a trigger's condition, an index, a function that the server has parsed.
+           AND NOT EXISTS (SELECT FROM pg_depend AS d
+                            WHERE d.refclassid = 'pg_proc'::regclass AND d.refobjid = member.objid AND d.deptype = 'n'
+                              AND d.classid IN ('pg_rewrite'::regclass, 'pg_trigger'::regclass, 'pg_proc'::regclass,
+                                                'pg_class'::regclass)) ORDER BY 1"""
+    assert module_database.column(executable) == []
+    may_look_inside = """SELECT rolname FROM pg_roles
+                          WHERE rolname ~ '^triage_' AND has_schema_privilege(oid, 'triage_internal', 'USAGE')"""
+    assert module_database.column(may_look_inside) == ["triage_admin"]
+
+
+# What reviewers may do that analysts may not: each is part of their work.
+REVIEWERS_CALL = {
+    "accept", "correct", "correct_many", "skip", "undo", "undo_batch",
+    "classify_email", "classify_email_scores", "explain_email", "ingest", "ingest_json",
+    "find_suspects", "is_restoring", "read_web_hook",
+}  # fmt: skip
+
+
+def test_reviewers_may_call_what_they_decide_with(module_database):
+    functions = f"""{MEMBERS}
+        SELECT DISTINCT proname::text FROM member JOIN pg_proc AS p ON p.oid = objid AND classid = 'pg_proc'::regclass
+         WHERE has_function_privilege('triage_reviewer', objid, 'EXECUTE')
+           AND NOT has_function_privilege('triage_analyst', objid, 'EXECUTE')"""
+    assert set(module_database.column(functions)) == REVIEWERS_CALL
