@@ -67,12 +67,13 @@ BEGIN
     IF relation = 'triage.email'::regclass THEN
         -- Its triggers and its view are the extension's own.
         INSERT INTO triage_internal.source (source_id, source, classifier, relation, attached, record_given_labels,
-            queue_view, search_path, attached_by)
+            queue_view, search_path, attached_by, corrections)
             OVERRIDING SYSTEM VALUE
-            VALUES (0, 'triage.email', classifier, relation, true, record_given_labels, 'email_queue', path, caller)
+            VALUES (0, 'triage.email', classifier, relation, true, record_given_labels, 'email_queue', path, caller,
+                    triage_internal.correctors(corrections))
         ON CONFLICT (source_id) DO UPDATE
             SET classifier = excluded.classifier, attached = true, record_given_labels = excluded.record_given_labels,
-                attached_at = now(), attached_by = excluded.attached_by;
+                attached_at = now(), attached_by = excluded.attached_by, corrections = excluded.corrections;
         IF text_columns NOT IN (ARRAY['header', 'subject', 'body'], ARRAY['subject', 'body']) OR label_column <> 'label'
            OR coalesce(key_column, 'email_id') <> 'email_id' THEN
             RAISE feature_not_supported USING MESSAGE =
@@ -176,12 +177,13 @@ BEGIN
     END IF;
     known_as := triage_internal.source_name(relation);
     INSERT INTO triage_internal.source AS s (source, classifier, relation, attached, record_given_labels, search_path,
-        attached_by, key_columns)
-        VALUES (known_as, classifier, relation, true, record_given_labels, path, caller, cardinality(keys))
+        attached_by, key_columns, corrections)
+        VALUES (known_as, classifier, relation, true, record_given_labels, path, caller, cardinality(keys),
+                triage_internal.correctors(corrections))
     ON CONFLICT ON CONSTRAINT source_source_classifier_key DO UPDATE
         SET attached = true, relation = excluded.relation, record_given_labels = excluded.record_given_labels,
             search_path = excluded.search_path, attached_at = now(), attached_by = excluded.attached_by,
-            key_columns = excluded.key_columns
+            key_columns = excluded.key_columns, corrections = excluded.corrections
     RETURNING s.source_id INTO id;
 
     FOREACH candidate IN ARRAY ARRAY[rel.relname || '_queue', rel.relname || '_' || classifier || '_queue',

@@ -6,13 +6,19 @@ SELECT s.source_id, s.source, s.classifier,
             WHEN s.attached THEN 'attached'
             WHEN s.queue_view IS NULL THEN 'imported'
             ELSE 'detached' END AS state,
-       s.record_given_labels, s.attached_at, s.attached_by
+       s.record_given_labels,
+       CASE WHEN s.corrections IS NULL THEN 'anyone'
+            WHEN cardinality(s.corrections) = 0 THEN 'nobody'
+            ELSE (SELECT string_agg(quote_ident(role), ', ' ORDER BY n)
+                    FROM unnest(s.corrections) WITH ORDINALITY AS u (role, n)) END AS corrections,
+       s.attached_at, s.attached_by
   FROM (SELECT s.source_id, s.source, s.classifier, s.relation::oid AS relation, s.attached, s.queue_view,
-               s.record_given_labels, s.attached_at, s.attached_by
+               s.record_given_labels, s.corrections, s.attached_at, s.attached_by
           FROM triage_internal.source s
         UNION ALL
         -- The inbox is attached to "default" without a row, until that is changed.
-        SELECT 0, 'triage.email', 'default', 'triage.email'::regclass::oid, true, 'email_queue', false, NULL, NULL
+        SELECT 0, 'triage.email', 'default', 'triage.email'::regclass::oid, true, 'email_queue', false, NULL, NULL,
+               NULL
          WHERE NOT EXISTS (SELECT FROM triage_internal.source s WHERE s.source_id = 0)) s
   LEFT JOIN pg_class c ON c.oid = s.relation
   LEFT JOIN pg_namespace n ON n.oid = c.relnamespace;
@@ -30,5 +36,8 @@ COMMENT ON COLUMN triage.sources.state IS
     'triage.learn_from()); dropped (the table is gone)';
 COMMENT ON COLUMN triage.sources.record_given_labels IS
     'whether a label that a row comes with is recorded as a human decision';
+COMMENT ON COLUMN triage.sources.corrections IS
+    'who may decide by updating the table itself: anyone, nobody, or roles and their members. Other doors have rights '
+    'of their own';
 COMMENT ON COLUMN triage.sources.attached_at IS 'when it was attached, or first imported from';
 COMMENT ON COLUMN triage.sources.attached_by IS 'by whom';

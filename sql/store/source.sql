@@ -12,6 +12,7 @@ CREATE TABLE triage_internal.source (
     attached_at         timestamptz NOT NULL DEFAULT now(),
     attached_by         text     NOT NULL DEFAULT CURRENT_USER,
     key_columns         integer  NOT NULL DEFAULT 1,
+    corrections         text[],
     UNIQUE (source, classifier)
 );
 COMMENT ON TABLE triage_internal.source IS
@@ -33,6 +34,8 @@ COMMENT ON COLUMN triage_internal.source.search_path IS
 COMMENT ON COLUMN triage_internal.source.attached_at IS 'when';
 COMMENT ON COLUMN triage_internal.source.attached_by IS 'who';
 COMMENT ON COLUMN triage_internal.source.key_columns IS 'how many columns its key has';
+COMMENT ON COLUMN triage_internal.source.corrections IS
+    'roles that may decide by updating the table itself; NULL for everybody who may update it';
 COMMENT ON SEQUENCE triage_internal.source_source_id_seq IS 'numbers attached tables';
 
 SELECT pg_extension_config_dump('triage_internal.source', '');

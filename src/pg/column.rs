@@ -87,6 +87,19 @@ impl Column for String {
     }
 }
 
+impl Column for Vec<String> {
+    const NAME: &'static str = "text[]";
+
+    fn accepts(type_id: pg_sys::Oid) -> bool {
+        type_id == pg_sys::TEXTARRAYOID
+    }
+
+    unsafe fn read(datum: pg_sys::Datum) -> SqlResult<Self> {
+        // SAFETY: a datum of this type, not NULL.
+        unsafe { Self::from_datum(datum, false) }.ok_or_else(unreadable)
+    }
+}
+
 impl Column for Vec<u8> {
     const NAME: &'static str = "bytea";
 

@@ -31,7 +31,10 @@ pub use environment::{
 pub use interrupt::{check_for_interrupts, probe_for_text, probe_for_work};
 pub use key::key_parts;
 pub use relation::{extension_relation, is_owner};
-pub use rights::{OWN_PATH, as_owner_of, as_table_owner, prevent_if_read_only};
+pub use rights::{
+    OWN_PATH, as_owner_of, as_table_owner, hides_rows, hides_rows_from_owner, is_one_of,
+    prevent_if_read_only,
+};
 pub use snapshot::{
     SnapshotTime, invalidate_relation, invalidations, latest_snapshot_time, snapshot_time,
     watch_invalidations, watch_relation,

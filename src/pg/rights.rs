@@ -1,6 +1,6 @@
 //! Whose rights apply: a table's owner's instead of the caller's.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 
 use pgrx::pg_sys;
 
@@ -36,6 +36,53 @@ pub fn as_table_owner<R>(
         pg_sys::SECURITY_RESTRICTED_OPERATION as i32,
         f,
     )
+}
+
+/// Whether the current user is one of these roles, or a member of one, or a superuser. A name
+/// that no role has is nobody's.
+pub fn is_one_of(roles: &[String]) -> bool {
+    let is_member = |role: &String| {
+        let Ok(role) = CString::new(role.as_str()) else {
+            return false;
+        };
+        // SAFETY: syscache look-ups.
+        unsafe {
+            let role = pg_sys::get_role_oid(role.as_ptr(), true);
+            role != pg_sys::InvalidOid
+                && pg_sys::is_member_of_role_nosuper(pg_sys::GetUserId(), role)
+        }
+    };
+    // SAFETY: a syscache look-up.
+    roles.iter().any(is_member) || unsafe { pg_sys::superuser() }
+}
+
+/// Whether row-level security decides which rows of a relation its own owner sees.
+pub fn hides_rows_from_owner(relation: pg_sys::Oid) -> bool {
+    // SAFETY: opens and closes a relation, if it exists.
+    let owner = unsafe {
+        let open = pg_sys::try_relation_open(relation, pg_sys::AccessShareLock as i32);
+        if open.is_null() {
+            return false;
+        }
+        let owner = (*(*open).rd_rel).relowner;
+        pg_sys::relation_close(open, pg_sys::NoLock as i32);
+        owner
+    };
+    has_policies_for(relation, owner)
+}
+
+/// Whether row-level security decides which rows of a relation the current user sees.
+pub fn hides_rows(relation: pg_sys::Oid) -> bool {
+    has_policies_for(relation, pg_sys::InvalidOid)
+}
+
+/// `InvalidOid` is the current user.
+fn has_policies_for(relation: pg_sys::Oid, user: pg_sys::Oid) -> bool {
+    // SAFETY: syscache look-ups; a relation that is gone has no policies.
+    unsafe {
+        pg_sys::check_enable_rls(relation, user, true)
+            == pg_sys::CheckEnableRlsResult::RLS_ENABLED as i32
+    }
 }
 
 fn as_owner<R>(

@@ -149,6 +149,26 @@ impl Trigger {
         unsafe { (*(*self.data().tg_relation).rd_rel).relispartition }
     }
 
+    /// Numbers of the columns that an update names in its SET list. Generated columns follow by
+    /// themselves: they are left out.
+    pub fn set_columns(&self) -> Vec<i16> {
+        let (set, relation) = (self.data().tg_updatedcols, self.relation());
+        let mut columns = Vec::new();
+        let mut member = -1;
+        loop {
+            // SAFETY: a set of the server's, or null for none.
+            member = unsafe { pg_sys::bms_next_member(set, member) };
+            if member < 0 {
+                return columns;
+            }
+            let number = (member + pg_sys::FirstLowInvalidHeapAttributeNumber) as i16;
+            // SAFETY: a syscache look-up of a column that exists.
+            if unsafe { pg_sys::get_attgenerated(relation, number) } == 0 {
+                columns.push(number);
+            }
+        }
+    }
+
     /// Column numbers in the list (`UPDATE OF label, keys, texts`) of the relation's trigger
     /// that calls `triage_internal.record_decision` with that argument.
     pub fn columns(&self, argument: i64) -> SqlResult<Vec<i16>> {

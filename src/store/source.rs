@@ -26,6 +26,7 @@ row! {
         record_given_labels: bool,
         search_path: String,
         key_columns: i32,
+        corrections: Option<Vec<String>>,
     }
 }
 
@@ -43,6 +44,9 @@ pub struct Source {
     pub search_path: CString,
     /// How many columns its key has.
     pub keys: usize,
+    /// The roles that may decide by updating the table itself; `None` for everybody who may
+    /// update it.
+    pub corrections: Option<Vec<String>>,
 }
 
 impl Source {
@@ -64,6 +68,7 @@ impl From<SourceRow> for Source {
             // PostgreSQL's text holds no zero byte.
             search_path: CString::new(row.search_path).unwrap_or_default(),
             keys: row.key_columns.max(1) as usize,
+            corrections: row.corrections,
         }
     }
 }
@@ -115,6 +120,7 @@ fn inbox() -> Source {
         record_given_labels: false,
         search_path: c"pg_catalog, pg_temp".to_owned(),
         keys: 1,
+        corrections: None,
     }
 }
 

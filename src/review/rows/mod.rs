@@ -4,6 +4,7 @@
 mod insert;
 mod label;
 mod memory;
+mod save;
 mod statement;
 mod table;
 mod update;

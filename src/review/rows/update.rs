@@ -4,6 +4,7 @@ use pg_triage_decision::Door;
 use pgrx::{pg_extern, pg_sys};
 
 use super::memory::{Remembered, knows, last_predicted, recall, recall_last, remember};
+use super::save;
 use super::table::{Columns, attachment, fires_for_us, label_request, name_of};
 use crate::arguments::given_label;
 use crate::error::SqlResult;
@@ -26,7 +27,7 @@ fn decide_row(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
         return Ok(Returned::row(new));
     };
     let columns = Columns::of(&trigger, &source)?;
-    let decided = decided_row(&source, &columns, old, new)?;
+    let decided = decided_row(&trigger, &source, &columns)?;
     if trigger.is_on_partition() {
         note_move(&source, &columns, old, decided)?;
     }
@@ -34,7 +35,8 @@ fn decide_row(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
 }
 
 /// The row with the label that it is to get.
-fn decided_row(source: &Source, columns: &Columns, old: Row, new: Row) -> SqlResult<Row> {
+fn decided_row(trigger: &Trigger, source: &Source, columns: &Columns) -> SqlResult<Row> {
+    let (old, new) = (trigger.old(), trigger.new_row());
     // Compared and not read off the statement: another trigger may have set it.
     if old.stores_same(&new, columns.label()) {
         return Ok(new);
@@ -55,6 +57,15 @@ fn decided_row(source: &Source, columns: &Columns, old: Row, new: Row) -> SqlRes
             }
             _ => new.with(&[(columns.label(), before.as_deref().into())]),
         };
+    }
+    let change = save::Change {
+        source,
+        key: &key,
+        before: before.as_deref(),
+        given: given.as_deref(),
+    };
+    if change.is_save(trigger, columns)? {
+        return new.with(&[(columns.label(), before.as_deref().into())]);
     }
     let label = match given_label(given.as_deref()) {
         Some(label) => Some(store::as_owner(|w| {

@@ -1,0 +1,60 @@
+//! Rows that policies hide from the owner of their table, with whose rights they are read: one
+//! that is not found may be there all the same.
+
+use pgrx::PgSqlErrorCode as Code;
+use pgrx::pg_sys::panic::ErrorReport;
+
+use super::connection::Reader;
+use super::review::is_aside;
+use super::row::row;
+use super::source::Source;
+use crate::error::{SqlResult, report};
+use crate::pg;
+
+row! {
+    /// A table and its owner, as SQL writes their names.
+    struct Owned {
+        table: String = "coalesce(c.oid::regclass::text, '')",
+        owner: String = "quote_ident(pg_get_userbyid(c.relowner))",
+    }
+}
+
+impl Reader<'_> {
+    /// Why rows of a table may be there and not be seen, and what to do about it; `None` if no
+    /// row-level security applies to its owner.
+    pub fn hidden_rows(&self, source: &Source) -> SqlResult<Option<String>> {
+        if !source.attached || !pg::hides_rows_from_owner(source.relation) {
+            return Ok(None);
+        }
+        let owned: Option<Owned> = self.maybe(
+            "FROM pg_catalog.pg_class c WHERE c.oid = $1",
+            &[source.relation.into()],
+        )?;
+        Ok(owned.map(|Owned { table, owner }| {
+            format!(
+                "row-level security applies to {owner}, who owns {table}, too: set in this session what its policies ask for, or ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY, or ALTER ROLE {owner} BYPASSRLS"
+            )
+        }))
+    }
+
+    /// Refuses to take an email for deleted that policies may hide.
+    pub fn check_not_hidden(&self, source: &Source, key: &str) -> SqlResult<()> {
+        if is_aside(key) {
+            return Ok(());
+        }
+        match self.hidden_rows(source)? {
+            Some(reason) => Err(not_seen(key, source, &reason)),
+            None => Ok(()),
+        }
+    }
+}
+
+fn not_seen(key: &str, source: &Source, reason: &str) -> ErrorReport {
+    report(
+        Code::ERRCODE_INSUFFICIENT_PRIVILEGE,
+        format!(
+            "email \"{key}\" in {} is not there, or cannot be seen: {reason}",
+            source.name
+        ),
+    )
+}
