@@ -109,10 +109,9 @@ BEGIN
             WHEN candidate = ANY (keys) AND NOT triage_internal.is_key_type(attribute.atttypid)
                 THEN format('is of type %s; a key must be text, char, citext, uuid, a number, a date or a time',
                             format_type(attribute.atttypid, NULL))
-            WHEN candidate = label_column AND attribute.atttypid <> ALL (ARRAY['text', 'varchar']::regtype[]::oid[])
-                 AND NOT triage_internal.is_citext(attribute.atttypid)
-                THEN format('is of type %s; a label column must be text, varchar or citext',
-                            format_type(attribute.atttypid, NULL))
+            WHEN candidate = label_column
+                 AND triage_internal.label_column_problem(relation, label_column, label_table) IS NOT NULL
+                THEN triage_internal.label_column_problem(relation, label_column, label_table)
             WHEN candidate = ANY (text_columns)
                  AND (SELECT typcategory FROM pg_type WHERE oid = attribute.atttypid) <> 'S'
                 THEN format('is of type %s; text columns must be text', format_type(attribute.atttypid, NULL))

@@ -32,6 +32,11 @@ BEGIN
                                                  WHERE attrelid = relation AND attnum > 0 AND NOT attisdropped));
         END IF;
     END LOOP;
+    candidate := triage_internal.label_column_problem(relation, label_column, NULL);
+    IF candidate ~ 'label_table' THEN
+        RAISE invalid_parameter_value USING MESSAGE =
+            format('column "%s" of %s %s', label_column, relation, candidate);
+    END IF;
     RETURN format('SELECT pg_catalog.left(pg_catalog.concat_ws(E''\n'', %s), %s), %I::pg_catalog.text%s FROM %s',
         (SELECT string_agg(quote_ident(c), ', ' ORDER BY n) FROM unnest(text_columns) WITH ORDINALITY AS u (c, n)),
         most_characters, label_column,

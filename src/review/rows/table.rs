@@ -92,7 +92,8 @@ impl Columns {
 
     /// The label that a row has.
     pub fn label_of(&self, row: Row) -> SqlResult<Option<String>> {
-        row.text(self.label())
+        // In the form of a key: the blanks that fill char(n) mean nothing.
+        row.key(&[self.label()])
     }
 
     /// The key of a row; `None` if it has none yet.
