@@ -70,7 +70,7 @@ GRANT SELECT ON
     triage.suspect_labels
     TO triage_reviewer;
 -- All but the features: what is in a mail cannot be read from them, but guessed.
-GRANT SELECT (decision_id, review_id, classifier, kind, old_label, new_label, predicted_label, confidence,
+GRANT SELECT (decision_id, review_id, source, email_key, classifier, kind, old_label, new_label, predicted_label, confidence,
               model_version,
     note, actor, decided_at, batch_id, door, connected_as, acting_as, application_name, replaces, undoes)
     ON triage.decision TO triage_reviewer;

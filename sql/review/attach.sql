@@ -174,6 +174,8 @@ BEGIN
         RAISE duplicate_object USING MESSAGE = format(
             'table %s is attached to classifier "%s" already: triage.detach(%L) first', relation, classifier, relation);
     END IF;
+    -- Before there is an attachment of the number that they may have.
+    PERFORM triage_internal.drop_orphans(relation);
     known_as := triage_internal.source_name(relation);
     INSERT INTO triage_internal.source AS s (source, classifier, relation, attached, record_given_labels, search_path,
         attached_by, key_columns, corrections)
@@ -215,6 +217,7 @@ DECLARE
     source triage_internal.source;
     step   text;
     n      integer := 0;
+    orphans integer;
 BEGIN
     IF NOT pg_has_role(caller::name, owner, 'USAGE') THEN
         RAISE insufficient_privilege USING MESSAGE =
@@ -246,7 +249,10 @@ BEGIN
         END IF;
         UPDATE triage_internal.source s SET attached = false WHERE s.source_id = source.source_id;
     END LOOP;
-    IF n = 0 THEN
+    orphans := triage_internal.drop_orphans(relation);
+    IF orphans > 0 THEN
+        RAISE NOTICE 'removed % triggers of another table or database from %', orphans, relation;
+    ELSIF n = 0 THEN
         RAISE undefined_object USING MESSAGE = format('table %s is not attached (attached: %s)', relation,
             coalesce((SELECT string_agg(s.relation::text, ', ') FROM triage_internal.source s
                        WHERE s.attached), 'none'));
@@ -270,8 +276,8 @@ COMMENT ON FUNCTION triage.attach(regclass, text[], text, text, text, boolean, r
 CREATE FUNCTION triage.detach(relation regclass) RETURNS integer
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'detach_wrapper';
 COMMENT ON FUNCTION triage.detach(regclass) IS
-    'takes triggers and queue view off a table; its reviews and decisions stay. Returns how many classifiers it was '
-    'attached to';
+    'takes triggers and queue view off a table, also triggers that it has from another one or from another '
+    'database; its reviews and decisions stay. Returns how many classifiers it was attached to';
 
 CREATE FUNCTION triage.classify_pending(relation regclass DEFAULT NULL, most integer DEFAULT 10000) RETURNS bigint
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'classify_pending_wrapper';

@@ -1,17 +1,16 @@
 CREATE VIEW triage.decision_history AS
-SELECT d.decision_id, d.review_id, d.classifier, r.source, r.email_key, d.kind, d.old_label, d.new_label,
+SELECT d.decision_id, d.review_id, d.classifier, d.source, d.email_key, d.kind, d.old_label, d.new_label,
        d.predicted_label, d.confidence, d.model_version, d.note, d.actor, d.decided_at, d.batch_id, d.door,
        d.connected_as, d.acting_as, d.application_name, d.replaces, d.undoes,
        d.features IS NOT NULL AS learned
-  FROM triage.decision d
-  LEFT JOIN triage.review r ON r.review_id = d.review_id;
+  FROM triage.decision d;
 COMMENT ON VIEW triage.decision_history IS
     'every decision ever made: who, when, with what tool, from which label to which';
 COMMENT ON COLUMN triage.decision_history.decision_id IS 'ascending; triage.undo() takes it';
 COMMENT ON COLUMN triage.decision_history.review_id IS 'the review decided on';
 COMMENT ON COLUMN triage.decision_history.classifier IS 'the classifier';
 COMMENT ON COLUMN triage.decision_history.source IS 'the table that the email is in';
-COMMENT ON COLUMN triage.decision_history.email_key IS 'its key there';
+COMMENT ON COLUMN triage.decision_history.email_key IS 'its key there when it was decided';
 COMMENT ON COLUMN triage.decision_history.kind IS 'accept, correct, skip, undo, import';
 COMMENT ON COLUMN triage.decision_history.old_label IS 'human label before';
 COMMENT ON COLUMN triage.decision_history.new_label IS 'human label after';

@@ -7,6 +7,8 @@
 CREATE TABLE triage.decision (
     decision_id       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     review_id         bigint,
+    source            text,
+    email_key         text,
     classifier        text   NOT NULL,
     kind              text   NOT NULL
         CHECK (kind IN ('accept', 'correct', 'skip', 'undo', 'import')),
@@ -36,6 +38,10 @@ COMMENT ON TABLE triage.decision IS
 COMMENT ON COLUMN triage.decision.decision_id IS 'ascending; a lower one may be committed later';
 COMMENT ON COLUMN triage.decision.review_id IS
     'the review decided on; NULL for an import from a relation without a key';
+COMMENT ON COLUMN triage.decision.source IS
+    'the table that the email is in, as triage.sources names it; NULL for the description of a label';
+COMMENT ON COLUMN triage.decision.email_key IS
+    'its key there at that time; NULL for an import from a relation without a key';
 COMMENT ON COLUMN triage.decision.classifier IS 'the classifier';
 COMMENT ON COLUMN triage.decision.kind IS 'accept (the predicted label), correct (another one), skip, undo, import';
 COMMENT ON COLUMN triage.decision.old_label IS 'human label before';

@@ -9,6 +9,7 @@ mod column;
 mod environment;
 mod interrupt;
 mod key;
+mod partition;
 mod relation;
 mod rights;
 pub mod shared_memory;

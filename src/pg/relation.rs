@@ -14,6 +14,20 @@ pub fn extension_relation(schema: &CStr, name: &CStr) -> Option<pg_sys::Oid> {
     }
 }
 
+/// Name of a relation with its schema, quoted where it has to be.
+pub fn qualified_name(relation: pg_sys::Oid) -> Option<String> {
+    // SAFETY: syscache look-ups; null for what does not exist.
+    unsafe {
+        let schema = pg_sys::get_namespace_name(pg_sys::get_rel_namespace(relation));
+        let name = pg_sys::get_rel_name(relation);
+        if schema.is_null() || name.is_null() {
+            return None;
+        }
+        let quoted = pg_sys::quote_qualified_identifier(schema, name);
+        Some(CStr::from_ptr(quoted).to_string_lossy().into_owned())
+    }
+}
+
 /// Type of a column.
 pub fn column_type(relation: pg_sys::Oid, column: &CStr) -> pg_sys::Oid {
     // SAFETY: syscache look-ups; an unknown column gives InvalidOid.

@@ -14,6 +14,7 @@ use super::artifact::copy;
 use super::attachment::{argument_of, columns_of};
 use super::column::Timestamp;
 use super::key::key_text;
+use super::partition::tables_above;
 use crate::error::{SqlResult, report};
 
 /// What fired a trigger.
@@ -167,6 +168,24 @@ impl Trigger {
                 columns.push(number);
             }
         }
+    }
+
+    /// Whether it is a trigger of this table: on it, or on a partition of it that has it from there.
+    pub fn is_of(&self, table: pg_sys::Oid) -> bool {
+        // SAFETY: the server's own description of the trigger.
+        let (is_clone, number) = unsafe {
+            let trigger = &*self.data().tg_trigger;
+            (trigger.tgisclone, trigger.tgoid)
+        };
+        match is_clone {
+            true => tables_above(number, self.relation()).contains(&table),
+            false => self.relation() == table,
+        }
+    }
+
+    /// Name of the table or view, with its schema.
+    pub fn relation_name(&self) -> String {
+        super::relation::qualified_name(self.relation()).unwrap_or_default()
     }
 
     /// Column numbers in the list (`UPDATE OF label, keys, texts`) of the relation's trigger

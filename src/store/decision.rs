@@ -5,6 +5,7 @@ use pg_triage_classifier::tokenizer::TOKENIZER_VERSION;
 use pgrx::PgSqlErrorCode as Code;
 
 use super::connection::{Reader, Writer};
+use super::review::own_key;
 use super::row::row;
 use crate::error::{SqlResult, report};
 use crate::pg::Timestamp;
@@ -14,6 +15,9 @@ use crate::types::ledger::StoredExample;
 /// A row that is to be appended.
 pub struct NewDecision<'a> {
     pub review_id: Option<i64>,
+    /// The table that the email is in, and its key there at the time.
+    pub source: Option<&'a str>,
+    pub email_key: Option<&'a str>,
     pub classifier: &'a str,
     pub kind: &'static str,
     pub old_label: Option<&'a str>,
@@ -42,6 +46,7 @@ row! {
     pub struct StoredDecision {
         pub decision_id: i64,
         pub review_id: Option<i64>,
+        pub source: Option<String>,
         pub classifier: String,
         pub old_label: Option<String>,
         pub new_label: Option<String>,
@@ -161,9 +166,9 @@ impl Writer<'_> {
             "INSERT INTO triage.decision (review_id, classifier, kind, old_label, new_label, predicted_label,
                     confidence, model_version, note, actor, batch_id, door, connected_as, acting_as,
                     application_name, replaces, undoes, tokenizer_version, sample_priority, features,
-                    step, step_version)
+                    step, step_version, source, email_key)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
-                     $21::jsonb, $22)",
+                     $21::jsonb, $22, $23, $24)",
             &[
                 decision.review_id.into(),
                 decision.classifier.into(),
@@ -187,6 +192,8 @@ impl Writer<'_> {
                 features.into(),
                 step.into(),
                 steps_of.into(),
+                decision.source.into(),
+                decision.email_key.map(own_key).into(),
             ],
         )?;
         let missing = || report(Code::ERRCODE_INTERNAL_ERROR, "a decision was not stored");

@@ -20,6 +20,11 @@ pub fn is_aside(key: &str) -> bool {
     key.contains(ASIDE)
 }
 
+/// The key that an email had itself.
+pub fn own_key(key: &str) -> &str {
+    key.split(ASIDE).next().unwrap_or(key)
+}
+
 /// What an email is reviewed under: its source, its key there, and the classifier.
 #[derive(Debug, Clone, Copy)]
 pub struct EmailName<'a> {

@@ -125,19 +125,23 @@ fn inbox() -> Source {
 }
 
 impl Reader<'_> {
-    /// An attachment by its number.
-    pub fn source(&self, id: i64) -> SqlResult<Source> {
+    /// An attachment by its number, if there is one.
+    pub fn find_source(&self, id: i64) -> SqlResult<Option<Source>> {
         let from = "FROM triage_internal.source WHERE source_id = $1";
-        match self.maybe::<SourceRow>(from, &[id.into()])? {
-            Some(row) => Ok(row.into()),
-            None if id == INBOX => Ok(inbox()),
-            None => Err(report(
+        let row = self.maybe::<SourceRow>(from, &[id.into()])?;
+        Ok(row
+            .map(Source::from)
+            .or_else(|| (id == INBOX).then(inbox)))
+    }
+
+    /// An attachment by its number. It is an error if there is none.
+    pub fn source(&self, id: i64) -> SqlResult<Source> {
+        self.find_source(id)?.ok_or_else(|| {
+            report(
                 Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-                format!(
-                    "a trigger belongs to attachment {id}, which is not there (see triage.sources): drop the triggers zz_triage_*_{id} and attach the table again"
-                ),
-            )),
-        }
+                format!("attachment {id} does not exist (see triage.sources)"),
+            )
+        })
     }
 
     /// The attachment that a review belongs to.

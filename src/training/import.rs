@@ -175,6 +175,8 @@ impl Import<'_> {
         };
         let decision = NewDecision {
             review_id,
+            source: Some(self.source),
+            email_key: key.as_deref(),
             classifier: self.classifier,
             kind: Kind::Import.name(),
             old_label: None,

@@ -2,7 +2,7 @@
 
 use pg_triage_classifier::Step;
 
-use super::write::append;
+use super::write::{About, append};
 use crate::error::{SqlResult, from_classifier};
 use crate::learning::statement_model;
 use crate::predict::classify;
@@ -41,6 +41,6 @@ pub fn describe(w: &mut Writer, classifier: &str, label: &str, description: &str
         None => None,
     };
     let decision = pg_triage_decision::describe(label, number, features.is_none());
-    append(w, &Actor::new(None), classifier, None, &decision, example)?;
+    append(w, &Actor::new(None), classifier, About::default(), &decision, example)?;
     Ok(())
 }

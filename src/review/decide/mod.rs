@@ -21,6 +21,7 @@ pub use describe::describe;
 pub use read::review_facts;
 use read::{lock, lock_updated, policy};
 use refusal::refusal_error;
+use write::About;
 pub use write::Decided;
 
 /// Decides about a review by its number.
@@ -138,7 +139,11 @@ fn undo_import(
         note,
     )
     .map_err(|refusal| refusal_error(refusal, &imported.classifier))?;
-    let appended = write::append(w, actor, &imported.classifier, None, &decision, None)?;
+    let about = About {
+        review: None,
+        source: imported.source.as_deref(),
+    };
+    let appended = write::append(w, actor, &imported.classifier, about, &decision, None)?;
     Ok(appended.decision_id)
 }
 

@@ -67,7 +67,7 @@ pub fn decision(
                 w,
                 actor,
                 &before.classifier,
-                Some(before),
+                before.into(),
                 decision,
                 example,
             )?;
@@ -114,19 +114,40 @@ fn example(
     }
 }
 
-/// Appends a decision, about a review or none, to be learned if there is anything to learn.
+/// What a decision is about.
+#[derive(Clone, Copy, Default)]
+pub struct About<'a> {
+    /// The review, if there is one.
+    pub review: Option<&'a Review>,
+    /// The relation of an email without review.
+    pub source: Option<&'a str>,
+}
+
+impl<'a> From<&'a Review> for About<'a> {
+    fn from(review: &'a Review) -> Self {
+        Self {
+            review: Some(review),
+            source: Some(&review.source),
+        }
+    }
+}
+
+/// Appends a decision, to be learned if there is anything to learn.
 pub fn append(
     w: &mut Writer,
     actor: &Actor,
     classifier: &str,
-    review: Option<&Review>,
+    about: About,
     decision: &Decision,
     example: Option<StoredExample>,
 ) -> SqlResult<Appended> {
     let batch = session::batch(|| w.next_batch())?;
     let is_pending = decision.is_learned() && (example.is_some() || decision.replaces.is_some());
+    let review = about.review;
     let new = NewDecision {
         review_id: review.map(|review| review.review_id),
+        source: about.source,
+        email_key: review.map(|review| review.email_key.as_str()),
         classifier,
         kind: decision.kind.name(),
         old_label: decision.old_label.as_deref(),

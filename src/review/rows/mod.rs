@@ -4,6 +4,7 @@
 mod insert;
 mod label;
 mod memory;
+mod orphan;
 mod save;
 mod statement;
 mod table;

@@ -3,7 +3,7 @@
 use pgrx::{PgSqlErrorCode as Code, pg_extern, pg_sys};
 
 use super::memory::forget_statement;
-use super::table::fires_for_us;
+use super::table::{attachment, fires_for_us};
 use crate::error::{SqlResult, report};
 use crate::learning::compaction;
 use crate::pg::{self, Returned, Trigger};
@@ -12,7 +12,7 @@ use crate::{session, store};
 #[pg_extern(sql = false)]
 fn begin_batch(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
     let trigger = Trigger::new(fcinfo)?;
-    if !fires_for_us(&trigger) {
+    if !fires_for_us(&trigger) && has_attachment(&trigger)? {
         session::begin_batch();
         if let Some(source) = trigger.optional_argument() {
             forget_statement(source);
@@ -24,7 +24,7 @@ fn begin_batch(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
 #[pg_extern(sql = false)]
 fn end_batch(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
     let trigger = Trigger::new(fcinfo)?;
-    if !fires_for_us(&trigger) && session::has_decided() {
+    if !fires_for_us(&trigger) && session::has_decided() && has_attachment(&trigger)? {
         store::as_owner(compaction::compact_if_due)?;
     }
     Ok(Returned::nothing())
@@ -44,4 +44,10 @@ fn refuse_erasure(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
         "reviews are not deleted: take an email out of the queue with triage.skip(review_id), or erase it with triage.forget(source, key)"
     };
     Err(report(Code::ERRCODE_INSUFFICIENT_PRIVILEGE, message))
+}
+
+/// Whether a trigger is on what it is about: a view or `triage.review`, or the table that was
+/// attached.
+fn has_attachment(trigger: &Trigger) -> SqlResult<bool> {
+    Ok(trigger.optional_argument().is_none() || pg::is_restoring() || attachment(trigger)?.is_some())
 }

@@ -9,23 +9,30 @@ use pg_triage_decision::{Action, Door, Request};
 
 use crate::error::SqlResult;
 use crate::pg::{self, Row, Trigger};
+use crate::review::rows::orphan::warn_of_orphan;
 use crate::session::{self, Change};
 use crate::store;
 use crate::store::review::EmailName;
 use crate::store::source::Source;
 
 thread_local! {
-    static SOURCES: RefCell<HashMap<i64, (u64, Rc<Source>)>> = RefCell::default();
+    static SOURCES: RefCell<HashMap<i64, (u64, Option<Rc<Source>>)>> = RefCell::default();
 }
 
 /// The attachment that a trigger acts for, as the session knows it; `None` if it has nothing to
-/// do: its table was detached.
+/// do: its table was detached, or is not the one that was attached.
 pub fn attachment(trigger: &Trigger) -> SqlResult<Option<Rc<Source>>> {
     let source = source(trigger.argument()?)?;
-    Ok(source.attached.then_some(source))
+    match source {
+        Some(source) if trigger.is_of(source.relation) => Ok(source.attached.then_some(source)),
+        other => {
+            warn_of_orphan(trigger, other.as_deref());
+            Ok(None)
+        }
+    }
 }
 
-fn source(id: i64) -> SqlResult<Rc<Source>> {
+fn source(id: i64) -> SqlResult<Option<Rc<Source>>> {
     pg::watch_relation(store::signal_relation()?);
     let now = pg::invalidations();
     let known = SOURCES.with_borrow(|sources| sources.get(&id).cloned());
@@ -35,7 +42,7 @@ fn source(id: i64) -> SqlResult<Rc<Source>> {
     {
         return Ok(source);
     }
-    let source = Rc::new(store::read_now(|r| r.source(id))?);
+    let source = store::read_now(|r| r.find_source(id))?.map(Rc::new);
     // What an old snapshot shows does not hold for the next transaction.
     if !pg::keeps_one_snapshot() {
         SOURCES.with_borrow_mut(|sources| sources.insert(id, (now, source.clone())));

@@ -1,0 +1,42 @@
+-- Triggers that act for no table: of one that was restored or copied, or of another database.
+
+CREATE VIEW triage_internal.orphan_trigger AS
+SELECT t.tgrelid AS relation, t.tgname AS name, a.source_id
+  FROM pg_trigger t
+  JOIN pg_proc p ON p.oid = t.tgfoid
+ CROSS JOIN LATERAL (SELECT split_part(encode(t.tgargs, 'escape'), '\000', 1) AS source_id) a
+ WHERE p.pronamespace = 'triage_internal'::regnamespace AND t.tgnargs > 0 AND t.tgparentid = 0
+   AND p.proname IN ('label_row', 'record_row', 'decide_row', 'record_decision', 'record_deletion', 'begin_batch',
+                     'end_batch')
+   AND t.tgrelid <> 'triage.email'::regclass
+   AND NOT EXISTS (SELECT FROM triage_internal.source s
+                    WHERE s.relation = t.tgrelid AND s.attached AND s.source_id::text = a.source_id);
+COMMENT ON VIEW triage_internal.orphan_trigger IS
+    'triggers of attach() on tables that are not attached under their number: they do nothing';
+COMMENT ON COLUMN triage_internal.orphan_trigger.relation IS 'the table';
+COMMENT ON COLUMN triage_internal.orphan_trigger.name IS 'the trigger';
+COMMENT ON COLUMN triage_internal.orphan_trigger.source_id IS 'the number of the attachment that it was made for';
+
+CREATE FUNCTION triage_internal.drop_orphans(relation regclass) RETURNS integer
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    orphan record;
+    n      integer := 0;
+BEGIN
+    -- Those of its partitions, too: they may have been restored by themselves.
+    FOR orphan IN
+        SELECT o.relation::regclass AS relation, o.name
+          FROM triage_internal.orphan_trigger o
+         WHERE o.relation = drop_orphans.relation
+            OR o.relation IN (SELECT p.relid FROM pg_partition_tree(drop_orphans.relation) p)
+    LOOP
+        EXECUTE format('DROP TRIGGER %I ON %s', orphan.name, orphan.relation);
+        n := n + 1;
+    END LOOP;
+    RETURN n;
+END
+$$;
+COMMENT ON FUNCTION triage_internal.drop_orphans(regclass) IS
+    'part of attach(), adopt() and detach(): takes triggers off a table that act for no attachment';

@@ -1,0 +1,40 @@
+//! Triggers whose table is not the one that was attached: it was restored or copied from there,
+//! or the database is another one. They do nothing, and say so.
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+
+use pgrx::{pg_sys, warning};
+
+use crate::pg::Trigger;
+use crate::store::source::Source;
+
+thread_local! {
+    static WARNED: RefCell<HashSet<pg_sys::Oid>> = RefCell::default();
+}
+
+/// Warns once a session that a table has such triggers. `source` is the attachment that they
+/// name, if it exists.
+pub fn warn_of_orphan(trigger: &Trigger, source: Option<&Source>) {
+    if !WARNED.with_borrow_mut(|warned| warned.insert(trigger.relation())) {
+        return;
+    }
+    let table = trigger.relation_name();
+    let literal = pgrx::spi::quote_literal(&table);
+    let (whose, adopt) = match source {
+        Some(source) => (
+            format!("belong to {}", source.name),
+            format!(
+                "SELECT triage.adopt({literal}, {}) if it takes the place of that table",
+                pgrx::spi::quote_literal(&source.name)
+            ),
+        ),
+        None => (
+            "belong to an attachment of another database".to_owned(),
+            "triage.attach() to attach it here".to_owned(),
+        ),
+    };
+    warning!(
+        "{table} is not attached: its pg_triage triggers {whose} and do nothing. Use SELECT triage.detach({literal}) to remove them, or {adopt}"
+    );
+}
