@@ -14,9 +14,11 @@ REVOKE ALL ON FUNCTION @extschema@.explain_email(text, text, text, integer) FROM
 REVOKE ALL ON FUNCTION @extschema@.classify_email(bytea, text) FROM PUBLIC;
 GRANT USAGE ON SCHEMA triage TO triage_analyst, triage_worker, triage_writer;
 
--- Everybody: what is pure. The functions that an aggregate consists of need no grant to its callers.
+-- Everybody: what is pure, and what triggers of attached tables ask. The functions that an aggregate consists of
+-- need no grant to its callers.
 GRANT EXECUTE ON FUNCTION
     triage_internal.label_key(text),
+    triage_internal.text_has_changed(),
     triage.wilson_low(bigint, bigint),
     triage.wilson_high(bigint, bigint)
     TO PUBLIC;

@@ -13,12 +13,17 @@ COMMENT ON FUNCTION triage_internal.record_row() IS 'after insert: writes the re
 CREATE FUNCTION triage_internal.decide_row() RETURNS trigger
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'decide_row_wrapper';
 COMMENT ON FUNCTION triage_internal.decide_row() IS
-    'before an update: checks a changed label and gives it the spelling of triage.label';
+    'before an update: checks a changed label and gives it the spelling of triage.label; predicts anew of a changed text';
 
 CREATE FUNCTION triage_internal.record_decision() RETURNS trigger
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'record_decision_wrapper';
 COMMENT ON FUNCTION triage_internal.record_decision() IS
-    'after an update of label or key: writes the decision, or follows the key';
+    'after an update of label, key or text: writes the decision or the new prediction, or follows the key';
+
+CREATE FUNCTION triage_internal.text_has_changed() RETURNS boolean
+    LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'text_has_changed_wrapper';
+COMMENT ON FUNCTION triage_internal.text_has_changed() IS
+    'whether a row of the running statement has got another text: asked by the trigger after an update';
 
 CREATE FUNCTION triage_internal.begin_batch() RETURNS trigger
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'begin_batch_wrapper';
@@ -51,7 +56,7 @@ BEGIN
     EXECUTE format('CREATE TRIGGER zz_triage_decide_%1$s BEFORE UPDATE ON %2$s
         FOR EACH ROW EXECUTE FUNCTION triage_internal.decide_row(%1$s)', id, relation);
     EXECUTE format('CREATE TRIGGER zz_triage_decided_%1$s AFTER UPDATE ON %2$s
-        FOR EACH ROW WHEN (%3$s)
+        FOR EACH ROW WHEN (%3$s OR triage_internal.text_has_changed())
         EXECUTE FUNCTION triage_internal.record_decision(%1$s)', id, relation, changed);
     EXECUTE format('CREATE TRIGGER zz_triage_compact_%1$s AFTER INSERT OR UPDATE ON %2$s
         FOR EACH STATEMENT EXECUTE FUNCTION triage_internal.end_batch(%1$s)', id, relation);
@@ -64,7 +69,7 @@ BEGIN
     EXECUTE format('COMMENT ON TRIGGER zz_triage_batch_%s ON %s IS %L', id, relation,
                    'pg_triage: one batch per statement');
     EXECUTE format('COMMENT ON TRIGGER zz_triage_decide_%s ON %s IS %L', id, relation,
-                   'pg_triage: checks corrected labels, follows rows between partitions');
+                   'pg_triage: checks corrected labels, follows rows between partitions, predicts of new texts');
     EXECUTE format('COMMENT ON TRIGGER zz_triage_decided_%s ON %s IS %L', id, relation,
                    'pg_triage: records corrections');
     EXECUTE format('COMMENT ON TRIGGER zz_triage_compact_%s ON %s IS %L', id, relation,

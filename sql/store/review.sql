@@ -36,7 +36,7 @@ COMMENT ON COLUMN triage.review.source IS 'the table that the email is in';
 COMMENT ON COLUMN triage.review.email_key IS 'its key there';
 COMMENT ON COLUMN triage.review.received_at IS 'when the row was inserted';
 COMMENT ON COLUMN triage.review.predicted_label IS
-    'what the classifier said; never overwritten. NULL if it could not say anything';
+    'what the classifier said; never overwritten once somebody has decided. NULL if it could not say anything';
 COMMENT ON COLUMN triage.review.confidence IS 'probability of that label, 0 to 1';
 COMMENT ON COLUMN triage.review.second_label IS 'the next best label';
 COMMENT ON COLUMN triage.review.second_confidence IS 'its probability';

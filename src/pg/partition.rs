@@ -33,7 +33,10 @@ pub(super) fn tables_above(clone: pg_sys::Oid, partition: pg_sys::Oid) -> Rc<[pg
     found
 }
 
-#[expect(ffi_unwind_calls, reason = "within the guard that every call of the server needs")]
+#[expect(
+    ffi_unwind_calls,
+    reason = "within the guard that every call of the server needs"
+)]
 fn ancestors(partition: pg_sys::Oid) -> Vec<pg_sys::Oid> {
     // SAFETY: catalogue look-ups; the list has as many items as it says, and is ours to free.
     unsafe {

@@ -73,6 +73,7 @@ pub fn recorded(prediction: &Prediction) -> NewPrediction<'_> {
         margin: confidence.map(|best| best - prediction.second_confidence.unwrap_or(0.0)),
         version: prediction.version,
         queue_reason: QueueReason::of(confidence, prediction.review_below, audit).name(),
+        reason_by_confidence: QueueReason::of(confidence, prediction.review_below, false).name(),
         audit,
         unknown_share: prediction.unknown_share,
         unclassified_reason: None,

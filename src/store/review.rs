@@ -76,6 +76,8 @@ pub struct NewPrediction<'a> {
     pub margin: Option<f64>,
     pub version: Option<i32>,
     pub queue_reason: &'a str,
+    /// That reason, were it not drawn for the audit sample.
+    pub reason_by_confidence: &'a str,
     pub audit: bool,
     pub unknown_share: Option<f64>,
     /// Why there is no label, if that is not for want of a model.
@@ -181,6 +183,36 @@ impl Writer<'_> {
         )
     }
 
+    /// Puts what is predicted of an undecided email now in the place of what was. Whether it was
+    /// drawn for the audit sample, or was skipped, stays: else the sample would not be one.
+    pub fn replace_prediction(&mut self, email: EmailName, new: &NewPrediction) -> SqlResult<()> {
+        self.write_prediction(
+            email,
+            new,
+            "audit = CASE WHEN r.predicted_label IS NULL OR excluded.predicted_label IS NULL THEN excluded.audit
+                          ELSE r.audit END,
+             queue_reason = CASE WHEN r.queue_reason IS NULL THEN NULL
+                                 WHEN r.predicted_label IS NULL OR excluded.predicted_label IS NULL
+                                      THEN excluded.queue_reason
+                                 WHEN r.audit THEN 'audit' ELSE $14 END",
+            "r.human_label IS NULL",
+        )
+    }
+
+    /// Notes that the text of an email is another one since somebody has decided about it.
+    pub fn mark_text_changed(&mut self, email: EmailName) -> SqlResult<()> {
+        self.change_review(
+            "UPDATE triage.review SET text_changed_at = now(), row_version = row_version + 1
+              WHERE source = $1 AND email_key = $2 AND classifier = $3 AND human_label IS NOT NULL",
+            &[
+                email.source.into(),
+                email.key.into(),
+                email.classifier.into(),
+            ],
+        )
+        .map(drop)
+    }
+
     fn write_prediction(
         &mut self,
         email: EmailName,
@@ -218,6 +250,7 @@ impl Writer<'_> {
                 new.audit.into(),
                 new.unknown_share.into(),
                 new.unclassified_reason.into(),
+                new.reason_by_confidence.into(),
             ],
         )
         .map(drop)

@@ -129,9 +129,7 @@ impl Reader<'_> {
     pub fn find_source(&self, id: i64) -> SqlResult<Option<Source>> {
         let from = "FROM triage_internal.source WHERE source_id = $1";
         let row = self.maybe::<SourceRow>(from, &[id.into()])?;
-        Ok(row
-            .map(Source::from)
-            .or_else(|| (id == INBOX).then(inbox)))
+        Ok(row.map(Source::from).or_else(|| (id == INBOX).then(inbox)))
     }
 
     /// An attachment by its number. It is an error if there is none.

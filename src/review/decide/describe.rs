@@ -41,6 +41,13 @@ pub fn describe(w: &mut Writer, classifier: &str, label: &str, description: &str
         None => None,
     };
     let decision = pg_triage_decision::describe(label, number, features.is_none());
-    append(w, &Actor::new(None), classifier, About::default(), &decision, example)?;
+    append(
+        w,
+        &Actor::new(None),
+        classifier,
+        About::default(),
+        &decision,
+        example,
+    )?;
     Ok(())
 }

@@ -4,8 +4,9 @@ use pg_triage_decision::{Door, FoundLabel};
 use pgrx::{pg_extern, pg_sys, warning};
 
 use super::label::labelled;
-use super::memory::{Remembered, is_cleared, may_know, recall, remember};
+use super::memory::{Remembered, is_cleared, is_moved, may_know, recall, remember};
 use super::table::{Columns, attachment, fires_for_us, label_request, name_of};
+use super::text::{is_recorded, recall_text};
 use crate::arguments::given_label;
 use crate::error::SqlResult;
 use crate::pg::{self, Returned, Row, Trigger};
@@ -32,7 +33,7 @@ fn label_row(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
         return Ok(Returned::row(new));
     }
     let key = columns.key_of(new)?.unwrap_or_default();
-    if is_cleared(source.id, &key) {
+    if is_cleared(source.id, &key) || is_moved(source.id, &key) {
         return Ok(Returned::row(new));
     }
     let (labelled, what) = labelled(&trigger, &source, &columns, new)?;
@@ -54,6 +55,9 @@ fn record_row(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
     let Some(key) = columns.key_of(row)? else {
         return Ok(Returned::nothing());
     };
+    if is_recorded(source.id, &key) {
+        return Ok(Returned::nothing());
+    }
     let label = columns.label_of(row)?;
     let written = Written {
         source: &source,
@@ -139,6 +143,12 @@ impl Written<'_> {
             store::as_owner(|w| w.move_review(name_of(self.source, old_key), &self.key))?;
         }
         let label = self.label.as_deref();
+        if let Some(text) = recall_text(self.source.id, &self.key) {
+            let relabelled = text.gives(label);
+            if relabelled || before == label {
+                return store::as_owner(|w| text.record(w, self.name()));
+            }
+        }
         if before == label {
             return Ok(());
         }

@@ -126,6 +126,24 @@ pub fn is_cleared(source: i64, key: &str) -> bool {
     MEMORY.with_borrow(|m| matches!(m.current(source, key), Some(Remembered::Cleared)))
 }
 
+/// The label that was filled in for a row, by this statement or the one that it runs in.
+pub fn predicted_label(source: i64, key: &str) -> Option<String> {
+    MEMORY.with_borrow(|memory| {
+        let note = memory.rows.get(&(source, key.to_owned()))?;
+        let is_ours =
+            memory.transaction == pg::transaction_time() && note.statement == pg::statement_time();
+        match &note.what {
+            Remembered::Predicted(prediction) if is_ours => prediction.label.clone(),
+            _ => None,
+        }
+    })
+}
+
+/// Whether an update has noted what a row was, which gives it another place.
+pub fn is_moved(source: i64, key: &str) -> bool {
+    MEMORY.with_borrow(|m| matches!(m.current(source, key), Some(Remembered::Updated { .. })))
+}
+
 /// Whether something is known about a row.
 pub fn knows(source: i64, key: &str) -> bool {
     MEMORY.with_borrow(|m| m.current(source, key).is_some())

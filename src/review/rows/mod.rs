@@ -8,4 +8,5 @@ mod orphan;
 mod save;
 mod statement;
 mod table;
+mod text;
 mod update;

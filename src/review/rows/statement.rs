@@ -4,6 +4,7 @@ use pgrx::{PgSqlErrorCode as Code, pg_extern, pg_sys};
 
 use super::memory::forget_statement;
 use super::table::{attachment, fires_for_us};
+use super::text::forget_texts;
 use crate::error::{SqlResult, report};
 use crate::learning::compaction;
 use crate::pg::{self, Returned, Trigger};
@@ -16,6 +17,7 @@ fn begin_batch(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
         session::begin_batch();
         if let Some(source) = trigger.optional_argument() {
             forget_statement(source);
+            forget_texts(source);
         }
     }
     Ok(Returned::nothing())
@@ -49,5 +51,7 @@ fn refuse_erasure(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
 /// Whether a trigger is on what it is about: a view or `triage.review`, or the table that was
 /// attached.
 fn has_attachment(trigger: &Trigger) -> SqlResult<bool> {
-    Ok(trigger.optional_argument().is_none() || pg::is_restoring() || attachment(trigger)?.is_some())
+    Ok(trigger.optional_argument().is_none()
+        || pg::is_restoring()
+        || attachment(trigger)?.is_some())
 }

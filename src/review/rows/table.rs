@@ -108,6 +108,23 @@ impl Columns {
         row.key(self.keys())
     }
 
+    /// Whether two rows have the same text: other line ends are no change, nor is NULL for nothing.
+    pub fn has_same_text(&self, one: Row, other: Row) -> SqlResult<bool> {
+        for &column in self.texts() {
+            if one.stores_same(&other, column) {
+                continue;
+            }
+            let read = |row: Row| -> SqlResult<String> {
+                let text = row.text_up_to(column, MAX_TEXT_BYTES + 4)?;
+                Ok(text.unwrap_or_default().replace("\r\n", "\n"))
+            };
+            if read(one)? != read(other)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Text columns joined by line feeds, as far as they are read: `concat_ws(E'\n', ...)`.
     pub fn text_of(&self, row: Row) -> SqlResult<String> {
         let mut text = String::new();

@@ -6,6 +6,7 @@ use pgrx::{pg_extern, pg_sys};
 use super::memory::{Remembered, knows, last_predicted, recall, recall_last, remember};
 use super::save;
 use super::table::{Columns, attachment, fires_for_us, label_request, name_of};
+use super::text::{NewText, predicted_anew, recall_text};
 use crate::arguments::given_label;
 use crate::error::SqlResult;
 use crate::pg::{Returned, Row, Trigger};
@@ -28,6 +29,7 @@ fn decide_row(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
     };
     let columns = Columns::of(&trigger, &source)?;
     let decided = decided_row(&trigger, &source, &columns)?;
+    let decided = predicted_anew(&trigger, &source, &columns, old, decided)?;
     if trigger.is_on_partition() {
         note_move(&source, &columns, old, decided)?;
     }
@@ -146,17 +148,23 @@ fn record_decision(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
     };
     let (before, label) = (columns.label_of(old)?, columns.label_of(new)?);
     let mut ours = None;
+    let new_text = recall_text(source.id, &key);
+    let relabelled = new_text
+        .as_ref()
+        .is_some_and(|text| text.gives(label.as_deref()));
     // The label that a person gives, if one does.
     let decided = match recall(source.id, &old_key) {
         Some(Remembered::Cleared) => Some(None),
-        Some(Remembered::Predicted(prediction)) if prediction.label == label => {
+        Some(Remembered::Predicted(prediction)) if prediction.label == label && before != label => {
             ours = Some(prediction);
             None
         }
-        _ if before == label => None,
+        _ if before == label || relabelled => None,
         _ => Some(given_label(label.as_deref())),
     };
-    if old_key == key && decided.is_none() && ours.is_none() {
+    // Another trigger may have given it another label since.
+    let new_text = new_text.filter(|text| relabelled || matches!(text, NewText::Decided));
+    if old_key == key && decided.is_none() && ours.is_none() && new_text.is_none() {
         return Ok(Returned::nothing());
     }
     let text = match decided {
@@ -172,7 +180,10 @@ fn record_decision(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
             w.complete_review(name_of(&source, &key), &recorded(&prediction))?;
         }
         let Some(given) = decided else {
-            return Ok(());
+            return match new_text {
+                Some(text) => text.record(w, name_of(&source, &key)),
+                None => Ok(()),
+            };
         };
         // Changed again since, by the same statement or another trigger: that one decides.
         let now = w.lock_email(&source, &key, IfLocked::Wait)?;
@@ -185,7 +196,11 @@ fn record_decision(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
             before: before.as_deref(),
             text: &text,
         };
-        decide::decide_own_row(w, &actor, &row, label_request(Door::Table, given), None)
+        decide::decide_own_row(w, &actor, &row, label_request(Door::Table, given), None)?;
+        match new_text {
+            Some(text) if relabelled => text.record(w, name_of(&source, &key)),
+            _ => Ok(()),
+        }
     })?;
     Ok(Returned::nothing())
 }
