@@ -74,10 +74,12 @@ GRANT SELECT ON
 -- All but the features: what is in a mail cannot be read from them, but guessed.
 GRANT SELECT (decision_id, review_id, source, email_key, classifier, kind, old_label, new_label, predicted_label, confidence,
               model_version,
-    note, actor, decided_at, batch_id, door, connected_as, acting_as, application_name, replaces, undoes)
+    note, actor, decided_at, batch_id, door, connected_as, acting_as, application_name, replaces, undoes,
+    queue_reason)
     ON triage.decision TO triage_reviewer;
 GRANT EXECUTE ON FUNCTION
     triage.accept(bigint, text, text, integer),
+    triage.ask_again(text, text, text),
     triage.correct(bigint, text, text, text, integer),
     triage.correct_many(text, text, text, text),
     triage.correct_many(bigint[], text, text, text),

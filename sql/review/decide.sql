@@ -20,7 +20,8 @@ CREATE FUNCTION triage.skip(review_id bigint, note text DEFAULT NULL, actor text
     RETURNS bigint
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'skip_wrapper';
 COMMENT ON FUNCTION triage.skip(bigint, text, text, integer) IS
-    'takes an email out of the queue without a label; returns the decision';
+    'takes an email out of the queue without a label, or with the one that it had when it was asked again; returns the '
+    'decision';
 
 CREATE FUNCTION triage.correct_many(review_ids text, label text, note text DEFAULT NULL, actor text DEFAULT NULL)
     RETURNS bigint
@@ -37,10 +38,17 @@ CREATE FUNCTION triage.correct_many(review_ids bigint[], label text, note text D
     END;
 COMMENT ON FUNCTION triage.correct_many(bigint[], text, text, text) IS 'the same for an array';
 
+CREATE FUNCTION triage.ask_again(review_ids text, note text DEFAULT NULL, actor text DEFAULT NULL) RETURNS bigint
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ask_again_wrapper';
+COMMENT ON FUNCTION triage.ask_again(text, text, text) IS
+    'puts emails to people again, as ''7, 8, 12'', skipped and decided ones: they wait with queue_reason ''reopened'', '
+    'and keep their human label until somebody decides anew (skip leaves it as it is). Returns the batch, which '
+    'triage.undo_batch() takes';
+
 CREATE FUNCTION triage.undo(decision_id bigint, note text DEFAULT NULL, actor text DEFAULT NULL) RETURNS bigint
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'undo_wrapper';
 COMMENT ON FUNCTION triage.undo(bigint, text, text) IS
-    'takes a decision back, unless a later one about the same email exists; returns the decision that does so, which '
+    'takes a decision back, unless a later one about the same email holds; returns the decision that does so, which '
     'can be undone, too';
 
 CREATE FUNCTION triage.undo_batch(batch_id bigint, note text DEFAULT NULL, actor text DEFAULT NULL) RETURNS bigint

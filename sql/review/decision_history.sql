@@ -11,7 +11,7 @@ COMMENT ON COLUMN triage.decision_history.review_id IS 'the review decided on';
 COMMENT ON COLUMN triage.decision_history.classifier IS 'the classifier';
 COMMENT ON COLUMN triage.decision_history.source IS 'the table that the email is in';
 COMMENT ON COLUMN triage.decision_history.email_key IS 'its key there when it was decided';
-COMMENT ON COLUMN triage.decision_history.kind IS 'accept, correct, skip, undo, import';
+COMMENT ON COLUMN triage.decision_history.kind IS 'accept, correct, skip, ask (again), undo, import';
 COMMENT ON COLUMN triage.decision_history.old_label IS 'human label before';
 COMMENT ON COLUMN triage.decision_history.new_label IS 'human label after';
 COMMENT ON COLUMN triage.decision_history.predicted_label IS 'what had been predicted';

@@ -8,7 +8,8 @@ SELECT r.classifier, r.source,
        count(*) FILTER (WHERE r.human_label <> r.predicted_label) AS corrected,
        count(*) FILTER (WHERE r.human_label IS NOT NULL AND r.predicted_label IS NULL) AS labelled,
        count(*) FILTER (WHERE r.queue_reason IS NULL AND r.human_label IS NULL) AS skipped,
-       count(*) FILTER (WHERE r.queue_reason = 'audit') AS audit
+       count(*) FILTER (WHERE r.queue_reason = 'audit') AS audit,
+       count(*) FILTER (WHERE r.queue_reason = 'reopened') AS reopened
   FROM triage.review r
  GROUP BY r.classifier, r.source;
 COMMENT ON VIEW triage.review_progress IS 'how many emails wait for a person, and what became of the others';
@@ -26,3 +27,5 @@ COMMENT ON COLUMN triage.review_progress.labelled IS 'labelled by hand or by an 
 COMMENT ON COLUMN triage.review_progress.skipped IS 'a person could not say';
 COMMENT ON COLUMN triage.review_progress.audit IS
     'open, and drawn at random for the audit sample: accuracy is known as far as these are answered';
+COMMENT ON COLUMN triage.review_progress.reopened IS
+    'put to people again by triage.ask_again(), and not answered yet; those that keep a label are counted there, too';

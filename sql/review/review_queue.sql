@@ -24,8 +24,8 @@ COMMENT ON COLUMN triage.review_queue.action IS
 COMMENT ON COLUMN triage.review_queue.reviewed_by IS 'who decided';
 COMMENT ON COLUMN triage.review_queue.reviewed_at IS 'when';
 COMMENT ON COLUMN triage.review_queue.queue_reason IS
-    'unclassified, audit (drawn at random to measure accuracy), uncertain or confident; NULL once it was decided or '
-    'skipped';
+    'unclassified, audit (drawn at random to measure accuracy), uncertain, confident or reopened (asked again); '
+    'NULL once it was decided or skipped';
 COMMENT ON COLUMN triage.review_queue.row_version IS 'counts changes';
 
 CREATE TRIGGER review_batch INSTEAD OF INSERT OR UPDATE ON triage.review_queue

@@ -11,7 +11,7 @@ CREATE TABLE triage.decision (
     email_key         text,
     classifier        text   NOT NULL,
     kind              text   NOT NULL
-        CHECK (kind IN ('accept', 'correct', 'skip', 'undo', 'import')),
+        CHECK (kind IN ('accept', 'correct', 'skip', 'ask', 'undo', 'import')),
     old_label         text,
     new_label         text,
     predicted_label   text,
@@ -27,6 +27,7 @@ CREATE TABLE triage.decision (
     application_name  text,
     replaces          bigint,
     undoes            bigint,
+    queue_reason      text,
     tokenizer_version integer,
     sample_priority   bigint,
     features          bytea,
@@ -43,7 +44,8 @@ COMMENT ON COLUMN triage.decision.source IS
 COMMENT ON COLUMN triage.decision.email_key IS
     'its key there at that time; NULL for an import from a relation without a key';
 COMMENT ON COLUMN triage.decision.classifier IS 'the classifier';
-COMMENT ON COLUMN triage.decision.kind IS 'accept (the predicted label), correct (another one), skip, undo, import';
+COMMENT ON COLUMN triage.decision.kind IS
+    'accept (the predicted label), correct (another one), skip, ask (it was put to people again), undo, import';
 COMMENT ON COLUMN triage.decision.old_label IS 'human label before';
 COMMENT ON COLUMN triage.decision.new_label IS 'human label after';
 COMMENT ON COLUMN triage.decision.predicted_label IS 'what had been predicted';
@@ -59,6 +61,8 @@ COMMENT ON COLUMN triage.decision.acting_as IS 'current_user';
 COMMENT ON COLUMN triage.decision.application_name IS 'the tool, as it says';
 COMMENT ON COLUMN triage.decision.replaces IS 'the review''s decision before: what that one taught is taken back';
 COMMENT ON COLUMN triage.decision.undoes IS 'the decision that was taken back';
+COMMENT ON COLUMN triage.decision.queue_reason IS
+    'why its email waited from then on, as in triage.review; NULL if it did not';
 COMMENT ON COLUMN triage.decision.tokenizer_version IS 'which tokenizer made the features';
 COMMENT ON COLUMN triage.decision.sample_priority IS 'order in which emails enter a state''s sample';
 COMMENT ON COLUMN triage.decision.features IS
@@ -79,6 +83,8 @@ CREATE INDEX decision_batch ON triage.decision (batch_id);
 COMMENT ON INDEX triage.decision_batch IS 'the decisions of one statement';
 CREATE INDEX decision_replaces ON triage.decision (replaces) WHERE replaces IS NOT NULL;
 COMMENT ON INDEX triage.decision_replaces IS 'tells whether a decision still holds';
+CREATE INDEX decision_undoes ON triage.decision (undoes) WHERE undoes IS NOT NULL;
+COMMENT ON INDEX triage.decision_undoes IS 'tells whether a decision was taken back';
 CREATE INDEX decision_sample ON triage.decision (classifier, sample_priority) WHERE features IS NOT NULL;
 COMMENT ON INDEX triage.decision_sample IS 'fills a sample again after un-learning';
 CREATE INDEX decision_learned ON triage.decision (classifier, decision_id) WHERE features IS NOT NULL;

@@ -53,8 +53,8 @@ COMMENT ON COLUMN triage.review.reviewed_by IS 'who decided';
 COMMENT ON COLUMN triage.review.reviewed_at IS 'when';
 COMMENT ON COLUMN triage.review.queue_reason IS
     'why it is in the queue: unclassified, audit (drawn at random to measure accuracy), uncertain (confidence below '
-    'the classifier''s review_below) or confident; NULL once it was decided or skipped. Work on queue_reason <> '
-    '''confident'', smallest margin first';
+    'the classifier''s review_below), confident or reopened (asked again); NULL once it was decided or skipped. Work on '
+    'queue_reason <> ''confident'', smallest margin first';
 COMMENT ON COLUMN triage.review.row_version IS
     'counts changes; sending an old one makes the update fail instead of overwriting';
 COMMENT ON COLUMN triage.review.decision_id IS 'the latest decision about it';

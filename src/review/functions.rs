@@ -1,4 +1,5 @@
-//! Doors that are functions: `triage.accept()`, `correct()`, `skip()`, `correct_many()`.
+//! Doors that are functions: `triage.accept()`, `correct()`, `skip()`, `correct_many()`,
+//! `ask_again()`.
 
 use std::ffi::CStr;
 
@@ -78,13 +79,29 @@ fn correct_many(
     note: Option<&str>,
     actor: Option<&str>,
 ) -> SqlResult<i64> {
+    let request = request(Action::Label(given_label(label)), note, None);
+    decide_many(c"triage.correct_many()", review_ids, actor, request)
+}
+
+#[pg_extern(sql = false)]
+fn ask_again(review_ids: Option<&str>, note: Option<&str>, actor: Option<&str>) -> SqlResult<i64> {
+    let request = request(Action::AskAgain, note, None);
+    decide_many(c"triage.ask_again()", review_ids, actor, request)
+}
+
+/// Decides about many reviews for the SQL function of this name, all or none; returns the batch.
+fn decide_many(
+    name: &CStr,
+    review_ids: Option<&str>,
+    actor: Option<&str>,
+    request: Request,
+) -> SqlResult<i64> {
     let mut ids = numbers(review_ids.unwrap_or_default())?;
     // In one order for everybody, so that nobody waits in a circle.
     ids.sort_unstable();
     ids.dedup();
     let actor = Actor::new(actor);
-    let request = request(Action::Label(given_label(label)), note, None);
-    store::write(c"triage.correct_many()", |w| {
+    store::write(name, |w| {
         session::begin_batch();
         let batch = session::batch(|| w.next_batch())?;
         for id in ids {

@@ -1,5 +1,6 @@
 //! Taking decisions back: `triage.undo()` and `undo_batch()`.
 
+use pg_triage_decision::Door;
 use pgrx::{PgSqlErrorCode as Code, pg_extern};
 
 use crate::arguments::given;
@@ -20,7 +21,7 @@ fn undo(
     let actor = Actor::new(actor);
     store::write(c"triage.undo()", |w| {
         let decision = w.decision(decision_id)?;
-        let id = decide::undo(w, &actor, &decision, &decision, note)?;
+        let id = decide::undo(w, &actor, &decision, note, Door::Function)?;
         compaction::compact_if_due(w)?;
         Ok(id)
     })
@@ -32,23 +33,32 @@ fn undo_batch(batch_id: Option<i64>, note: Option<&str>, actor: Option<&str>) ->
     let actor = Actor::new(actor);
     store::write(c"triage.undo_batch()", |w| {
         session::begin_batch();
-        undo_all(w, &actor, batch_id, note)
+        let decisions = w.batch(batch_id)?;
+        if decisions.is_empty() {
+            return Err(report(
+                Code::ERRCODE_NO_DATA_FOUND,
+                format!("batch {batch_id} does not exist (see triage.decision_history)"),
+            ));
+        }
+        let undone = undo_all(w, &actor, decisions, note, Door::Function)?;
+        compaction::compact_if_due(w)?;
+        Ok(undone as i64)
     })
 }
 
-fn undo_all(w: &mut Writer, actor: &Actor, batch_id: i64, note: Option<&str>) -> SqlResult<i64> {
-    let emails = w.batch(batch_id)?;
-    if emails.is_empty() {
-        return Err(report(
-            Code::ERRCODE_NO_DATA_FOUND,
-            format!("batch {batch_id} does not exist (see triage.decision_history)"),
-        ));
-    }
-    for email in &emails {
+/// Takes decisions back, all or none; returns how many.
+pub fn undo_all(
+    w: &mut Writer,
+    actor: &Actor,
+    decisions: Vec<i64>,
+    note: Option<&str>,
+    door: Door,
+) -> SqlResult<usize> {
+    let decisions = w.latest_first(decisions)?;
+    for &decision in &decisions {
         pg::check_for_interrupts();
-        let (first, last) = (w.decision(email.first)?, w.decision(email.last)?);
-        decide::undo(w, actor, &first, &last, note)?;
+        let decision = w.decision(decision)?;
+        decide::undo(w, actor, &decision, note, door)?;
     }
-    compaction::compact_if_due(w)?;
-    Ok(emails.len() as i64)
+    Ok(decisions.len())
 }

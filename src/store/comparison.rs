@@ -108,7 +108,7 @@ impl Reader<'_> {
 
     /// Decisions in force after one, up to another, by whom: a sample of each reviewer's, so
     /// that nobody hides behind those who decide more. Without descriptions, and what was
-    /// taken back: that says who took it back.
+    /// taken back: that says who took it back, or asked again.
     pub fn by_reviewer(
         &self,
         classifier: &str,
@@ -121,7 +121,7 @@ impl Reader<'_> {
                                                  ORDER BY hashint8extended(d.decision_id, 43)) AS place
                      FROM triage_internal.decision_in_force d
                     WHERE d.classifier = $1 AND d.decision_id > $2 AND d.decision_id <= $3 AND d.features IS NOT NULL
-                      AND d.tokenizer_version = $4 AND d.door <> 'description' AND d.kind <> 'undo'
+                      AND d.tokenizer_version = $4 AND d.door <> 'description' AND d.kind NOT IN ('ask', 'undo')
                     ORDER BY place, hashint8extended(d.decision_id, 43) LIMIT $5) sampled
                JOIN triage.decision d ON d.decision_id = sampled.decision_id ORDER BY d.decision_id",
             &[

@@ -29,6 +29,8 @@ pub struct NewDecision<'a> {
     pub door: &'static str,
     pub replaces: Option<i64>,
     pub undoes: Option<i64>,
+    /// Why its email waits from then on.
+    pub queue_reason: Option<&'static str>,
     /// What is learned from it.
     pub example: Option<StoredExample>,
 }
@@ -51,6 +53,9 @@ row! {
         pub old_label: Option<String>,
         pub new_label: Option<String>,
         pub replaces: Option<i64>,
+        pub undoes: Option<i64>,
+        /// Why its email waited from then on.
+        pub queue_reason: Option<String>,
         pub features: Option<Vec<u8>>,
         /// In JSON.
         pub step: Option<String> = "step::text",
@@ -70,14 +75,6 @@ row! {
         pub removed_features: Option<Vec<u8>> = "CASE WHEN p.tokenizer_version = $2 THEN p.features END",
         pub removed_label: Option<String> = "p.new_label",
         pub removed_step: Option<String> = "CASE WHEN p.step_version = $3 THEN p.step END::text",
-    }
-}
-
-row! {
-    /// The decisions of a batch about one email.
-    pub struct BatchedEmail {
-        pub first: i64 = "min(decision_id)",
-        pub last: i64 = "max(decision_id)",
     }
 }
 
@@ -136,12 +133,21 @@ impl Reader<'_> {
         )
     }
 
-    /// First and last decision of a batch about each email.
-    pub fn batch(&self, batch: i64) -> SqlResult<Vec<BatchedEmail>> {
-        self.rows(
-            "FROM triage.decision WHERE batch_id = $1
-              GROUP BY review_id, CASE WHEN review_id IS NULL THEN decision_id END ORDER BY review_id, 1",
+    /// The decisions of a batch.
+    pub fn batch(&self, batch: i64) -> SqlResult<Vec<i64>> {
+        self.values(
+            "decision_id FROM triage.decision WHERE batch_id = $1",
             &[batch.into()],
+        )
+    }
+
+    /// These decisions, as they are to be undone: email by email, in one order for everybody, the
+    /// latest first.
+    pub fn latest_first(&self, decisions: Vec<i64>) -> SqlResult<Vec<i64>> {
+        self.values(
+            "decision_id FROM triage.decision WHERE decision_id = ANY ($1)
+              ORDER BY review_id, decision_id DESC",
+            &[decisions.into()],
         )
     }
 }
@@ -166,9 +172,9 @@ impl Writer<'_> {
             "INSERT INTO triage.decision (review_id, classifier, kind, old_label, new_label, predicted_label,
                     confidence, model_version, note, actor, batch_id, door, connected_as, acting_as,
                     application_name, replaces, undoes, tokenizer_version, sample_priority, features,
-                    step, step_version, source, email_key)
+                    step, step_version, source, email_key, queue_reason)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
-                     $21::jsonb, $22, $23, $24)",
+                     $21::jsonb, $22, $23, $24, $25)",
             &[
                 decision.review_id.into(),
                 decision.classifier.into(),
@@ -194,6 +200,7 @@ impl Writer<'_> {
                 steps_of.into(),
                 decision.source.into(),
                 decision.email_key.map(own_key).into(),
+                decision.queue_reason.into(),
             ],
         )?;
         let missing = || report(Code::ERRCODE_INTERNAL_ERROR, "a decision was not stored");

@@ -32,7 +32,8 @@ impl Writer<'_> {
                        FROM missing m)
                  UPDATE triage.review r
                     SET audit = true, row_version = r.row_version + 1,
-                        queue_reason = CASE WHEN r.human_label IS NULL THEN 'audit' END
+                        queue_reason = CASE WHEN r.queue_reason = 'reopened' THEN r.queue_reason
+                                            WHEN r.human_label IS NULL THEN 'audit' END
                    FROM drawn d
                   WHERE r.review_id = d.review_id AND r.predicted_label IS NOT NULL
                  RETURNING r.review_id",

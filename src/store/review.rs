@@ -177,7 +177,8 @@ impl Writer<'_> {
             email,
             new,
             // What a person has labelled before may have taught what is predicted now.
-            "queue_reason = CASE WHEN r.queue_reason IS NOT NULL THEN excluded.queue_reason END,
+            "queue_reason = CASE WHEN r.queue_reason = 'reopened' THEN r.queue_reason
+                                 WHEN r.queue_reason IS NOT NULL THEN excluded.queue_reason END,
              audit = excluded.audit AND r.human_label IS NULL",
             "r.predicted_label IS NULL",
         )

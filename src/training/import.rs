@@ -188,6 +188,7 @@ impl Import<'_> {
             door: Door::Import.name(),
             replaces: None,
             undoes: None,
+            queue_reason: None,
             example: Some(StoredExample::new(&features, &label, None)?),
         };
         let id = w.append(decision, &self.actor, self.batch)?.decision_id;

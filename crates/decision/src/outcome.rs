@@ -10,8 +10,10 @@ pub enum Kind {
     Accept,
     /// The prediction was wrong, or there was none.
     Correct,
-    /// It could not be said.
+    /// It could not be said, or what had been said stays.
     Skip,
+    /// It is put to people again.
+    Ask,
     /// An earlier decision no longer holds.
     Undo,
     /// It was decided before this database knew of it.
@@ -25,6 +27,7 @@ impl Kind {
             Self::Accept => "accept",
             Self::Correct => "correct",
             Self::Skip => "skip",
+            Self::Ask => "ask",
             Self::Undo => "undo",
             Self::Import => "import",
         }
@@ -69,12 +72,17 @@ pub struct Decision {
 impl Decision {
     /// Whether somebody has decided from now on: the review then says who and when.
     pub fn is_reviewed(&self) -> bool {
-        self.queue_reason.is_none()
+        self.new_label.is_some() || self.queue_reason.is_none()
+    }
+
+    /// Whether the label stays that somebody has given: who and when stays, too.
+    pub fn keeps_label(&self) -> bool {
+        matches!(self.kind, Kind::Skip | Kind::Ask) && self.new_label.is_some()
     }
 
     /// Whether sessions have to learn of it.
     pub fn is_learned(&self) -> bool {
-        self.kind != Kind::Skip
+        self.kind != Kind::Skip || self.effect != Effect::Nothing
     }
 }
 
@@ -124,7 +132,7 @@ pub enum Refusal {
     },
     /// The note has more than [`MAX_NOTE_BYTES`](crate::MAX_NOTE_BYTES).
     NoteTooLong,
-    /// A decided review cannot be skipped.
+    /// A decided review cannot be skipped, unless it was put to people again.
     Decided {
         /// Its number.
         review_id: i64,
@@ -133,6 +141,11 @@ pub enum Refusal {
     },
     /// There is no prediction to accept.
     NothingToAccept {
+        /// The review's number.
+        review_id: i64,
+    },
+    /// Nobody has decided.
+    NothingToUndo {
         /// The review's number.
         review_id: i64,
     },

@@ -7,8 +7,11 @@ pub enum Action<'a> {
     Label(Option<&'a str>),
     /// Says that the prediction is right.
     Accept,
-    /// Says that it cannot be said.
+    /// Says that it cannot be said; about an email that was put to people again, that what was
+    /// said stays.
     Skip,
+    /// Puts it to people again. What was said holds until somebody decides anew.
+    AskAgain,
     /// Says nothing: only the note changes.
     NoteOnly,
 }

@@ -63,7 +63,9 @@ pub fn needs<'a>(before: &'a ReviewFacts, request: &Request<'a>) -> Result<Needs
             },
         )?),
         Action::Skip => {
-            if let Some(label) = &before.human_label {
+            if let Some(label) = &before.human_label
+                && !before.is_reopened()
+            {
                 return Err(Refusal::Decided {
                     review_id: before.review_id,
                     label: label.clone(),
@@ -71,11 +73,12 @@ pub fn needs<'a>(before: &'a ReviewFacts, request: &Request<'a>) -> Result<Needs
             }
             None
         }
-        Action::NoteOnly => None,
+        Action::AskAgain | Action::NoteOnly => None,
     };
+    let is_taken_back = request.action == Action::Label(None) && before.human_label.is_some();
     Ok(Needs {
         label,
-        policy: request.action == Action::Label(None) && before.human_label.is_some(),
+        policy: is_taken_back && !before.is_reopened(),
     })
 }
 
@@ -114,9 +117,27 @@ pub fn resolve(
     };
     let outcome = match (request.action, label) {
         (Action::NoteOnly, _) => unchanged(before, note, None),
-        (Action::Skip, _) if !before.is_queued => unchanged(before, note, before.decision_id),
-        (Action::Skip, _) => decided(before, request, Kind::Skip, None, note, email, policy),
-        (_, Some(label)) if before.human_label.as_ref() == Some(&label) => {
+        (Action::Skip, _) if before.queue_reason.is_none() => {
+            unchanged(before, note, before.decision_id)
+        }
+        (Action::Skip, _) => {
+            let label = before.human_label.clone();
+            decided(before, request, Kind::Skip, label, note, email, policy)
+        }
+        // It waits in front already.
+        (Action::AskAgain, _)
+            if !matches!(before.queue_reason, None | Some(QueueReason::Confident)) =>
+        {
+            unchanged(before, note, None)
+        }
+        (Action::AskAgain, _) => {
+            let label = before.human_label.clone();
+            decided(before, request, Kind::Ask, label, note, email, policy)
+        }
+        // Asked again, the same answer is one.
+        (_, Some(label))
+            if before.human_label.as_ref() == Some(&label) && !before.is_reopened() =>
+        {
             unchanged(before, note, before.decision_id)
         }
         (_, Some(label)) => {
@@ -160,16 +181,31 @@ fn decided(
         replaces: before.decision_id,
         undoes: before.decision_id.filter(|_| kind == Kind::Undo),
         effect: match (&new_label, email) {
+            (None, _) => Effect::Nothing,
+            (Some(_), _) if matches!(kind, Kind::Skip | Kind::Ask) => kept(before),
             (Some(_), Some(_)) => Effect::Email,
-            _ => Effect::Nothing,
+            (label, None) if *label == before.human_label => kept(before),
+            (Some(_), None) => Effect::Nothing,
         },
-        queue_reason: (kind == Kind::Undo).then(|| reopened(before, policy)),
+        queue_reason: match kind {
+            Kind::Ask => Some(QueueReason::Reopened),
+            Kind::Undo => Some(waiting(before, policy)),
+            Kind::Accept | Kind::Correct | Kind::Skip | Kind::Import => None,
+        },
         new_label,
     })
 }
 
+/// What the latest decision has taught, which stays.
+fn kept(before: &ReviewFacts) -> Effect {
+    before.decision_id.map_or(Effect::Nothing, Effect::Again)
+}
+
 /// Why a review that nobody has decided about any more is in the queue.
-pub(crate) fn reopened(before: &ReviewFacts, policy: Policy) -> QueueReason {
+pub(crate) fn waiting(before: &ReviewFacts, policy: Policy) -> QueueReason {
+    if before.is_reopened() {
+        return QueueReason::Reopened;
+    }
     QueueReason::of(before.confidence, policy.review_below, before.is_audit)
 }
 

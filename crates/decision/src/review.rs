@@ -17,8 +17,8 @@ pub struct ReviewFacts {
     pub reviewed_by: Option<String>,
     /// A person's note.
     pub note: Option<String>,
-    /// Whether it is in the queue, for whatever reason.
-    pub is_queued: bool,
+    /// Why it is in the queue, if it is.
+    pub queue_reason: Option<QueueReason>,
     /// Drawn at random, to measure accuracy.
     pub is_audit: bool,
     /// Counts changes.
@@ -28,6 +28,11 @@ pub struct ReviewFacts {
 }
 
 impl ReviewFacts {
+    /// Whether somebody has put it to people again, who have not answered yet.
+    pub fn is_reopened(&self) -> bool {
+        self.queue_reason == Some(QueueReason::Reopened)
+    }
+
     /// The label that the email's row has while a person's label is this.
     pub fn effective_label<'a>(&'a self, human_label: Option<&'a str>) -> Option<&'a str> {
         human_label.or_else(|| self.label_without_person())
@@ -58,6 +63,8 @@ pub enum QueueReason {
     Uncertain,
     /// None of the others: it waits behind them.
     Confident,
+    /// Somebody has put it to people again, whatever was predicted or decided.
+    Reopened,
 }
 
 impl QueueReason {
@@ -78,6 +85,14 @@ impl QueueReason {
             Self::Audit => "audit",
             Self::Uncertain => "uncertain",
             Self::Confident => "confident",
+            Self::Reopened => "reopened",
         }
+    }
+
+    /// From its name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        use QueueReason::{Audit, Confident, Reopened, Uncertain, Unclassified};
+        let all = [Unclassified, Audit, Uncertain, Confident, Reopened];
+        all.into_iter().find(|reason| reason.name() == name)
     }
 }

@@ -2,22 +2,25 @@
 
 use crate::outcome::{Decision, Effect, Kind, Outcome, Refusal, Resolved};
 use crate::request::Door;
-use crate::resolve::{Policy, label_column, reopened, stored_note};
-use crate::review::{EmailFacts, ReviewFacts};
+use crate::resolve::{Policy, label_column, stored_note, waiting};
+use crate::review::{EmailFacts, QueueReason, ReviewFacts};
 
-/// Decisions about one email that are taken back together: the first and the last of them, which
-/// may be the same one.
+/// A decision that is taken back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Undone<'a> {
-    /// The human label before the first.
+    /// Its number.
+    pub decision_id: i64,
+    /// The human label before it.
     pub old_label: Option<&'a str>,
-    /// The decision that the first took the place of.
+    /// The decision that it took the place of.
     pub replaced: Option<i64>,
-    /// The last.
-    pub last: i64,
+    /// Why the email was in the queue before it, if it was.
+    pub queued: Option<QueueReason>,
+    /// Whether it holds: it is the latest about its email, or all later ones are taken back.
+    pub holds: bool,
 }
 
-/// Takes decisions about a review back; without policy only where a label comes back.
+/// Takes a decision about a review back, through this door.
 ///
 /// # Errors
 /// [`Refusal::Superseded`], [`Refusal::NoteTooLong`]
@@ -27,13 +30,26 @@ pub fn undo(
     undone: Undone,
     note: Option<&str>,
     policy: Policy,
+    door: Door,
 ) -> Result<Resolved, Refusal> {
-    if before.decision_id != Some(undone.last) {
+    if !undone.holds {
         return Err(Refusal::Superseded {
-            decision_id: undone.last,
+            decision_id: undone.decision_id,
             by: before.decision_id,
         });
     }
+    // Not as it was called then: what is predicted may have changed since.
+    let queue_reason = match undone.queued {
+        Some(QueueReason::Reopened) => Some(QueueReason::Reopened),
+        Some(_) => {
+            let before = ReviewFacts {
+                queue_reason: None,
+                ..before.clone()
+            };
+            Some(waiting(&before, policy))
+        }
+        None => None,
+    };
     let note = stored_note(note)?.or_else(|| before.note.clone());
     let new_label = undone.old_label.map(str::to_owned);
     Ok(Resolved {
@@ -41,17 +57,17 @@ pub fn undo(
         label_column: email.and_then(|email| label_column(before, email, undone.old_label)),
         outcome: Outcome::Decision(Decision {
             kind: Kind::Undo,
-            door: Door::Function,
+            door,
             old_label: before.human_label.clone(),
             note,
             replaces: before.decision_id,
-            undoes: Some(undone.last),
+            undoes: Some(undone.decision_id),
             // The email was learned as it was then, whatever its text is by now.
             effect: match (&new_label, undone.replaced) {
                 (Some(_), Some(earlier)) => Effect::Again(earlier),
                 _ => Effect::Nothing,
             },
-            queue_reason: new_label.is_none().then(|| reopened(before, policy)),
+            queue_reason,
             new_label,
         }),
     })

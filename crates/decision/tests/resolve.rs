@@ -58,6 +58,7 @@ fn what_comes_with_an_outcome_holds_in_every_combination() {
                                 let before = ReviewFacts {
                                     is_audit,
                                     confidence: state.confidence.map(|_| confidence),
+                                    queue_reason: requeued(&state, confidence, is_audit),
                                     note: old_note.map(str::to_owned),
                                     given_label: given_label.map(str::to_owned),
                                     ..state.clone()
@@ -83,6 +84,14 @@ fn what_comes_with_an_outcome_holds_in_every_combination() {
     assert!(checked > 50_000, "only {checked} combinations");
 }
 
+/// Why a review of this state waits, were it predicted like this.
+fn requeued(state: &ReviewFacts, confidence: f64, is_audit: bool) -> Option<QueueReason> {
+    match state.queue_reason {
+        Some(QueueReason::Uncertain) => Some(QueueReason::of(Some(confidence), 0.8, is_audit)),
+        reason => reason,
+    }
+}
+
 fn check(before: &ReviewFacts, email: Option<&EmailFacts>, request: &Request, resolved: &Resolved) {
     let context = format!("{before:?}, {email:?}, {request:?}: {resolved:?}");
     let note = match request.note {
@@ -102,18 +111,32 @@ fn check(before: &ReviewFacts, email: Option<&EmailFacts>, request: &Request, re
             assert_eq!(decision.note, note, "{context}");
             assert_eq!(decision.old_label, before.human_label, "{context}");
             assert_eq!(decision.replaces, before.decision_id, "{context}");
-            // A decision changes the label, unless it says that nobody can say.
-            let is_skip = request.action == Action::Skip;
-            assert_eq!(
-                decision.new_label == decision.old_label,
-                is_skip,
+            // A decision changes the label, unless it says that nobody can say, or it was asked for.
+            let keeps = matches!(request.action, Action::Skip | Action::AskAgain);
+            let is_same = decision.new_label == decision.old_label;
+            assert!(
+                if keeps {
+                    is_same
+                } else {
+                    !is_same || before.is_reopened()
+                },
                 "{context}"
             );
-            assert_eq!(decision.is_learned(), !is_skip, "{context}");
-            // Only what is there is learned, with the label that it has from now on.
-            let is_learned = decision.new_label.is_some() && email.is_some();
-            assert_eq!(decision.effect == Effect::Email, is_learned, "{context}");
-            assert!(!matches!(decision.effect, Effect::Again(_)), "{context}");
+            let teaches = decision.effect != Effect::Nothing;
+            assert_eq!(
+                decision.is_learned(),
+                request.action != Action::Skip || teaches,
+                "{context}"
+            );
+            // Only what is there is learned, with the label that it has from now on; what was learned
+            // with a label that stays is learned still.
+            let effect = match (&decision.new_label, email) {
+                (None, _) => Effect::Nothing,
+                (Some(_), Some(_)) if !keeps => Effect::Email,
+                (Some(_), _) if is_same => Effect::Again(7),
+                (Some(_), _) => Effect::Nothing,
+            };
+            assert_eq!(decision.effect, effect, "{context}");
             let is_undo = decision.kind == Kind::Undo;
             assert_eq!(
                 decision.undoes,
@@ -122,6 +145,7 @@ fn check(before: &ReviewFacts, email: Option<&EmailFacts>, request: &Request, re
             );
             // Taken back, it waits for a person again, for the reason that it had before.
             let reason = match before.confidence {
+                _ if before.is_reopened() => QueueReason::Reopened,
                 None => QueueReason::Unclassified,
                 Some(_) if before.is_audit => QueueReason::Audit,
                 Some(confidence) if confidence < 0.8 => QueueReason::Uncertain,
@@ -129,10 +153,15 @@ fn check(before: &ReviewFacts, email: Option<&EmailFacts>, request: &Request, re
             };
             assert_eq!(
                 decision.queue_reason,
-                is_undo.then_some(reason),
+                match decision.kind {
+                    Kind::Ask => Some(QueueReason::Reopened),
+                    Kind::Undo => Some(reason),
+                    _ => None,
+                },
                 "{context}"
             );
-            assert_eq!(decision.is_reviewed(), !is_undo, "{context}");
+            let is_open = decision.new_label.is_none() && decision.queue_reason.is_some();
+            assert_eq!(decision.is_reviewed(), !is_open, "{context}");
         }
     }
     // The label column says what a person said, else what was predicted, else what it came with;
@@ -162,7 +191,13 @@ fn asking_again_for_what_is_there_changes_nothing() {
                 FoundLabel::New => FoundLabel::Known("new".to_owned()),
                 found => found,
             });
-            let again = resolve(&after, None, &request, found.as_ref(), POLICY).unwrap();
+            let again = resolve(&after, None, &request, found.as_ref(), POLICY);
+            if let Err(Refusal::Decided { .. }) = again {
+                // What was asked again stays as it was, and is decided then.
+                assert!(action == Action::Skip && before.is_reopened());
+                continue;
+            }
+            let again = again.unwrap();
             assert!(
                 matches!(again.outcome, Outcome::Nothing { .. }),
                 "{before:?}, {request:?}: {again:?}"
@@ -238,8 +273,8 @@ fn only_what_is_needed_is_looked_up() {
                 _ => None,
             };
             assert_eq!(needs.label, label, "{name}");
-            let reopens = action == Action::Label(None) && before.human_label.is_some();
-            assert_eq!(needs.policy, reopens, "{name}");
+            let takes_back = action == Action::Label(None) && before.human_label.is_some();
+            assert_eq!(needs.policy, takes_back && !before.is_reopened(), "{name}");
         }
     }
 }

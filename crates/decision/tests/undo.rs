@@ -19,6 +19,17 @@ fn decision_of(resolved: &Resolved) -> &Decision {
     }
 }
 
+/// The latest decision, before which nobody had decided.
+fn latest() -> Undone<'static> {
+    Undone {
+        decision_id: 12,
+        old_label: None,
+        replaced: None,
+        queued: Some(QueueReason::Uncertain),
+        holds: true,
+    }
+}
+
 #[test]
 fn what_any_decision_did_is_undone() {
     let mut undone = 0;
@@ -39,13 +50,16 @@ fn what_any_decision_did_is_undone() {
                     };
                     let after = applied(&before, &Outcome::Decision(decision.clone()), 8);
                     let decided = Undone {
+                        decision_id: 8,
                         old_label: decision.old_label.as_deref(),
                         replaced: decision.replaces,
-                        last: 8,
+                        queued: before.queue_reason,
+                        holds: true,
                     };
-                    let taken_back = undo(&after, email.as_ref(), decided, None, POLICY).unwrap();
+                    let taken_back =
+                        undo(&after, email.as_ref(), decided, None, POLICY, door).unwrap();
                     let by = decision_of(&taken_back);
-                    assert_eq!((by.kind, by.door), (Kind::Undo, Door::Function));
+                    assert_eq!((by.kind, by.door), (Kind::Undo, door));
                     assert_eq!((by.replaces, by.undoes), (Some(8), Some(8)));
                     assert_eq!(by.old_label, after.human_label);
                     assert_eq!(by.new_label, before.human_label);
@@ -57,8 +71,11 @@ fn what_any_decision_did_is_undone() {
                         None => Effect::Nothing,
                     };
                     assert_eq!(by.effect, again);
-                    // Nobody has decided: it waits again. Somebody had: it does not.
-                    assert_eq!(by.is_reviewed(), before.human_label.is_some());
+                    // It waits again for the reason for which it did, behind others or not, or it does not.
+                    assert_eq!(by.queue_reason.is_some(), before.queue_reason.is_some());
+                    let reopened = by.queue_reason == Some(QueueReason::Reopened);
+                    assert_eq!(reopened, before.is_reopened());
+                    assert_eq!(by.is_reviewed(), before.reviewed_by.is_some());
                     // The label column is what it was to be before.
                     let label = before.effective_label(before.human_label.as_deref());
                     let column = email
@@ -77,35 +94,34 @@ fn what_any_decision_did_is_undone() {
 }
 
 #[test]
-fn a_batch_is_taken_back_to_before_its_first_decision() {
+fn a_decision_that_later_ones_gave_back_is_taken_back_too() {
     let mut after = review();
     after.human_label = Some("third".to_owned());
     after.decision_id = Some(12);
-    let batch = |old_label, replaced| Undone {
+    let earlier = |old_label, replaced| Undone {
+        decision_id: 10,
         old_label,
         replaced,
-        last: 12,
+        queued: Some(QueueReason::Uncertain).filter(|_| old_label.is_none()),
+        holds: true,
     };
-    let resolved = undo(
-        &after,
-        None,
-        batch(Some("first"), Some(9)),
-        Some(" why "),
-        POLICY,
-    )
-    .unwrap();
+    let undone = |old_label, replaced, note| {
+        let earlier = earlier(old_label, replaced);
+        undo(&after, None, earlier, note, POLICY, Door::View).unwrap()
+    };
+    let resolved = undone(Some("first"), Some(9), Some(" why "));
     let by = decision_of(&resolved);
     assert_eq!(by.new_label.as_deref(), Some("first"));
     assert_eq!(by.effect, Effect::Again(9));
-    assert_eq!(by.undoes, Some(12));
+    assert_eq!((by.replaces, by.undoes), (Some(12), Some(10)));
     assert_eq!(by.note.as_deref(), Some("why"));
     assert_eq!(by.queue_reason, None);
-    let resolved = undo(&after, None, batch(None, Some(9)), None, POLICY).unwrap();
+    let resolved = undone(None, Some(9), None);
     let by = decision_of(&resolved);
     // What it took the place of was a skip or an undo: there is nothing to learn again.
     assert_eq!(by.effect, Effect::Nothing);
     assert_eq!(by.queue_reason, Some(QueueReason::Uncertain));
-    let resolved = undo(&after, None, batch(Some("first"), None), None, POLICY).unwrap();
+    let resolved = undone(Some("first"), None, None);
     assert_eq!(decision_of(&resolved).effect, Effect::Nothing);
 }
 
@@ -117,14 +133,13 @@ fn only_the_latest_decision_is_undone() {
             ..review()
         };
         let undone = Undone {
-            old_label: None,
-            replaced: None,
-            last: 12,
+            holds: false,
+            ..latest()
         };
         let long = "x".repeat(MAX_NOTE_BYTES + 1);
         for note in [None, Some(long.as_str())] {
             assert_eq!(
-                undo(&before, None, undone, note, POLICY),
+                undo(&before, None, undone, note, POLICY, Door::Function),
                 Err(Refusal::Superseded {
                     decision_id: 12,
                     by: decision_id
@@ -140,13 +155,8 @@ fn a_note_of_an_undo_that_is_too_long_is_refused() {
         decision_id: Some(12),
         ..review()
     };
-    let undone = Undone {
-        old_label: None,
-        replaced: None,
-        last: 12,
-    };
     let long = "x".repeat(MAX_NOTE_BYTES + 1);
-    let refused = undo(&before, None, undone, Some(&long), POLICY);
+    let refused = undo(&before, None, latest(), Some(&long), POLICY, Door::Function);
     assert_eq!(refused, Err(Refusal::NoteTooLong));
     assert_eq!(
         undo_import(5, None, None, Some(&long)),
@@ -161,13 +171,8 @@ fn an_undo_without_a_note_keeps_the_one_that_is_there() {
         note: Some("old".to_owned()),
         ..review()
     };
-    let undone = Undone {
-        old_label: None,
-        replaced: None,
-        last: 12,
-    };
     for (given, stored) in [(None, "old"), (Some("  "), "old"), (Some(" new"), "new")] {
-        let resolved = undo(&before, None, undone, given, POLICY).unwrap();
+        let resolved = undo(&before, None, latest(), given, POLICY, Door::Function).unwrap();
         assert_eq!(decision_of(&resolved).note.as_deref(), Some(stored));
     }
 }
@@ -230,9 +235,13 @@ fn names_are_as_they_are_stored() {
         Kind::Accept,
         Kind::Correct,
         Kind::Skip,
+        Kind::Ask,
         Kind::Undo,
         Kind::Import,
     ]
     .map(Kind::name);
-    assert_eq!(kinds, ["accept", "correct", "skip", "undo", "import"]);
+    assert_eq!(
+        kinds,
+        ["accept", "correct", "skip", "ask", "undo", "import"]
+    );
 }

@@ -2,7 +2,9 @@
 //! locked, then its review); a pure function says what shall be; that is written: ledger,
 //! review, label column.
 
-use pg_triage_decision::{EmailFacts, FoundLabel, Request, Resolved, Undone};
+use pg_triage_decision::{
+    Door, EmailFacts, FoundLabel, QueueReason, Refusal, Request, Resolved, Undone,
+};
 
 use crate::error::SqlResult;
 use crate::session::Actor;
@@ -19,7 +21,7 @@ mod write;
 
 pub use describe::describe;
 pub use read::review_facts;
-use read::{lock, lock_updated, policy};
+use read::{Locked, holding, lock, lock_updated, policy, queued_before};
 use refusal::refusal_error;
 use write::About;
 pub use write::Decided;
@@ -32,9 +34,7 @@ pub fn decide(
     request: Request,
 ) -> SqlResult<Decided> {
     let locked = lock(w, review_id)?;
-    let email = locked.email_facts();
-    let resolved = resolve_request(w, &locked.review, email.as_ref(), request, None)?;
-    write::resolved(w, actor, &locked, &resolved)
+    decide_locked(w, actor, &locked, request)
 }
 
 /// Decides about a review that the server is about to update: it has the lock, and stores the
@@ -46,11 +46,18 @@ pub fn decide_updated(
     request: Request,
 ) -> SqlResult<Decided> {
     let locked = lock_updated(w, review_id)?;
+    decide_locked(w, actor, &locked, request)
+}
+
+fn decide_locked(
+    w: &mut Writer,
+    actor: &Actor,
+    locked: &Locked,
+    request: Request,
+) -> SqlResult<Decided> {
     let email = locked.email_facts();
     let resolved = resolve_request(w, &locked.review, email.as_ref(), request, None)?;
-    let decided = write::decision(w, actor, &locked.review, &resolved.outcome, locked.text())?;
-    write::label_column(w, &locked, &resolved)?;
-    Ok(decided)
+    write::resolved(w, actor, locked, &resolved)
 }
 
 /// A row of an attached table whose statement decides about it: the server has it locked.
@@ -94,33 +101,94 @@ pub fn decide_own_row(
     write::review(w, &review, &decided)
 }
 
-/// Takes decisions about one email back, from the first to the last of them; returns the
-/// decision that does so.
+/// Takes a decision back, through this door; returns the decision that does so.
 pub fn undo(
     w: &mut Writer,
     actor: &Actor,
-    first: &StoredDecision,
-    last: &StoredDecision,
+    decision: &StoredDecision,
     note: Option<&str>,
+    door: Door,
 ) -> SqlResult<Option<i64>> {
-    let Some(review_id) = last.review_id else {
-        return undo_import(w, actor, last, note).map(Some);
+    let Some(review_id) = decision.review_id else {
+        return undo_import(w, actor, decision, note).map(Some);
     };
     let locked = lock(w, review_id)?;
+    let latest = locked.review.decision_id;
+    let holds = latest == Some(decision.decision_id)
+        || (holding(w, &locked.review)?.decisions.iter())
+            .any(|held| held.decision_id == decision.decision_id);
+    Ok(undo_locked(w, actor, &locked, (decision, holds), note, door)?.decision)
+}
+
+/// Takes back what was decided last about a review, and holds. `request` says with which note, of
+/// which version, through which door.
+pub fn undo_last(
+    w: &mut Writer,
+    actor: &Actor,
+    review_id: i64,
+    request: Request,
+) -> SqlResult<Decided> {
+    let locked = lock(w, review_id)?;
+    undo_last_locked(w, actor, &locked, request)
+}
+
+/// The same for a review that the server is about to update.
+pub fn undo_last_updated(
+    w: &mut Writer,
+    actor: &Actor,
+    review_id: i64,
+    request: Request,
+) -> SqlResult<Decided> {
+    let locked = lock_updated(w, review_id)?;
+    undo_last_locked(w, actor, &locked, request)
+}
+
+fn undo_last_locked(
+    w: &mut Writer,
+    actor: &Actor,
+    locked: &Locked,
+    request: Request,
+) -> SqlResult<Decided> {
+    let review = &locked.review;
+    let error = |refusal| refusal_error(refusal, &review.classifier);
+    pg_triage_decision::needs(&review_facts(review), &request).map_err(error)?;
+    let mut holding = holding(w, review)?;
+    let last = holding.decisions.pop().filter(|_| !holding.is_initial);
+    let review_id = review.review_id;
+    let last = last.ok_or_else(|| error(Refusal::NothingToUndo { review_id }))?;
+    let note = request.note.flatten();
+    undo_locked(w, actor, locked, (&last, true), note, request.door)
+}
+
+/// Takes a decision back, which holds or does not.
+fn undo_locked(
+    w: &mut Writer,
+    actor: &Actor,
+    locked: &Locked,
+    (decision, holds): (&StoredDecision, bool),
+    note: Option<&str>,
+    door: Door,
+) -> SqlResult<Decided> {
+    let classifier = &locked.review.classifier;
+    let queued = queued_before(w, decision)?;
     let undone = Undone {
-        old_label: first.old_label.as_deref(),
-        replaced: first.replaces,
-        last: last.decision_id,
+        decision_id: decision.decision_id,
+        old_label: decision.old_label.as_deref(),
+        replaced: decision.replaces,
+        queued,
+        holds,
     };
+    let needs_policy = queued.is_some_and(|reason| reason != QueueReason::Reopened);
     let resolved = pg_triage_decision::undo(
         &review_facts(&locked.review),
         locked.email_facts().as_ref(),
         undone,
         note,
-        policy(w, first.old_label.is_none(), &locked.review.classifier)?,
+        policy(w, needs_policy, classifier)?,
+        door,
     )
-    .map_err(|refusal| refusal_error(refusal, &locked.review.classifier))?;
-    Ok(write::resolved(w, actor, &locked, &resolved)?.decision)
+    .map_err(|refusal| refusal_error(refusal, classifier))?;
+    write::resolved(w, actor, locked, &resolved)
 }
 
 /// Takes an import from a relation without a key back, which has no review.

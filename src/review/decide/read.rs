@@ -1,9 +1,11 @@
 //! What deciding needs to know.
 
-use pg_triage_decision::{EmailFacts, Policy, ReviewFacts};
+use pg_triage_decision::{EmailFacts, Policy, QueueReason, ReviewFacts};
 use pgrx::PgSqlErrorCode as Code;
 
 use crate::error::{SqlResult, report};
+use crate::pg::check_for_interrupts;
+use crate::store::decision::StoredDecision;
 use crate::store::email::{Email, IfLocked};
 use crate::store::review::Review;
 use crate::store::source::Source;
@@ -17,6 +19,8 @@ pub struct Locked {
     pub email: Option<Email>,
     /// Its review.
     pub review: Review,
+    /// Whether the server is about to update the review: it stores what the trigger returns.
+    pub is_updated: bool,
 }
 
 impl Locked {
@@ -56,6 +60,7 @@ pub fn lock(w: &mut Writer, review_id: i64) -> SqlResult<Locked> {
         source,
         email,
         review,
+        is_updated: false,
     })
 }
 
@@ -68,6 +73,7 @@ pub fn lock_updated(w: &mut Writer, review_id: i64) -> SqlResult<Locked> {
         source,
         email,
         review,
+        is_updated: true,
     })
 }
 
@@ -94,11 +100,74 @@ pub fn review_facts(review: &Review) -> ReviewFacts {
         human_label: review.human_label.clone(),
         reviewed_by: review.reviewed_by.clone(),
         note: review.note.clone(),
-        is_queued: review.queue_reason.is_some(),
+        queue_reason: reason(review.queue_reason.as_deref()),
         is_audit: review.audit,
         row_version: review.row_version,
         decision_id: review.decision_id,
     }
+}
+
+/// Why something waits; for a reason that we do not know, it waits behind others.
+fn reason(name: Option<&str>) -> Option<QueueReason> {
+    name.map(|name| QueueReason::from_name(name).unwrap_or(QueueReason::Confident))
+}
+
+/// Why the email of a decision was in the queue before it.
+pub fn queued_before(r: &Reader, decision: &StoredDecision) -> SqlResult<Option<QueueReason>> {
+    match decision.replaces {
+        Some(earlier) => Ok(reason(r.decision(earlier)?.queue_reason.as_deref())),
+        None => Ok((decision.old_label.is_none()).then_some(QueueReason::Unclassified)),
+    }
+}
+
+/// The decisions about a review that hold: the latest one; if that took another one back, the
+/// one before that, which it has brought back; and so on.
+pub struct Holding {
+    pub decisions: Vec<StoredDecision>,
+    /// Whether everything is taken back.
+    pub is_initial: bool,
+}
+
+/// Looks which decisions about a review hold.
+pub fn holding(r: &Reader, review: &Review) -> SqlResult<Holding> {
+    let mut decisions: Vec<StoredDecision> = Vec::new();
+    let mut next = review.decision_id;
+    while let Some(id) = next {
+        check_for_interrupts();
+        let decision = r.decision(id)?;
+        next = match decision.undoes {
+            Some(undone) => {
+                let undone = r.decision(undone)?;
+                match undone.replaces {
+                    Some(earlier) => brought_back(r, &decision, earlier)?,
+                    None if decision.new_label == undone.old_label => {
+                        decisions.push(decision);
+                        return Ok(Holding {
+                            decisions,
+                            is_initial: true,
+                        });
+                    }
+                    None => None,
+                }
+            }
+            None => None,
+        };
+        decisions.push(decision);
+    }
+    Ok(Holding {
+        is_initial: decisions.is_empty(),
+        decisions,
+    })
+}
+
+/// The earlier decision, if an undo has brought it back: one that cleared the label has not.
+fn brought_back(r: &Reader, undo: &StoredDecision, earlier: i64) -> SqlResult<Option<i64>> {
+    let before = r.decision(earlier)?;
+    let waits = |decision: &StoredDecision| {
+        reason(decision.queue_reason.as_deref()).map(|reason| reason == QueueReason::Reopened)
+    };
+    let is_same = undo.new_label == before.new_label && waits(undo) == waits(&before);
+    Ok(is_same.then_some(earlier))
 }
 
 /// What the classifier asks of its reviewers, where that is needed.

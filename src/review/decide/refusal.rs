@@ -29,7 +29,7 @@ pub fn refusal_error(refusal: Refusal, classifier: &str) -> ErrorReport {
         Refusal::Decided { review_id, label } => report(
             Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
             format!(
-                "review {review_id} is decided already (\"{label}\"): take the decision back first"
+                "review {review_id} is decided already (\"{label}\"): take the decision back first, or SELECT triage.ask_again('{review_id}')"
             ),
         ),
         Refusal::NothingToAccept { review_id } => report(
@@ -37,6 +37,10 @@ pub fn refusal_error(refusal: Refusal, classifier: &str) -> ErrorReport {
             format!(
                 "review {review_id} has no predicted label to accept: use triage.correct({review_id}, 'a label')"
             ),
+        ),
+        Refusal::NothingToUndo { review_id } => report(
+            Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            format!("review {review_id} has no decision to undo (see triage.decision_history)"),
         ),
         Refusal::UnknownLabel { given, known } => unknown_label(&given, classifier, &known),
         Refusal::Superseded { decision_id, by } => {

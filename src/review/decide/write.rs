@@ -21,7 +21,8 @@ pub struct Decided {
     pub review: Review,
 }
 
-/// Writes what was resolved about a locked review: ledger, review, label column.
+/// Writes what was resolved about a locked review: ledger, label column, and the review unless
+/// the server does.
 pub fn resolved(
     w: &mut Writer,
     actor: &Actor,
@@ -29,7 +30,9 @@ pub fn resolved(
     resolved: &Resolved,
 ) -> SqlResult<Decided> {
     let decided = decision(w, actor, &locked.review, &resolved.outcome, locked.text())?;
-    review(w, &locked.review, &decided)?;
+    if !locked.is_updated {
+        review(w, &locked.review, &decided)?;
+    }
     label_column(w, locked, resolved)?;
     Ok(decided)
 }
@@ -74,8 +77,10 @@ pub fn decision(
             let is_reviewed = decision.is_reviewed();
             review.human_label = decision.new_label.clone();
             review.note = decision.note.clone();
-            review.reviewed_by = is_reviewed.then(|| actor.name.clone());
-            review.reviewed_at = is_reviewed.then_some(appended.decided_at);
+            if !decision.keeps_label() {
+                review.reviewed_by = is_reviewed.then(|| actor.name.clone());
+                review.reviewed_at = is_reviewed.then_some(appended.decided_at);
+            }
             review.queue_reason = decision.queue_reason.map(|r| r.name().to_owned());
             review.decision_id = Some(appended.decision_id);
             review.decision_id
@@ -159,6 +164,7 @@ pub fn append(
         door: decision.door.name(),
         replaces: decision.replaces,
         undoes: decision.undoes,
+        queue_reason: decision.queue_reason.map(|reason| reason.name()),
         example,
     };
     let appended = w.append(new, actor, batch)?;
@@ -170,7 +176,7 @@ pub fn append(
 }
 
 /// Brings the label column of the email's row in line with its review.
-pub fn label_column(w: &mut Writer, locked: &Locked, resolved: &Resolved) -> SqlResult<()> {
+fn label_column(w: &mut Writer, locked: &Locked, resolved: &Resolved) -> SqlResult<()> {
     let (Some(label), Some(source), Some(email)) =
         (&resolved.label_column, &locked.source, &locked.email)
     else {

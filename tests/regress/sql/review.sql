@@ -204,7 +204,7 @@ SELECT triage.undo_batch(:batch);
 SELECT review, kind, new FROM decisions WHERE review IN (44, 45);
 -- Several decisions about one email in one batch are taken back together.
 DO $$ BEGIN PERFORM triage.correct(46, 'Billing'); PERFORM triage.correct(46, 'logistics'); PERFORM triage.correct(47, 'Billing'); END $$;
-SELECT triage.undo_batch((SELECT max(batch) FROM decisions)) AS emails;
+SELECT triage.undo_batch((SELECT max(batch) FROM decisions)) AS decisions;
 SELECT human, label FROM show(46) UNION ALL SELECT human, label FROM show(47);
 
 -- Who: the argument, the setting, the web token, the role.

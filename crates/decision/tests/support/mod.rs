@@ -1,7 +1,8 @@
 //! Reviews in every state, actions of every kind, and outcomes in words.
 
 use pg_triage_decision::{
-    Action, Door, EmailFacts, FoundLabel, Outcome, Refusal, Request, Resolved, ReviewFacts, needs,
+    Action, Door, EmailFacts, FoundLabel, Outcome, QueueReason, Refusal, Request, Resolved,
+    ReviewFacts, needs,
 };
 
 pub const DOORS: [Door; 7] = [
@@ -14,7 +15,7 @@ pub const DOORS: [Door; 7] = [
     Door::Import,
 ];
 
-pub const ACTIONS: [(&str, Action); 8] = [
+pub const ACTIONS: [(&str, Action); 9] = [
     ("give spam", Action::Label(Some("spam"))),
     ("give ham", Action::Label(Some("ham"))),
     ("give a new one", Action::Label(Some(" new "))),
@@ -22,6 +23,7 @@ pub const ACTIONS: [(&str, Action); 8] = [
     ("take back", Action::Label(None)),
     ("accept", Action::Accept),
     ("skip", Action::Skip),
+    ("ask again", Action::AskAgain),
     ("write a note", Action::NoteOnly),
 ];
 
@@ -34,7 +36,7 @@ pub fn review() -> ReviewFacts {
         human_label: None,
         reviewed_by: None,
         note: None,
-        is_queued: true,
+        queue_reason: Some(QueueReason::Uncertain),
         is_audit: false,
         row_version: 4,
         decision_id: None,
@@ -46,19 +48,31 @@ pub fn review() -> ReviewFacts {
 pub fn reviews() -> Vec<(String, ReviewFacts)> {
     let mut reviews = Vec::new();
     for predicted in [None, Some("spam")] {
-        for (human_label, is_queued) in [
-            (None, true),
-            (None, false),
-            (Some("spam"), false),
-            (Some("ham"), false),
+        let waiting = match predicted {
+            Some(_) => QueueReason::Uncertain,
+            None => QueueReason::Unclassified,
+        };
+        for (human_label, queue_reason, state) in [
+            (None, Some(waiting), "queued"),
+            (None, None, "skipped"),
+            (None, Some(QueueReason::Confident), "behind"),
+            (None, Some(QueueReason::Reopened), "asked"),
+            (Some("spam"), None, "decided"),
+            (Some("ham"), None, "decided"),
+            (Some("spam"), Some(QueueReason::Reopened), "asked"),
+            (Some("ham"), Some(QueueReason::Reopened), "asked"),
         ] {
-            let is_decided = human_label.is_some() || !is_queued;
+            if predicted.is_none() && state == "behind" {
+                continue;
+            }
+            let is_decided = !matches!(state, "queued" | "behind");
+            let has_reviewer = human_label.is_some() || state == "skipped";
             let review = ReviewFacts {
                 predicted_label: predicted.map(str::to_owned),
                 confidence: predicted.map(|_| 0.5),
                 human_label: human_label.map(str::to_owned),
-                reviewed_by: is_decided.then(|| "ann".to_owned()),
-                is_queued,
+                reviewed_by: has_reviewer.then(|| "ann".to_owned()),
+                queue_reason,
                 decision_id: is_decided.then_some(7),
                 ..review()
             };
@@ -70,12 +84,7 @@ pub fn reviews() -> Vec<(String, ReviewFacts)> {
                 Some(label) => format!("says {label}"),
                 None => "undecided".to_owned(),
             };
-            let queue = match (human_label, is_queued) {
-                (Some(_), _) => "decided",
-                (None, true) => "queued",
-                (None, false) => "skipped",
-            };
-            reviews.push((format!("{predicted:<14} | {said:<9} | {queue:<7}"), review));
+            reviews.push((format!("{predicted:<14} | {said:<9} | {state:<7}"), review));
         }
     }
     reviews
@@ -176,8 +185,10 @@ pub fn applied(before: &ReviewFacts, outcome: &Outcome, id: i64) -> ReviewFacts 
         Outcome::Decision(decision) => {
             after.human_label = decision.new_label.clone();
             after.note = decision.note.clone();
-            after.is_queued = !decision.is_reviewed();
-            after.reviewed_by = decision.is_reviewed().then(|| "ann".to_owned());
+            after.queue_reason = decision.queue_reason;
+            if !decision.keeps_label() {
+                after.reviewed_by = decision.is_reviewed().then(|| "ann".to_owned());
+            }
             after.decision_id = Some(id);
         }
     }
