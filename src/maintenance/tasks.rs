@@ -147,7 +147,7 @@ fn classify(w: &mut Writer, classifier: &str) -> SqlResult<String> {
     let mut labelled = 0;
     for source in w.attachments(None)? {
         if source.classifier == classifier && labelled < ROWS_AT_ONCE {
-            labelled += attach::classify_rows(w, &source, ROWS_AT_ONCE - labelled)?;
+            labelled += attach::classify_visible_rows(w, &source, ROWS_AT_ONCE - labelled)?;
             w.progress(labelled, ROWS_AT_ONCE)?;
         }
     }

@@ -1,6 +1,6 @@
 //! Attaching tables, and labelling what they held before there was a model.
 
-use pgrx::{pg_extern, pg_sys};
+use pgrx::{pg_extern, pg_sys, warning};
 
 use crate::arguments::{given, given_classifier};
 use crate::error::SqlResult;
@@ -33,7 +33,7 @@ fn attach(
     let search_path = current_search_path();
     store::write(c"triage.attach()", |w| {
         w.lock_classifier(classifier)?;
-        w.attach(NewAttachment {
+        let number = w.attach(NewAttachment {
             relation,
             text_columns,
             label_column,
@@ -47,7 +47,13 @@ fn attach(
             corrections: corrections.unwrap_or("anyone"),
             received_at_column,
             default_is_empty: default_is_empty.unwrap_or(false),
-        })
+        })?;
+        if let Some(reason) = w.hidden_rows(&w.source(number)?)? {
+            warning!(
+                "decisions about rows that policies hide will fail, but for those by an UPDATE of the table: {reason}"
+            );
+        }
+        Ok(number)
     })
 }
 
@@ -86,14 +92,31 @@ fn classify_pending(relation: Option<pg_sys::Oid>, most: Option<i32>) -> SqlResu
         }
         let mut labelled = 0;
         for source in sources {
-            labelled += classify_rows(w, &source, most - labelled)?;
+            labelled += classify_visible_rows(w, &source, most - labelled)?;
         }
         Ok(labelled)
     })
 }
 
+/// Labels rows of one table that policies show its owner, at most so many; returns how many. Says
+/// that there may be others. What policies keep from being read stops no other table.
+pub fn classify_visible_rows(w: &mut Writer, source: &Source, most: i64) -> SqlResult<i64> {
+    let Some(reason) = w.hidden_rows(source)? else {
+        return classify_rows(w, source, most);
+    };
+    let (labelled, problem) = match pg::catching(|| classify_rows(w, source, most)) {
+        Ok(labelled) => (labelled, String::new()),
+        Err(message) => (0, format!(" ({message})")),
+    };
+    warning!(
+        "rows of {} that policies hide are not classified{problem}: {reason}",
+        source.name
+    );
+    Ok(labelled)
+}
+
 /// Labels rows of one table, at most so many; returns how many.
-pub fn classify_rows(w: &mut Writer, source: &Source, most: i64) -> SqlResult<i64> {
+fn classify_rows(w: &mut Writer, source: &Source, most: i64) -> SqlResult<i64> {
     let Some(active) = cache::active_model_of(w, &source.classifier)? else {
         return Ok(0);
     };
@@ -119,19 +142,16 @@ pub fn classify_rows(w: &mut Writer, source: &Source, most: i64) -> SqlResult<i6
             };
             // One row that does not take its label must not stop the others.
             let written = pg::catching(|| {
-                let written = w.write_label(source, &place, &key, Some(label))?;
-                if written {
-                    let name = EmailName {
-                        source: &source.name,
-                        key: &key,
-                        classifier: &source.classifier,
-                    };
-                    w.complete_review(name, &recorded(&prediction))?;
-                }
-                Ok(written)
+                w.write_label(source, &place, &key, Some(label))?;
+                let name = EmailName {
+                    source: &source.name,
+                    key: &key,
+                    classifier: &source.classifier,
+                };
+                w.complete_review(name, &recorded(&prediction))
             });
             match written {
-                Ok(written) => labelled += i64::from(written),
+                Ok(()) => labelled += 1,
                 Err(message) => {
                     warn_once(&format!("email \"{key}\" in {}: {message}", source.name));
                 }

@@ -10,6 +10,6 @@ pub use own_change::{
     Change, as_erasure, as_own_change, base_is_held, holding_base, is_erasure, is_own_change,
 };
 pub use statement::{
-    batch, begin_batch, count_changed_row, has_decided, list_row, note_decided, note_received,
-    one_in, take_decided, take_listed_row,
+    batch, begin_batch, count_changed_row, decisions_made, has_decided, list_row, note_decided,
+    note_received, one_in, take_batch, take_decided, take_listed_row,
 };

@@ -9,6 +9,7 @@ use crate::pg::shared_memory::{WakeRequest, wake_at_commit};
 
 thread_local! {
     static STATEMENT: Cell<Statement> = const { Cell::new(Statement::NONE) };
+    static DECISIONS_MADE: Cell<u64> = const { Cell::new(0) };
     static DECIDED: RefCell<BTreeMap<String, u64>> = const { RefCell::new(BTreeMap::new()) };
 }
 
@@ -20,6 +21,8 @@ struct Statement {
     depth: i32,
     batch: Option<i64>,
     changed_rows: u64,
+    /// How many decisions it has made.
+    decided: u64,
     /// Whether the row that comes next was listed by the client.
     listed: bool,
 }
@@ -30,6 +33,7 @@ impl Statement {
         depth: 0,
         batch: None,
         changed_rows: 0,
+        decided: 0,
         listed: false,
     };
 }
@@ -96,8 +100,31 @@ pub fn take_listed_row() -> bool {
     statement.listed
 }
 
-/// Notes a decision, for [`take_decided`].
+/// The statement's batch and how many decisions are in it, once; `None` if there are none, or a
+/// trigger of another statement issued it, whose they are.
+pub fn take_batch() -> Option<(i64, u64)> {
+    let mut statement = STATEMENT.get();
+    let is_current =
+        statement.time == pg::statement_time() && statement.depth == pg::trigger_depth();
+    let batch = statement
+        .batch
+        .filter(|_| is_current && statement.decided > 0)?;
+    let decided = std::mem::take(&mut statement.decided);
+    STATEMENT.set(statement);
+    Some((batch, decided))
+}
+
+/// How many decisions this session has made.
+pub fn decisions_made() -> u64 {
+    DECISIONS_MADE.get()
+}
+
+/// Notes a decision of the statement's batch, for [`take_batch`] and [`take_decided`].
 pub fn note_decided(classifier: &str) {
+    DECISIONS_MADE.set(DECISIONS_MADE.get().wrapping_add(1));
+    let mut statement = STATEMENT.get();
+    statement.decided += 1;
+    STATEMENT.set(statement);
     wake_at_commit(WakeRequest::Now);
     DECIDED.with_borrow_mut(|decided| match decided.get_mut(classifier) {
         Some(n) => *n += 1,

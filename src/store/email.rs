@@ -4,6 +4,7 @@
 use pg_triage_classifier::tokenizer::MAX_TEXT_BYTES;
 use pgrx::PgSqlErrorCode as Code;
 use pgrx::datum::DatumWithOid;
+use pgrx::pg_sys::panic::ErrorReport;
 
 use super::connection::{Reader, Writer};
 use super::review::is_aside;
@@ -175,31 +176,35 @@ impl Writer<'_> {
         Ok(found)
     }
 
-    /// Sets the label in an email's row; false if a trigger of the table would not have it.
-    /// These run as for its owner.
+    /// Sets the label in an email's row. Triggers of the table run as for its owner; it is an
+    /// error if the row has another label after those that fire before it is written.
     pub fn write_label(
         &mut self,
         source: &Source,
         place: &AttachedTable,
         key: &str,
         label: Option<&str>,
-    ) -> SqlResult<bool> {
-        let Some(parts) = pg::key_parts(key, place.keys.len()) else {
-            return Ok(false);
-        };
+    ) -> SqlResult<()> {
+        let refused = || not_written(key, source, label);
+        let parts = pg::key_parts(key, place.keys.len()).ok_or_else(refused)?;
         let statement = format!(
-            "UPDATE {} SET {} = CAST(${} AS {}) WHERE {}",
+            "UPDATE {} SET {} = CAST(${} AS {}) WHERE {} RETURNING {}::text",
             place.table,
             place.label,
             parts.len() + 1,
             place.label_type,
-            has_key(place)
+            has_key(place),
+            place.label,
         );
         let mut given = arguments(&parts);
         given.push(label.into());
         pg::as_table_owner(source.relation, &source.search_path, || {
             session::as_own_change(session::Change::Label(source.id), || {
-                Ok(self.execute(&statement, &given)? > 0)
+                let stored = self.returning_values::<Option<String>>(&statement, &given)?;
+                match stored.first() {
+                    Some(stored) if stored.as_deref() == label => Ok(()),
+                    _ => Err(refused()),
+                }
             })
         })
     }
@@ -244,8 +249,19 @@ impl Writer<'_> {
     }
 }
 
+fn not_written(key: &str, source: &Source, label: Option<&str>) -> ErrorReport {
+    let label = label.map_or("NULL".to_owned(), |label| format!("\"{label}\""));
+    report(
+        Code::ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION,
+        format!(
+            "a trigger or rule of {} keeps the label of email \"{key}\" from being {label}: change it so that it lets the label through",
+            source.name
+        ),
+    )
+}
+
 /// A conflict with another session that changes an email.
-pub fn being_changed(key: &str, source: &Source) -> pgrx::pg_sys::panic::ErrorReport {
+pub fn being_changed(key: &str, source: &Source) -> ErrorReport {
     report(
         Code::ERRCODE_T_R_SERIALIZATION_FAILURE,
         format!(

@@ -14,6 +14,7 @@ pub mod comparison;
 pub mod decision;
 pub mod email;
 pub mod erasure;
+mod hidden;
 pub mod history;
 pub mod inbox;
 pub mod installed;

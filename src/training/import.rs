@@ -5,12 +5,13 @@ use std::collections::HashMap;
 
 use pg_triage_classifier::tokenizer::MAX_TEXT_BYTES;
 use pg_triage_decision::{Door, Kind};
-use pgrx::{notice, pg_extern, pg_sys};
+use pgrx::{notice, pg_extern, pg_sys, warning};
 
 use crate::arguments::{given, given_classifier, given_label};
 use crate::error::SqlResult;
 use crate::learning::base::Base;
 use crate::learning::compaction;
+use crate::pg;
 use crate::session::{self, Actor};
 use crate::store::decision::NewDecision;
 use crate::store::history::PastEmail;
@@ -61,6 +62,12 @@ fn learn_from(
         let batch = session::batch(|| w.next_batch())?;
         Ok((history, base, batch))
     })?;
+    if pg::hides_rows(relation) {
+        let (user, source) = (pg::current_user(), &history.source);
+        warning!(
+            "row-level security shows {user} some rows of {source}, or none: only those are learned from"
+        );
+    }
     let mut import = Import {
         classifier,
         source: &history.source,

@@ -70,15 +70,15 @@ pub struct OwnRow<'a> {
     pub text: &'a str,
 }
 
-/// Decides about a row of the statement's own table. `label` is what was found for the label
-/// of the request, where the caller has looked.
+/// Decides about a row of the statement's own table; returns the label that it is to have now.
+/// `label` is what was found for the label of the request, where the caller has looked.
 pub fn decide_own_row(
     w: &mut Writer,
     actor: &Actor,
     row: &OwnRow,
     request: Request,
     label: Option<FoundLabel>,
-) -> SqlResult<()> {
+) -> SqlResult<Option<String>> {
     let name = EmailName {
         source: &row.source.name,
         key: row.key,
@@ -98,7 +98,10 @@ pub fn decide_own_row(
     };
     let resolved = resolve_request(w, &review, Some(&email), request, label)?;
     let decided = write::decision(w, actor, &review, &resolved.outcome, Some(row.text))?;
-    write::review(w, &review, &decided)
+    write::review(w, &review, &decided)?;
+    let facts = review_facts(&decided.review);
+    let label = facts.effective_label(facts.human_label.as_deref());
+    Ok(label.map(str::to_owned))
 }
 
 /// Takes a decision back, through this door; returns the decision that does so.

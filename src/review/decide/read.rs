@@ -55,6 +55,9 @@ pub fn lock(w: &mut Writer, review_id: i64) -> SqlResult<Locked> {
     }
     if let (None, Some(source)) = (&email, &source) {
         email = w.lock_email(source, &review.email_key, IfLocked::Fail)?;
+        if email.is_none() {
+            w.check_not_hidden(source, &review.email_key)?;
+        }
     }
     Ok(Locked {
         source,
@@ -69,6 +72,9 @@ pub fn lock(w: &mut Writer, review_id: i64) -> SqlResult<Locked> {
 pub fn lock_updated(w: &mut Writer, review_id: i64) -> SqlResult<Locked> {
     let review = w.review(review_id)?;
     let (source, email) = open_email(w, &review, IfLocked::Fail)?;
+    if let (Some(source), None) = (&source, &email) {
+        w.check_not_hidden(source, &review.email_key)?;
+    }
     Ok(Locked {
         source,
         email,

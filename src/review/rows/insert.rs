@@ -4,8 +4,8 @@ use pg_triage_decision::{Door, FoundLabel};
 use pgrx::{pg_extern, pg_sys, warning};
 
 use super::label::labelled;
-use super::memory::{Remembered, is_cleared, is_moved, may_know, recall, remember};
-use super::table::{Columns, attachment, fires_for_us, label_request, name_of};
+use super::memory::{Remembered, is_cleared, is_moved, may_know, recall, remember, take_settled};
+use super::table::{Columns, attachment, check_agrees, fires_for_us, label_request, name_of};
 use super::text::{is_recorded, recall_text};
 use crate::arguments::given_label;
 use crate::error::SqlResult;
@@ -91,6 +91,9 @@ impl Written<'_> {
     /// Gives the row its review, or decides about the one that it has.
     fn record(&self) -> SqlResult<()> {
         let source = self.source;
+        if take_settled(source.id, &self.key) {
+            return self.complete();
+        }
         let mut unclassified = None;
         let known = match recall(source.id, &self.key) {
             Some(Remembered::Predicted(prediction)) => Some(prediction),
@@ -124,6 +127,17 @@ impl Written<'_> {
         }
     }
 
+    /// Another trigger has updated the row already and has so decided about it: only what was
+    /// predicted is missing.
+    fn complete(&self) -> SqlResult<()> {
+        match recall(self.source.id, &self.key) {
+            Some(Remembered::Predicted(prediction)) => {
+                store::as_owner(|w| w.complete_review(self.name(), &recorded(&prediction)))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Decides about the row by its own statement. `before` is the label that it had.
     fn decide(&self, before: Option<&str>, text: &str, label: Option<&str>) -> SqlResult<()> {
         let row = OwnRow {
@@ -134,7 +148,13 @@ impl Written<'_> {
         };
         let actor = Actor::new(None);
         let request = label_request(Door::Table, label);
-        store::as_owner(|w| decide::decide_own_row(w, &actor, &row, request, None))
+        let label = store::as_owner(|w| decide::decide_own_row(w, &actor, &row, request, None))?;
+        check_agrees(
+            self.source,
+            &self.key,
+            self.label.as_deref(),
+            label.as_deref(),
+        )
     }
 
     /// The row has come from another partition, where it had this key and label.
@@ -177,7 +197,7 @@ impl Written<'_> {
                 text: &text,
             };
             let request = label_request(Door::Insert, given);
-            decide::decide_own_row(w, &actor, &row, request, known.map(FoundLabel::Known))
+            decide::decide_own_row(w, &actor, &row, request, known.map(FoundLabel::Known)).map(drop)
         })
     }
 }

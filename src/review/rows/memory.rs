@@ -40,6 +40,9 @@ struct Memory {
     /// The last row of each attachment that a label was filled in for.
     last: HashMap<i64, String>,
     overflown: bool,
+    /// Rows that a trigger of the statement has decided about by updating them again, with its
+    /// depth, before the statement's own triggers came to that.
+    settled: HashMap<RowName, i32>,
 }
 
 thread_local! {
@@ -54,7 +57,49 @@ pub fn forget_statement(source: i64) {
             .rows
             .retain(|(of, _), note| *of != source || note.depth < depth);
         memory.last.remove(&source);
+        memory
+            .settled
+            .retain(|(of, _), settled| *of != source || *settled < depth);
     });
+}
+
+/// Notes that a trigger of another statement has decided about a row.
+pub fn settle(source: i64, key: &str) {
+    let depth = pg::trigger_depth();
+    if depth < 2 {
+        return;
+    }
+    MEMORY.with_borrow_mut(|memory| {
+        if memory.settled.try_reserve(1).is_ok() {
+            memory.settled.insert((source, key.to_owned()), depth);
+        }
+    });
+}
+
+/// Whether that was so, for a trigger that fires because of that other statement; once.
+pub fn take_settled(source: i64, key: &str) -> bool {
+    let depth = pg::trigger_depth();
+    MEMORY.with_borrow_mut(|memory| {
+        if memory.settled.is_empty() {
+            return false;
+        }
+        let settled = memory.settled.remove(&(source, key.to_owned()));
+        settled.is_some_and(|settled| settled > depth)
+    })
+}
+
+/// The label that an insertion has filled in which is not finished: another trigger of it
+/// updates the row.
+pub fn predicted_before(source: i64, key: &str) -> Option<String> {
+    let depth = pg::trigger_depth();
+    MEMORY.with_borrow(|memory| {
+        let note = memory.rows.get(&(source, key.to_owned()))?;
+        let is_running = note.depth < depth && note.statement == pg::statement_time();
+        match &note.what {
+            Remembered::Predicted(prediction) if is_running => prediction.label.clone(),
+            _ => None,
+        }
+    })
 }
 
 pub fn remember(source: i64, key: String, what: Remembered) {

@@ -1,6 +1,6 @@
 //! Around the rows: statements that decide, and what is never deleted.
 
-use pgrx::{PgSqlErrorCode as Code, pg_extern, pg_sys};
+use pgrx::{PgSqlErrorCode as Code, pg_extern, pg_sys, warning};
 
 use super::memory::forget_statement;
 use super::table::{attachment, fires_for_us};
@@ -8,7 +8,7 @@ use super::text::forget_texts;
 use crate::error::{SqlResult, report};
 use crate::learning::compaction;
 use crate::pg::{self, Returned, Trigger};
-use crate::{session, store};
+use crate::{session, settings, store};
 
 #[pg_extern(sql = false)]
 fn begin_batch(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
@@ -27,9 +27,28 @@ fn begin_batch(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
 fn end_batch(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
     let trigger = Trigger::new(fcinfo)?;
     if !fires_for_us(&trigger) && session::has_decided() && has_attachment(&trigger)? {
+        if trigger.optional_argument().is_some() {
+            announce_batch(&trigger)?;
+        }
         store::as_owner(compaction::compact_if_due)?;
     }
     Ok(Returned::nothing())
+}
+
+/// Says how to take back what a statement on an attached table has decided, if that is much: it
+/// is people's own table, so that nothing is refused, but its WHERE clause may be missing.
+fn announce_batch(trigger: &Trigger) -> SqlResult<()> {
+    let most = settings::max_rows_per_correction();
+    if let Some((batch, decided)) = session::take_batch()
+        && decided > most
+        && let Some(source) = attachment(trigger)?
+    {
+        warning!(
+            "this statement has decided about {decided} emails in {}, more than {most} (pg_triage.max_rows_per_correction): if that was not meant, SELECT triage.undo_batch({batch}) takes it back",
+            source.name
+        );
+    }
+    Ok(())
 }
 
 #[pg_extern(sql = false)]

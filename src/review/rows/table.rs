@@ -6,8 +6,9 @@ use std::rc::Rc;
 
 use pg_triage_classifier::tokenizer::MAX_TEXT_BYTES;
 use pg_triage_decision::{Action, Door, Request};
+use pgrx::PgSqlErrorCode as Code;
 
-use crate::error::SqlResult;
+use crate::error::{SqlResult, report};
 use crate::pg::{self, Row, Trigger};
 use crate::review::rows::orphan::warn_of_orphan;
 use crate::session::{self, Change};
@@ -57,6 +58,29 @@ pub fn name_of<'a>(source: &'a Source, key: &'a str) -> EmailName<'a> {
         key,
         classifier: &source.classifier,
     }
+}
+
+/// Refuses a row whose label is another one than was decided.
+pub fn check_agrees(
+    source: &Source,
+    key: &str,
+    label: Option<&str>,
+    decided: Option<&str>,
+) -> SqlResult<()> {
+    if label == decided {
+        return Ok(());
+    }
+    let quoted = |label: Option<&str>| label.map_or("NULL".to_owned(), |l| format!("\"{l}\""));
+    let first = format!("zz_triage_decide_{}", source.id);
+    Err(report(
+        Code::ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION,
+        format!(
+            "the label of email \"{key}\" in {} would be {} where {} was decided: a trigger that fires after {first} changes it; give that trigger a name that comes before {first}",
+            source.name,
+            quoted(label),
+            quoted(decided)
+        ),
+    ))
 }
 
 /// What a statement on the table says by giving a row this label.

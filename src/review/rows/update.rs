@@ -3,9 +3,12 @@
 use pg_triage_decision::Door;
 use pgrx::{pg_extern, pg_sys};
 
-use super::memory::{Remembered, knows, last_predicted, recall, recall_last, remember};
+use super::memory::{
+    Remembered, knows, last_predicted, predicted_before, recall, recall_last, remember, settle,
+    take_settled,
+};
 use super::save;
-use super::table::{Columns, attachment, fires_for_us, label_request, name_of};
+use super::table::{Columns, attachment, check_agrees, fires_for_us, label_request, name_of};
 use super::text::{NewText, predicted_anew, recall_text};
 use crate::arguments::given_label;
 use crate::error::SqlResult;
@@ -98,9 +101,11 @@ fn cleared(source: &Source, key: &str, before: Option<&str>) -> SqlResult<Option
     store::as_owner(|w| {
         let review = w.review_of(name_of(source, key))?;
         let facts = review.as_ref().map(decide::review_facts);
-        let label = facts
+        let known = facts
             .as_ref()
             .and_then(|facts| facts.label_without_person());
+        let predicted = predicted_before(source.id, key);
+        let label = known.or(predicted.as_deref());
         if label != before {
             remember(source.id, key.to_owned(), Remembered::Cleared);
         } else if facts
@@ -172,6 +177,7 @@ fn record_decision(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
         _ => String::new(),
     };
     let actor = Actor::new(None);
+    let is_settled = take_settled(source.id, &key);
     store::as_owner(|w| {
         if old_key != key {
             w.move_review(name_of(&source, &old_key), &key)?;
@@ -185,9 +191,10 @@ fn record_decision(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
                 None => Ok(()),
             };
         };
-        // Changed again since, by the same statement or another trigger: that one decides.
+        // Changed again since, by the same statement or another trigger: that one decides. A row
+        // that policies hide cannot be looked at.
         let now = w.lock_email(&source, &key, IfLocked::Wait)?;
-        if now.is_some_and(|email| email.label != label) {
+        if now.map_or(is_settled, |email| email.label != label) {
             return Ok(());
         }
         let row = OwnRow {
@@ -196,7 +203,12 @@ fn record_decision(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
             before: before.as_deref(),
             text: &text,
         };
-        decide::decide_own_row(w, &actor, &row, label_request(Door::Table, given), None)?;
+        let request = label_request(Door::Table, given);
+        let decided = decide::decide_own_row(w, &actor, &row, request, None)?;
+        if !relabelled {
+            check_agrees(&source, &key, label.as_deref(), decided.as_deref())?;
+        }
+        settle(source.id, &key);
         match new_text {
             Some(text) if relabelled => text.record(w, name_of(&source, &key)),
             _ => Ok(()),
