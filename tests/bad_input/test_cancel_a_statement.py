@@ -5,13 +5,15 @@ import time
 
 import pytest
 from support.mails import MAILS
-from support.sessions import error_of
+from support.sessions import error_of, time_limit
 from support.waiting import timed, wait_for
 
 # A statement has to end this soon after its time is up; the promise is 250 ms, and the
-# rest is for the connection and a busy machine.
+# rest is for the connection.
 OVERSHOOT = 0.25
 SLACK = 0.25
+# A busy machine may be the reason for one that ends late: the soonest of so many counts.
+TRIES = 3
 
 
 @pytest.fixture
@@ -23,23 +25,25 @@ def session(module_database):
 
 def run_for(session, sql, timeout):
     """The error that the statement ends with under this timeout in ms, and the seconds that it took."""
-    session.run(f"SET statement_timeout = {timeout}")
-    with timed() as t:
-        error = error_of(session, sql)
-    session.run("RESET statement_timeout")
+    with time_limit(session, timeout):
+        with timed() as t:
+            error = error_of(session, sql)
     return error, t.seconds
 
 
-def cancelled(session, sql, timeout, may_finish=False):
+def cancelled(session, sql, timeout, may_finish=False, extra=0.0):
     """The statement ends soon after its time, and the session goes on. `may_finish`: on a quick
-    machine it may be through before."""
+    machine it may be through before. `extra`: seconds that the server takes by itself."""
     timeout = max(1, int(timeout))
-    error, seconds = run_for(session, sql, timeout)
-    over = seconds - timeout / 1000
-    print(f"{sql[:60]}: {timeout} ms allowed, {error or 'finished'}, {1000 * over:+.0f} ms")
-    assert (error is None and may_finish) or (error is not None and error.sqlstate == "57014"), error
-    assert session.value("SELECT 1") == 1
-    assert over < OVERSHOOT + SLACK
+    for _ in range(TRIES):
+        error, seconds = run_for(session, sql, timeout)
+        over = seconds - timeout / 1000
+        print(f"{sql[:60]}: {timeout} ms allowed, {error or 'finished'}, {1000 * over:+.0f} ms")
+        assert (error is None and may_finish) or (error is not None and error.sqlstate == "57014"), error
+        assert session.value("SELECT 1") == 1
+        if over < OVERSHOOT + SLACK + extra:
+            return
+    raise AssertionError(f"{over} s after its time, {extra} of them the server's")
 
 
 def cancelled_at(session, sql, *shares):
@@ -85,11 +89,10 @@ def test_a_text_of_200_megabytes_that_is_to_be_a_state(module_database, session,
            ALTER TABLE long_text ALTER t SET STORAGE EXTERNAL;
            INSERT INTO long_text SELECT repeat('AAAA', 50000000) WHERE NOT EXISTS (SELECT FROM long_text)"""
     )
-    error, seconds = run_for(session, "SELECT t::email_state FROM long_text", timeout)
-    assert error is not None
-    # Half a second is what the server takes to read such a text.
-    assert seconds < timeout / 1000 + 0.5 + OVERSHOOT
-    assert session.value("SELECT 1") == 1
+    # What the server takes to hand such a text to anybody's type.
+    with timed() as t:
+        session.run("SELECT textout(t) IS NULL FROM long_text")
+    cancelled(session, "SELECT t::email_state FROM long_text", timeout, extra=2 * t.seconds)
 
 
 def test_a_state_with_200_000_spellings(module_database, session):
@@ -175,22 +178,27 @@ def test_fitting_where_400_labels_share_their_words(module_database, session):
 
 def test_pg_cancel_backend_ends_a_scan_that_classifies(module_database, session, mails):
     victim = module_database.connect()
-    outcome = []
+    late = []
+    for _ in range(TRIES):
+        outcome = []
 
-    def scan():
-        error = error_of(victim, "SELECT count(classify_email(body)) FROM mails, generate_series(1, 1000)")
-        outcome.append((error, time.monotonic()))
+        def scan(outcome=outcome):
+            error = error_of(victim, "SELECT count(classify_email(body)) FROM mails, generate_series(1, 1000)")
+            outcome.append((error, time.monotonic()))
 
-    thread = threading.Thread(target=scan)
-    thread.start()
-    running = f"SELECT count(*) FROM pg_stat_activity WHERE pid = {victim.pid} AND state = 'active'"
-    wait_for(lambda: session.value(running) == 1, 10)
-    # Past its start, in the middle of the mails.
-    time.sleep(0.5)
-    start = time.monotonic()
-    session.run(f"SELECT pg_cancel_backend({victim.pid})")
-    thread.join()
-    ((error, end),) = outcome
-    assert error is not None and error.sqlstate == "57014", error
-    assert end - start < OVERSHOOT + SLACK
-    assert victim.value("SELECT 'still here'") == "still here"
+        thread = threading.Thread(target=scan)
+        thread.start()
+        running = f"SELECT count(*) FROM pg_stat_activity WHERE pid = {victim.pid} AND state = 'active'"
+        wait_for(lambda: session.value(running) == 1, 20)
+        # Past its start, in the middle of the mails.
+        time.sleep(0.5)
+        start = time.monotonic()
+        session.run(f"SELECT pg_cancel_backend({victim.pid})")
+        thread.join()
+        ((error, end),) = outcome
+        assert error is not None and error.sqlstate == "57014", error
+        assert victim.value("SELECT 'still here'") == "still here"
+        late.append(end - start)
+        if late[-1] < OVERSHOOT + SLACK:
+            return
+    raise AssertionError(f"seconds after the cancel: {late}")

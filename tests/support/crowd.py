@@ -12,7 +12,7 @@ from collections import Counter
 import psycopg
 
 from support.server import Database
-from support.sessions import literal
+from support.sessions import lift_time_limit, literal
 
 EMAILS = 100
 LABELS = ["billing", "logistics", "sales", "spam", "support"]
@@ -212,6 +212,8 @@ class Worker:
         found = self.send("interrupted", *statements, allowed=(CONFLICT, CANCELLED))
         self.acknowledge([token], found is not None)
         self.done["base"] += found == [(True,)]
+        # One that struck in the last instant of COMMIT would cancel whatever comes next.
+        lift_time_limit(self.session)
 
     # ---- the rest --------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ import psycopg
 
 from support.mails import MAILS
 from support.server import Database, Server, new_server
-from support.sessions import Session
+from support.sessions import Session, time_limit
 from support.waiting import timed
 
 MEGABYTE = 1 << 20
@@ -102,10 +102,9 @@ def seconds_too_late(session: Session, milliseconds: float, sql: str, *params: o
     least of three, as a busy machine may be the reason."""
     least = float("inf")
     for _ in range(3):
-        session.run(f"SET statement_timeout = {max(int(milliseconds), 1)}")
-        with timed() as t, contextlib.suppress(psycopg.errors.QueryCanceled):
-            session.run(sql, *params)
-        session.run("RESET statement_timeout")
+        with time_limit(session, milliseconds):
+            with timed() as t, contextlib.suppress(psycopg.errors.QueryCanceled):
+                session.run(sql, *params)
         least = min(least, t.seconds - milliseconds / 1000)
         if least <= OVERSHOOT:
             break

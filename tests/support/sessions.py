@@ -6,6 +6,8 @@ from typing import Any
 
 import psycopg
 
+from support.waiting import wait_for
+
 
 class Session(psycopg.Connection):
     """A connection that commits each statement, unless told otherwise.
@@ -88,6 +90,29 @@ def error_of(session: Session, sql: str, *params: Any) -> psycopg.Error | None:
     except psycopg.Error as error:
         return error
     return None
+
+
+@contextlib.contextmanager
+def time_limit(session: Session, milliseconds: float) -> Iterator[None]:
+    """Each statement inside is cancelled after that time; afterwards nothing of it is left."""
+    session.run(f"SET statement_timeout = {max(int(milliseconds), 1)}")
+    try:
+        yield
+    finally:
+        lift_time_limit(session)
+
+
+def lift_time_limit(session: Session) -> None:
+    """Takes the session's time limit away. A limit that is reached in the last instant of a statement,
+    when that can no longer be cancelled, cancels the next one; and this one has the limit itself, of a
+    millisecond perhaps. So it is said until it gets through."""
+
+    def lifted():
+        error = error_of(session, "RESET statement_timeout")
+        assert error is None or error.sqlstate == "57014", error
+        return error is None
+
+    wait_for(lifted, 20, "a statement gets through")
 
 
 def literal(text: str) -> str:
