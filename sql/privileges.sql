@@ -102,6 +102,7 @@ GRANT EXECUTE ON FUNCTION
     triage.activate(text, integer, text),
     triage.add_label(text, text, text),
     triage.attach(regclass, text[], text, text, text, boolean, regclass, text, text[], text, text, boolean),
+    triage.classify_again(regclass, integer, text, float8, integer, timestamptz, text[], boolean),
     triage.classify_pending(regclass, integer),
     triage.compact(text),
     triage.create_classifier(text, text),

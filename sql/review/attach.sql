@@ -284,3 +284,14 @@ CREATE FUNCTION triage.classify_pending(relation regclass DEFAULT NULL, most int
 COMMENT ON FUNCTION triage.classify_pending(regclass, integer) IS
     'labels rows of one attached table, or of all, that have no label yet, at most so many; returns how many it '
     'labelled: call it again until that is 0';
+
+CREATE FUNCTION triage.classify_again(relation regclass DEFAULT NULL, most integer DEFAULT 10000,
+        predicted_label text DEFAULT NULL, confidence_below float8 DEFAULT NULL, version_before integer DEFAULT NULL,
+        received_since timestamptz DEFAULT NULL, keys text[] DEFAULT NULL, newer_decisions boolean DEFAULT false)
+    RETURNS bigint
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'classify_again_wrapper';
+COMMENT ON FUNCTION triage.classify_again(regclass, integer, text, float8, integer, timestamptz, text[], boolean) IS
+    'predicts rows of one attached table, or of all, anew that nobody has decided about and another version than the '
+    'active one predicted; with newer_decisions also those predicted before the latest decision. Of these, all that '
+    'fulfil the conditions given, at most so many; returns how many it predicted: call it again until that is 0. '
+    'Decided rows are left alone, and so are labels that nobody predicted';

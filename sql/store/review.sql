@@ -25,7 +25,8 @@ CREATE TABLE triage.review (
     audit             boolean NOT NULL DEFAULT false,
     unknown_share     float8,
     unclassified_reason text,
-    text_changed_at   timestamptz
+    text_changed_at   timestamptz,
+    predicted_at      timestamptz
 );
 COMMENT ON TABLE triage.review IS
     'one row per email and classifier: what was predicted, how sure, what a person said. Set human_label or note; '
@@ -72,6 +73,9 @@ COMMENT ON COLUMN triage.review.unclassified_reason IS
 COMMENT ON COLUMN triage.review.text_changed_at IS
     'when the email''s text was last changed after somebody had decided: the decision stands, and was about the text '
     'before. NULL if it was not; a new decision clears it';
+COMMENT ON COLUMN triage.review.predicted_at IS
+    'when it was predicted anew, because its text changed or somebody called triage.classify_again(); NULL if it was '
+    'predicted when it was received';
 COMMENT ON SEQUENCE triage.review_review_id_seq IS 'numbers reviews';
 CREATE UNIQUE INDEX review_email ON triage.review (source, email_key, classifier);
 COMMENT ON INDEX triage.review_email IS 'one review per email and classifier';

@@ -86,12 +86,8 @@ const ROWS_AT_ONCE: i64 = 200;
 fn classify_pending(relation: Option<pg_sys::Oid>, most: Option<i32>) -> SqlResult<i64> {
     let most = i64::from(given(most, "most")?);
     store::write(c"triage.classify_pending()", |w| {
-        let sources = w.attachments(relation)?;
-        if let Some(relation) = relation {
-            w.check_attached(relation, !sources.is_empty())?;
-        }
         let mut labelled = 0;
-        for source in sources {
+        for source in attachments_of(w, relation)? {
             labelled += classify_visible_rows(w, &source, most - labelled)?;
         }
         Ok(labelled)
@@ -113,6 +109,15 @@ pub fn classify_visible_rows(w: &mut Writer, source: &Source, most: i64) -> SqlR
         source.name
     );
     Ok(labelled)
+}
+
+/// The attachments of a table, or of all: whose rows the caller may have classified.
+pub fn attachments_of(w: &Writer, relation: Option<pg_sys::Oid>) -> SqlResult<Vec<Source>> {
+    let sources = w.attachments(relation)?;
+    if let Some(relation) = relation {
+        w.check_attached(relation, !sources.is_empty())?;
+    }
+    Ok(sources)
 }
 
 /// Labels rows of one table, at most so many; returns how many.

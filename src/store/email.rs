@@ -31,6 +31,8 @@ pub enum IfLocked {
     Wait,
     /// Fail, as a conflict.
     Fail,
+    /// Act as if it were not there.
+    Skip,
 }
 
 /// The text that is classified, as far as it is read, of columns that may be qualified.
@@ -167,7 +169,7 @@ impl Writer<'_> {
     ) -> SqlResult<Option<Email>> {
         let lock = match if_locked {
             IfLocked::Wait => "FOR NO KEY UPDATE",
-            IfLocked::Fail => "FOR NO KEY UPDATE SKIP LOCKED",
+            IfLocked::Fail | IfLocked::Skip => "FOR NO KEY UPDATE SKIP LOCKED",
         };
         let found = self.find_email(source, key, lock)?;
         if found.is_none() && if_locked == IfLocked::Fail && self.email(source, key)?.is_some() {

@@ -1,10 +1,11 @@
 //! Reviews: what was predicted, and what a person said.
 
 use pgrx::PgSqlErrorCode as Code;
-use pgrx::datum::DatumWithOid;
+use pgrx::datum::{DatumWithOid, TimestampWithTimeZone};
 
 use super::connection::{Reader, Writer};
 use super::row::row;
+use super::source::Source;
 use crate::error::{SqlResult, report};
 use crate::pg::{self, Timestamp};
 use crate::session::{self, Actor};
@@ -84,6 +85,41 @@ pub struct NewPrediction<'a> {
     pub unclassified_reason: Option<&'a str>,
 }
 
+/// Which predictions are to be made anew, of those that nobody has decided about.
+pub struct Which<'a> {
+    pub predicted_label: Option<&'a str>,
+    pub confidence_below: Option<f64>,
+    pub version_before: Option<i32>,
+    pub received_since: Option<TimestampWithTimeZone>,
+    pub keys: Option<&'a [Option<String>]>,
+    /// Only those of other versions than this one,
+    pub other_than: Option<i32>,
+    /// or made before this, if it is given. What was predicted anew is neither, so that there is an
+    /// end to it.
+    pub before: Option<Timestamp>,
+}
+
+/// Needs `$1` to `$7`, the arguments of [`Which`].
+const TO_PREDICT: &str = "r.human_label IS NULL AND r.predicted_label IS NOT NULL
+    AND (r.model_version IS DISTINCT FROM $1 OR coalesce(r.predicted_at, r.received_at) < $2)
+    AND ($3 IS NULL OR r.predicted_label = $3) AND ($4 IS NULL OR r.confidence < $4)
+    AND ($5 IS NULL OR r.model_version < $5) AND ($6 IS NULL OR r.received_at >= $6)
+    AND ($7 IS NULL OR r.email_key = ANY ($7))";
+
+impl Which<'_> {
+    fn arguments(&self) -> Vec<DatumWithOid<'_>> {
+        vec![
+            self.other_than.into(),
+            Timestamp::argument(self.before),
+            self.predicted_label.into(),
+            self.confidence_below.into(),
+            self.version_before.into(),
+            self.received_since.into(),
+            self.keys.map(<[_]>::to_vec).into(),
+        ]
+    }
+}
+
 const BY_EMAIL: &str =
     "FROM triage.review WHERE source = $1 AND email_key = $2 AND classifier = $3";
 const BY_NUMBER: &str = "FROM triage.review WHERE review_id = $1";
@@ -132,6 +168,59 @@ impl Reader<'_> {
     }
 }
 
+row! {
+    /// A review and the email's key.
+    struct ReviewKey {
+        review_id: i64,
+        email_key: String,
+    }
+}
+
+impl Reader<'_> {
+    /// Reviews whose prediction is to be made anew, with the keys of their emails: so many, by
+    /// number after `last`.
+    pub fn reviews_to_predict(
+        &self,
+        source: &Source,
+        which: &Which,
+        last: i64,
+        most: i64,
+    ) -> SqlResult<Vec<(i64, String)>> {
+        let mut arguments = which.arguments();
+        arguments.extend([
+            source.name.as_str().into(),
+            source.classifier.as_str().into(),
+            last.into(),
+            most.into(),
+        ]);
+        let rest = format!(
+            "FROM triage.review r WHERE {TO_PREDICT} AND r.source = $8 AND r.classifier = $9 AND r.review_id > $10
+              ORDER BY r.review_id LIMIT $11"
+        );
+        let found: Vec<ReviewKey> = self.rows(&rest, &arguments)?;
+        Ok(found
+            .into_iter()
+            .map(|review| (review.review_id, review.email_key))
+            .collect())
+    }
+
+    /// Whether the prediction of a review is to be made anew.
+    pub fn is_to_predict(&self, review_id: i64, which: &Which) -> SqlResult<bool> {
+        let mut arguments = which.arguments();
+        arguments.push(review_id.into());
+        let rest = format!("FROM triage.review r WHERE {TO_PREDICT} AND r.review_id = $8");
+        self.exists(&rest, &arguments)
+    }
+
+    /// When the latest decision of a classifier was taken.
+    pub fn last_decided_at(&self, classifier: &str) -> SqlResult<Option<Timestamp>> {
+        self.value(
+            "decided_at FROM triage.decision WHERE classifier = $1 ORDER BY decision_id DESC LIMIT 1",
+            &[classifier.into()],
+        )
+    }
+}
+
 impl Writer<'_> {
     /// The review of an email, locked.
     pub fn lock_review_of(&mut self, email: EmailName) -> SqlResult<Option<Review>> {
@@ -166,7 +255,7 @@ impl Writer<'_> {
             new,
             "received_at = now(), queue_reason = excluded.queue_reason, audit = excluded.audit, human_label = NULL,
              note = NULL, reviewed_by = NULL, reviewed_at = NULL, decision_id = NULL, given_label = NULL,
-             text_changed_at = NULL",
+             text_changed_at = NULL, predicted_at = NULL",
             "true",
         )
     }
@@ -190,7 +279,8 @@ impl Writer<'_> {
         self.write_prediction(
             email,
             new,
-            "audit = CASE WHEN r.predicted_label IS NULL OR excluded.predicted_label IS NULL THEN excluded.audit
+            "predicted_at = clock_timestamp(),
+             audit = CASE WHEN r.predicted_label IS NULL OR excluded.predicted_label IS NULL THEN excluded.audit
                           ELSE r.audit END,
              queue_reason = CASE WHEN r.queue_reason IS NULL THEN NULL
                                  WHEN r.predicted_label IS NULL OR excluded.predicted_label IS NULL
@@ -266,6 +356,7 @@ impl Writer<'_> {
                     second_confidence = NULL, margin = NULL, model_version = NULL, queue_reason = NULL,
                     human_label = NULL, note = NULL, reviewed_by = NULL, reviewed_at = NULL, decision_id = NULL,
                     audit = false, unknown_share = NULL, unclassified_reason = NULL, text_changed_at = NULL,
+                    predicted_at = NULL,
                     given_label = $4, row_version = row_version + 1
               WHERE source = $1 AND email_key = $2 AND classifier = $3",
             &[
