@@ -70,6 +70,8 @@ AS $$
            AND EXISTS (SELECT FROM triage.review r WHERE r.classifier = k.name AND r.queue_reason = 'unclassified'
                           AND r.margin IS NULL
                           AND r.predicted_label IS NULL AND r.given_label IS NULL AND r.human_label IS NULL
+                          AND (r.source, r.classifier) NOT IN (SELECT d.source, d.classifier
+                                                                 FROM triage_internal.dropped_source d)
                           -- Those wait for their text.
                           AND r.unclassified_reason IS DISTINCT FROM 'no text')
            -- Those that cannot be classified, or are locked, are tried again after a while.
@@ -121,6 +123,16 @@ AS $$
                 OR EXISTS (SELECT FROM triage_internal.job j
                             WHERE j.job_id > w.job_id
                               AND (j.task IN ('train', 'calibrate') OR j.status = 'failed')))
+        UNION ALL
+        -- No trigger fires when a table or partition is dropped.
+        SELECT 8, 'sweep', NULL,
+               CASE WHEN x.is_dropped THEN 'a table was dropped' ELSE 'once a day' END
+          FROM (SELECT EXISTS (SELECT FROM triage_internal.dropped_source d WHERE d.attached) AS is_dropped) x
+         WHERE x.is_dropped
+            OR EXISTS (SELECT FROM triage_internal.source s
+                        WHERE s.attached AND s.source_id <> 0 AND s.attached_at < now() - interval '1 day')
+               AND NOT EXISTS (SELECT FROM triage_internal.job j
+                                WHERE j.task = 'sweep' AND j.started_at > now() - interval '1 day')
         UNION ALL
         SELECT 9, 'retain', NULL, 'once a day'
          WHERE EXISTS (SELECT FROM triage.classifier)

@@ -42,7 +42,9 @@ BEGIN
         SELECT * FROM gone WHERE NOT anew
         UNION ALL
         SELECT 0, 1, r.classifier, r.received_at, r.model_version, r.predicted_label, r.confidence, r.unknown_share,
-               r.audit, r.queue_reason IS NOT DISTINCT FROM 'confident', r.human_label, r.reviewed_at
+               r.audit,
+               coalesce(r.queue_reason, r.deleted_queue_reason) IS NOT DISTINCT FROM 'confident',
+               r.human_label, r.reviewed_at
           FROM triage.review r WHERE anew AND r.predicted_label IS NOT NULL),
     added AS (
         INSERT INTO triage_internal.review_statistics AS t

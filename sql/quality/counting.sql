@@ -31,19 +31,23 @@ BEGIN
         INSERT INTO triage_internal.review_change (n, classifier, received_at, model_version, predicted_label,
             confidence, unknown_share, audit, automated, human_label, reviewed_at)
         SELECT -1, r.classifier, r.received_at, r.model_version, r.predicted_label, r.confidence, r.unknown_share,
-               r.audit, r.queue_reason IS NOT DISTINCT FROM 'confident', r.human_label, r.reviewed_at
+               r.audit,
+               coalesce(r.queue_reason, r.deleted_queue_reason) IS NOT DISTINCT FROM 'confident',
+               r.human_label, r.reviewed_at
           FROM erased r WHERE r.predicted_label IS NOT NULL;
         RETURN NULL;
     END IF;
     INSERT INTO triage_internal.review_change (n, classifier, received_at, model_version, predicted_label, confidence,
         unknown_share, audit, automated, human_label, reviewed_at)
     SELECT -1, OLD.classifier, OLD.received_at, OLD.model_version, OLD.predicted_label, OLD.confidence,
-           OLD.unknown_share, OLD.audit, OLD.queue_reason IS NOT DISTINCT FROM 'confident',
+           OLD.unknown_share, OLD.audit,
+           coalesce(OLD.queue_reason, OLD.deleted_queue_reason) IS NOT DISTINCT FROM 'confident',
            OLD.human_label, OLD.reviewed_at
      WHERE OLD.predicted_label IS NOT NULL
     UNION ALL
     SELECT 1, NEW.classifier, NEW.received_at, NEW.model_version, NEW.predicted_label, NEW.confidence,
-           NEW.unknown_share, NEW.audit, NEW.queue_reason IS NOT DISTINCT FROM 'confident',
+           NEW.unknown_share, NEW.audit,
+           coalesce(NEW.queue_reason, NEW.deleted_queue_reason) IS NOT DISTINCT FROM 'confident',
            NEW.human_label, NEW.reviewed_at
      WHERE NEW.predicted_label IS NOT NULL;
     RETURN NULL;
@@ -59,10 +63,14 @@ COMMENT ON TRIGGER count_new ON triage.review IS 'counts a prediction';
 CREATE TRIGGER count_change AFTER UPDATE ON triage.review
     FOR EACH ROW WHEN (coalesce(OLD.predicted_label, NEW.predicted_label) IS NOT NULL
         AND (OLD.classifier, OLD.received_at, OLD.model_version, OLD.predicted_label, OLD.confidence, OLD.unknown_share,
-             OLD.audit, coalesce(OLD.queue_reason = 'confident', false), OLD.human_label, OLD.reviewed_at)
+             OLD.audit,
+             coalesce(coalesce(OLD.queue_reason, OLD.deleted_queue_reason) = 'confident', false),
+             OLD.human_label, OLD.reviewed_at)
             IS DISTINCT FROM
             (NEW.classifier, NEW.received_at, NEW.model_version, NEW.predicted_label, NEW.confidence, NEW.unknown_share,
-             NEW.audit, coalesce(NEW.queue_reason = 'confident', false), NEW.human_label, NEW.reviewed_at))
+             NEW.audit,
+             coalesce(coalesce(NEW.queue_reason, NEW.deleted_queue_reason) = 'confident', false),
+             NEW.human_label, NEW.reviewed_at))
     EXECUTE FUNCTION triage_internal.count_review_change();
 COMMENT ON TRIGGER count_change ON triage.review IS 'counts a decision';
 

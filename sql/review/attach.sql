@@ -60,6 +60,14 @@ BEGIN
     IF rel.relkind NOT IN ('r', 'p') OR rel.relpersistence = 't' THEN
         RAISE wrong_object_type USING MESSAGE = format('%s cannot be attached: only permanent tables can', relation);
     END IF;
+    IF rel.relkind = 'r' AND EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = relation) THEN
+        RAISE wrong_object_type USING MESSAGE = format(
+            'table %s has children that inherit from it (%s), whose rows its triggers do not see: attach each of them '
+            'by itself, or make it a partitioned table', relation,
+            (SELECT string_agg(c.name, ', ' ORDER BY c.name)
+               FROM (SELECT i.inhrelid::regclass::text AS name FROM pg_inherits i
+                      WHERE i.inhparent = relation ORDER BY 1 LIMIT 5) c));
+    END IF;
     IF NOT pg_has_role(caller::name, rel.relowner, 'USAGE') THEN
         RAISE insufficient_privilege USING MESSAGE =
             format('must be owner of table %s to attach it (its owner is %s)', relation, owner_name);

@@ -40,3 +40,14 @@ END
 $$;
 COMMENT ON FUNCTION triage_internal.drop_orphans(regclass) IS
     'part of attach(), adopt() and detach(): takes triggers off a table that act for no attachment';
+
+CREATE VIEW triage_internal.dropped_source AS
+SELECT s.source_id, s.source, s.classifier, s.attached
+  FROM triage_internal.source s
+ WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = s.relation);
+COMMENT ON VIEW triage_internal.dropped_source IS
+    'tables that are gone: their emails wait for nobody, also before maintenance has noticed';
+COMMENT ON COLUMN triage_internal.dropped_source.source_id IS 'the attachment';
+COMMENT ON COLUMN triage_internal.dropped_source.source IS 'under which name its emails were reviewed';
+COMMENT ON COLUMN triage_internal.dropped_source.classifier IS 'by which classifier';
+COMMENT ON COLUMN triage_internal.dropped_source.attached IS 'whether maintenance has yet to notice';

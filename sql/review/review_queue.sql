@@ -2,7 +2,10 @@ CREATE VIEW triage.review_queue AS
 SELECT r.review_id, r.classifier, r.source, r.email_key, r.received_at,
        r.predicted_label, r.confidence, r.second_label, r.second_confidence, r.margin, r.model_version,
        r.human_label, r.note, r.action, r.reviewed_by, r.reviewed_at, r.queue_reason, r.row_version
-  FROM triage.review r;
+  FROM triage.review r
+ -- Nobody can be asked about emails of a table that was dropped.
+ WHERE r.queue_reason IS NULL
+    OR (r.source, r.classifier) NOT IN (SELECT d.source, d.classifier FROM triage_internal.dropped_source d);
 COMMENT ON VIEW triage.review_queue IS
     'reviews of all tables, without text; set human_label or note, or insert (review_id, human_label) to decide many '
     'at once. Work on queue_reason <> ''confident'', smallest margin first';

@@ -34,6 +34,11 @@ CREATE FUNCTION triage_internal.end_batch() RETURNS trigger
 COMMENT ON FUNCTION triage_internal.end_batch() IS
     'after a statement: compacts decisions into the base when they have become many';
 
+CREATE FUNCTION triage_internal.record_deletion() RETURNS trigger
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'record_deletion_wrapper';
+COMMENT ON FUNCTION triage_internal.record_deletion() IS
+    'after a deletion, or when the table is emptied: reviews leave the queue';
+
 CREATE FUNCTION triage_internal.create_triggers(relation regclass, id bigint, label text, keys text[],
         texts text[])
     RETURNS void
@@ -60,6 +65,10 @@ BEGIN
         EXECUTE FUNCTION triage_internal.record_decision(%1$s)', id, relation, changed);
     EXECUTE format('CREATE TRIGGER zz_triage_compact_%1$s AFTER INSERT OR UPDATE ON %2$s
         FOR EACH STATEMENT EXECUTE FUNCTION triage_internal.end_batch(%1$s)', id, relation);
+    EXECUTE format('CREATE TRIGGER zz_triage_deleted_%1$s AFTER DELETE ON %2$s REFERENCING OLD TABLE AS zz_triage_deleted
+        FOR EACH STATEMENT EXECUTE FUNCTION triage_internal.record_deletion(%1$s)', id, relation);
+    EXECUTE format('CREATE TRIGGER zz_triage_emptied_%1$s AFTER TRUNCATE ON %2$s
+        FOR EACH STATEMENT EXECUTE FUNCTION triage_internal.record_deletion(%1$s)', id, relation);
     -- It never fires. Its list of columns is what tells the others which they are: PostgreSQL keeps
     -- it right when columns are renamed, and copies it to partitions.
     EXECUTE format('CREATE TRIGGER zz_triage_columns_%1$s AFTER UPDATE OF %3$s ON %2$s
@@ -74,6 +83,10 @@ BEGIN
                    'pg_triage: records corrections');
     EXECUTE format('COMMENT ON TRIGGER zz_triage_compact_%s ON %s IS %L', id, relation,
                    'pg_triage: compacts many corrections');
+    EXECUTE format('COMMENT ON TRIGGER zz_triage_deleted_%s ON %s IS %L', id, relation,
+                   'pg_triage: reviews of deleted rows leave the queue');
+    EXECUTE format('COMMENT ON TRIGGER zz_triage_emptied_%s ON %s IS %L', id, relation,
+                   'pg_triage: reviews of deleted rows leave the queue');
     EXECUTE format('COMMENT ON TRIGGER zz_triage_columns_%s ON %s IS %L', id, relation,
                    'pg_triage: its column list is label, key, texts');
 END

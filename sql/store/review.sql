@@ -26,7 +26,9 @@ CREATE TABLE triage.review (
     unknown_share     float8,
     unclassified_reason text,
     text_changed_at   timestamptz,
-    predicted_at      timestamptz
+    predicted_at      timestamptz,
+    deleted_at        timestamptz,
+    deleted_queue_reason text
 );
 COMMENT ON TABLE triage.review IS
     'one row per email and classifier: what was predicted, how sure, what a person said. Set human_label or note; '
@@ -54,8 +56,8 @@ COMMENT ON COLUMN triage.review.reviewed_by IS 'who decided';
 COMMENT ON COLUMN triage.review.reviewed_at IS 'when';
 COMMENT ON COLUMN triage.review.queue_reason IS
     'why it is in the queue: unclassified, audit (drawn at random to measure accuracy), uncertain (confidence below '
-    'the classifier''s review_below), confident or reopened (asked again); NULL once it was decided or skipped. Work on '
-    'queue_reason <> ''confident'', smallest margin first';
+    'the classifier''s review_below), confident or reopened (asked again); NULL once it was decided or skipped, or its '
+    'row deleted. Work on queue_reason <> ''confident'', smallest margin first';
 COMMENT ON COLUMN triage.review.row_version IS
     'counts changes; sending an old one makes the update fail instead of overwriting';
 COMMENT ON COLUMN triage.review.decision_id IS 'the latest decision about it';
@@ -76,6 +78,11 @@ COMMENT ON COLUMN triage.review.text_changed_at IS
 COMMENT ON COLUMN triage.review.predicted_at IS
     'when it was predicted anew, because its text changed or somebody called triage.classify_again(); NULL if it was '
     'predicted when it was received';
+COMMENT ON COLUMN triage.review.deleted_at IS
+    'since when its row is gone: deleted, or its table was; NULL while it is there. It is in no queue then, and what '
+    'was decided stays';
+COMMENT ON COLUMN triage.review.deleted_queue_reason IS
+    'what queue_reason was until its row was deleted: it comes back with the row';
 COMMENT ON SEQUENCE triage.review_review_id_seq IS 'numbers reviews';
 CREATE UNIQUE INDEX review_email ON triage.review (source, email_key, classifier);
 COMMENT ON INDEX triage.review_email IS 'one review per email and classifier';

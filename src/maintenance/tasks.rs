@@ -9,6 +9,7 @@ use pgrx::{PgSqlErrorCode as Code, name, pg_extern};
 use crate::error::{SqlResult, report};
 use crate::learning::compaction;
 use crate::maintenance::audit;
+use crate::review::absence::note_absent;
 use crate::store::maintenance::Due;
 use crate::store::{self, Writer};
 use crate::training::prepared::PreparedVersion;
@@ -120,6 +121,7 @@ fn task(due: &Due) -> SqlResult<Begun> {
             "classify" => classify(w, classifier),
             "statistics" => count_reviews(w),
             "watch" => w.watch(),
+            "sweep" => sweep(w),
             "retain" => retain(w),
             // Of SQL that is newer than this library: not done, and not tried again at once.
             unknown => Err(report(
@@ -157,6 +159,20 @@ fn classify(w: &mut Writer, classifier: &str) -> SqlResult<String> {
 fn count_reviews(w: &mut Writer) -> SqlResult<String> {
     let counted = w.compact_review_statistics(CHANGES_AT_ONCE)?;
     Ok(format!("{counted} changes"))
+}
+
+/// Reviews whose rows are gone leave the queue.
+fn sweep(w: &mut Writer) -> SqlResult<String> {
+    let mut gone = 0;
+    for id in w.dropped_attachments()? {
+        let source = w.source(id)?;
+        gone += w.note_all_deleted(&source)? as i64;
+        w.end_attachment(id)?;
+    }
+    for source in w.attachments(None)? {
+        gone += note_absent(w, &source, true)?.gone;
+    }
+    Ok(format!("{gone} emails were gone"))
 }
 
 fn retain(w: &mut Writer) -> SqlResult<String> {

@@ -16,6 +16,7 @@ pub mod shared_memory;
 mod snapshot;
 mod spi;
 mod subtransaction;
+mod transition;
 mod trigger;
 pub mod worker;
 

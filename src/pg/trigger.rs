@@ -103,6 +103,20 @@ impl Trigger {
         }
     }
 
+    pub(super) fn old_table(&self) -> *mut pg_sys::Tuplestorestate {
+        self.data().tg_oldtable
+    }
+
+    pub(super) fn description(&self) -> pg_sys::TupleDesc {
+        // SAFETY: open while the trigger runs.
+        unsafe { (*self.data().tg_relation).rd_att }
+    }
+
+    /// Whether the table is being emptied.
+    pub fn is_truncation(&self) -> bool {
+        self.data().tg_event & pg_sys::TRIGGER_EVENT_OPMASK == pg_sys::TRIGGER_EVENT_TRUNCATE
+    }
+
     fn data(&self) -> &pg_sys::TriggerData {
         // SAFETY: lives as long as the call.
         unsafe { &*self.0 }

@@ -1,6 +1,7 @@
 //! What people do with classified mail: attached tables, the doors to decide, and the one way in
 //! which all decisions end.
 
+pub mod absence;
 mod again;
 pub mod attach;
 pub mod decide;

@@ -59,6 +59,18 @@ fn has_key(place: &AttachedTable) -> String {
     same.join(" AND ")
 }
 
+/// The row, under the name `t`, with the key of which the texts of the columns are k1, k2 and so on.
+pub(super) fn has_key_of(place: &AttachedTable) -> String {
+    let same = |(number, key): (usize, &KeyColumn)| {
+        format!(
+            "t.{} {} CAST(k{number} AS {})",
+            key.name, key.equals, key.type_name
+        )
+    };
+    let same: Vec<_> = (1..).zip(&place.keys).map(same).collect();
+    same.join(" AND ")
+}
+
 /// Keys in the order of the table, under the name `t`: those after the one of which the columns
 /// are `$first` and so on.
 fn follows_key(place: &AttachedTable, first: usize) -> String {
@@ -89,7 +101,7 @@ fn follows_key(place: &AttachedTable, first: usize) -> String {
 
 /// Key columns of the table under the name `t`. Qualified, because by itself a name could mean a
 /// column of the result.
-fn names_of(place: &AttachedTable) -> Vec<String> {
+pub(super) fn names_of(place: &AttachedTable) -> Vec<String> {
     let named = |key: &KeyColumn| format!("t.{}", key.name);
     place.keys.iter().map(named).collect()
 }

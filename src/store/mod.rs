@@ -12,6 +12,7 @@ pub mod base;
 pub mod classifier;
 pub mod comparison;
 pub mod decision;
+pub mod deletion;
 pub mod email;
 pub mod erasure;
 mod hidden;

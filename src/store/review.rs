@@ -56,6 +56,8 @@ row! {
         pub given_label: Option<String>,
         /// Drawn at random, to measure accuracy.
         pub audit: bool,
+        /// Its row is gone.
+        pub is_deleted: bool = "deleted_at IS NOT NULL",
     }
 }
 
@@ -320,7 +322,8 @@ impl Writer<'_> {
                 SET predicted_label = excluded.predicted_label, confidence = excluded.confidence,
                     second_label = excluded.second_label, second_confidence = excluded.second_confidence,
                     margin = excluded.margin, model_version = excluded.model_version,
-                    unknown_share = excluded.unknown_share, unclassified_reason = excluded.unclassified_reason,
+                    unknown_share = excluded.unknown_share, deleted_at = NULL, deleted_queue_reason = NULL,
+                    unclassified_reason = excluded.unclassified_reason,
                     row_version = r.row_version + 1, {also_set}
               WHERE {where_known}"
         );
@@ -356,7 +359,7 @@ impl Writer<'_> {
                     second_confidence = NULL, margin = NULL, model_version = NULL, queue_reason = NULL,
                     human_label = NULL, note = NULL, reviewed_by = NULL, reviewed_at = NULL, decision_id = NULL,
                     audit = false, unknown_share = NULL, unclassified_reason = NULL, text_changed_at = NULL,
-                    predicted_at = NULL,
+                    predicted_at = NULL, deleted_at = NULL, deleted_queue_reason = NULL,
                     given_label = $4, row_version = row_version + 1
               WHERE source = $1 AND email_key = $2 AND classifier = $3",
             &[
@@ -469,7 +472,11 @@ impl Writer<'_> {
     }
 
     /// Runs a statement whose change of `triage.review` our own triggers leave alone.
-    fn change_review(&mut self, statement: &str, arguments: &[DatumWithOid]) -> SqlResult<usize> {
+    pub(super) fn change_review(
+        &mut self,
+        statement: &str,
+        arguments: &[DatumWithOid],
+    ) -> SqlResult<usize> {
         session::as_own_change(session::Change::Review, || {
             self.execute(statement, arguments)
         })

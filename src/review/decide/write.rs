@@ -107,7 +107,9 @@ pub fn decision(
                 review.reviewed_by = is_reviewed.then(|| actor.name.clone());
                 review.reviewed_at = is_reviewed.then_some(appended.decided_at);
             }
-            review.queue_reason = decision.queue_reason.map(|r| r.name().to_owned());
+            // Nobody can be asked about what is not there.
+            let queue_reason = decision.queue_reason.filter(|_| !before.is_deleted);
+            review.queue_reason = queue_reason.map(|reason| reason.name().to_owned());
             review.decision_id = Some(appended.decision_id);
             review.decision_id
         }

@@ -5,6 +5,7 @@ use pgrx::{pg_extern, pg_sys, warning};
 
 use super::label::labelled;
 use super::memory::{Remembered, is_cleared, is_moved, may_know, recall, remember, take_settled};
+use super::returned::is_same_email;
 use super::table::{Columns, attachment, check_agrees, fires_for_us, label_request, name_of};
 use super::text::{is_recorded, recall_text};
 use crate::arguments::given_label;
@@ -13,6 +14,7 @@ use crate::pg::{self, Returned, Row, Trigger};
 use crate::review::decide::{self, OwnRow};
 use crate::review::prediction::{self, is_without_text, predict, recorded};
 use crate::session::Actor;
+use crate::store::Writer;
 use crate::store::review::{EmailName, NO_TEXT};
 use crate::store::source::Source;
 use crate::{settings, store};
@@ -122,8 +124,7 @@ impl Written<'_> {
                 w.insert_review(self.name(), &prediction::unclassified(reason))
             }),
             (None, Some(label)) if source.record_given_labels => self.record_given(label),
-            // The key may have been another email's.
-            (None, Some(label)) => store::as_owner(|w| w.reset_review(self.name(), label)),
+            (None, Some(label)) => store::as_owner(|w| self.record_labelled(w, label)),
         }
     }
 
@@ -173,6 +174,20 @@ impl Written<'_> {
             return Ok(());
         }
         self.decide(before, &self.text()?, given_label(label))
+    }
+
+    /// The row came with a label. Where its key has a review, it is that email again, deleted and
+    /// inserted by what keeps tables in step, or another email has the key now.
+    fn record_labelled(&self, w: &mut Writer, label: &str) -> SqlResult<()> {
+        let Some(review) = w.lock_review_of(self.name())? else {
+            return Ok(());
+        };
+        match is_same_email(w, &review, label, || self.text())? {
+            true => w
+                .note_returned(self.source, vec![self.key.clone()])
+                .map(drop),
+            false => w.reset_review(self.name(), label),
+        }
     }
 
     /// A label that the row came with, as a decision.

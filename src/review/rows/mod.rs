@@ -1,10 +1,12 @@
 //! Triggers of attached tables: rows are labelled before they are written and reviewed after,
 //! and an update of the label is a decision.
 
+mod delete;
 mod insert;
 mod label;
 mod memory;
 mod orphan;
+mod returned;
 mod save;
 mod statement;
 mod table;

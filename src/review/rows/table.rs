@@ -113,7 +113,8 @@ impl Columns {
         self.numbers[0]
     }
 
-    fn keys(&self) -> &[i16] {
+    /// Those of the key.
+    pub fn keys(&self) -> &[i16] {
         &self.numbers[1..=self.keys]
     }
 
