@@ -77,6 +77,7 @@ GRANT SELECT (decision_id, review_id, source, email_key, classifier, kind, old_l
     note, actor, decided_at, batch_id, door, connected_as, acting_as, application_name, replaces, undoes,
     queue_reason)
     ON triage.decision TO triage_reviewer;
+GRANT UPDATE ON triage.batches, triage.decision_history TO triage_reviewer;
 GRANT EXECUTE ON FUNCTION
     triage.accept(bigint, text, text, integer),
     triage.ask_again(text, text, text),
@@ -147,5 +148,6 @@ GRANT SELECT ON
     triage_internal.review_statistics,
     triage_internal.review_statistics_now,
     triage_internal.source,
-    triage_internal.statistics_timezone
+    triage_internal.statistics_timezone,
+    triage_internal.undone_decision
     TO triage_admin;

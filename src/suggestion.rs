@@ -31,6 +31,15 @@ pub fn unknown_label(given: &str, classifier: &str, allowed: &[String]) -> Error
     )
 }
 
+/// `action "skipp" does not exist (did you mean "skip"? allowed: accept, skip, undo, ask again)`
+pub fn unknown_action(given: &str, allowed: &[String]) -> ErrorReport {
+    let (shown, choices) = suggestion(given, allowed, "allowed");
+    report(
+        Code::ERRCODE_INVALID_PARAMETER_VALUE,
+        format!("action \"{shown}\" does not exist ({choices})"),
+    )
+}
+
 /// What was given, shortened, and what it could have meant.
 fn suggestion(given: &str, known: &[String], word: &str) -> (String, String) {
     const LISTED: usize = 20;

@@ -91,6 +91,18 @@ pub fn in_transaction_block() -> bool {
     unsafe { pg_sys::IsTransactionBlock() }
 }
 
+/// Number of the running subtransaction, within its transaction.
+pub fn subtransaction() -> u32 {
+    // SAFETY: reads the transaction state.
+    unsafe { pg_sys::GetCurrentSubTransactionId() }
+}
+
+/// Whether a subtransaction of this number is running: not ended, nor rolled back.
+pub fn is_subtransaction_running(number: u32) -> bool {
+    // SAFETY: reads the transaction state.
+    unsafe { pg_sys::SubTransactionIsActive(number) }
+}
+
 /// Whether all statements of the transaction see one snapshot.
 pub fn keeps_one_snapshot() -> bool {
     // SAFETY: reads a variable.

@@ -27,8 +27,8 @@ pub use attachment::{AttachedTable, KeyColumn, attached_table};
 pub use column::{Column, Timestamp};
 pub use environment::{
     application_name, current_user, in_transaction_block, is_parallel_worker, is_restoring,
-    keeps_one_snapshot, random, reserve_setting_prefix, session_user, setting, statement_time,
-    transaction_time, trigger_depth,
+    is_subtransaction_running, keeps_one_snapshot, random, reserve_setting_prefix, session_user,
+    setting, statement_time, subtransaction, transaction_time, trigger_depth,
 };
 pub use interrupt::{check_for_interrupts, probe_for_text, probe_for_work};
 pub use key::key_parts;

@@ -7,6 +7,7 @@ use crate::arguments::{given_label, no_review_id};
 use crate::error::{SqlResult, report};
 use crate::pg::{self, Event, Returned, Row, Trigger, Value};
 use crate::review::decide;
+use crate::review::wanted::Wanted;
 use crate::session::{self, Actor};
 use crate::settings;
 use crate::store::classifier::DEFAULT_CLASSIFIER;
@@ -16,7 +17,7 @@ use crate::store::{self, Reader};
 
 /// Columns that a person writes, and those with which their tool says which review it read; all
 /// others, also those of the email's own table, are protected.
-const NOT_PROTECTED: [&str; 4] = ["human_label", "note", "review_id", "row_version"];
+const NOT_PROTECTED: [&str; 5] = ["human_label", "note", "action", "review_id", "row_version"];
 
 #[pg_extern(sql = false)]
 fn review_row(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
@@ -32,7 +33,7 @@ fn review_row(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
     }
 }
 
-fn number(row: Row, column: &str) -> SqlResult<Option<i64>> {
+pub(super) fn number(row: Row, column: &str) -> SqlResult<Option<i64>> {
     let text = row.text(row.column(column)?)?;
     Ok(text.and_then(|text| text.parse().ok()))
 }
@@ -70,16 +71,17 @@ fn updated(trigger: &Trigger, instead: bool) -> SqlResult<Returned> {
     let label_changed =
         given_label(new_label.as_deref()) != given_label(old.text(label)?.as_deref());
     let note_changed = changed("note")?;
-    if !label_changed && !note_changed && !stale {
+    let wanted = Wanted::of(new, label_changed)?;
+    if wanted.is_none() && !label_changed && !note_changed && !stale {
         return Ok(Returned::row(old));
     }
     if !is_listed {
-        check_limit()?;
+        check_limit(LISTED)?;
     }
     let request = Request {
         action: match label_changed {
             true => Action::Label(given_label(new_label.as_deref())),
-            false => Action::NoteOnly,
+            false => Wanted::action(wanted),
         },
         note: note_changed.then_some(new_note.as_deref()),
         row_version: seen.map(|version| version as i32),
@@ -87,9 +89,11 @@ fn updated(trigger: &Trigger, instead: bool) -> SqlResult<Returned> {
     };
     let actor = Actor::new(None);
     let after = store::write(c"UPDATE", |w| {
-        let decided = match instead {
-            true => decide::decide(w, &actor, id, request),
-            false => decide::decide_updated(w, &actor, id, request),
+        let decided = match (wanted, instead) {
+            (Some(Wanted::Undo), true) => decide::undo_last(w, &actor, id, request),
+            (Some(Wanted::Undo), false) => decide::undo_last_updated(w, &actor, id, request),
+            (_, true) => decide::decide(w, &actor, id, request),
+            (_, false) => decide::decide_updated(w, &actor, id, request),
         };
         decided.map(|decided| decided.review)
     })?;
@@ -108,8 +112,12 @@ fn check_protected(old: Row, new: Row) -> SqlResult<()> {
     Ok(())
 }
 
-/// Counts one more row that the statement changes, and refuses it if that is too many.
-fn check_limit() -> SqlResult<()> {
+/// What takes more rows than an update of reviews may change.
+const LISTED: &str = "INSERT INTO triage.review_queue (review_id, human_label) takes any number, as triage.correct_many() does";
+
+/// Counts one more row that the statement changes, and refuses it if that is too many: `otherwise`
+/// says how many are changed.
+pub(super) fn check_limit(otherwise: &str) -> SqlResult<()> {
     let most = settings::max_rows_per_correction();
     if session::count_changed_row() <= most {
         return Ok(());
@@ -117,14 +125,14 @@ fn check_limit() -> SqlResult<()> {
     Err(report(
         Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
         format!(
-            "more than {most} rows in one statement (pg_triage.max_rows_per_correction): is the WHERE clause missing? INSERT INTO triage.review_queue (review_id, human_label) takes any number, as triage.correct_many() does"
+            "more than {most} rows in one statement (pg_triage.max_rows_per_correction): is the WHERE clause missing? {otherwise}"
         ),
     ))
 }
 
 /// Whether a client has sent back what it read: forms change line ends and have no NULL, grids
 /// keep no white space, and some tools cut digits off numbers and times.
-fn same(old: Option<String>, new: Option<String>) -> bool {
+pub(super) fn same(old: Option<String>, new: Option<String>) -> bool {
     let (old, new) = (old.unwrap_or_default(), new.unwrap_or_default());
     let close = || {
         let numbers = old.parse::<f64>().ok().zip(new.parse::<f64>().ok());
@@ -151,7 +159,7 @@ fn renamed(old: Row, new: Row) -> SqlResult<Returned> {
     Ok(Returned::row(row))
 }
 
-/// `INSERT INTO triage.review_queue (review_id, human_label)`: names a review by its number,
+/// `INSERT INTO triage.review_queue (review_id, human_label)`, or `(review_id, action)`: names a review by its number,
 /// or by source and key. An explicit list cannot forget a WHERE clause, so it has no limit.
 fn inserted(trigger: &Trigger) -> SqlResult<Returned> {
     let new = trigger.new_row();
@@ -159,12 +167,14 @@ fn inserted(trigger: &Trigger) -> SqlResult<Returned> {
     let (label, note) = (text("human_label")?, text("note")?);
     let label = given_label(label.as_deref());
     let actor = Actor::new(None);
+    let wanted = Wanted::of(new, label.is_some())?;
     let request = Request {
         action: match label {
             Some(_) => Action::Label(label),
-            None => Action::NoteOnly,
+            None => Wanted::action(wanted),
         },
-        note: note.as_deref().map(Some),
+        // A row that has no note says nothing about one.
+        note: given_label(note.as_deref()).map(Some),
         row_version: number(new, "row_version")?.map(|v| v as i32),
         door: Door::View,
     };
@@ -177,7 +187,11 @@ fn inserted(trigger: &Trigger) -> SqlResult<Returned> {
         if let Some(own) = &own {
             check_belongs(&w.review(id)?, own)?;
         }
-        decide::decide(w, &actor, id, request).map(|decided| decided.review)
+        let decided = match wanted {
+            Some(Wanted::Undo) => decide::undo_last(w, &actor, id, request),
+            _ => decide::decide(w, &actor, id, request),
+        };
+        decided.map(|decided| decided.review)
     })?;
     Ok(Returned::row(shown(new, &after, true)?))
 }
@@ -309,6 +323,7 @@ fn shown(row: Row, review: &Review, view: bool) -> SqlResult<Row> {
         ("review_id", Value::Text(&id)),
         ("human_label", review.human_label.as_deref().into()),
         ("note", review.note.as_deref().into()),
+        ("action", Value::Null),
         ("reviewed_by", review.reviewed_by.as_deref().into()),
         (
             "reviewed_at",
@@ -343,6 +358,6 @@ fn shown(row: Row, review: &Review, view: bool) -> SqlResult<Row> {
 fn protected(column: &str) -> pg_sys::panic::ErrorReport {
     report(
         Code::ERRCODE_INVALID_PARAMETER_VALUE,
-        format!("column \"{column}\" cannot be changed: only human_label and note can"),
+        format!("column \"{column}\" cannot be changed: only human_label, note and action can"),
     )
 }

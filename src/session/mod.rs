@@ -4,6 +4,7 @@
 mod actor;
 mod own_change;
 mod statement;
+mod to_undo;
 
 pub use actor::Actor;
 pub use own_change::{
@@ -13,3 +14,4 @@ pub use statement::{
     batch, begin_batch, count_changed_row, decisions_made, has_decided, list_row, note_decided,
     note_received, one_in, take_batch, take_decided, take_listed_row,
 };
+pub use to_undo::{ToUndo, list_to_undo, take_to_undo};

@@ -141,6 +141,24 @@ impl Reader<'_> {
         )
     }
 
+    /// The decisions of a batch that nobody has undone.
+    pub fn not_undone(&self, batch: i64) -> SqlResult<Vec<i64>> {
+        self.values(
+            "d.decision_id FROM triage.decision d
+              WHERE d.batch_id = $1 AND NOT EXISTS (SELECT FROM triage_internal.undone_decision u
+                                                     WHERE u.decision_id = d.decision_id)",
+            &[batch.into()],
+        )
+    }
+
+    /// The decision that has undone another one, the latest if there are several.
+    pub fn undone_by(&self, decision_id: i64) -> SqlResult<Option<i64>> {
+        self.value(
+            "decision_id FROM triage.decision WHERE undoes = $1 ORDER BY 1 DESC LIMIT 1",
+            &[decision_id.into()],
+        )
+    }
+
     /// These decisions, as they are to be undone: email by email, in one order for everybody, the
     /// latest first.
     pub fn latest_first(&self, decisions: Vec<i64>) -> SqlResult<Vec<i64>> {
