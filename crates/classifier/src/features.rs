@@ -37,10 +37,15 @@ impl Features {
 
     /// A hash of the whole message as the classifier sees it.
     pub fn content_hash(&self) -> u64 {
-        let mut hasher = Xxh3::with_seed(TOKENIZER_VERSION);
-        for key in &self.0 {
-            hasher.update(&key.to_le_bytes());
-        }
-        hasher.digest()
+        content_hash(&self.0)
     }
+}
+
+/// [`Features::content_hash`] of these keys.
+pub(crate) fn content_hash(keys: &[u64]) -> u64 {
+    let mut hasher = Xxh3::with_seed(TOKENIZER_VERSION);
+    for key in keys {
+        hasher.update(&key.to_le_bytes());
+    }
+    hasher.digest()
 }

@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::error::Result;
-use crate::features::Features;
+use crate::features::{Features, content_hash};
 use crate::labels::casefold_label;
+use crate::poll::Poll;
 
 /// Most documents kept.
 pub(crate) const SAMPLE_DOCUMENTS: usize = 1 << 16;
@@ -53,7 +54,11 @@ pub fn training_sample_priority(features: &Features, label: &str) -> Result<u64>
 
 /// Priority of a document under a label: depends on nothing else.
 pub(crate) fn priority(features: &Features, casefolded_label: &str) -> u64 {
-    xxh3_64_with_seed(casefolded_label.as_bytes(), features.content_hash())
+    priority_of(features.keys(), casefolded_label)
+}
+
+fn priority_of(keys: &[u64], casefolded_label: &str) -> u64 {
+    xxh3_64_with_seed(casefolded_label.as_bytes(), content_hash(keys))
 }
 
 impl TrainingSample {
@@ -176,6 +181,41 @@ impl TrainingSample {
         for d in self.documents.values_mut() {
             d.class = class_map[d.class as usize];
         }
+    }
+
+    /// Gives all documents of one class another, whose label has this casefolded form.
+    pub(crate) fn relabel(&mut self, from: u32, into: u32, casefolded: &str, poll: Poll) {
+        let cutoff = self.cutoff;
+        let (of_it, others): (BTreeMap<_, _>, BTreeMap<_, _>) = std::mem::take(&mut self.documents)
+            .into_iter()
+            .partition(|(_, document)| document.class == from);
+        self.documents = others;
+        for (_, mut document) in of_it {
+            poll();
+            document.class = into;
+            let priority = priority_of(&document.keys, casefolded);
+            // Which documents were turned away is not known: those that are there stay, as many
+            // of each label as before.
+            let priority = match cutoff {
+                Some(cutoff) => ((u128::from(priority) * u128::from(cutoff)) >> 64) as u64,
+                None => priority,
+            };
+            match self.documents.get_mut(&priority) {
+                Some(same) => same.copies += document.copies,
+                None => {
+                    self.documents.insert(priority, document);
+                }
+            }
+        }
+    }
+
+    /// Removes all documents, and makes known that there is room for all.
+    pub(crate) fn empty(&mut self) {
+        *self = Self {
+            cutoff: Some(0),
+            short: true,
+            ..Self::default()
+        };
     }
 
     /// Documents in ascending priority, which is a random order, each as often as it was

@@ -265,6 +265,32 @@ impl CountTable {
         }
     }
 
+    /// Adds the counts of one class to another, which leaves nothing of the first. Needs a table
+    /// without anything pending.
+    pub(crate) fn merge_classes(&mut self, from: u32, into: u32, poll: Poll) {
+        if from == into {
+            return;
+        }
+        for shard in &mut self.shards {
+            for row in shard.cells.chunk_by_mut(|a, b| a.key == b.key) {
+                if let Some(cell) = row.iter_mut().find(|cell| cell.class == from) {
+                    cell.class = into;
+                    row.sort_unstable_by_key(|cell| cell.class);
+                }
+            }
+            shard.cells.dedup_by(|next, kept| {
+                let same = next.order() == kept.order();
+                if same {
+                    add(kept, next);
+                }
+                same
+            });
+            // Steps can cancel each other.
+            shard.cells.retain(|cell| !cell.is_nothing());
+            poll();
+        }
+    }
+
     /// A table of cells in (key, class) order; `None` if they are in another.
     pub(crate) fn from_sorted(
         cells: impl Iterator<Item = Cell> + Clone,

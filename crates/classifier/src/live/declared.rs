@@ -81,8 +81,13 @@ impl Declared {
     }
 
     /// Adds the labels without emails to the ranking of the others; nothing to an empty one,
-    /// which says that nothing is known.
-    pub(super) fn join<'a>(&'a self, ranked: &mut Vec<LabelProbability<'a>>, emails: u64) {
+    /// which says that nothing is known. Their classes follow so many others.
+    pub(super) fn join<'a>(
+        &'a self,
+        ranked: &mut Vec<LabelProbability<'a>>,
+        emails: u64,
+        classes: usize,
+    ) {
         let known = ranked.len();
         if known == 0 || self.without_emails.is_empty() {
             return;
@@ -91,7 +96,7 @@ impl Declared {
         for of_known in ranked.iter_mut() {
             of_known.probability *= shares.known;
         }
-        let without = self.without_emails().zip(known..);
+        let without = self.without_emails().zip(classes..);
         ranked.extend(without.map(|(label, class)| LabelProbability {
             class,
             label: &label.name,

@@ -67,6 +67,10 @@ pub(super) fn explanation(
     let mut others = log_p.clone();
     others[class] = f64::NEG_INFINITY;
     let rival = argmax(&others);
+    // All others are hidden, or all.
+    if log_p[class] == f64::NEG_INFINITY || others[rival] == f64::NEG_INFINITY {
+        return Ok(None);
+    }
     let mut explanation = Explanation {
         class,
         rival,

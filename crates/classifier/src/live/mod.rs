@@ -15,6 +15,7 @@ use crate::error::Result;
 use crate::features::Features;
 use crate::labels::{Label, casefold_label, trimmed};
 use crate::learner::Learner;
+use crate::math::log_sum_exp;
 use crate::model::{CellCounts, LabelProbability, Model, best, ranked};
 use crate::naive_bayes::Scores;
 use crate::poll::Poll;
@@ -53,6 +54,8 @@ pub struct Live {
     /// `None` while the answers are those of the base.
     overlay: Option<Box<Overlay>>,
     declared: Declared,
+    /// Casefolded labels that are learned and not answered.
+    hidden: Vec<String>,
 }
 
 /// Every method changes nothing if it fails, and fails with [`crate::Error::Corrupt`] if the
@@ -100,6 +103,7 @@ impl Live {
             counts: None,
             overlay: None,
             declared: Declared::default(),
+            hidden: Vec::new(),
         }
     }
 
@@ -214,14 +218,20 @@ impl Live {
         }
     }
 
+    /// Answers none of these labels from now on, given in casefolded form, each once: the others
+    /// share their probability. They are learned like all others.
+    pub fn hide(&mut self, labels: Vec<String>) {
+        self.hidden = labels;
+    }
+
     /// The most probable label; of equals the first in label order. `None` without labels.
     pub fn classify(&self, features: &Features, poll: Poll) -> Option<LabelProbability<'_>> {
         let best = match &self.overlay {
-            Some(_) => best(&self.log_probabilities(features, poll), self.labels()),
-            None => self.base.classify(features, poll),
+            None if self.hidden.is_empty() => self.base.classify(features, poll),
+            _ => best(&self.log_probabilities(features, poll), self.labels()),
         };
         // A label without emails is never the best one.
-        let shares = self.declared.shares(self.documents(), self.labels().len());
+        let shares = self.declared.shares(self.documents(), self.shown());
         best.map(|best| LabelProbability {
             probability: best.probability * shares.known,
             ..best
@@ -236,8 +246,25 @@ impl Live {
 
     fn with_declared(&self, log_p: &[f64]) -> Vec<LabelProbability<'_>> {
         let mut ranked = ranked(log_p, self.labels());
-        self.declared.join(&mut ranked, self.documents());
+        self.declared
+            .join(&mut ranked, self.documents(), self.labels().len());
         ranked
+    }
+
+    /// How many labels with emails are answered.
+    fn shown(&self) -> usize {
+        self.labels().len() - self.hidden_classes().count()
+    }
+
+    /// Classes of the labels that are not answered.
+    fn hidden_classes(&self) -> impl Iterator<Item = usize> {
+        let class = |hidden: &String| {
+            self.labels()
+                .binary_search_by(|label| label.casefolded.cmp(hidden))
+        };
+        self.hidden
+            .iter()
+            .filter_map(move |hidden| class(hidden).ok())
     }
 
     /// All labels, most probable first, and how much of the email is new: scoring has looked
@@ -247,7 +274,7 @@ impl Live {
         let n = features.keys().len();
         let unknown = n.saturating_sub(scores.known);
         Ranking {
-            ranked: self.with_declared(&self.calibrated(scores, features)),
+            ranked: self.with_declared(&self.calibrated(scores, features, None)),
             unknown_share: unknown as f64 / n.max(1) as f64,
         }
     }
@@ -255,18 +282,31 @@ impl Live {
     /// Log-probabilities of the labels that have emails, among themselves, in class order. A
     /// message without a known feature gets the shares of the labels.
     pub fn log_probabilities(&self, features: &Features, poll: Poll) -> Vec<f64> {
-        self.calibrated(self.scores(features, poll), features)
+        self.calibrated(self.scores(features, poll), features, None)
     }
 
-    fn calibrated(&self, scores: Scores, features: &Features) -> Vec<f64> {
+    /// Log-probabilities; those of hidden labels, but for the class that is asked about, are
+    /// minus infinity.
+    fn calibrated(&self, scores: Scores, features: &Features, asked: Option<usize>) -> Vec<f64> {
         let documents = match &self.overlay {
             Some(overlay) => &overlay.derived.documents,
             None => &self.base.meta().documents,
         };
-        self.base
-            .meta()
-            .fit
-            .log_probabilities(scores, features, documents)
+        let fit = &self.base.meta().fit;
+        let mut log_p = fit.log_probabilities(scores, features, documents);
+        if self.hidden.is_empty() {
+            return log_p;
+        }
+        for class in self.hidden_classes().filter(|&class| asked != Some(class)) {
+            if let Some(p) = log_p.get_mut(class) {
+                *p = f64::NEG_INFINITY;
+            }
+        }
+        let rest = log_sum_exp(log_p.iter().copied());
+        if rest.is_finite() {
+            log_p.iter_mut().for_each(|p| *p -= rest);
+        }
+        log_p
     }
 
     fn scores(&self, features: &Features, poll: Poll) -> Scores {
@@ -299,7 +339,7 @@ impl Live {
         let scored = Scored {
             known: scores.known,
             scale: scores.scale,
-            log_p: self.calibrated(scores, features),
+            log_p: self.calibrated(scores, features, class),
         };
         let overlay = self.overlay.as_deref();
         explain::explanation(&self.base, overlay, features, scored, class, poll)

@@ -30,10 +30,12 @@ pub(crate) fn ranked<'a>(log_p: &[f64], labels: &'a [Label]) -> Vec<LabelProbabi
         .collect()
 }
 
+/// `None` for a label that is hidden: its log-probability is minus infinity.
 fn scored<'a>(log_p: &[f64], labels: &'a [Label], class: usize) -> Option<LabelProbability<'a>> {
-    Some(LabelProbability {
+    let log_p = *log_p.get(class)?;
+    (log_p > f64::NEG_INFINITY).then_some(LabelProbability {
         class,
         label: &labels.get(class)?.name,
-        probability: exp(*log_p.get(class)?),
+        probability: exp(log_p),
     })
 }

@@ -151,6 +151,11 @@ impl State {
     /// [`Error::OutOfMemory`].
     pub fn canonicalize(&mut self, poll: Poll) -> Result<()> {
         self.counts.merge_pending(poll)?;
+        self.canonicalize_order(poll)
+    }
+
+    /// The part of [`State::canonicalize`] that is about labels.
+    pub(super) fn canonicalize_order(&mut self, poll: Poll) -> Result<()> {
         let mut order: Vec<u32> = (0..self.labels.len() as u32)
             .filter(|&c| self.labels[c as usize].documents > 0)
             .collect();

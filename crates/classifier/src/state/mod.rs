@@ -2,6 +2,7 @@
 
 mod label_counts;
 mod learned;
+mod relabel;
 mod sampled;
 mod steps;
 mod stored;
