@@ -40,6 +40,29 @@ pub fn unknown_action(given: &str, allowed: &[String]) -> ErrorReport {
     )
 }
 
+/// `label "billing" of classifier "department" is retired: ...`
+pub fn retired_label(label: &str, classifier: &str) -> ErrorReport {
+    report(
+        Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+        format!(
+            "label \"{label}\" of classifier \"{classifier}\" is retired: give another one, or SELECT triage.add_label('{}', '{}') brings it back",
+            classifier.replace('\'', "''"),
+            label.replace('\'', "''")
+        ),
+    )
+}
+
+/// `label "billing" of classifier "department" is called "invoices" now: use that name`
+pub fn renamed_label(given: &str, label: &str, classifier: &str) -> ErrorReport {
+    let (shown, _) = suggestion(given, &[], "");
+    report(
+        Code::ERRCODE_FOREIGN_KEY_VIOLATION,
+        format!(
+            "label \"{shown}\" of classifier \"{classifier}\" is called \"{label}\" now: use that name"
+        ),
+    )
+}
+
 /// What was given, shortened, and what it could have meant.
 fn suggestion(given: &str, known: &[String], word: &str) -> (String, String) {
     const LISTED: usize = 20;

@@ -19,6 +19,8 @@ BEGIN
         DELETE FROM triage_internal.model;
         DELETE FROM triage.label;
         DELETE FROM triage.cost;
+        DELETE FROM triage_internal.relabelled;
+        DELETE FROM triage_internal.label_change;
     ELSIF TG_OP = 'DELETE' THEN
         IF EXISTS (SELECT FROM triage.decision WHERE classifier = OLD.name) THEN
             RAISE object_in_use USING MESSAGE = format(
@@ -33,6 +35,9 @@ BEGIN
         DELETE FROM triage_internal.model WHERE classifier = OLD.name;
         DELETE FROM triage.label WHERE classifier = OLD.name;
         DELETE FROM triage.cost WHERE classifier = OLD.name;
+        DELETE FROM triage_internal.relabelled r USING triage_internal.label_change c
+         WHERE c.change_id = r.change_id AND c.classifier = OLD.name;
+        DELETE FROM triage_internal.label_change WHERE classifier = OLD.name;
         -- The deletion of reviews has waited for decisions about them.
         IF EXISTS (SELECT FROM triage.decision WHERE classifier = OLD.name) THEN
             RAISE object_in_use USING MESSAGE = format(
@@ -58,6 +63,7 @@ BEGIN
         UPDATE triage_internal.model SET classifier = NEW.name WHERE classifier = OLD.name;
         UPDATE triage.label SET classifier = NEW.name WHERE classifier = OLD.name;
         UPDATE triage.cost SET classifier = NEW.name WHERE classifier = OLD.name;
+        UPDATE triage_internal.label_change SET classifier = NEW.name WHERE classifier = OLD.name;
     END IF;
     RETURN NULL;
 END

@@ -41,6 +41,7 @@ CREATE TABLE triage.label (
     description text,
     created_at  timestamptz NOT NULL DEFAULT now(),
     created_by  text        NOT NULL DEFAULT CURRENT_USER,
+    retired_at  timestamptz,
     PRIMARY KEY (classifier, label),
     CONSTRAINT label_is_not_empty
         CHECK (label = btrim(label)
@@ -53,11 +54,18 @@ COMMENT ON COLUMN triage.label.description IS
     'what belongs under this label; triage.add_label() also learns it, as one small email';
 COMMENT ON COLUMN triage.label.created_at IS 'when it was added';
 COMMENT ON COLUMN triage.label.created_by IS 'who added it';
+COMMENT ON COLUMN triage.label.retired_at IS
+    'since when it is neither predicted nor may be set, by triage.retire_label(); NULL if it is in use';
 CREATE UNIQUE INDEX label_key ON triage.label (classifier, triage_internal.label_key(label));
 COMMENT ON INDEX triage.label_key IS 'one label per casefolded spelling';
 
 SELECT pg_extension_config_dump('triage.classifier', '');
 SELECT pg_extension_config_dump('triage.label', '');
+
+CREATE FUNCTION triage_internal.is_changing_labels() RETURNS boolean
+    LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'is_changing_labels_wrapper';
+COMMENT ON FUNCTION triage_internal.is_changing_labels() IS
+    'whether a trigger fires because triage.rename_label() or merge_labels() rewrites rows';
 
 CREATE FUNCTION triage_internal.keep_label() RETURNS trigger
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -66,6 +74,9 @@ AS $$
 DECLARE
     emails bigint;
 BEGIN
+    IF triage_internal.is_changing_labels() THEN
+        RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
+    END IF;
     IF TG_OP = 'UPDATE' THEN
         IF triage_internal.label_key(NEW.label) = triage_internal.label_key(OLD.label) THEN
             RETURN NEW;
@@ -79,8 +90,8 @@ BEGIN
      WHERE r.classifier = OLD.classifier AND OLD.label IN (r.human_label, r.predicted_label);
     IF emails > 0 THEN
         RAISE object_in_use USING MESSAGE = format(
-            'label "%s" is in use: %s reviews of classifier "%s" have it. A label can be spelled differently, but not '
-            'renamed or deleted',
+            'label "%s" is in use: %s reviews of classifier "%s" have it. Use triage.rename_label(), merge_labels() '
+            'or retire_label()',
             OLD.label, emails, OLD.classifier);
     END IF;
     IF OLD.description <> '' THEN

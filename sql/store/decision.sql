@@ -145,6 +145,21 @@ BEGIN
     IF pg_trigger_depth() > 1 AND renamed IS NOT DISTINCT FROM NEW THEN
         RETURN NEW;
     END IF;
+    -- A label's new name, and what depends on it: the words of a description begin with it.
+    IF triage_internal.is_changing_labels() THEN
+        renamed := OLD;
+        renamed.old_label := NEW.old_label;
+        renamed.new_label := NEW.new_label;
+        renamed.predicted_label := NEW.predicted_label;
+        renamed.sample_priority := NEW.sample_priority;
+        renamed.step := NEW.step;
+        IF OLD.door = 'description' THEN
+            renamed.features := NEW.features;
+        END IF;
+        IF renamed IS NOT DISTINCT FROM NEW THEN
+            RETURN NEW;
+        END IF;
+    END IF;
     RAISE insufficient_privilege USING MESSAGE =
         'triage.decision is append-only: take a decision back with triage.undo(decision_id)';
 END

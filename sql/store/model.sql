@@ -31,6 +31,8 @@ CREATE TABLE triage_internal.model (
     reviewer          text,
     known_as          text,
     steps_of          integer,
+    label_change      bigint      NOT NULL DEFAULT 0,
+    relabelled_from   integer,
     PRIMARY KEY (classifier, version)
 );
 COMMENT ON TABLE triage_internal.model IS 'model versions, kept for good; people read triage.model_versions';
@@ -75,6 +77,10 @@ COMMENT ON COLUMN triage_internal.model.known_as IS 'the same, with the roles or
 COMMENT ON COLUMN triage_internal.model.steps_of IS
     'the version whose steps count with this one; NULL for its own. A version that was only calibrated shares those '
     'of the other';
+COMMENT ON COLUMN triage_internal.model.label_change IS
+    'the latest change of labels before it was stored: later ones have to be made up for when it is activated';
+COMMENT ON COLUMN triage_internal.model.relabelled_from IS
+    'the version that it is under other names of labels; NULL for none';
 COMMENT ON COLUMN triage_internal.model.refused IS 'why it was not activated; NULL if it was, or a person made it';
 
 CREATE TABLE triage_internal.activation (

@@ -1,8 +1,8 @@
 //! The base: the counts that decisions are compacted into, with the active version's own.
 
 use pg_triage_classifier::{
-    DecisionEffect, Error, Example, Features, Fit, Learner, Metrics, Poll, State, Step, apply,
-    probe,
+    DecisionEffect, Error, Example, Features, Fit, Learner, Metrics, Model, Poll, State, Step,
+    apply, probe,
 };
 
 use super::sample;
@@ -219,6 +219,42 @@ impl Base {
         self.step(&example.features, &example.step, true)
             .and_then(|()| self.unlearn(&example.features, &example.label, &check_for_interrupts))
             .map_err(from_classifier)
+    }
+
+    /// Gives a label of the decisions' counts another name, or adds it to another one. Call
+    /// [`Base::write_counts`] then.
+    pub fn relabel(&mut self, from: &str, to: &str) -> SqlResult<()> {
+        let learned = self.learned();
+        learned
+            .relabel(from, to, &check_for_interrupts)
+            .map_err(from_classifier)?;
+        // The ledger has all emails, to fill it again as learning would.
+        if learned.training_sample_is_full() {
+            learned.empty_training_sample();
+        }
+        Ok(())
+    }
+
+    /// Takes these for the decisions' counts. Call [`Base::write_counts`] then.
+    pub fn replace_counts(&mut self, learned: State) {
+        *self.learned() = learned;
+    }
+
+    /// Stores the decisions' counts alone: [`rebase`] puts them together with what the active
+    /// version has.
+    pub fn write_counts(mut self, w: &mut Writer, classifier: &str) -> SqlResult<()> {
+        /// No version has this number, so the base is not that of the active one.
+        const NONE: i32 = 0;
+        let decisions = self.decisions;
+        let learned = self.learned();
+        learned
+            .clear_steps(&check_for_interrupts)
+            .map_err(from_classifier)?;
+        sample::complete(w, classifier, learned, false)?;
+        let learned = state_bytes(learned)?;
+        let nothing = Model::empty(Fit::default()).map_err(from_classifier)?;
+        let serving = nothing.into_bytes();
+        w.write_base(classifier, Some(NONE), &serving, Some(&learned), decisions)
     }
 
     /// Serves these counts from now on, instead of those that were there.

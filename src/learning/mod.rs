@@ -4,6 +4,6 @@
 pub mod base;
 pub mod compaction;
 mod inspection;
-mod replay;
+pub mod replay;
 pub mod sample;
 pub mod statement_model;

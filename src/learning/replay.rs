@@ -14,15 +14,23 @@ const NO_VERSION: i64 = -1;
 
 /// The counts of all decisions in force.
 pub fn counts(r: &Reader, classifier: &str) -> SqlResult<State> {
-    onto(r, classifier, State::default(), NO_VERSION)
+    let decisions = r.all_in_force(classifier)?;
+    onto(r, &decisions, State::default(), NO_VERSION)
+}
+
+/// The counts of the decisions that were in force when this one was the latest.
+pub fn counts_until(r: &Reader, classifier: &str, last: i64) -> SqlResult<State> {
+    let decisions = r.in_force_until(classifier, last)?;
+    onto(r, &decisions, State::default(), NO_VERSION)
 }
 
 /// What sessions answer with, from the active version and the ledger.
 pub fn model(r: &Reader, classifier: &str) -> SqlResult<Vec<u8>> {
     let mut base = Base::read(r, classifier)?;
     let mut own = own_counts(r, classifier)?;
+    let decisions = r.all_in_force(classifier)?;
     let serving = if base.is_from_ledger() {
-        let mut state = onto(r, classifier, State::default(), base.steps_of())?;
+        let mut state = onto(r, &decisions, State::default(), base.steps_of())?;
         state
             .add_steps_of(&own, &check_for_interrupts)
             .map_err(from_classifier)?;
@@ -30,15 +38,14 @@ pub fn model(r: &Reader, classifier: &str) -> SqlResult<Vec<u8>> {
     } else {
         own.canonicalize(&check_for_interrupts)
             .map_err(from_classifier)?;
-        onto(r, classifier, own, base.steps_of())?
+        onto(r, &decisions, own, base.steps_of())?
     };
     base.serve(serving);
     base.packed()
 }
 
-/// Adds decisions in force to counts, with their steps against this version.
-fn onto(r: &Reader, classifier: &str, mut all: State, steps_of: i64) -> SqlResult<State> {
-    let decisions = r.all_in_force(classifier)?;
+/// Adds decisions to counts, with their steps against this version.
+fn onto(r: &Reader, decisions: &[i64], mut all: State, steps_of: i64) -> SqlResult<State> {
     let mut learned = State::default();
     let mut steps = Vec::new();
     for some in decisions.chunks(DECISIONS_AT_ONCE) {

@@ -49,3 +49,19 @@ pub fn is_owner() -> bool {
         pg_sys::has_privs_of_role(pg_sys::GetUserId(), owner)
     }
 }
+
+/// Locks a relation as who changes rows of it does, until the end of the transaction.
+pub fn lock_for_rows(relation: pg_sys::Oid) {
+    lock(relation, pg_sys::RowExclusiveLock);
+}
+
+/// Locks a relation against everybody who changes rows of it, until the end of the transaction;
+/// waits for those who do.
+pub fn lock_against_changes(relation: pg_sys::Oid) {
+    lock(relation, pg_sys::ShareRowExclusiveLock);
+}
+
+fn lock(relation: pg_sys::Oid, mode: u32) {
+    // SAFETY: waits as any statement does, with interrupts; an SQL error if there is a deadlock.
+    unsafe { pg_sys::LockRelationOid(relation, mode as pg_sys::LOCKMODE) }
+}

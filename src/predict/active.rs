@@ -9,7 +9,7 @@ use pgrx::pg_sys;
 use crate::error::{SqlResult, from_classifier};
 use crate::pg::{self, RawValue};
 use crate::predict::effects::effects;
-use crate::store::classifier::{DEFAULT_CLASSIFIER, unknown_classifier};
+use crate::store::classifier::{DEFAULT_CLASSIFIER, KnownLabel, unknown_classifier};
 use crate::store::{DECISIONS_AT_ONCE, Reader};
 
 /// A model in use.
@@ -89,10 +89,12 @@ pub fn read(
         let new = pending.difference(&applied).copied().collect();
         apply_decisions(r, &mut live, new, served.steps_of)?;
     }
-    let declared = Rc::new(casefolded(r.labels(classifier)?)?);
-    live.declare(declared.clone()).map_err(from_classifier)?;
+    let catalogue = Catalogue::new(r.labels_with_use(classifier)?)?;
+    live.declare(catalogue.in_use.clone())
+        .map_err(from_classifier)?;
+    live.hide(catalogue.retired);
     let all = live.labels().iter().chain(live.labels_without_emails());
-    let labels = spelled(all.map(|l| (&*l.casefolded, &*l.name)), &declared);
+    let labels = spelled(all.map(|l| (&*l.casefolded, &*l.name)), &catalogue.all);
     // Without a version only decisions are known: of none, or of a single label, nothing can be
     // said.
     if served.version.is_none() && (live.documents() == 0 || labels.len() < 2) {
@@ -152,6 +154,37 @@ pub fn read_counts(r: &Reader, classifier: &str, live: &mut Live) -> SqlResult<(
 
 fn empty_base() -> SqlResult<Model> {
     Model::empty(Fit::default()).map_err(from_classifier)
+}
+
+/// The labels of a classifier, in order of their casefolded form.
+struct Catalogue {
+    all: Rc<Vec<Label>>,
+    /// Those that may be answered.
+    in_use: Rc<Vec<Label>>,
+    /// Casefolded forms of the others.
+    retired: Vec<String>,
+}
+
+impl Catalogue {
+    fn new(labels: Vec<KnownLabel>) -> SqlResult<Self> {
+        let mut retired = Vec::new();
+        for label in labels.iter().filter(|label| label.is_retired) {
+            retired.push(casefold_label(&label.label).map_err(from_classifier)?);
+        }
+        retired.sort_unstable();
+        let labels = labels.into_iter().map(|label| label.label).collect();
+        let all = Rc::new(casefolded(labels)?);
+        let is_in_use = |label: &&Label| retired.binary_search(&label.casefolded).is_err();
+        let in_use = match retired.is_empty() {
+            true => all.clone(),
+            false => Rc::new(all.iter().filter(is_in_use).cloned().collect()),
+        };
+        Ok(Self {
+            all,
+            in_use,
+            retired,
+        })
+    }
 }
 
 /// Labels of `triage.label` in order of their casefolded form.

@@ -85,6 +85,17 @@ pub fn known_model(classifier: &str) -> Option<Option<Rc<Active>>> {
     })
 }
 
+/// Whether the model that the session answers with, as it was read last, has all that is committed
+/// by now: that of an older snapshot may have labels that are called otherwise since.
+pub fn is_of_now(classifier: &str) -> bool {
+    let classifier = comparable_name(classifier);
+    let invalidations = pg::invalidations();
+    CACHE.with_borrow(|cache| {
+        let as_of = cache.entries.get(classifier).map(|entry| &entry.as_of);
+        as_of.is_some_and(|as_of| as_of.settled && as_of.invalidations == invalidations)
+    })
+}
+
 fn read(r: Option<&Reader>, classifier: &str) -> SqlResult<Option<Rc<Active>>> {
     let signal = store::signal_relation()?;
     pg::watch_relation(signal);

@@ -8,7 +8,9 @@ use crate::error::SqlResult;
 use crate::pg;
 use crate::predict::{cache, classify};
 use crate::review::attach::attachments_of;
-use crate::review::prediction::{is_without_text, recorded, unclassified, warn_once};
+use crate::review::prediction::{
+    has_old_label, is_without_text, recorded, unclassified, warn_once,
+};
 use crate::store::email::IfLocked;
 use crate::store::review::{EmailName, NO_TEXT, Which};
 use crate::store::source::Source;
@@ -34,6 +36,7 @@ fn classify_again(
 ) -> SqlResult<i64> {
     let most = i64::from(given(most, "most")?);
     store::write(c"triage.classify_again()", |w| {
+        store::hold_labels()?;
         let mut done = 0;
         for source in attachments_of(w, relation)? {
             let Some(active) = cache::active_model_of(w, &source.classifier)? else {
@@ -124,6 +127,9 @@ fn classify_review(w: &mut Writer, source: &Source, which: &Which, key: &str) ->
         true => Default::default(),
         false => classify::predict(&active, &classify::features(&email.text)?),
     };
+    if has_old_label(&source.classifier, &prediction)? {
+        return Ok(false);
+    }
     let new = match prediction.label {
         Some(_) => recorded(&prediction),
         None => unclassified(Some(NO_TEXT)),

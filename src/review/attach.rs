@@ -4,7 +4,7 @@ use pgrx::{pg_extern, pg_sys, warning};
 
 use crate::arguments::{given, given_classifier};
 use crate::error::SqlResult;
-use crate::review::prediction::{is_without_text, recorded, warn_once};
+use crate::review::prediction::{has_old_label, is_without_text, recorded, warn_once};
 use crate::store::review::EmailName;
 use crate::store::source::{NewAttachment, Source};
 use crate::store::{self, Writer};
@@ -128,6 +128,7 @@ fn classify_rows(w: &mut Writer, source: &Source, most: i64) -> SqlResult<i64> {
     let Some(place) = source.table() else {
         return Ok(0);
     };
+    store::hold_labels()?;
     let (mut labelled, mut last) = (0, None);
     while labelled < most {
         let wanted = (most - labelled).min(ROWS_AT_ONCE);
@@ -145,6 +146,9 @@ fn classify_rows(w: &mut Writer, source: &Source, most: i64) -> SqlResult<i64> {
             let Some(label) = &prediction.label else {
                 continue;
             };
+            if has_old_label(&source.classifier, &prediction)? {
+                continue;
+            }
             // One row that does not take its label must not stop the others.
             let written = pg::catching(|| {
                 w.write_label(source, &place, &key, Some(label))?;

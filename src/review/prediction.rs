@@ -1,6 +1,7 @@
 //! Predictions of new emails: the row is not to fail for want of one.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
 use std::rc::Rc;
 
 use pg_triage_decision::QueueReason;
@@ -12,10 +13,11 @@ use crate::predict::cache;
 use crate::predict::classify::{self, Prediction};
 use crate::store::review::NewPrediction;
 use crate::store::source::Source;
-use crate::{pg, settings};
+use crate::{pg, settings, store};
 
 thread_local! {
     static WARNED: Cell<i64> = const { Cell::new(0) };
+    static CURRENT: RefCell<CurrentLabels> = RefCell::default();
 }
 
 /// The prediction for an email, or why there is none. The row is not to fail for it.
@@ -31,6 +33,7 @@ pub fn predict(source: &Source, text: &str) -> SqlResult<Option<Prediction>> {
 }
 
 fn attempt(source: &Source, text: &str) -> SqlResult<Option<Prediction>> {
+    store::hold_labels()?;
     let active: Option<Rc<Active>> = match cache::known_model(&source.classifier) {
         Some(active) => active,
         None if settings::keeps_pending() => {
@@ -43,7 +46,61 @@ fn attempt(source: &Source, text: &str) -> SqlResult<Option<Prediction>> {
         return Ok(None);
     };
     let prediction = classify::predict(&active, &classify::features(text)?);
+    if has_old_label(&source.classifier, &prediction)? {
+        warn_once("a label was renamed meanwhile");
+        return Ok(None);
+    }
     Ok(prediction.label.is_some().then_some(prediction))
+}
+
+/// Whether a prediction that was made under an older snapshot has a label that is called otherwise
+/// by now. Labels stay as they are from here on: see [`store::hold_labels`].
+pub fn has_old_label(classifier: &str, prediction: &Prediction) -> SqlResult<bool> {
+    if cache::is_of_now(classifier) {
+        return Ok(false);
+    }
+    let labels = prediction.label.iter().chain(&prediction.second_label);
+    for label in labels {
+        if CURRENT.with_borrow(|current| current.has(classifier, label)) {
+            continue;
+        }
+        if pg::keeps_one_snapshot() {
+            // It does not show the change, but cannot get the lock then.
+            store::as_owner(|w| w.lock_label(classifier, label))?;
+        } else if store::read_now(|r| r.is_renamed(classifier, label))? {
+            return Ok(true);
+        }
+        CURRENT.with_borrow_mut(|current| current.add(classifier, label));
+    }
+    Ok(false)
+}
+
+/// Labels that are known to be called so, until something changes or the transaction ends.
+#[derive(Default)]
+struct CurrentLabels {
+    as_of: (u64, i64),
+    labels: HashSet<(String, String)>,
+}
+
+impl CurrentLabels {
+    fn now() -> (u64, i64) {
+        (pg::invalidations(), pg::transaction_time())
+    }
+
+    fn has(&self, classifier: &str, label: &str) -> bool {
+        let name = (classifier.to_owned(), label.to_owned());
+        self.as_of == Self::now() && self.labels.contains(&name)
+    }
+
+    fn add(&mut self, classifier: &str, label: &str) {
+        let now = Self::now();
+        if self.as_of != now {
+            self.as_of = now;
+            self.labels.clear();
+        }
+        self.labels
+            .insert((classifier.to_owned(), label.to_owned()));
+    }
 }
 
 /// Whether there is nothing to predict from: white space is what forms send for nothing.

@@ -6,6 +6,7 @@ use crate::pg;
 
 thread_local! {
     static OWN_CHANGE: Cell<Option<(Change, i32)>> = const { Cell::new(None) };
+    static CHANGING_LABELS: Cell<Option<(Change, i32)>> = const { Cell::new(None) };
     static ERASING: Cell<Option<(Change, i32)>> = const { Cell::new(None) };
     static BASE_HELD: Cell<Option<(Change, i32)>> = const { Cell::new(None) };
 }
@@ -77,6 +78,17 @@ pub fn base_is_held() -> bool {
 pub fn as_erasure<R>(f: impl FnOnce() -> R) -> R {
     let _marked = Marked::set(&ERASING, Change::Ledger);
     f()
+}
+
+/// Runs `f`, which gives rows of the ledger and labels other names.
+pub fn as_label_change<R>(f: impl FnOnce() -> R) -> R {
+    let _marked = Marked::set(&CHANGING_LABELS, Change::Ledger);
+    f()
+}
+
+/// Whether a trigger fires because labels get other names.
+pub fn is_label_change() -> bool {
+    is_direct(&CHANGING_LABELS, Change::Ledger)
 }
 
 /// Whether the ledger may be deleted from.

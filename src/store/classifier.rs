@@ -5,8 +5,10 @@ use pg_triage_decision::FoundLabel;
 use pgrx::{PgSqlErrorCode as Code, pg_sys};
 
 use super::connection::{Reader, Writer};
+use super::row::row;
 use crate::error::{SqlResult, from_classifier, report};
-use crate::suggestion::{unknown, unknown_label};
+use crate::pg;
+use crate::suggestion::{renamed_label, retired_label, unknown, unknown_label};
 
 /// The classifier that exists without being registered.
 pub const DEFAULT_CLASSIFIER: &str = "default";
@@ -14,6 +16,14 @@ pub const DEFAULT_CLASSIFIER: &str = "default";
 /// A label in a classifier's own spelling, whatever the spelling that is asked for.
 const BY_KEY: &str =
     "label FROM triage.label WHERE classifier = $1 AND triage_internal.label_key(label) = $2";
+
+row! {
+    /// A label, and whether it may be given.
+    pub struct KnownLabel {
+        pub label: String,
+        pub is_retired: bool = "retired_at IS NOT NULL",
+    }
+}
 
 impl Reader<'_> {
     /// Names of all classifiers that are registered.
@@ -54,10 +64,36 @@ impl Reader<'_> {
         self.value(BY_KEY, &[classifier.into(), key.as_str().into()])
     }
 
+    /// Labels of a classifier, and which of them are retired.
+    pub fn labels_with_use(&self, classifier: &str) -> SqlResult<Vec<KnownLabel>> {
+        self.rows(
+            "FROM triage.label WHERE classifier = $1 ORDER BY label",
+            &[classifier.into()],
+        )
+    }
+
+    /// Labels of a classifier that may be given.
+    pub fn labels_in_use(&self, classifier: &str) -> SqlResult<Vec<String>> {
+        self.values(
+            "label FROM triage.label WHERE classifier = $1 AND retired_at IS NULL ORDER BY label",
+            &[classifier.into()],
+        )
+    }
+
     /// A label, or what may be said about one that the classifier does not have.
     pub fn find_label(&self, classifier: &str, given: &str) -> SqlResult<FoundLabel> {
-        if let Some(label) = self.label(classifier, given)? {
-            return Ok(FoundLabel::Known(label));
+        let key = casefold_label(given).map_err(from_classifier)?;
+        let from =
+            "FROM triage.label WHERE classifier = $1 AND triage_internal.label_key(label) = $2";
+        let given_key = [classifier.into(), key.as_str().into()];
+        if let Some(found) = self.maybe::<KnownLabel>(from, &given_key)? {
+            return Ok(match found.is_retired {
+                true => FoundLabel::Retired(found.label),
+                false => FoundLabel::Known(found.label),
+            });
+        }
+        if let Some(label) = self.renamed_to(classifier, &key)? {
+            return Ok(FoundLabel::Renamed(label));
         }
         let takes_new = self.exists(
             "FROM triage.classifier WHERE name = $1 AND open_labels",
@@ -66,7 +102,7 @@ impl Reader<'_> {
         if takes_new {
             return Ok(FoundLabel::New);
         }
-        self.labels(classifier).map(FoundLabel::Unknown)
+        self.labels_in_use(classifier).map(FoundLabel::Unknown)
     }
 }
 
@@ -145,11 +181,23 @@ impl Writer<'_> {
         })
     }
 
+    /// A label that is about to be written, as [`Reader::find_label`] finds it. A transaction that
+    /// keeps one snapshot fails (40001) where the label has another name since.
+    pub fn label_to_give(&mut self, classifier: &str, given: &str) -> SqlResult<FoundLabel> {
+        let found = self.find_label(classifier, given)?;
+        if let (FoundLabel::Known(label), true) = (&found, pg::keeps_one_snapshot()) {
+            self.lock_label(classifier, label)?;
+        }
+        Ok(found)
+    }
+
     /// A label in the classifier's own spelling. One that does not exist is an error, or is
     /// added if the classifier takes new ones.
     pub fn known_label(&mut self, classifier: &str, given: &str) -> SqlResult<String> {
-        match self.find_label(classifier, given)? {
+        match self.label_to_give(classifier, given)? {
             FoundLabel::Known(label) => Ok(label),
+            FoundLabel::Retired(label) => Err(retired_label(&label, classifier)),
+            FoundLabel::Renamed(label) => Err(renamed_label(given, &label, classifier)),
             FoundLabel::New => self.add_label(classifier, given, None),
             FoundLabel::Unknown(known) => Err(unknown_label(given, classifier, &known)),
         }

@@ -120,7 +120,8 @@ impl Reader<'_> {
             "FROM triage_internal.decision_in_force
               WHERE classifier = $1 AND triage_internal.label_key(new_label) = triage_internal.label_key($2)
                 AND door = 'description'
-              ORDER BY decision_id DESC LIMIT 1",
+              -- Of a label that was two, the other one's description teaches nothing any more.
+              ORDER BY features IS NULL, decision_id DESC LIMIT 1",
             &[classifier.into(), label.into()],
         )
     }

@@ -52,6 +52,17 @@ impl Reader<'_> {
         )
     }
 
+    /// Decisions that were in force, and had taught something, when this one was the latest.
+    pub fn in_force_until(&self, classifier: &str, last: i64) -> SqlResult<Vec<i64>> {
+        self.values(
+            "d.decision_id FROM triage.decision d
+              WHERE d.classifier = $1 AND d.decision_id <= $2 AND d.features IS NOT NULL
+                AND NOT EXISTS (SELECT FROM triage.decision r
+                                 WHERE r.replaces = d.decision_id AND r.decision_id <= $2)",
+            &[classifier.into(), last.into()],
+        )
+    }
+
     /// Decisions in force that taught something to this tokenizer.
     pub fn in_force(&self, classifier: &str, from: Place) -> SqlResult<Page<InForce>> {
         let known = format!("{HAS_TAUGHT} AND tokenizer_version = {TOKENIZER_VERSION}");

@@ -19,6 +19,8 @@ mod hidden;
 pub mod history;
 pub mod inbox;
 pub mod installed;
+pub mod label_change;
+pub mod label_column;
 pub mod learned;
 pub mod maintenance;
 pub mod model;
@@ -29,3 +31,4 @@ pub mod source;
 pub use connection::{
     DECISIONS_AT_ONCE, Reader, Writer, as_owner, read, read_now, signal_relation, write,
 };
+pub use label_change::hold_labels;

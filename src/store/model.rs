@@ -36,6 +36,17 @@ row! {
         pub last_decision: i64,
         /// The version whose steps count with it.
         pub steps_of: i32 = "coalesce(steps_of, version)",
+        /// Whether maintenance has made it.
+        pub is_of_maintenance: bool = "champion IS NOT NULL",
+    }
+}
+
+row! {
+    /// What a rollback goes back to.
+    pub struct EarlierActivation {
+        pub version: i32,
+        /// Where the next one goes.
+        pub returns_to: Option<i64>,
     }
 }
 
@@ -86,6 +97,32 @@ impl Reader<'_> {
         )
     }
 
+    /// The latest activation of another version than the active one, past those whose version
+    /// has been deleted since.
+    pub fn rollback(&self, classifier: &str) -> SqlResult<EarlierActivation> {
+        let found = self.maybe(
+            "FROM (WITH RECURSIVE earlier AS (
+                 SELECT version AS active, false AS there, NULL::int AS version, returns_to
+                   FROM triage_internal.active_version WHERE classifier = $1
+                 UNION ALL
+                 SELECT active,
+                        a.version <> active
+                        AND EXISTS (SELECT FROM triage_internal.model m
+                                     WHERE m.classifier = $1 AND m.version = a.version),
+                        a.version, a.returns_to
+                   FROM earlier JOIN triage_internal.activation a ON a.activation_id = earlier.returns_to
+                  WHERE NOT there)
+             SELECT version, returns_to FROM earlier WHERE there) found",
+            &[classifier.into()],
+        )?;
+        found.ok_or_else(|| {
+            report(
+                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                format!("classifier \"{classifier}\" has no earlier activation to go back to (see triage.activations)"),
+            )
+        })
+    }
+
     /// The numbers of all versions of a classifier, ascending.
     pub fn versions(&self, classifier: &str) -> SqlResult<Vec<i32>> {
         self.values(
@@ -124,6 +161,9 @@ pub struct NewModel<'a> {
     pub note: Option<&'a str>,
     /// The version whose steps count with it, if not its own do.
     pub steps_of: Option<i32>,
+    /// The version that it is under other names of labels, and the latest decision that one may
+    /// have learned from.
+    pub relabelled_from: Option<(i32, i64)>,
     /// What maintenance found out about it; `None` if a person makes it.
     pub comparison: Option<ChampionComparison>,
 }
@@ -199,19 +239,22 @@ impl Writer<'_> {
         let compared = comparison.map(|c| c.compared).filter(|p| p.emails > 0);
         let reviewer = comparison.and_then(|c| c.reviewer.as_ref());
         let share = |right: u64, of: u64| right as f64 / of as f64;
+        let (relabelled_from, learned) = new.relabelled_from.unzip();
+        let last_decision = comparison.map(|c| c.last_decision).or(learned);
         let version = self.returning_value(
             "INSERT INTO triage_internal.model (classifier, version, model, checksum, bytes, documents, skipped, labels,
                     score_form, judged, accuracy, macro_f1, log_loss, calibration_error,
                     held_out, held_out_accuracy, baseline_accuracy, note, created_by, from_ledger,
                     last_decision, champion, compared, compared_accuracy, champion_accuracy, refused,
-                    steps_of, reviewer, known_as)
+                    steps_of, reviewer, known_as, relabelled_from, label_change)
              SELECT $1,
                     1 + greatest(max(version),
                                  (SELECT max(version) FROM triage_internal.activation WHERE classifier = $1), 0),
                     $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
                     -- One that a person made may have seen them all.
                     coalesce($20, (SELECT max(decision_id) FROM triage.decision), 0),
-                    $21, $22, $23, $24, $25, $26, $27, $28
+                    $21, $22, $23, $24, $25, $26, $27, $28, $29,
+                    coalesce((SELECT max(change_id) FROM triage_internal.label_change WHERE classifier = $1), 0)
                FROM triage_internal.model WHERE classifier = $1
              RETURNING version",
             &[
@@ -234,7 +277,7 @@ impl Writer<'_> {
                 new.note.into(),
                 caller.as_str().into(),
                 new.from_ledger.into(),
-                comparison.map(|c| c.last_decision).into(),
+                last_decision.into(),
                 comparison.map(|c| c.champion).into(),
                 compared.map(|p| p.emails as i32).into(),
                 compared.map(|p| share(p.challenger, p.emails)).into(),
@@ -243,9 +286,28 @@ impl Writer<'_> {
                 new.steps_of.into(),
                 reviewer.map(|r| r.name.as_str()).into(),
                 reviewer.map(|r| r.known_as.as_str()).into(),
+                relabelled_from.into(),
             ],
         )?;
         version.ok_or_else(super::connection::nothing_returned)
+    }
+
+    /// Makes a version active in the place of the one that is: a rollback goes to where it would
+    /// have gone from that one.
+    pub fn replace_active(&mut self, classifier: &str, version: i32, why: &str) -> SqlResult<()> {
+        let caller = self.caller.clone();
+        self.execute(
+            "INSERT INTO triage_internal.activation (classifier, version, kind, returns_to, activated_by, why)
+             SELECT $1, $2, 'activate', returns_to, $3, $4 FROM triage_internal.active_version
+              WHERE classifier = $1 AND version <> $2",
+            &[
+                classifier.into(),
+                version.into(),
+                caller.into(),
+                why.into(),
+            ],
+        )?;
+        Ok(())
     }
 
     /// Makes a version active. Returns false if it already was.
@@ -272,33 +334,26 @@ impl Writer<'_> {
         Ok(inserted == 1)
     }
 
-    /// Goes back to the latest activation of another version, past those whose version has
-    /// been deleted since; returns the version.
-    pub fn roll_back(&mut self, classifier: &str, why: Option<&str>) -> SqlResult<i32> {
+    /// Makes a version active that was found by [`Reader::rollback`].
+    pub fn roll_back(
+        &mut self,
+        classifier: &str,
+        to: &EarlierActivation,
+        why: Option<&str>,
+    ) -> SqlResult<()> {
         let caller = self.caller.clone();
-        let version = self.returning_value(
-            "WITH RECURSIVE earlier AS (
-                 SELECT version AS active, false AS there, NULL::int AS version, returns_to
-                   FROM triage_internal.active_version WHERE classifier = $1
-                 UNION ALL
-                 SELECT active,
-                        a.version <> active
-                        AND EXISTS (SELECT FROM triage_internal.model m
-                                     WHERE m.classifier = $1 AND m.version = a.version),
-                        a.version, a.returns_to
-                   FROM earlier JOIN triage_internal.activation a ON a.activation_id = earlier.returns_to
-                  WHERE NOT there)
-             INSERT INTO triage_internal.activation (classifier, version, kind, returns_to, activated_by, why)
-             SELECT $1, version, 'rollback', returns_to, $2, $3 FROM earlier WHERE there
-             RETURNING version",
-            &[classifier.into(), caller.into(), why.into()],
+        self.execute(
+            "INSERT INTO triage_internal.activation (classifier, version, kind, returns_to, activated_by, why)
+             VALUES ($1, $2, 'rollback', $3, $4, $5)",
+            &[
+                classifier.into(),
+                to.version.into(),
+                to.returns_to.into(),
+                caller.into(),
+                why.into(),
+            ],
         )?;
-        version.ok_or_else(|| {
-            report(
-                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-                format!("classifier \"{classifier}\" has no earlier activation to go back to (see triage.activations)"),
-            )
-        })
+        Ok(())
     }
 }
 

@@ -6,6 +6,7 @@ use pgrx::{PgSqlErrorCode as Code, notice, pg_extern};
 use crate::arguments::{MAX_NAME_CHARS, comparable_name, given, given_classifier};
 use crate::error::{SqlResult, from_classifier, report};
 use crate::learning::compaction;
+use crate::store::label_change::NewLabelChange;
 use crate::{review::decide, store};
 
 #[pg_extern(sql = false)]
@@ -52,6 +53,16 @@ fn add_label(
     let stored = store::write(c"triage.add_label()", |w| {
         w.lock_classifier(classifier)?;
         let stored = w.add_label(classifier, label, description)?;
+        if w.set_retired(classifier, &stored, false)? {
+            w.insert_label_change(NewLabelChange {
+                classifier,
+                kind: "restore",
+                label: &stored,
+                new_label: None,
+                undoes: None,
+            })?;
+            notice!("label \"{stored}\" was retired and is in use again");
+        }
         if let Some(description) = description {
             decide::describe(w, classifier, &stored, description)?;
             compaction::compact_if_due(w)?;

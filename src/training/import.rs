@@ -52,6 +52,7 @@ fn learn_from(
     let label_column = given(label_column, "label_column")?;
     let actor = Actor::new(None);
     let (history, base, batch) = store::write(c"triage.learn_from()", |w| {
+        store::hold_labels()?;
         w.lock_classifier(classifier)?;
         w.lock_base(classifier)?;
         let history = w.history(relation, &text_columns, label_column, MAX_TEXT_BYTES + 1)?;

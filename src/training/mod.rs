@@ -5,6 +5,7 @@ mod classifiers;
 mod erasure;
 mod import;
 mod label_errors;
+mod labels;
 pub mod prepared;
 mod preview;
 mod retrain;

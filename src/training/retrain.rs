@@ -53,18 +53,8 @@ impl Trained {
         }
         let serving = aggregates::fit(state)?;
         let mut model = open_model(&serving)?;
-        // Residuals are the version's own, also where counts are not.
-        let mut own = state
-            .steps_alone(&check_for_interrupts)
-            .map_err(from_classifier)?;
         let from_ledger = outside.is_none();
-        if let Some(mut counts) = outside {
-            counts
-                .clear_steps(&check_for_interrupts)
-                .and_then(|()| counts.add_steps_of(&own, &check_for_interrupts))
-                .map_err(from_classifier)?;
-            own = counts;
-        }
+        let own = own_part(state, outside)?;
         let (fit, metrics) = (model.meta().fit, model.meta().metrics.clone());
         let serving = match from_ledger {
             true => serving,
@@ -128,10 +118,28 @@ impl Trained {
             from_ledger: self.from_ledger,
             note,
             steps_of: None,
+            relabelled_from: None,
             comparison,
         };
         w.insert_model(classifier, new)
     }
+}
+
+/// What a version keeps of a state that it was trained on: its residuals, and counts from
+/// outside, where there are any.
+pub fn own_part(trained: &mut State, outside: Option<State>) -> SqlResult<State> {
+    // Residuals are the version's own, also where counts are not.
+    let steps = trained
+        .steps_alone(&check_for_interrupts)
+        .map_err(from_classifier)?;
+    let Some(mut counts) = outside else {
+        return Ok(steps);
+    };
+    counts
+        .clear_steps(&check_for_interrupts)
+        .and_then(|()| counts.add_steps_of(&steps, &check_for_interrupts))
+        .map_err(from_classifier)?;
+    Ok(counts)
 }
 
 /// Trains on a base, and activates the result.

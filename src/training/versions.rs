@@ -6,6 +6,7 @@ use crate::arguments::{check_note, given, given_classifier};
 use crate::error::{SqlResult, report};
 use crate::learning::base;
 use crate::store::model::NewModel;
+use crate::training::labels::version::with_labels_of_now;
 use crate::{pg, store};
 
 /// The model is passed on as it is, without reading more of it than its front.
@@ -30,6 +31,7 @@ fn deploy(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<i32> {
             from_ledger: false,
             note,
             steps_of: None,
+            relabelled_from: None,
             comparison: None,
         };
         let version = w.insert_model(classifier, new)?;
@@ -44,13 +46,15 @@ fn deploy(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<i32> {
 fn activate(classifier: Option<&str>, version: Option<i32>, why: Option<&str>) -> SqlResult<i32> {
     let (classifier, version) = (given_classifier(classifier)?, given(version, "version")?);
     check_note(why, "why")?;
-    let changed = store::write(c"triage.activate()", |w| {
+    let (version, changed) = store::write(c"triage.activate()", |w| {
         w.lock_classifier(classifier)?;
+        w.check_version(classifier, version)?;
+        let version = with_labels_of_now(w, classifier, version)?;
         let changed = w.activate(classifier, version, why)?;
         if changed {
             base::rebase(w, classifier)?;
         }
-        Ok(changed)
+        Ok((version, changed))
     })?;
     if !changed {
         notice!("version {version} of classifier \"{classifier}\" is active already");
@@ -64,8 +68,10 @@ fn rollback(classifier: Option<&str>, why: Option<&str>) -> SqlResult<i32> {
     check_note(why, "why")?;
     store::write(c"triage.rollback()", |w| {
         w.lock_classifier(classifier)?;
-        let version = w.roll_back(classifier, why)?;
+        let mut to = w.rollback(classifier)?;
+        to.version = with_labels_of_now(w, classifier, to.version)?;
+        w.roll_back(classifier, &to, why)?;
         base::rebase(w, classifier)?;
-        Ok(version)
+        Ok(to.version)
     })
 }

@@ -156,6 +156,18 @@ pub enum Refusal {
         /// What there is.
         known: Vec<String>,
     },
+    /// The label is not in use any more.
+    RetiredLabel {
+        /// It.
+        label: String,
+    },
+    /// The label has another name by now.
+    RenamedLabel {
+        /// What was given.
+        given: String,
+        /// What it is called.
+        label: String,
+    },
     /// Something has happened since the decision that is to be undone.
     Superseded {
         /// That decision.

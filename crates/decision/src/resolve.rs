@@ -23,6 +23,10 @@ pub struct Needs<'a> {
 pub enum FoundLabel {
     /// It, in the classifier's own spelling.
     Known(String),
+    /// It, but it is not in use any more.
+    Retired(String),
+    /// Nothing: it is called otherwise since it was renamed, or is part of another one.
+    Renamed(String),
     /// Nothing: it takes new ones.
     New,
     /// Nothing: it has only these.
@@ -104,6 +108,14 @@ pub fn resolve(
         (Some(given), Some(FoundLabel::New)) => {
             let label = given.trim().to_owned();
             (Some(label.clone()), Some(label))
+        }
+        (Some(_), Some(FoundLabel::Retired(label))) => {
+            let label = label.clone();
+            return Err(Refusal::RetiredLabel { label });
+        }
+        (Some(given), Some(FoundLabel::Renamed(label))) => {
+            let (given, label) = (given.to_owned(), label.clone());
+            return Err(Refusal::RenamedLabel { given, label });
         }
         (Some(given), found) => {
             let known = match found {

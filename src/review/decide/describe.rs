@@ -10,6 +10,11 @@ use crate::session::Actor;
 use crate::store::Writer;
 use crate::types::ledger::{StoredExample, load_features};
 
+/// The small email that a label's description is.
+pub fn description_text(label: &str, description: &str) -> String {
+    format!("{label} {}", description.trim())
+}
+
 /// Learns a label's description, and the label itself, as one small email: so a label answers
 /// before anybody has decided about a real one. Takes the place of an earlier description.
 /// The caller holds the lock of the classifier.
@@ -17,7 +22,7 @@ pub fn describe(w: &mut Writer, classifier: &str, label: &str, description: &str
     let earlier = w.described(classifier, label)?;
     let text = match description.trim() {
         "" => None,
-        description => Some(format!("{label} {description}")),
+        description => Some(description_text(label, description)),
     };
     let features = text.as_deref().map(classify::features).transpose()?;
     let (number, known) = match earlier {

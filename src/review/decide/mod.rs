@@ -8,18 +8,18 @@ use pg_triage_decision::{
 
 use crate::error::SqlResult;
 use crate::session::Actor;
-use crate::store::Writer;
 use crate::store::decision::StoredDecision;
 use crate::store::email::being_changed;
 use crate::store::review::{EmailName, Review};
 use crate::store::source::Source;
+use crate::store::{Writer, hold_labels};
 
 mod describe;
 mod read;
 mod refusal;
 mod write;
 
-pub use describe::describe;
+pub use describe::{describe, description_text};
 pub use read::review_facts;
 use read::{Locked, holding, lock, lock_updated, policy, queued_before};
 use refusal::refusal_error;
@@ -33,6 +33,7 @@ pub fn decide(
     review_id: i64,
     request: Request,
 ) -> SqlResult<Decided> {
+    hold_labels()?;
     let locked = lock(w, review_id)?;
     decide_locked(w, actor, &locked, request)
 }
@@ -112,6 +113,7 @@ pub fn undo(
     note: Option<&str>,
     door: Door,
 ) -> SqlResult<Option<i64>> {
+    hold_labels()?;
     let Some(review_id) = decision.review_id else {
         return undo_import(w, actor, decision, note).map(Some);
     };
@@ -131,6 +133,7 @@ pub fn undo_last(
     review_id: i64,
     request: Request,
 ) -> SqlResult<Decided> {
+    hold_labels()?;
     let locked = lock(w, review_id)?;
     undo_last_locked(w, actor, &locked, request)
 }
@@ -232,7 +235,7 @@ fn resolve_request(
     let error = |refusal| refusal_error(refusal, classifier);
     let needs = pg_triage_decision::needs(&review, &request).map_err(error)?;
     let label = match (needs.label, label) {
-        (Some(given), None) => Some(w.find_label(classifier, given)?),
+        (Some(given), None) => Some(w.label_to_give(classifier, given)?),
         (_, label) => label,
     };
     let policy = policy(w, needs.policy, classifier)?;

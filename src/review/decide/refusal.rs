@@ -5,7 +5,7 @@ use pgrx::PgSqlErrorCode as Code;
 use pgrx::pg_sys::panic::ErrorReport;
 
 use crate::error::report;
-use crate::suggestion::unknown_label;
+use crate::suggestion::{renamed_label, retired_label, unknown_label};
 
 /// The error of a request about this classifier that was refused.
 pub fn refusal_error(refusal: Refusal, classifier: &str) -> ErrorReport {
@@ -43,6 +43,8 @@ pub fn refusal_error(refusal: Refusal, classifier: &str) -> ErrorReport {
             format!("review {review_id} has no decision to undo (see triage.decision_history)"),
         ),
         Refusal::UnknownLabel { given, known } => unknown_label(&given, classifier, &known),
+        Refusal::RetiredLabel { label } => retired_label(&label, classifier),
+        Refusal::RenamedLabel { given, label } => renamed_label(&given, &label, classifier),
         Refusal::Superseded { decision_id, by } => {
             let later = match by {
                 Some(id) => {

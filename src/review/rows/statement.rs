@@ -14,6 +14,8 @@ use crate::{session, settings, store};
 fn begin_batch(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
     let trigger = Trigger::new(fcinfo)?;
     if !fires_for_us(&trigger) && has_attachment(&trigger)? {
+        // Before any row of the statement is locked: see there.
+        store::hold_labels()?;
         session::begin_batch();
         if let Some(source) = trigger.optional_argument() {
             forget_statement(source);

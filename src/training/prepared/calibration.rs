@@ -79,6 +79,7 @@ fn store_refitted(w: &mut Writer, classifier: &str, version: i32, fit: &Fit) -> 
         from_ledger: stored.from_ledger,
         note: Some("calibrated by maintenance"),
         steps_of: Some(stored.steps_of),
+        relabelled_from: None,
         comparison: Some(ChampionComparison {
             last_decision: stored.last_decision,
             champion: version,
