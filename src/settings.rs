@@ -88,8 +88,10 @@ fn register_reviewing() {
     GucRegistry::define_int_guc(
         c"pg_triage.max_rows_per_correction",
         c"Most rows that one UPDATE of triage.review or of a queue view may change.",
-        c"Guards against clients that forget the WHERE clause. triage.correct_many(), \
-          INSERT into a queue view, and UPDATE of an attached table are not limited.",
+        c"Guards against clients that forget the WHERE clause. A statement on an attached table \
+          that decides about more rows is carried out, because the table is yours; a WARNING \
+          names its batch, and SELECT triage.undo_batch(batch) takes it back. \
+          triage.correct_many() and INSERT into a queue view are not limited.",
         &MAX_ROWS_PER_CORRECTION,
         1,
         i32::MAX,

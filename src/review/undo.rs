@@ -1,7 +1,7 @@
 //! Taking decisions back: `triage.undo()` and `undo_batch()`.
 
 use pg_triage_decision::Door;
-use pgrx::{PgSqlErrorCode as Code, pg_extern};
+use pgrx::{PgSqlErrorCode as Code, notice, pg_extern};
 
 use crate::arguments::given;
 use crate::error::{SqlResult, report};
@@ -46,6 +46,9 @@ fn undo_batch(batch_id: Option<i64>, note: Option<&str>, actor: Option<&str>) ->
     })
 }
 
+/// Decisions taken back between two notices.
+const DECISIONS_PER_NOTICE: usize = 1000;
+
 /// Takes decisions back, all or none; returns how many.
 pub fn undo_all(
     w: &mut Writer,
@@ -55,10 +58,14 @@ pub fn undo_all(
     door: Door,
 ) -> SqlResult<usize> {
     let decisions = w.latest_first(decisions)?;
-    for &decision in &decisions {
+    let all = decisions.len();
+    for (done, decision) in (1..).zip(decisions) {
         pg::check_for_interrupts();
         let decision = w.decision(decision)?;
         decide::undo(w, actor, &decision, note, door)?;
+        if done % DECISIONS_PER_NOTICE == 0 {
+            notice!("{done} of {all} decisions taken back");
+        }
     }
-    Ok(decisions.len())
+    Ok(all)
 }

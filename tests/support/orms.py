@@ -96,9 +96,7 @@ class AlchemyTicket(Base):
     id: orm.Mapped[int] = orm.mapped_column(primary_key=True)
     subject: orm.Mapped[str]
     body: orm.Mapped[str]
-    category: orm.Mapped[str | None] = orm.mapped_column(
-        server_default=FetchedValue(), server_onupdate=FetchedValue()
-    )
+    category: orm.Mapped[str | None] = orm.mapped_column(server_default=FetchedValue(), server_onupdate=FetchedValue())
     version: orm.Mapped[int] = orm.mapped_column()
     __mapper_args__ = {"version_id_col": version, "eager_defaults": True}  # noqa: RUF012
 

@@ -27,9 +27,7 @@ class OwnTable:
 
     def new(self, key: int, predicted: str = "billing", session: Session | None = None) -> int:
         """Inserts a row that gets this label; its review."""
-        (session or self.database).run(
-            f"INSERT INTO {self.name} (id, body) VALUES (%s, %s)", key, TEXTS[predicted]
-        )
+        (session or self.database).run(f"INSERT INTO {self.name} (id, body) VALUES (%s, %s)", key, TEXTS[predicted])
         return self.review(key)
 
     def review(self, key: int) -> int:
@@ -68,4 +66,6 @@ class OwnTable:
                     OR r.human_label IS DISTINCT FROM d.new_label OR r.decision_id IS DISTINCT FROM d.decision_id"""
         )
         assert differ == []
-        assert self.database.value("SELECT triage.learned_state('default')::text = triage.replayed_state('default')::text")
+        assert self.database.value(
+            "SELECT triage.learned_state('default')::text = triage.replayed_state('default')::text"
+        )
