@@ -12,7 +12,7 @@ pub use own_change::{
     is_label_change, is_own_change,
 };
 pub use statement::{
-    batch, begin_batch, count_changed_row, decisions_made, has_decided, list_row, note_decided,
+    activity, batch, begin_batch, count_changed_row, has_decided, list_row, note_decided,
     note_received, one_in, take_batch, take_decided, take_listed_row,
 };
 pub use to_undo::{ToUndo, list_to_undo, take_to_undo};

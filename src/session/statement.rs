@@ -9,7 +9,7 @@ use crate::pg::shared_memory::{WakeRequest, wake_at_commit};
 
 thread_local! {
     static STATEMENT: Cell<Statement> = const { Cell::new(Statement::NONE) };
-    static DECISIONS_MADE: Cell<u64> = const { Cell::new(0) };
+    static ACTIVITY: Cell<u64> = const { Cell::new(0) };
     static DECIDED: RefCell<BTreeMap<String, u64>> = const { RefCell::new(BTreeMap::new()) };
 }
 
@@ -41,6 +41,7 @@ impl Statement {
 /// Begins a statement: its decisions get a batch of their own, unless a trigger of another
 /// one issued it.
 pub fn begin_batch() {
+    note_activity();
     let (time, depth) = (pg::statement_time(), pg::trigger_depth());
     let running = STATEMENT.get();
     if running.time == time && running.depth > 0 && running.depth < depth {
@@ -114,14 +115,18 @@ pub fn take_batch() -> Option<(i64, u64)> {
     Some((batch, decided))
 }
 
-/// How many decisions this session has made.
-pub fn decisions_made() -> u64 {
-    DECISIONS_MADE.get()
+/// A number that is another one once a decision was made, or a statement on an attached table began.
+pub fn activity() -> u64 {
+    ACTIVITY.get()
+}
+
+fn note_activity() {
+    ACTIVITY.set(ACTIVITY.get().wrapping_add(1));
 }
 
 /// Notes a decision of the statement's batch, for [`take_batch`] and [`take_decided`].
 pub fn note_decided(classifier: &str) {
-    DECISIONS_MADE.set(DECISIONS_MADE.get().wrapping_add(1));
+    note_activity();
     let mut statement = STATEMENT.get();
     statement.decided += 1;
     STATEMENT.set(statement);

@@ -117,7 +117,7 @@ impl Reader<'_> {
         self.find_email(source, key, "")
     }
 
-    fn find_email(&self, source: &Source, key: &str, lock: &str) -> SqlResult<Option<Email>> {
+    pub(super) fn find_email(&self, source: &Source, key: &str, lock: &str) -> SqlResult<Option<Email>> {
         if !source.attached || is_aside(key) {
             return Ok(None);
         }
@@ -185,6 +185,7 @@ impl Writer<'_> {
         };
         let found = self.find_email(source, key, lock)?;
         if found.is_none() && if_locked == IfLocked::Fail && self.email(source, key)?.is_some() {
+            self.check_not_hidden_from_change(source, key)?;
             return Err(being_changed(key, source));
         }
         Ok(found)

@@ -4,7 +4,7 @@
 use pgrx::PgSqlErrorCode as Code;
 use pgrx::pg_sys::panic::ErrorReport;
 
-use super::connection::Reader;
+use super::connection::{Reader, Writer};
 use super::review::is_aside;
 use super::row::row;
 use super::source::Source;
@@ -49,11 +49,24 @@ impl Reader<'_> {
     }
 }
 
+impl Writer<'_> {
+    /// Refuses to take an email for locked that policies show and do not let be changed.
+    pub fn check_not_hidden_from_change(&self, source: &Source, key: &str) -> SqlResult<()> {
+        if self.hidden_rows(source)?.is_none() {
+            return Ok(());
+        }
+        match pg::catching(|| self.find_email(source, key, "FOR NO KEY UPDATE NOWAIT")) {
+            Ok(None) => self.check_not_hidden(source, key),
+            _ => Ok(()),
+        }
+    }
+}
+
 fn not_seen(key: &str, source: &Source, reason: &str) -> ErrorReport {
     report(
         Code::ERRCODE_INSUFFICIENT_PRIVILEGE,
         format!(
-            "email \"{key}\" in {} is not there, or cannot be seen: {reason}",
+            "email \"{key}\" in {} is not there, or cannot be seen and changed: {reason}",
             source.name
         ),
     )

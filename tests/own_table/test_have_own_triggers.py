@@ -20,14 +20,14 @@ BEFORE = {
 # And after it.
 AFTER = {
     "updates it again": "UPDATE ticket SET category = 'support' WHERE id = NEW.id AND category <> 'support'",
-    "sets it back": "UPDATE ticket SET category = OLD.category WHERE id = NEW.id AND category <> OLD.category",
+    "sets it back": "UPDATE ticket SET category = 'billing' WHERE id = NEW.id AND category = 'sales'",
     "takes it away": "UPDATE ticket SET category = NULL WHERE id = NEW.id AND seen = 0 AND category = 'sales'",
     "saves all of it": "UPDATE ticket SET category = 'billing', seen = 1 WHERE id = NEW.id AND seen = 0",
     "counts": "UPDATE ticket SET seen = seen + 1 WHERE id = NEW.id AND seen < 3",
 }
 KINDS = {"BEFORE": BEFORE, "AFTER": AFTER}
 # A new row has no other before it.
-OF_NEW_ROWS = [(t, w) for t, kinds in KINDS.items() for w in kinds if w not in ("resets it", "sets it back")]
+OF_NEW_ROWS = [(t, w) for t, kinds in KINDS.items() for w in kinds if w != "resets it"]
 DOORS = {
     "own table": "UPDATE ticket SET category = '{label}' WHERE id = {key}",
     "whole row": "UPDATE ticket SET body = body || '!', category = '{label}' WHERE id = {key}",

@@ -49,9 +49,6 @@ def test_a_decision_about_a_hidden_row_fails_with_the_reason(tickets, way):
     database, reviewer = tickets.database, tickets.database.connect("reviewer")
     review = tickets.review(1)
     for session in (reviewer, database.session):  # a superuser's rights are not used either
-        if way == "queue":  # shows only rows that are seen
-            assert session.run(WAYS[way].format(review=review)).rowcount == 0
-            continue
         with refused("42501", f'email "1" in {tickets.source}', *FIX):
             session.run(WAYS[way].format(review=review))
     assert tickets.ledger(1) == []
@@ -99,7 +96,7 @@ def test_a_row_that_is_gone(tickets, forced):
     database, review = tickets.database, tickets.review(1)
     database.run("DELETE FROM ticket WHERE id = 1")
     if forced:
-        with refused("42501", "is not there, or cannot be seen"):
+        with refused("42501", "is not there, or cannot be seen and changed"):
             database.run(f"SELECT triage.correct({review}, 'sales')")
     else:
         database.run(f"SELECT triage.correct({review}, 'sales')")

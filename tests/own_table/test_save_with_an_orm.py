@@ -12,21 +12,20 @@ from support.orms import (
     SqlAlchemy,
     Stale,
 )
-from support.own_table import MODEL, TEXTS, OwnTable
+from support.own_table import TEXTS, OwnTable
 from support.sessions import refused
 
 
-@pytest.fixture(scope="module")
-def tickets(module_database):
+@pytest.fixture
+def tickets(database):
     """The table that all of them map."""
-    module_database.run(f"CREATE SCHEMA IF NOT EXISTS public; {MODEL}")
     columns = TABLE[TABLE.index("(") + 1 : TABLE.rindex(")")]
-    tickets = OwnTable(module_database, columns)
+    tickets = OwnTable(database, columns)
     yield tickets
     tickets.agrees()
 
 
-@pytest.fixture(scope="module", params=MAPPERS, ids=lambda mapper: mapper.__name__)
+@pytest.fixture(params=MAPPERS, ids=lambda mapper: mapper.__name__)
 def mapper(request, tickets):
     mapper = request.param(tickets.database)
     yield mapper

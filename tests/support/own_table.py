@@ -10,8 +10,10 @@ TEXTS = {
     "sales": "an offer with a price",
     "support": "my login and the password",
 }
-MODEL = """SELECT triage.deploy('default', train_classifier(b, l)) FROM (VALUES
-    ('invoice payment', 'billing'), ('offer price', 'sales'), ('login password', 'support')) t (b, l)"""
+# Sure enough that the decisions of a test change no answer.
+MODEL = """SELECT triage.deploy('default', train_classifier(b, l)) FROM generate_series(1, 300), (VALUES
+    ('the invoice and its payment', 'billing'), ('an offer with a price', 'sales'),
+    ('my login and the password', 'support')) t (b, l)"""
 
 
 class OwnTable:

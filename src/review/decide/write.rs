@@ -38,11 +38,15 @@ pub fn resolved(
         return Ok(decided);
     }
     let review = w.review(locked.review.review_id)?;
-    if locked.is_updated && review.row_version != locked.review.row_version {
-        return Err(decided_again(&review));
-    }
     if !locked.is_updated {
         return Ok(Decided { review, ..decided });
+    }
+    let label = match &locked.source {
+        Some(source) => w.email(source, &review.email_key)?.map(|email| email.label),
+        None => None,
+    };
+    if review.row_version != locked.review.row_version || label != resolved.label_column {
+        return Err(decided_again(&review));
     }
     Ok(decided)
 }
@@ -204,7 +208,7 @@ pub fn append(
 }
 
 /// Brings the label column of the email's row in line with its review; says whether triggers of
-/// the table have made decisions of their own meanwhile.
+/// the table have updated attached tables meanwhile.
 fn label_column(w: &mut Writer, locked: &Locked, resolved: &Resolved) -> SqlResult<bool> {
     let (Some(label), Some(source), Some(email)) =
         (&resolved.label_column, &locked.source, &locked.email)
@@ -212,7 +216,7 @@ fn label_column(w: &mut Writer, locked: &Locked, resolved: &Resolved) -> SqlResu
         return Ok(false);
     };
     let key = &locked.review.email_key;
-    let before = session::decisions_made();
+    let before = session::activity();
     w.write_label(source, &email.place, key, label.as_deref())?;
-    Ok(session::decisions_made() > before)
+    Ok(session::activity() != before)
 }

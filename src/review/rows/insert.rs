@@ -212,7 +212,15 @@ impl Written<'_> {
                 text: &text,
             };
             let request = label_request(Door::Insert, given);
-            decide::decide_own_row(w, &actor, &row, request, known.map(FoundLabel::Known)).map(drop)
+            let known = known.map(FoundLabel::Known);
+            let decided = decide::decide_own_row(w, &actor, &row, request, known)?;
+            // In the classifier's own spelling.
+            match self.source.table() {
+                Some(place) if decided.as_deref() != Some(label) => {
+                    w.write_label(self.source, &place, &self.key, decided.as_deref())
+                }
+                _ => Ok(()),
+            }
         })
     }
 }

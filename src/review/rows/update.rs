@@ -200,7 +200,8 @@ fn record_decision(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
         let row = OwnRow {
             source: &source,
             key: &key,
-            before: before.as_deref(),
+            // A label that is taken away is not one that comes back.
+            before: given.and(before.as_deref()),
             text: &text,
         };
         let request = label_request(Door::Table, given);
