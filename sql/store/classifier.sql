@@ -33,7 +33,8 @@ COMMENT ON COLUMN triage.classifier.review_below IS
 COMMENT ON COLUMN triage.classifier.created_at IS 'when it was created';
 COMMENT ON COLUMN triage.classifier.created_by IS 'who created it';
 COMMENT ON COLUMN triage.classifier.erasures IS
-    'how often forget() or forget_classifier() erased something: what was read before is not stored after';
+    'how often forget() or forget_classifier() erased something, or a label got another name: what was read before is '
+    'not stored after';
 
 CREATE TABLE triage.label (
     classifier  text NOT NULL,

@@ -26,6 +26,19 @@ impl Writer<'_> {
 
     /// Deletes a review and its decisions; returns how many decisions.
     pub fn erase(&mut self, review_id: i64) -> SqlResult<usize> {
+        // What changes of labels have kept of it.
+        self.execute(
+            "DELETE FROM triage_internal.relabelled m
+              WHERE m.relation = 'review' AND m.row_id = $1
+                 OR m.relation = 'decision'
+                    AND m.row_id IN (SELECT decision_id FROM triage.decision WHERE review_id = $1)
+                 OR m.relation = 'source'
+                    AND (m.row_id, m.email_key) IN
+                        (SELECT s.source_id, r.email_key FROM triage.review r
+                           JOIN triage_internal.source s ON s.source = r.source AND s.classifier = r.classifier
+                          WHERE r.review_id = $1)",
+            &[review_id.into()],
+        )?;
         session::as_erasure(|| {
             let erased = self.execute(
                 "DELETE FROM triage.decision WHERE review_id = $1",
@@ -47,6 +60,8 @@ impl Writer<'_> {
                 &[classifier.into()],
             )?;
             for statement in [
+                "DELETE FROM triage_internal.relabelled m USING triage_internal.label_change c
+                  WHERE c.change_id = m.change_id AND c.classifier = $1",
                 "DELETE FROM triage_internal.pending WHERE classifier = $1",
                 "DELETE FROM triage.review WHERE classifier = $1",
                 "DELETE FROM triage_internal.base WHERE classifier = $1",

@@ -64,47 +64,76 @@ fn lock(w: &mut Writer, classifier: &str) -> SqlResult<()> {
 fn rename_label(classifier: Option<&str>, old: Option<&str>, new: Option<&str>) -> SqlResult<i64> {
     let classifier = given_classifier(classifier)?;
     let (old, new) = (given(old, "old")?, given(new, "new")?);
-    let new_key = key_of(new)?;
+    key_of(new)?;
     let new = new.trim();
     store::write(c"triage.rename_label()", |w| {
         lock(w, classifier)?;
         let from = existing(w, classifier, old)?;
-        if from.label == new {
-            return Err(report(
-                Code::ERRCODE_INVALID_PARAMETER_VALUE,
-                format!("label \"{new}\" of classifier \"{classifier}\" is called that already"),
-            ));
-        }
-        if from.key != new_key
-            && let Some(other) = w.label_row(classifier, &new_key)?
-        {
-            let quoted = |text: &str| text.replace('\'', "''");
-            return Err(report(
-                Code::ERRCODE_DUPLICATE_OBJECT,
-                format!(
-                    "label \"{}\" exists in classifier \"{classifier}\": SELECT triage.merge_labels('{}', '{}', '{}') makes one of both",
-                    other.label,
-                    quoted(classifier),
-                    quoted(&from.label),
-                    quoted(&other.label)
-                ),
-            ));
-        }
-        let why = format!("label \"{}\" is called \"{new}\" now", from.label);
-        change::apply(
-            w,
-            &Change {
-                classifier,
-                kind: "rename",
-                from: &from,
-                to: new,
-                into: None,
-                undoes: None,
-                version: None,
-                why: &why,
-            },
-        )
+        rename(w, classifier, &from, new)
     })
+}
+
+/// For the trigger of a lookup table that `attach(..., label_table => ...)` knows: a name there has
+/// changed, and the label follows. What refers to the row by its number needs no change. Nothing
+/// happens if no label has the old name, or it has the new one already, as when the table has
+/// followed a label.
+#[pg_extern(sql = false)]
+fn follow_label_name(
+    classifier: Option<&str>,
+    old: Option<&str>,
+    new: Option<&str>,
+) -> SqlResult<Option<i64>> {
+    let classifier = given_classifier(classifier)?;
+    let (old, new) = (given(old, "old")?, given(new, "new")?);
+    key_of(new)?;
+    let (old_key, new) = (key_of(old)?, new.trim());
+    store::write(c"UPDATE", |w| {
+        lock(w, classifier)?;
+        match w.label_row(classifier, &old_key)? {
+            Some(from) if from.label != new => rename(w, classifier, &from, new).map(Some),
+            _ => Ok(None),
+        }
+    })
+}
+
+/// Gives a label another name. The caller holds the locks.
+fn rename(w: &mut Writer, classifier: &str, from: &LabelRow, new: &str) -> SqlResult<i64> {
+    let new_key = key_of(new)?;
+    if from.label == new {
+        return Err(report(
+            Code::ERRCODE_INVALID_PARAMETER_VALUE,
+            format!("label \"{new}\" of classifier \"{classifier}\" is called that already"),
+        ));
+    }
+    if from.key != new_key
+        && let Some(other) = w.label_row(classifier, &new_key)?
+    {
+        let quoted = |text: &str| text.replace('\'', "''");
+        return Err(report(
+            Code::ERRCODE_DUPLICATE_OBJECT,
+            format!(
+                "label \"{}\" exists in classifier \"{classifier}\": SELECT triage.merge_labels('{}', '{}', '{}') makes one of both",
+                other.label,
+                quoted(classifier),
+                quoted(&from.label),
+                quoted(&other.label)
+            ),
+        ));
+    }
+    let why = format!("label \"{}\" is called \"{new}\" now", from.label);
+    change::apply(
+        w,
+        &Change {
+            classifier,
+            kind: "rename",
+            from,
+            to: new,
+            into: None,
+            undoes: None,
+            version: None,
+            why: &why,
+        },
+    )
 }
 
 #[pg_extern(sql = false)]
