@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
 
 use crate::error::SqlResult;
 use crate::pg;
@@ -149,10 +150,12 @@ pub fn take_decided() -> BTreeMap<String, u64> {
     DECIDED.take()
 }
 
-/// True for every n-th call.
+/// True for every n-th call. Sessions begin at different places: of many that call it once, one in
+/// n hears yes, too.
 pub fn one_in(n: u64) -> bool {
     thread_local! {
-        static CALLS: Cell<u64> = const { Cell::new(0) };
+        // Hashed: clients that start a process themselves for each session get every second number.
+        static CALLS: Cell<u64> = Cell::new(RandomState::new().hash_one(std::process::id()));
     }
     CALLS.set(CALLS.get().wrapping_add(1));
     CALLS.get().is_multiple_of(n)

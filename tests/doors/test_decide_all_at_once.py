@@ -14,10 +14,12 @@ from collections import Counter
 import pytest
 from support.crowd import ANSWERS, CANCELLED, CONFLICT, EMAILS, LABELS, Worker
 from support.server import Bystander, new_server
+from support.waiting import wait_for
 
 SECONDS = float(os.environ.get("PG_TRIAGE_STRESS_SECONDS", "60"))
 SEED = int(os.environ.get("PG_TRIAGE_STRESS_SEED", str(time.time_ns() % 1_000_000)))
 SESSIONS = 16
+COMPACT_AFTER = 20
 SETTINGS = ["deadlock_timeout=10ms", f"max_prepared_transactions={SESSIONS + 2}"]
 ALL_LABELS = "ARRAY['" + "','".join(LABELS) + "']"
 
@@ -41,7 +43,7 @@ SELECT triage.attach('mail', ARRAY['body'], 'label', record_given_labels => true
 INSERT INTO mail (id, body) SELECT n, mail_text(n) FROM generate_series(1, {EMAILS}) n ORDER BY n;
 -- The session counts its own decisions by their actor.
 CREATE INDEX ON triage.decision (actor);
-ALTER DATABASE stress SET pg_triage.compact_after = 20;
+ALTER DATABASE stress SET pg_triage.compact_after = {COMPACT_AFTER};
 ALTER DATABASE stress SET client_min_messages = warning;
 -- Who waits longer than any transaction here takes is told so instead of hanging.
 ALTER DATABASE stress SET lock_timeout = '20s';
@@ -125,12 +127,25 @@ def test_no_prepared_transaction_is_left(aftermath):
 
 
 def test_decisions_were_compacted_automatically(aftermath):
-    written = aftermath.database.value(
-        "SELECT n_tup_ins + n_tup_upd FROM pg_stat_user_tables WHERE relid = 'triage_internal.base'::regclass"
-    )
+    """By how many at a time depends on the machine: who decides looks one time in 16, in a block for
+    four times as many, and leaves it to the next one where somebody else compacts."""
     done = aftermath.done
-    assert written > done["base"] + done["forget"] + done["version"], "more bases than those on request"
-    assert aftermath.database.value("SELECT count(*) FROM triage_internal.pending") < 200
+
+    def on_their_own():
+        written = aftermath.database.value(
+            "SELECT n_tup_ins + n_tup_upd FROM pg_stat_user_tables WHERE relid = 'triage_internal.base'::regclass"
+        )
+        return written > done["base"] + done["forget"] + done["version"]
+
+    # The server counts what a session did when that has been idle for a while.
+    wait_for(on_their_own, 60, "more bases than those on request")
+
+
+def test_whoever_decides_next_compacts_what_the_crowd_has_left(aftermath):
+    """tests/doors/test_decide_one_after_another.py has what is promised; here it comes after all that."""
+    for email in range(1, 17):
+        aftermath.database.run(f"UPDATE mail SET label = other(label, 1) WHERE id = {email}")
+    assert aftermath.database.value("SELECT count(*) FROM triage_internal.pending") < COMPACT_AFTER + 16
 
 
 STATES = """SELECT triage.learned_state('default')::text = triage.replayed_state('default')::text,
