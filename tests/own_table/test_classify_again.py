@@ -15,11 +15,12 @@ def desk(database):
     database.run(MODEL.format("billing", "support", "sales"))
     database.run("SELECT triage.attach('mail', ARRAY['body'], 'category')")
     database.run(
-        """INSERT INTO mail SELECT i, (ARRAY['invoice payment', 'login password', 'offer price'])[1 + i % 3]
+        """INSERT INTO mail SELECT i, CASE WHEN i <= 3 THEN 'quokka wombat'
+               ELSE (ARRAY['invoice payment', 'login password', 'offer price'])[1 + i % 3] END
              FROM generate_series(1, 30) i"""
     )
-    database.run("INSERT INTO mail VALUES (31), (32, 'invoice', 'legacy')")
-    database.run("UPDATE mail SET category = 'sales' WHERE id <= 3")
+    database.run("INSERT INTO mail VALUES (31, NULL, NULL), (32, 'invoice', 'legacy')")
+    database.run("UPDATE mail SET category = CASE category WHEN 'sales' THEN 'billing' ELSE 'sales' END WHERE id <= 3")
     return database
 
 
@@ -77,7 +78,7 @@ def test_with_newer_decisions_the_same_version_predicts_anew_once(desk, conditio
         found += more
     assert found == (9 if "sales" in conditions else 27)
     assert desk.value("SELECT bool_and(category = classify_email(body)) FROM mail WHERE id BETWEEN 4 AND 30")
-    desk.run("UPDATE mail SET category = 'support' WHERE id = 4")
+    desk.run("UPDATE mail SET category = 'sales' WHERE id = 4")
     assert again(desk, ", newer_decisions => true") == 26
     assert again(desk, ", newer_decisions => true") == 0
 
@@ -142,9 +143,9 @@ def test_who_may_is_who_may_classify_pending_rows(desk):
     with refused("42501"):
         again(desk, session=desk.connect("clerk"))
     assert again(desk, session=desk.connect("trainer")) == 27
-    with refused("22004", "most is NULL"):
+    with refused("22004", "most"):
         again(desk, ", NULL")
-    with refused("42704", "bill", "billing"):
+    with refused("23503", "bill", "billing"):
         again(desk, ", predicted_label => 'bill'")
     desk.run("CREATE TABLE other (id int)")
     with refused("55000", "not attached"):
