@@ -18,6 +18,7 @@ GRANT USAGE ON SCHEMA triage TO triage_analyst, triage_worker, triage_writer;
 -- need no grant to its callers.
 GRANT EXECUTE ON FUNCTION
     triage_internal.label_key(text),
+    triage_internal.readable_text("any", text[]),
     triage_internal.text_has_changed(),
     triage.wilson_low(bigint, bigint),
     triage.wilson_high(bigint, bigint)

@@ -49,6 +49,7 @@ DECLARE
     known_as   text;
     view_name  text;
     keys       text[];
+    text_names text[];
     candidate  text;
     problem    text;
     id         bigint;
@@ -90,11 +91,6 @@ BEGIN
         END IF;
         RETURN 0;
     END IF;
-    IF coalesce(cardinality(text_columns), 0) = 0 OR array_ndims(text_columns) <> 1
-       OR array_position(text_columns, NULL) IS NOT NULL THEN
-        RAISE invalid_parameter_value
-            USING MESSAGE = 'text_columns must name at least one column, as ARRAY[''subject'', ''body'']';
-    END IF;
     IF key_column IS NULL THEN
         keys := triage_internal.primary_key(relation);
         IF keys IS NULL THEN
@@ -106,7 +102,8 @@ BEGIN
     ELSE
         keys := regexp_split_to_array(btrim(key_column), '\s*,\s*');
     END IF;
-    FOREACH candidate IN ARRAY text_columns || label_column || keys LOOP
+    text_names := triage_internal.text_names(relation, text_columns);
+    FOREACH candidate IN ARRAY text_names || label_column || keys LOOP
         SELECT * INTO attribute FROM pg_attribute
          WHERE attrelid = relation AND attname = candidate AND attnum > 0 AND NOT attisdropped;
         IF NOT FOUND THEN
@@ -120,14 +117,11 @@ BEGIN
             WHEN candidate = label_column
                  AND triage_internal.label_column_problem(relation, label_column, label_table) IS NOT NULL
                 THEN triage_internal.label_column_problem(relation, label_column, label_table)
-            WHEN candidate = ANY (text_columns)
-                 AND (SELECT typcategory FROM pg_type WHERE oid = attribute.atttypid) <> 'S'
-                THEN format('is of type %s; text columns must be text', format_type(attribute.atttypid, NULL))
-            WHEN attribute.attgenerated <> '' AND candidate <> ALL (keys)
-                THEN 'is generated, after the row has been labelled: name the columns that it is made of'
-            WHEN candidate = label_column AND (candidate = ANY (keys) OR candidate = ANY (text_columns))
+            WHEN attribute.attgenerated <> '' AND candidate = label_column
+                THEN 'is generated: nobody can set it'
+            WHEN candidate = label_column AND (candidate = ANY (keys) OR candidate = ANY (text_names))
                 THEN 'is used twice'
-            WHEN candidate = ANY (keys) AND candidate = ANY (text_columns)
+            WHEN candidate = ANY (keys) AND candidate = ANY (text_names)
                 THEN 'is used twice'
             WHEN candidate = label_column AND EXISTS (SELECT FROM pg_partitioned_table p
                     WHERE p.partrelid = relation AND attribute.attnum = ANY (p.partattrs))
@@ -160,10 +154,6 @@ BEGIN
             ELSE 'columns %s of table %s are not unique: create a unique index on them first' END,
             (SELECT string_agg('"' || left(k, 64) || '"', ', ') FROM unnest(keys) AS k), relation);
     END IF;
-    IF cardinality(text_columns) <> (SELECT count(DISTINCT c) FROM unnest(text_columns) AS c) THEN
-        RAISE invalid_parameter_value USING MESSAGE = 'text_columns name a column twice';
-    END IF;
-
     SELECT s.classifier INTO candidate
       FROM triage_internal.source s
       JOIN pg_trigger t ON t.tgrelid = s.relation AND t.tgname = 'zz_triage_columns_' || s.source_id
@@ -186,13 +176,14 @@ BEGIN
     PERFORM triage_internal.drop_orphans(relation);
     known_as := triage_internal.source_name(relation);
     INSERT INTO triage_internal.source AS s (source, classifier, relation, attached, record_given_labels, search_path,
-        attached_by, key_columns, corrections)
+        attached_by, key_columns, corrections, text_paths)
         VALUES (known_as, classifier, relation, true, record_given_labels, path, caller, cardinality(keys),
-                triage_internal.correctors(corrections))
+                triage_internal.correctors(corrections), triage_internal.text_paths(relation, text_columns))
     ON CONFLICT ON CONSTRAINT source_source_classifier_key DO UPDATE
         SET attached = true, relation = excluded.relation, record_given_labels = excluded.record_given_labels,
             search_path = excluded.search_path, attached_at = now(), attached_by = excluded.attached_by,
-            key_columns = excluded.key_columns, corrections = excluded.corrections
+            key_columns = excluded.key_columns, corrections = excluded.corrections,
+            text_paths = excluded.text_paths
     RETURNING s.source_id INTO id;
 
     FOREACH candidate IN ARRAY ARRAY[rel.relname || '_queue', rel.relname || '_' || classifier || '_queue',
@@ -205,7 +196,7 @@ BEGIN
         END IF;
     END LOOP;
     view_name := coalesce(view_name, 'table_' || id || '_queue');
-    PERFORM triage_internal.create_triggers(relation, id, label_column, keys, text_columns);
+    PERFORM triage_internal.create_triggers(relation, id, label_column, keys, text_names);
     PERFORM triage_internal.create_queue_view(id, view_name, known_as, classifier, relation, label_column, keys,
                                               text_columns);
     UPDATE triage_internal.source s SET queue_view = view_name WHERE s.source_id = id;

@@ -62,9 +62,10 @@ DECLARE
                         FROM unnest(keys) WITH ORDINALITY AS u (k, n)
                         JOIN pg_attribute a ON a.attrelid = relation AND a.attname = k
                        CROSS JOIN LATERAL triage_internal.base_type(a.atttypid) AS type);
-    columns  text := (SELECT string_agg(format('t.%I::text AS %I', c,
-                                               CASE WHEN c = ANY (own) THEN 'email_' || c ELSE c END), ', ' ORDER BY n)
-                        FROM unnest(texts) WITH ORDINALITY AS u (c, n));
+    columns  text := (SELECT string_agg(format('%s AS %I', c.expression,
+                                               CASE WHEN c.name = ANY (own) THEN 'email_' || c.name ELSE c.name END),
+                                        ', ' ORDER BY c.part)
+                        FROM triage_internal.text_expressions(relation, texts) c);
     name     text;
     about    text;
 BEGIN

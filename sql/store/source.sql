@@ -13,6 +13,7 @@ CREATE TABLE triage_internal.source (
     attached_by         text     NOT NULL DEFAULT CURRENT_USER,
     key_columns         integer  NOT NULL DEFAULT 1,
     corrections         text[],
+    text_paths          jsonb,
     UNIQUE (source, classifier)
 );
 COMMENT ON TABLE triage_internal.source IS
@@ -34,6 +35,9 @@ COMMENT ON COLUMN triage_internal.source.search_path IS
 COMMENT ON COLUMN triage_internal.source.attached_at IS 'when';
 COMMENT ON COLUMN triage_internal.source.attached_by IS 'who';
 COMMENT ON COLUMN triage_internal.source.key_columns IS 'how many columns its key has';
+COMMENT ON COLUMN triage_internal.source.text_paths IS
+    'the parts of an email''s text, each an array of the text column, from 0, and the steps of a path in its JSON '
+    'document; NULL where each text column is one part';
 COMMENT ON COLUMN triage_internal.source.corrections IS
     'roles that may decide by updating the table itself; NULL for everybody who may update it';
 COMMENT ON SEQUENCE triage_internal.source_source_id_seq IS 'numbers attached tables';

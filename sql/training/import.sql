@@ -10,21 +10,17 @@ AS $$
 $$;
 COMMENT ON FUNCTION triage_internal.primary_key(regclass) IS 'names of the columns of a table''s primary key';
 
-CREATE FUNCTION triage_internal.history_query(relation regclass, text_columns text[], label_column text,
-        most_characters integer)
+CREATE FUNCTION triage_internal.history_query(relation regclass, text_columns text[], label_column text)
     RETURNS text
     LANGUAGE plpgsql STABLE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     candidate text;
+    names     text[];
 BEGIN
-    IF coalesce(cardinality(text_columns), 0) = 0 OR array_ndims(text_columns) <> 1
-       OR array_position(text_columns, NULL) IS NOT NULL THEN
-        RAISE invalid_parameter_value
-            USING MESSAGE = 'text_columns must name at least one column, as ARRAY[''subject'', ''body'']';
-    END IF;
-    FOREACH candidate IN ARRAY text_columns || label_column LOOP
+    names := triage_internal.text_names(relation, text_columns);
+    FOREACH candidate IN ARRAY names || label_column LOOP
         IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = relation AND attname = candidate AND attnum > 0
                         AND NOT attisdropped) THEN
             RAISE undefined_column USING MESSAGE = format('column "%s" of %s does not exist (there are: %s)',
@@ -37,15 +33,15 @@ BEGIN
         RAISE invalid_parameter_value USING MESSAGE =
             format('column "%s" of %s %s', label_column, relation, candidate);
     END IF;
-    RETURN format('SELECT pg_catalog.left(pg_catalog.concat_ws(E''\n'', %s), %s), %I::pg_catalog.text%s FROM %s',
-        (SELECT string_agg(quote_ident(c), ', ' ORDER BY n) FROM unnest(text_columns) WITH ORDINALITY AS u (c, n)),
-        most_characters, label_column,
+    RETURN format('SELECT %s, %I::pg_catalog.text%s FROM %s',
+        (SELECT string_agg(quote_ident(c), ', ' ORDER BY n) FROM unnest(names) WITH ORDINALITY AS u (c, n)),
+        label_column,
         (SELECT string_agg(format(', %I', k), '' ORDER BY n)
            FROM unnest(triage_internal.primary_key(relation)) WITH ORDINALITY AS u (k, n)),
         relation);
 END
 $$;
-COMMENT ON FUNCTION triage_internal.history_query(regclass, text[], text, integer) IS 'part of learn_from()';
+COMMENT ON FUNCTION triage_internal.history_query(regclass, text[], text) IS 'part of learn_from()';
 
 -- From decisions to models.
 CREATE FUNCTION triage.learn_from(classifier text, relation regclass, text_columns text[],

@@ -1,6 +1,5 @@
 //! Raw mail: `parse_email`, `email_text`, `classify_email(bytea)`, `triage.ingest`.
 
-use pg_triage_mail::Message;
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::iter::TableIterator;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -8,6 +7,7 @@ use pgrx::{PgSqlErrorCode as Code, name, pg_extern};
 
 use crate::error::{SqlResult, report};
 use crate::store::inbox::Incoming;
+use crate::types::text::message;
 use crate::{pg, predict::cache, predict::classify, settings, store};
 
 /// Longest name of a mailbox, in characters. It may come from an address that somebody else
@@ -15,17 +15,6 @@ use crate::{pg, predict::cache, predict::classify, settings, store};
 const MAX_MAILBOX_CHARS: usize = 200;
 
 const DEFAULT_MAILBOX: &str = "inbox";
-
-/// What can be read of a raw message.
-fn read(raw: &[u8]) -> SqlResult<Message> {
-    let limits = settings::message_limits();
-    pg::probe_for_text(pg_triage_mail::memory(raw.len(), &limits))?;
-    Ok(pg_triage_mail::parse(
-        raw,
-        &limits,
-        &pg::check_for_interrupts,
-    ))
-}
 
 /// The server's time of a Unix time; `None` for one that it cannot store.
 fn timestamp(seconds: i64) -> Option<TimestampWithTimeZone> {
@@ -55,7 +44,7 @@ fn parse_email(
     >,
     ErrorReport,
 > {
-    let message = read(raw)?;
+    let message = message(raw)?;
     let attachments = message.attachment_list();
     Ok(TableIterator::once((
         message.message_id,
@@ -72,7 +61,7 @@ fn parse_email(
 
 #[pg_extern(sql = false)]
 fn email_text(raw: &[u8]) -> SqlResult<String> {
-    Ok(read(raw)?.text())
+    Ok(message(raw)?.text())
 }
 
 #[pg_extern(sql = false)]
@@ -80,7 +69,7 @@ fn classify_raw_email(raw: &[u8], classifier: &str) -> SqlResult<Option<String>>
     let Some(active) = cache::active_model(classifier)? else {
         return Ok(None);
     };
-    let features = classify::features(&read(raw)?.text())?;
+    let features = classify::features(&message(raw)?.text())?;
     Ok(classify::best_label(&active, &features))
 }
 
@@ -106,7 +95,7 @@ fn ingest(raw: Option<&[u8]>, mailbox: Option<&str>) -> SqlResult<i64> {
         if let Some(known) = w.email_with(&content_hash, &mailbox)? {
             return Ok(known);
         }
-        let message = read(raw)?;
+        let message = message(raw)?;
         let incoming = Incoming {
             mailbox: &mailbox,
             message: &message,

@@ -29,3 +29,11 @@ pub fn optional_bool(fcinfo: pg_sys::FunctionCallInfo, index: usize) -> Option<b
     // SAFETY: the SQL declaration says boolean.
     argument(fcinfo, index).and_then(|datum| unsafe { bool::from_datum(datum, false) })
 }
+
+/// Argument `index`, of type text[]; empty for NULL.
+pub fn text_array_argument(fcinfo: pg_sys::FunctionCallInfo, index: usize) -> Vec<String> {
+    // SAFETY: the SQL declaration says text[].
+    let texts = argument(fcinfo, index)
+        .and_then(|datum| unsafe { Vec::<Option<String>>::from_datum(datum, false) });
+    texts.unwrap_or_default().into_iter().flatten().collect()
+}

@@ -6,7 +6,9 @@ mod argument;
 mod artifact;
 mod attachment;
 mod column;
+mod content;
 mod environment;
+mod generated;
 mod interrupt;
 mod key;
 mod partition;
@@ -21,10 +23,11 @@ mod trigger;
 pub mod worker;
 
 pub use aggregate::{state_of, with_state};
-pub use argument::{optional_bool, raw_argument, text_argument};
+pub use argument::{optional_bool, raw_argument, text_argument, text_array_argument};
 pub use artifact::{RawValue, buffer, copy, pinned_model, receive};
 pub use attachment::{AttachedTable, KeyColumn, attached_table};
 pub use column::{Column, Timestamp};
+pub use content::{Content, content_argument};
 pub use environment::{
     application_name, current_user, in_transaction_block, is_parallel_worker, is_restoring,
     is_subtransaction_running, keeps_one_snapshot, random, reserve_setting_prefix, session_user,

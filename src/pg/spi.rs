@@ -12,6 +12,7 @@ use pgrx::spi::SpiClient;
 use pgrx::{PgSqlErrorCode as Code, Spi, pg_sys};
 
 use super::column::Column;
+use super::content::{Content, column_content};
 use super::interrupt::probe_for_text;
 use super::key::key_text;
 use crate::error::{SqlResult, report};
@@ -54,6 +55,13 @@ impl ResultRow<'_> {
             Some(datum) => unsafe { T::read(datum) },
             None => T::null().ok_or_else(|| self.unexpected(number, "not null")),
         }
+    }
+
+    /// What a column, from 0, holds that a text is read from, of a text about `most` bytes.
+    pub fn content(&self, column: usize, most: usize) -> SqlResult<Option<Content>> {
+        let tuple = self.rows.tuple(self.index);
+        // SAFETY: a row of the result, with its description.
+        unsafe { column_content(tuple, (*self.rows.table).tupdesc, column as i32 + 1, most) }
     }
 
     /// The key that these columns, from 0, hold; `None` if one of them is null.

@@ -13,6 +13,8 @@ use pgrx::{PgSqlErrorCode as Code, pg_sys, trigger_support};
 use super::artifact::copy;
 use super::attachment::{argument_of, columns_of};
 use super::column::Timestamp;
+use super::content::{Content, column_content};
+use super::generated;
 use super::key::key_text;
 use super::partition::tables_above;
 use crate::error::{SqlResult, report};
@@ -251,6 +253,16 @@ impl Trigger {
         }
     }
 
+    /// The row with its generated columns of these, which the server computes after the triggers
+    /// that fire before it is written: an expression of the table's owner, run as the server runs
+    /// it a moment later.
+    pub fn completed(&self, row: Row, columns: &[i16]) -> SqlResult<Row> {
+        // SAFETY: columns of the open relation; what the expressions need lives until it is freed
+        // here, and the new row is a copy.
+        unsafe { generated::completed(self.data().tg_relation, row.tuple, columns) }
+            .map(|tuple| tuple.map_or(row, |tuple| Row { tuple, ..row }))
+    }
+
     /// How many characters column `number` takes; `None` for any number.
     pub fn limit(&self, number: i16) -> Option<usize> {
         usize::try_from(type_modifier(self.relation(), number) - 4).ok()
@@ -365,6 +377,12 @@ impl Row {
                 Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
             }))
         }
+    }
+
+    /// What a column holds that a text is read from, of a text about `most` bytes.
+    pub fn content(&self, number: i16, most: usize) -> SqlResult<Option<Content>> {
+        // SAFETY: a tuple with its description.
+        unsafe { column_content(self.tuple, self.description, number.into(), most) }
     }
 
     /// A column in its text form.

@@ -1,7 +1,6 @@
 //! Rows of attached tables: texts and labels, read and written with the rights of the table's
 //! owner.
 
-use pg_triage_classifier::tokenizer::MAX_TEXT_BYTES;
 use pgrx::PgSqlErrorCode as Code;
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -10,7 +9,7 @@ use super::connection::{Reader, Writer};
 use super::review::is_aside;
 use super::source::Source;
 use crate::error::{SqlResult, report};
-use crate::pg::{self, AttachedTable, KeyColumn};
+use crate::pg::{self, AttachedTable, KeyColumn, ResultRow};
 use crate::session;
 
 /// What is read of an email that is being decided about.
@@ -35,13 +34,17 @@ pub enum IfLocked {
     Skip,
 }
 
-/// The text that is classified, as far as it is read, of columns that may be qualified.
-fn text_of(columns: &[String]) -> String {
-    format!(
-        "left(concat_ws(E'\\n', {}), {})",
-        columns.join(", "),
-        MAX_TEXT_BYTES + 1
-    )
+/// The text of an email whose text columns are those of a row from `first` on: as the triggers of
+/// the table read it.
+fn text_of(
+    source: &Source,
+    place: &AttachedTable,
+    row: &ResultRow,
+    first: usize,
+) -> SqlResult<String> {
+    source.text.text(place.texts.len(), &|column, most| {
+        row.content(first + column, most)
+    })
 }
 
 /// The row with the key of which the columns are $1, $2 and so on.
@@ -129,7 +132,7 @@ impl Reader<'_> {
         };
         let query = format!(
             "SELECT {}, {}::text FROM {} WHERE {} {lock}",
-            text_of(&place.texts),
+            place.texts.join(", "),
             place.label,
             place.table,
             has_key(&place),
@@ -140,8 +143,8 @@ impl Reader<'_> {
                 return Ok(None);
             };
             Ok(Some(Email {
-                text: row.get::<Option<String>>(0)?.unwrap_or_default(),
-                label: row.get(1)?,
+                text: text_of(source, &place, &row, 0)?,
+                label: row.get(place.texts.len())?,
                 place,
             }))
         })
@@ -245,7 +248,7 @@ impl Writer<'_> {
             "SELECT {names}, {text} FROM {table} AS t
               WHERE (t.{label} IS NULL OR btrim(t.{label}::text) = '') {after}
               ORDER BY {names} LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED",
-            text = text_of(&texts),
+            text = texts.join(", "),
             table = place.table,
             label = place.label,
         );
@@ -256,7 +259,7 @@ impl Writer<'_> {
             rows.probe()?;
             let mut found = Vec::new();
             for row in rows.iter() {
-                let text = row.get::<Option<String>>(keys)?.unwrap_or_default();
+                let text = text_of(source, place, &row, keys)?;
                 found.extend(row.key(0..keys)?.map(|key| (key, text)));
             }
             Ok(found)

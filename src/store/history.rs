@@ -6,6 +6,7 @@ use super::connection::Reader;
 use super::row::row;
 use crate::error::{SqlResult, report};
 use crate::pg::{self, check_for_interrupts};
+use crate::types::text::TextParts;
 
 /// Emails read at once.
 const ROWS_AT_ONCE: i64 = 500;
@@ -13,9 +14,13 @@ const ROWS_AT_ONCE: i64 = 500;
 row! {
     /// How labelled history is read from a relation.
     pub struct History {
-        /// Gives text, label and the columns of the key.
-        query: String = "triage_internal.history_query($1::oid::regclass, $2, $3, $4)",
-        /// How many these are; 0 without a primary key.
+        /// Gives text columns, label and the columns of the key.
+        query: String = "triage_internal.history_query($1::oid::regclass, $2, $3)",
+        /// How many text columns these are.
+        columns: i32 = "cardinality(triage_internal.text_names($1::oid::regclass, $2))",
+        /// How the text is made of them.
+        text_paths: Option<String> = "triage_internal.text_paths($1::oid::regclass, $2)::text",
+        /// How many columns the key has; 0 without a primary key.
         keys: i32 = "coalesce(cardinality(triage_internal.primary_key($1::oid::regclass)), 0)",
         /// The name under which the relation's rows are reviewed.
         pub source: String = "triage_internal.source_name($1::oid::regclass)",
@@ -34,13 +39,12 @@ pub struct PastEmail {
 }
 
 impl Reader<'_> {
-    /// How labelled history is read from a relation, no more of a text than so many characters.
+    /// How labelled history is read from a relation.
     pub fn history(
         &self,
         relation: pg_sys::Oid,
         text_columns: &[Option<String>],
         label_column: &str,
-        most_characters: usize,
     ) -> SqlResult<History> {
         self.one(
             "",
@@ -48,7 +52,6 @@ impl Reader<'_> {
                 relation.into(),
                 text_columns.to_vec().into(),
                 label_column.into(),
-                (most_characters as i32).into(),
             ],
         )
     }
@@ -74,6 +77,8 @@ impl History {
         &self,
         mut pass_on: impl FnMut(&mut dyn Iterator<Item = SqlResult<PastEmail>>) -> SqlResult<()>,
     ) -> SqlResult<()> {
+        let text = TextParts::of(self.text_paths.as_deref());
+        let columns = self.columns.max(0) as usize;
         Spi::connect_mut(|client| {
             let cursor = client
                 .try_open_cursor_mut(self.query.as_str(), &[])
@@ -90,11 +95,11 @@ impl History {
                 pass_on(&mut rows.iter().map(|row| {
                     Ok(PastEmail {
                         key: match self.keys {
-                            1.. => row.key(2..2 + self.keys as usize)?,
+                            1.. => row.key(columns + 1..columns + 1 + self.keys as usize)?,
                             _ => None,
                         },
-                        text: row.get::<Option<String>>(0)?.unwrap_or_default(),
-                        label: row.get(1)?,
+                        text: text.text(columns, &|column, most| row.content(column, most))?,
+                        label: row.get(columns)?,
                     })
                 }))?;
             }

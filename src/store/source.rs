@@ -9,6 +9,7 @@ use super::connection::{Reader, Writer};
 use super::row::row;
 use crate::error::{SqlResult, report};
 use crate::pg::{self, AttachedTable};
+use crate::types::text::TextParts;
 
 /// The attachment of the built-in inbox, which exists without a row in `triage_internal.source`: a
 /// row that comes with the extension would collide on restore.
@@ -27,6 +28,7 @@ row! {
         search_path: String,
         key_columns: i32,
         corrections: Option<Vec<String>>,
+        text_paths: Option<String> = "text_paths::text",
     }
 }
 
@@ -47,6 +49,8 @@ pub struct Source {
     /// The roles that may decide by updating the table itself; `None` for everybody who may
     /// update it.
     pub corrections: Option<Vec<String>>,
+    /// How its text is made of the text columns.
+    pub text: TextParts,
 }
 
 impl Source {
@@ -69,6 +73,7 @@ impl From<SourceRow> for Source {
             search_path: CString::new(row.search_path).unwrap_or_default(),
             keys: row.key_columns.max(1) as usize,
             corrections: row.corrections,
+            text: TextParts::of(row.text_paths.as_deref()),
         }
     }
 }
@@ -121,6 +126,7 @@ fn inbox() -> Source {
         search_path: c"pg_catalog, pg_temp".to_owned(),
         keys: 1,
         corrections: None,
+        text: TextParts::default(),
     }
 }
 

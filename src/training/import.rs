@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 
-use pg_triage_classifier::tokenizer::MAX_TEXT_BYTES;
 use pg_triage_decision::{Door, Kind};
 use pgrx::{notice, pg_extern, pg_sys, warning};
 
@@ -55,7 +54,7 @@ fn learn_from(
         store::hold_labels()?;
         w.lock_classifier(classifier)?;
         w.lock_base(classifier)?;
-        let history = w.history(relation, &text_columns, label_column, MAX_TEXT_BYTES + 1)?;
+        let history = w.history(relation, &text_columns, label_column)?;
         w.register_source(&history.source, classifier, relation)?;
         let mut base = Base::read(w, classifier)?;
         compaction::take_pending(w, classifier, &mut base)?;

@@ -75,7 +75,7 @@ fn record_row(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
 /// A row that has been written.
 struct Written<'a> {
     source: &'a Source,
-    columns: Columns,
+    columns: Columns<'a>,
     row: Row,
     key: String,
     label: Option<String>,

@@ -20,7 +20,17 @@ pub fn labelled(
     row: Row,
 ) -> SqlResult<(Row, Remembered)> {
     pg::probe_for_work()?;
-    let text = columns.text_of(row)?;
+    let text = match columns.text_of(trigger.completed(row, columns.texts())?) {
+        Ok(text) => text,
+        Err(error) if settings::keeps_pending() => {
+            warn_once(error.message());
+            return Ok((
+                row,
+                Remembered::Unclassified(Some(error.message().to_owned())),
+            ));
+        }
+        Err(error) => return Err(error),
+    };
     // A column that cannot wait gets what is most likely of any email.
     if is_without_text(&text) && !trigger.is_not_null(columns.label()) {
         return Ok((row, Remembered::Unclassified(Some(NO_TEXT.to_owned()))));

@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use pg_triage_classifier::tokenizer::MAX_TEXT_BYTES;
 use pg_triage_decision::{Action, Door, Request};
 use pgrx::PgSqlErrorCode as Code;
 
@@ -15,6 +14,7 @@ use crate::session::{self, Change};
 use crate::store;
 use crate::store::review::EmailName;
 use crate::store::source::Source;
+use crate::types::text::TextParts;
 
 thread_local! {
     static SOURCES: RefCell<HashMap<i64, (u64, Option<Rc<Source>>)>> = RefCell::default();
@@ -94,18 +94,23 @@ pub fn label_request(door: Door, label: Option<&str>) -> Request<'_> {
 }
 
 /// Numbers of the columns of an attached table.
-pub struct Columns {
+pub struct Columns<'a> {
     numbers: Vec<i16>,
     /// How many of them, after the first, are those of the key.
     keys: usize,
+    text: &'a TextParts,
 }
 
-impl Columns {
-    pub fn of(trigger: &Trigger, source: &Source) -> SqlResult<Self> {
+impl<'a> Columns<'a> {
+    pub fn of(trigger: &Trigger, source: &'a Source) -> SqlResult<Self> {
         let numbers = trigger.columns(source.id)?;
         // Label and key, and at least one text.
         let keys = source.keys.min(numbers.len().saturating_sub(2));
-        Ok(Self { numbers, keys })
+        Ok(Self {
+            numbers,
+            keys,
+            text: &source.text,
+        })
     }
 
     /// The label column.
@@ -118,7 +123,8 @@ impl Columns {
         &self.numbers[1..=self.keys]
     }
 
-    fn texts(&self) -> &[i16] {
+    /// Text columns.
+    pub fn texts(&self) -> &[i16] {
         &self.numbers[self.keys + 1..]
     }
 
@@ -133,40 +139,22 @@ impl Columns {
         row.key(self.keys())
     }
 
-    /// Whether two rows have the same text: other line ends are no change, nor is NULL for nothing.
+    /// Whether two rows have the same text. Costs next to nothing where it is stored alike.
     pub fn has_same_text(&self, one: Row, other: Row) -> SqlResult<bool> {
-        for &column in self.texts() {
-            if one.stores_same(&other, column) {
-                continue;
-            }
-            let read = |row: Row| -> SqlResult<String> {
-                let text = row.text_up_to(column, MAX_TEXT_BYTES + 4)?;
-                Ok(text.unwrap_or_default().replace("\r\n", "\n"))
-            };
-            if read(one)? != read(other)? {
-                return Ok(false);
-            }
+        let texts = self.texts();
+        if texts.iter().all(|&text| one.stores_same(&other, text)) {
+            return Ok(true);
         }
-        Ok(true)
+        let read = |row: Row| move |column: usize, most| row.content(texts[column], most);
+        self.text.is_same(texts.len(), &read(one), &read(other))
     }
 
-    /// Text columns joined by line feeds, as far as they are read: `concat_ws(E'\n', ...)`.
+    /// The text of a row, as far as it is read.
     pub fn text_of(&self, row: Row) -> SqlResult<String> {
-        let mut text = String::new();
-        let mut first = true;
-        for &column in self.texts() {
-            let Some(part) = row.text_up_to(column, MAX_TEXT_BYTES + 4)? else {
-                continue;
-            };
-            if first {
-                text = part;
-                first = false;
-            } else if text.len() <= MAX_TEXT_BYTES {
-                text.push('\n');
-                text.push_str(&part);
-            }
-        }
-        Ok(text)
+        let texts = self.texts();
+        self.text.text(texts.len(), &|column, most| {
+            row.content(texts[column], most)
+        })
     }
 }
 

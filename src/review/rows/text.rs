@@ -153,7 +153,7 @@ pub fn predicted_anew(
     old: Row,
     new: Row,
 ) -> SqlResult<Row> {
-    if columns.has_same_text(old, new)? {
+    if columns.has_same_text(old, trigger.completed(new, columns.texts())?)? {
         return Ok(new);
     }
     let (Some(old_key), Some(key)) = (columns.key_of(old)?, columns.key_of(new)?) else {
