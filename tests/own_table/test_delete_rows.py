@@ -4,7 +4,9 @@ asked about what is not there, and what was decided stays."""
 import pytest
 
 QUEUE = "SELECT count(*) FROM triage.review WHERE queue_reason IS NOT NULL"
-PROGRESS = "SELECT uncertain + confident + unclassified + audit FROM triage.review_progress WHERE source = 'public.mail'"
+PROGRESS = (
+    "SELECT uncertain + confident + unclassified + audit FROM triage.review_progress WHERE source = 'public.mail'"
+)
 
 
 @pytest.fixture
