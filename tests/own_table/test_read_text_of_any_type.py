@@ -112,7 +112,7 @@ def test_every_reading_gives_the_same_text(desk, kind):
     # function, which reads it.
     desk.run("UPDATE mail SET category = 'billing' WHERE id = 1")
     desk.run("SELECT triage.correct(review_id, 'billing') FROM triage.review WHERE email_key = '2'")
-    by_type = "SELECT d.features FROM triage.decision d JOIN triage.review r USING (review_id) WHERE r.email_key = %s"
+    by_type = "SELECT d.features FROM triage.decision d JOIN triage.review r USING (review_id) WHERE r.email_key = %s AND r.source = 'public.mail'"
     for key in (1, 2):
         desk.run("DROP TABLE IF EXISTS plain")
         desk.run(
@@ -175,7 +175,7 @@ def test_five_megabytes_are_read_as_far_as_texts_are(desk):
     mail.attach()
     desk.run("INSERT INTO mail (id, body) VALUES (1, %s)", RAW.format("login", "password broken " * 350_000).encode())
     mail.agrees()
-    other = Table(desk, "jsonb path", "document")
+    other = Table(desk, "jsonb path", "paper")
     other.attach()
     other.put(1, "invoice payment " * 350_000)
     other.agrees()
@@ -199,7 +199,7 @@ def test_a_path_that_is_not_there_is_no_text(desk, document, kind):
 
 @pytest.mark.parametrize(
     "path",
-    ["{a}", "{a,b}", "{a,0}", "{a,1,b}", "{a,b,c}", "{z}", "{ä\"\\\\}", "{n}", "{t}", "{u}", "{e}", "{d}", "{a,9}", "{s,x}"],
+    ["{a}", "{a,b}", "{a,0}", "{a,1,b}", "{a,b,c}", "{z}", '{"ä\\"\\\\"}', "{n}", "{t}", "{u}", "{e}", "{d}", "{a,9}", "{s,x}"],
 )  # fmt: skip
 @pytest.mark.parametrize("kind", ["json", "jsonb"])
 def test_a_path_means_what_it_means_in_sql(database, path, kind):
@@ -308,5 +308,4 @@ def test_a_generated_column_of_several_with_the_rights_of_who_inserts(desk):
     app.run("INSERT INTO mail (id) VALUES (2)")
     assert app.value("SELECT category FROM mail WHERE id = 2") is None
     assert app.value("UPDATE mail SET b = 'invoice payment' WHERE id = 2 RETURNING category") == "billing"
-    app.run("COPY mail (id, a, b) FROM STDIN") if False else None
     assert desk.value("SELECT bool_and(category = classify_email(body)) FROM mail")
