@@ -126,7 +126,10 @@ def readers(server):
 
 # These begin with CREATE EXTENSION.
 THAT_BEGIN = ["README.md", "docs/reference.md"]
-PAGES = {page: read_page((PROJECT / page).read_text()) for page in [*THAT_BEGIN, "docs/applications.md", "docs/operations.md"]}
+PAGES = {
+    page: read_page((PROJECT / page).read_text())
+    for page in [*THAT_BEGIN, "docs/applications.md", "docs/operations.md"]
+}
 
 
 @pytest.mark.parametrize("page", PAGES)

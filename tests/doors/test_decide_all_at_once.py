@@ -52,7 +52,7 @@ ALTER DATABASE stress SET lock_timeout = '20s';
 # Everything that has to be done at least once with success.
 WANTED = {"table", "review", "view", "queue", "function", "accept", "take back", "many", "undo batch", "undo"}
 WANTED |= {"savepoint", "rollback", "commit prepared", "rollback prepared", "repeatable read", "insert"}
-WANTED |= {"labelled insert", "forget", "compact", "answer", "version"}
+WANTED |= {"upsert", "ask again", "action", "undone", "labelled insert", "forget", "compact", "answer", "version"}
 
 
 class Aftermath:

@@ -123,7 +123,9 @@ def test_a_protected_column_is_named(desk, name, column, value):
     if value == "'sales'":
         value = literal(mail.other)
     sql = f"UPDATE {desk.review_table(name)} SET {column} = {value} WHERE review_id = ?"
-    desk.refuses("22023", [f'"{column}"', "human_label, note and action"], lambda: desk.reviewer.run(sql, mail.review_id))
+    desk.refuses(
+        "22023", [f'"{column}"', "human_label, note and action"], lambda: desk.reviewer.run(sql, mail.review_id)
+    )
 
 
 @pytest.mark.parametrize("version, sqlstates", [("NULL", "22023 40001"), ("77", "40001")])

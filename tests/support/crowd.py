@@ -87,6 +87,13 @@ class Worker:
                 ("view", f"{actor} UPDATE triage.mail_queue SET human_label = {human} WHERE {review}"),
                 ("queue", f"{actor} UPDATE triage.review_queue SET human_label = {human} WHERE {review}"),
                 (
+                    "upsert",
+                    f"""{actor} INSERT INTO triage.review (review_id, human_label, row_version)
+                        SELECT review_id, {human}, row_version FROM triage.review WHERE {review}
+                            ON CONFLICT (review_id) DO UPDATE SET human_label = EXCLUDED.human_label,
+                               row_version = EXCLUDED.row_version""",
+                ),
+                (
                     "function",
                     f"""SELECT FROM (SELECT * FROM triage.review WHERE {review}) r, triage.correct(
                             r.review_id, {human}, actor => {literal(token)}, row_version => r.row_version)""",
@@ -140,6 +147,40 @@ class Worker:
             token,
             f"""SELECT triage.correct_many((SELECT string_agg(i::text, ',') FROM {ids} r (i)), '{label}',
                                            actor => {literal(token)})""",
+        )
+
+    def ask_again(self) -> None:
+        token = self.token()
+        ids = self.review_ids(*self.random.sample(range(1, EMAILS + 1), 3))
+        self.counted(
+            "ask again",
+            token,
+            f"""SELECT triage.ask_again((SELECT string_agg(i::text, ',') FROM {ids} r (i)),
+                                        actor => {literal(token)})""",
+        )
+
+    def act(self) -> None:
+        """A column instead of a function. What is decided already is not skipped."""
+        token = self.token()
+        action = self.random.choice(["accept", "skip", "undo", "ask again"])
+        view = self.random.choice(["review", "mail_queue", "review_queue"])
+        self.counted(
+            "action",
+            token,
+            f"SET LOCAL pg_triage.actor = {literal(token)}",
+            f"UPDATE triage.{view} SET action = '{action}' WHERE email_key = '{self.email()}'",
+            allowed=(CONFLICT, LATER_DECISION),
+        )
+
+    def set_undone(self) -> None:
+        token = self.token()
+        self.counted(
+            "undone",
+            token,
+            f"SET LOCAL pg_triage.actor = {literal(token)}",
+            """UPDATE triage.decision_history SET undone = true WHERE batch_id =
+                   (SELECT batch_id FROM triage.decision ORDER BY decision_id DESC LIMIT 1)""",
+            allowed=(CONFLICT, LATER_DECISION),
         )
 
     def undo_batch(self) -> None:
@@ -258,6 +299,7 @@ class Worker:
         """Does one thing after another, some more often than others."""
         kinds = [
             (self.correct, 60), (self.accept, 4), (self.take_back, 4), (self.correct_many, 3), (self.undo_batch, 2),
+            (self.ask_again, 3), (self.act, 6), (self.set_undone, 2),
             (self.undo, 8), (self.savepoint, 6), (self.rollback, 3), (self.two_phases, 4), (self.repeatable_read, 4),
             (self.interrupted, 3), (self.insert, 6), (self.insert_labelled, 4), (self.compact, 0.3), (self.answer, 1),
         ]  # fmt: skip
