@@ -176,14 +176,15 @@ BEGIN
     PERFORM triage_internal.drop_orphans(relation);
     known_as := triage_internal.source_name(relation);
     INSERT INTO triage_internal.source AS s (source, classifier, relation, attached, record_given_labels, search_path,
-        attached_by, key_columns, corrections, text_paths)
+        attached_by, key_columns, corrections, text_paths, label_table)
         VALUES (known_as, classifier, relation, true, record_given_labels, path, caller, cardinality(keys),
-                triage_internal.correctors(corrections), triage_internal.text_paths(relation, text_columns))
+                triage_internal.correctors(corrections), triage_internal.text_paths(relation, text_columns),
+                label_table)
     ON CONFLICT ON CONSTRAINT source_source_classifier_key DO UPDATE
         SET attached = true, relation = excluded.relation, record_given_labels = excluded.record_given_labels,
             search_path = excluded.search_path, attached_at = now(), attached_by = excluded.attached_by,
             key_columns = excluded.key_columns, corrections = excluded.corrections,
-            text_paths = excluded.text_paths
+            text_paths = excluded.text_paths, label_table = excluded.label_table
     RETURNING s.source_id INTO id;
 
     FOREACH candidate IN ARRAY ARRAY[rel.relname || '_queue', rel.relname || '_' || classifier || '_queue',
@@ -197,8 +198,12 @@ BEGIN
     END LOOP;
     view_name := coalesce(view_name, 'table_' || id || '_queue');
     PERFORM triage_internal.create_triggers(relation, id, label_column, keys, text_names);
-    PERFORM triage_internal.create_queue_view(id, view_name, known_as, classifier, relation, label_column, keys,
-                                              text_columns);
+    IF label_table IS NOT NULL THEN
+        PERFORM triage_internal.create_label_table_triggers(caller, id, relation, label_column, label_table,
+                                                            label_name_column);
+    END IF;
+    PERFORM triage_internal.create_queue_view(id, view_name, known_as, classifier, relation,
+        triage_internal.label_expression(relation, label_column, label_table, label_name_column), keys, text_columns);
     UPDATE triage_internal.source s SET queue_view = view_name WHERE s.source_id = id;
     RETURN id;
 END
@@ -245,6 +250,9 @@ BEGIN
             IF to_regclass(format('triage.%I', source.queue_view)) IS NOT NULL THEN
                 EXECUTE format('DROP VIEW triage.%I', source.queue_view);
             END IF;
+        END IF;
+        IF source.label_table IS NOT NULL THEN
+            PERFORM triage_internal.drop_label_table_triggers(source.source_id, source.label_table);
         END IF;
         UPDATE triage_internal.source s SET attached = false WHERE s.source_id = source.source_id;
     END LOOP;

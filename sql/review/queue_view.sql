@@ -71,7 +71,7 @@ DECLARE
 BEGIN
     EXECUTE format($view$
         CREATE VIEW triage.%1$I AS
-        SELECT r.review_id, r.classifier, r.source, r.email_key, r.received_at, %2$s, t.%3$I::text AS label,
+        SELECT r.review_id, r.classifier, r.source, r.email_key, r.received_at, %2$s, %3$s AS label,
                r.predicted_label, r.confidence, r.second_label, r.second_confidence, r.margin, r.model_version,
                r.human_label, r.note, r.action, r.reviewed_by, r.reviewed_at, r.queue_reason, r.row_version
           FROM triage.review r

@@ -14,6 +14,7 @@ CREATE TABLE triage_internal.source (
     key_columns         integer  NOT NULL DEFAULT 1,
     corrections         text[],
     text_paths          jsonb,
+    label_table         regclass,
     UNIQUE (source, classifier)
 );
 COMMENT ON TABLE triage_internal.source IS
@@ -40,6 +41,9 @@ COMMENT ON COLUMN triage_internal.source.text_paths IS
     'document; NULL where each text column is one part';
 COMMENT ON COLUMN triage_internal.source.corrections IS
     'roles that may decide by updating the table itself; NULL for everybody who may update it';
+COMMENT ON COLUMN triage_internal.source.label_table IS
+    'the lookup table with the names of the ids in its label column; which of its columns these are is in the column '
+    'list of its trigger zz_triage_names_<source_id>. NULL where the column holds the labels themselves';
 COMMENT ON SEQUENCE triage_internal.source_source_id_seq IS 'numbers attached tables';
 
 SELECT pg_extension_config_dump('triage_internal.source', '');

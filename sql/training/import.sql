@@ -10,7 +10,8 @@ AS $$
 $$;
 COMMENT ON FUNCTION triage_internal.primary_key(regclass) IS 'names of the columns of a table''s primary key';
 
-CREATE FUNCTION triage_internal.history_query(relation regclass, text_columns text[], label_column text)
+CREATE FUNCTION triage_internal.history_query(relation regclass, text_columns text[], label_column text,
+        label_table regclass, label_name_column text)
     RETURNS text
     LANGUAGE plpgsql STABLE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
@@ -28,27 +29,27 @@ BEGIN
                                                  WHERE attrelid = relation AND attnum > 0 AND NOT attisdropped));
         END IF;
     END LOOP;
-    candidate := triage_internal.label_column_problem(relation, label_column, NULL);
-    IF candidate ~ 'label_table' THEN
+    candidate := triage_internal.label_column_problem(relation, label_column, label_table);
+    IF candidate ~ 'label_table' OR label_table IS NOT NULL AND candidate IS NOT NULL THEN
         RAISE invalid_parameter_value USING MESSAGE =
             format('column "%s" of %s %s', label_column, relation, candidate);
     END IF;
-    RETURN format('SELECT %s, %I::pg_catalog.text%s FROM %s',
-        (SELECT string_agg(quote_ident(c), ', ' ORDER BY n) FROM unnest(names) WITH ORDINALITY AS u (c, n)),
-        label_column,
-        (SELECT string_agg(format(', %I', k), '' ORDER BY n)
+    RETURN format('SELECT %s, %s%s FROM %s AS t',
+        (SELECT string_agg(format('t.%I', c), ', ' ORDER BY n) FROM unnest(names) WITH ORDINALITY AS u (c, n)),
+        triage_internal.label_expression(relation, label_column, label_table, label_name_column),
+        (SELECT string_agg(format(', t.%I', k), '' ORDER BY n)
            FROM unnest(triage_internal.primary_key(relation)) WITH ORDINALITY AS u (k, n)),
         relation);
 END
 $$;
-COMMENT ON FUNCTION triage_internal.history_query(regclass, text[], text) IS 'part of learn_from()';
+COMMENT ON FUNCTION triage_internal.history_query(regclass, text[], text, regclass, text) IS 'part of learn_from()';
 
 -- From decisions to models.
 CREATE FUNCTION triage.learn_from(classifier text, relation regclass, text_columns text[],
-        label_column text)
+        label_column text, label_table regclass DEFAULT NULL, label_name_column text DEFAULT NULL)
     RETURNS bigint
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'learn_from_wrapper';
-COMMENT ON FUNCTION triage.learn_from(text, regclass, text[], text) IS
+COMMENT ON FUNCTION triage.learn_from(text, regclass, text[], text, regclass, text) IS
     'imports labelled history into the ledger, with the caller''s rights, and learns it; makes a first model if '
     'there is none. Rows that were decided already, or labelled by the classifier, are skipped. Returns how many it '
     'learned';

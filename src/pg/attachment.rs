@@ -16,10 +16,17 @@ pub(super) unsafe fn argument_of(trigger: &pg_sys::Trigger) -> Option<i64> {
     text.to_str().ok()?.parse().ok()
 }
 
+/// The column list of the relation's trigger that calls this function of ours with this argument,
+/// if it has so many columns.
+///
 /// # Safety
 /// An open relation.
-pub(super) unsafe fn columns_of(relation: pg_sys::Relation, argument: i64) -> Option<Vec<i16>> {
-    const LABEL_KEY_AND_A_TEXT: i16 = 3;
+pub(super) unsafe fn columns_of(
+    relation: pg_sys::Relation,
+    argument: i64,
+    function: &CStr,
+    least: i16,
+) -> Option<Vec<i16>> {
     unsafe {
         let description = (*relation).trigdesc;
         if description.is_null() {
@@ -32,21 +39,21 @@ pub(super) unsafe fn columns_of(relation: pg_sys::Relation, argument: i64) -> Op
         // By function: whoever may create triggers on the table may give them any list, and
         // nobody else may execute this one.
         let ours = triggers.iter().find(|trigger| {
-            trigger.tgnattr >= LABEL_KEY_AND_A_TEXT
+            trigger.tgnattr >= least
                 && argument_of(trigger) == Some(argument)
-                && is_record_decision(trigger.tgfoid)
+                && is_ours(trigger.tgfoid, function)
         })?;
         let columns = std::slice::from_raw_parts(ours.tgattr, ours.tgnattr as usize);
         Some(columns.to_vec())
     }
 }
 
-fn is_record_decision(function: pg_sys::Oid) -> bool {
+fn is_ours(function: pg_sys::Oid, wanted: &CStr) -> bool {
     // SAFETY: syscache look-ups; null for a function that is gone.
     unsafe {
         let name = pg_sys::get_func_name(function);
         !name.is_null()
-            && CStr::from_ptr(name) == c"record_decision"
+            && CStr::from_ptr(name) == wanted
             && pg_sys::get_func_namespace(function)
                 == pg_sys::get_namespace_oid(c"triage_internal".as_ptr(), true)
     }
@@ -56,12 +63,41 @@ fn is_record_decision(function: pg_sys::Oid) -> bool {
 ///
 /// # Safety
 /// Null or a NUL-terminated string.
-unsafe fn text(name: *const std::ffi::c_char) -> Option<String> {
+pub(super) unsafe fn text(name: *const std::ffi::c_char) -> Option<String> {
     (!name.is_null()).then(|| {
         unsafe { CStr::from_ptr(name) }
             .to_string_lossy()
             .into_owned()
     })
+}
+
+/// The function of the trigger that lists an attached table's columns.
+pub(super) const LIST: &CStr = c"record_decision";
+/// Label, key and at least one text.
+pub(super) const LEAST: i16 = 3;
+
+/// A column, quoted.
+pub(super) fn name_of_column(relation: pg_sys::Oid, number: i16) -> Option<String> {
+    // SAFETY: a syscache look-up; null for a column that does not exist.
+    unsafe {
+        let name = pg_sys::get_attname(relation, number, true);
+        (!name.is_null()).then(|| text(pg_sys::quote_identifier(name)))?
+    }
+}
+
+/// Number of the label column of a table that is not open; `None` if it is gone, or is not the
+/// one that was attached under this number.
+pub fn label_column(relation: pg_sys::Oid, argument: i64) -> Option<i16> {
+    // SAFETY: opened and closed here.
+    unsafe {
+        let open = pg_sys::try_relation_open(relation, pg_sys::AccessShareLock as i32);
+        if open.is_null() {
+            return None;
+        }
+        let columns = columns_of(open, argument, LIST, LEAST);
+        pg_sys::relation_close(open, pg_sys::NoLock as i32);
+        columns.and_then(|columns| columns.first().copied())
+    }
 }
 
 /// How to get at the rows of a table that is not open, whose key has so many columns. `None` if
@@ -74,15 +110,12 @@ pub fn attached_table(relation: pg_sys::Oid, argument: i64, keys: usize) -> Opti
         if open.is_null() {
             return None;
         }
-        let attached = columns_of(open, argument).and_then(|columns| {
+        let attached = columns_of(open, argument, LIST, LEAST).and_then(|columns| {
             let (&label, others) = columns.split_first()?;
             let (keys, texts) = others.split_at_checked(keys)?;
             let schema = text(pg_sys::get_namespace_name((*(*open).rd_rel).relnamespace))?;
             let name = text(pg_sys::get_rel_name(relation))?;
-            let quoted = |number: i16| {
-                let name = pg_sys::get_attname(relation, number, true);
-                (!name.is_null()).then(|| text(pg_sys::quote_identifier(name)))?
-            };
+            let quoted = |number: i16| name_of_column(relation, number);
             let type_of = |number: i16| pg_sys::SPI_gettypeid((*open).rd_att, number.into());
             let key = |&number: &i16| {
                 let type_id = pg_sys::getBaseType(type_of(number));
@@ -112,7 +145,7 @@ pub fn attached_table(relation: pg_sys::Oid, argument: i64, keys: usize) -> Opti
 }
 
 /// A type as a cast names it, with its schema.
-fn type_name(type_id: pg_sys::Oid) -> Option<String> {
+pub(super) fn type_name(type_id: pg_sys::Oid) -> Option<String> {
     if type_id == pg_sys::BPCHAROID {
         // What the server calls it means a single character.
         return Some("pg_catalog.bpchar".to_owned());
@@ -121,12 +154,12 @@ fn type_name(type_id: pg_sys::Oid) -> Option<String> {
     unsafe { text(pg_sys::format_type_be_qualified(type_id)) }
 }
 
-fn quote(name: &str) -> String {
+pub(super) fn quote(name: &str) -> String {
     pgrx::spi::quote_identifier(name)
 }
 
 /// `OPERATOR(pg_catalog.=)`
-fn operator(number: pg_sys::Oid) -> Option<String> {
+pub(super) fn operator(number: pg_sys::Oid) -> Option<String> {
     // SAFETY: syscache look-ups; null for an operator that does not exist.
     unsafe {
         let name = text(pg_sys::get_opname(number))?;

@@ -6,11 +6,13 @@ mod argument;
 mod artifact;
 mod attachment;
 mod column;
+mod constraint;
 mod content;
 mod environment;
 mod generated;
 mod interrupt;
 mod key;
+mod label_table;
 mod partition;
 mod relation;
 mod rights;
@@ -25,8 +27,9 @@ pub mod worker;
 pub use aggregate::{state_of, with_state};
 pub use argument::{optional_bool, raw_argument, text_argument, text_array_argument};
 pub use artifact::{RawValue, buffer, copy, pinned_model, receive};
-pub use attachment::{AttachedTable, KeyColumn, attached_table};
+pub use attachment::{AttachedTable, KeyColumn, attached_table, label_column};
 pub use column::{Column, Timestamp};
+pub use constraint::{Check, ForeignKey, Rules, empty_row, rules_of};
 pub use content::{Content, content_argument};
 pub use environment::{
     application_name, current_user, in_transaction_block, is_parallel_worker, is_restoring,
@@ -35,16 +38,17 @@ pub use environment::{
 };
 pub use interrupt::{check_for_interrupts, probe_for_text, probe_for_work};
 pub use key::key_parts;
+pub use label_table::{LabelColumns, LabelTable, Mark, label_table};
 pub use relation::{extension_relation, is_owner, lock_against_changes, lock_for_rows};
 pub use rights::{
     OWN_PATH, as_owner_of, as_table_owner, hides_rows, hides_rows_from_owner, is_one_of,
     prevent_if_read_only,
 };
 pub use snapshot::{
-    SnapshotTime, invalidate_relation, invalidations, latest_snapshot_time, snapshot_time,
-    watch_invalidations, watch_relation,
+    SnapshotTime, invalidate_relation, invalidations, latest_snapshot_time, name_changes,
+    snapshot_time, watch_invalidations, watch_names, watch_relation,
 };
 pub use spi::{Connection, ResultRow, Rows, Sees, connected, execute_once};
-pub use subtransaction::catching;
+pub use subtransaction::{Caught, catching, catching_error};
 pub use trigger::{Event, Returned, Row, Trigger, Value};
 pub use worker::report_activity;

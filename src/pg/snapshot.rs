@@ -7,6 +7,8 @@ use pgrx::{pg_guard, pg_sys};
 thread_local! {
     static WATCHED: Cell<pg_sys::Oid> = const { Cell::new(pg_sys::InvalidOid) };
     static INVALIDATIONS: Cell<u64> = const { Cell::new(0) };
+    static NAMES_WATCHED: Cell<pg_sys::Oid> = const { Cell::new(pg_sys::InvalidOid) };
+    static NAME_CHANGES: Cell<u64> = const { Cell::new(0) };
 }
 
 /// Only counts: no catalogue access, no allocation and no error is allowed here.
@@ -17,6 +19,9 @@ unsafe extern "C-unwind" fn on_relcache_invalidation(
 ) {
     if relation == pg_sys::InvalidOid || relation == WATCHED.get() {
         INVALIDATIONS.set(INVALIDATIONS.get() + 1);
+    }
+    if relation == pg_sys::InvalidOid || relation == NAMES_WATCHED.get() {
+        NAME_CHANGES.set(NAME_CHANGES.get() + 1);
     }
 }
 
@@ -36,6 +41,11 @@ pub fn watch_relation(relation: pg_sys::Oid) {
     WATCHED.set(relation);
 }
 
+/// From now on, count the invalidations of this relation as changes of the names of labels.
+pub fn watch_names(relation: pg_sys::Oid) {
+    NAMES_WATCHED.set(relation);
+}
+
 /// Tells every session, at commit, that this relation has changed.
 pub fn invalidate_relation(relation: pg_sys::Oid) {
     // SAFETY: looks the relation up and raises an SQL error if it is gone.
@@ -48,6 +58,13 @@ pub fn invalidations() -> u64 {
     // SAFETY: allowed wherever a relation may be opened.
     unsafe { pg_sys::AcceptInvalidationMessages() };
     INVALIDATIONS.get()
+}
+
+/// Changes of the names of labels received so far, as [`invalidations`].
+pub fn name_changes() -> u64 {
+    // SAFETY: allowed wherever a relation may be opened.
+    unsafe { pg_sys::AcceptInvalidationMessages() };
+    NAME_CHANGES.get()
 }
 
 /// What orders the snapshots of a cluster in time: the transactions that a snapshot counts

@@ -10,6 +10,20 @@ use crate::error::SqlResult;
 /// Runs `f` in a subtransaction. An error is rolled back and returned as its message, unless
 /// it is a cancel or a shutdown.
 pub fn catching<R>(f: impl FnOnce() -> SqlResult<R>) -> Result<R, String> {
+    catching_error(f).map_err(|error| error.message)
+}
+
+/// An error that ended a subtransaction.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Caught {
+    /// Its SQLSTATE, if the server raised it; `None` for an error of ours.
+    pub code: Option<Code>,
+    /// Its message.
+    pub message: String,
+}
+
+/// [`catching`], with what kind of error it was.
+pub fn catching_error<R>(f: impl FnOnce() -> SqlResult<R>) -> Result<R, Caught> {
     enum Failure {
         Returned(pg_sys::panic::ErrorReport),
         Thrown(CaughtError),
@@ -34,7 +48,10 @@ pub fn catching<R>(f: impl FnOnce() -> SqlResult<R>) -> Result<R, String> {
         pg_sys::MemoryContextSwitchTo(context);
         pg_sys::CurrentResourceOwner = owner;
         outcome.map_err(|failure| match failure {
-            Failure::Returned(error) => error.message().to_owned(),
+            Failure::Returned(error) => Caught {
+                code: None,
+                message: error.message().to_owned(),
+            },
             Failure::Thrown(error) => {
                 let report = match &error {
                     CaughtError::PostgresError(report)
@@ -47,7 +64,10 @@ pub fn catching<R>(f: impl FnOnce() -> SqlResult<R>) -> Result<R, String> {
                     Code::ERRCODE_QUERY_CANCELED
                     | Code::ERRCODE_ADMIN_SHUTDOWN
                     | Code::ERRCODE_CRASH_SHUTDOWN => error.rethrow(),
-                    _ => report.message().to_owned(),
+                    code => Caught {
+                        code: Some(code),
+                        message: report.message().to_owned(),
+                    },
                 }
             }
         })

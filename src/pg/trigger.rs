@@ -11,7 +11,7 @@ use pgrx::pgrx_sql_entity_graph::metadata::{
 use pgrx::{PgSqlErrorCode as Code, pg_sys, trigger_support};
 
 use super::artifact::copy;
-use super::attachment::{argument_of, columns_of};
+use super::attachment::{LEAST, LIST, argument_of, columns_of};
 use super::column::Timestamp;
 use super::content::{Content, column_content};
 use super::generated;
@@ -124,6 +124,15 @@ impl Trigger {
         unsafe { &*self.0 }
     }
 
+    pub(super) fn data_event(&self) -> pg_sys::TriggerEvent {
+        self.data().tg_event
+    }
+
+    /// The table or view, which is open while the trigger runs.
+    pub(super) fn open_relation(&self) -> pg_sys::Relation {
+        self.data().tg_relation
+    }
+
     /// What happens to the row, or to the table.
     pub fn event(&self) -> Event {
         match self.data().tg_event & pg_sys::TRIGGER_EVENT_OPMASK {
@@ -208,7 +217,7 @@ impl Trigger {
     /// that calls `triage_internal.record_decision` with that argument.
     pub fn columns(&self, argument: i64) -> SqlResult<Vec<i16>> {
         // SAFETY: open while the trigger runs.
-        let columns = unsafe { columns_of(self.data().tg_relation, argument) };
+        let columns = unsafe { columns_of(self.data().tg_relation, argument, LIST, LEAST) };
         columns.ok_or_else(|| {
             report(
                 Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
@@ -262,11 +271,6 @@ impl Trigger {
         unsafe { generated::completed(self.data().tg_relation, row.tuple, columns) }
             .map(|tuple| tuple.map_or(row, |tuple| Row { tuple, ..row }))
     }
-
-    /// How many characters column `number` takes; `None` for any number.
-    pub fn limit(&self, number: i16) -> Option<usize> {
-        usize::try_from(type_modifier(self.relation(), number) - 4).ok()
-    }
 }
 
 fn type_modifier(relation: pg_sys::Oid, column: i16) -> i32 {
@@ -285,6 +289,26 @@ fn type_modifier(relation: pg_sys::Oid, column: i16) -> i32 {
 }
 
 impl Row {
+    pub(super) fn new(
+        relation: pg_sys::Oid,
+        tuple: pg_sys::HeapTuple,
+        description: pg_sys::TupleDesc,
+    ) -> Self {
+        Self {
+            relation,
+            tuple,
+            description,
+        }
+    }
+
+    pub(super) fn tuple(&self) -> pg_sys::HeapTuple {
+        self.tuple
+    }
+
+    pub(super) fn description(&self) -> pg_sys::TupleDesc {
+        self.description
+    }
+
     /// Number of a column.
     pub fn column(&self, name: &str) -> SqlResult<i16> {
         let missing = || {

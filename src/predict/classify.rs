@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::HashSet;
 
-use pg_triage_classifier::{Features, Tokenizer};
+use pg_triage_classifier::{Features, Ranking, Tokenizer};
 use pgrx::iter::TableIterator;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::{name, pg_extern, pg_sys};
@@ -60,8 +60,30 @@ pub struct Prediction {
 /// The two best labels of an email, and how sure they are.
 pub fn predict(active: &Active, features: &Features) -> Prediction {
     let ranking = active.live.predict(features, &pg::check_for_interrupts);
+    prediction_from(active, &ranking, 0)
+}
+
+/// What an email gets whose best label is not allowed: the next best that is, with its own
+/// probability. `None` if no other one is.
+pub fn predict_next(
+    active: &Active,
+    features: &Features,
+    mut allows: impl FnMut(&str) -> SqlResult<bool>,
+) -> SqlResult<Option<Prediction>> {
+    let ranking = active.live.predict(features, &pg::check_for_interrupts);
+    for (rank, scored) in ranking.ranked.iter().enumerate().skip(1) {
+        pg::check_for_interrupts();
+        if allows(&active.labels[scored.class])? {
+            return Ok(Some(prediction_from(active, &ranking, rank)));
+        }
+    }
+    Ok(None)
+}
+
+/// The label of this rank, from 0, and the next.
+fn prediction_from(active: &Active, ranking: &Ranking, first: usize) -> Prediction {
     let at = |rank: usize| {
-        let scored = ranking.ranked.get(rank)?;
+        let scored = ranking.ranked.get(first + rank)?;
         Some((active.labels[scored.class].clone(), scored.probability))
     };
     let (label, confidence) = at(0).unzip();

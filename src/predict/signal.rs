@@ -2,11 +2,17 @@
 
 use pgrx::{pg_extern, pg_sys};
 
+use crate::error::SqlResult;
 use crate::pg;
+use crate::store::label_table::signal_names;
 
 /// Row and statement trigger of the tables that models are read from.
 #[pg_extern(sql = false)]
-fn signal_change(_fcinfo: pg_sys::FunctionCallInfo) {
+fn signal_change(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<()> {
+    // Names of ids are spelled as the labels are.
+    if Some(pg::Trigger::new(fcinfo)?.relation()) == pg::extension_relation(c"triage", c"label") {
+        signal_names();
+    }
     // Gone only while the extension is being dropped: then nobody needs the signal.
     if let Some(signal) = pg::extension_relation(c"triage_internal", c"model_signal") {
         pg::invalidate_relation(signal);
@@ -14,4 +20,5 @@ fn signal_change(_fcinfo: pg_sys::FunctionCallInfo) {
     if pg::is_restoring() {
         pg::worker::begin_restore();
     }
+    Ok(())
 }

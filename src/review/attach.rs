@@ -4,11 +4,14 @@ use pgrx::{pg_extern, pg_sys, warning};
 
 use crate::arguments::{given, given_classifier};
 use crate::error::SqlResult;
-use crate::review::prediction::{has_old_label, is_without_text, recorded, warn_once};
-use crate::store::review::EmailName;
+use crate::pg;
+use crate::predict::cache;
+use crate::review::prediction::is_without_text;
+use crate::review::rows::allowed::warn_of_refused;
+use crate::review::waiting::label_waiting;
+use crate::store::label_table::{names, signal_names};
 use crate::store::source::{NewAttachment, Source};
 use crate::store::{self, Writer};
-use crate::{pg, predict::cache, predict::classify};
 
 #[pg_extern(sql = false)]
 #[expect(clippy::too_many_arguments, reason = "those of the SQL function")]
@@ -53,6 +56,15 @@ fn attach(
                 "decisions about rows that policies hide will fail, but for those by an UPDATE of the table: {reason}"
             );
         }
+        let source = w.source(number)?;
+        // A table that was attached before may have had another one.
+        signal_names();
+        if let Some(names) = names(&source)? {
+            for label in names.labels() {
+                w.add_label(classifier, label, None)?;
+            }
+        }
+        warn_of_refused(&source, &w.labels(classifier)?)?;
         Ok(number)
     })
 }
@@ -142,29 +154,8 @@ fn classify_rows(w: &mut Writer, source: &Source, most: i64) -> SqlResult<i64> {
             if is_without_text(&text) {
                 continue;
             }
-            let prediction = classify::predict(&active, &classify::features(&text)?);
-            let Some(label) = &prediction.label else {
-                continue;
-            };
-            if has_old_label(&source.classifier, &prediction)? {
-                continue;
-            }
-            // One row that does not take its label must not stop the others.
-            let written = pg::catching(|| {
-                w.write_label(source, &place, &key, Some(label))?;
-                let name = EmailName {
-                    source: &source.name,
-                    key: &key,
-                    classifier: &source.classifier,
-                };
-                w.complete_review(name, &recorded(&prediction))
-            });
-            match written {
-                Ok(()) => labelled += 1,
-                Err(message) => {
-                    warn_once(&format!("email \"{key}\" in {}: {message}", source.name));
-                }
-            }
+            let written = label_waiting(w, source, &place, &key, &active, &text)?;
+            labelled += i64::from(written);
         }
     }
     Ok(labelled)

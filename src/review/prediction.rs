@@ -32,17 +32,21 @@ pub fn predict(source: &Source, text: &str) -> SqlResult<Option<Prediction>> {
     }
 }
 
+/// What [`predict`] gives an email whose best label its table does not allow: the next best one
+/// that it does. `None` if there is none.
+pub fn predict_next(
+    source: &Source,
+    text: &str,
+    allows: impl FnMut(&str) -> SqlResult<bool>,
+) -> SqlResult<Option<Prediction>> {
+    match active_model(source)? {
+        Some(active) => classify::predict_next(&active, &classify::features(text)?, allows),
+        None => Ok(None),
+    }
+}
+
 fn attempt(source: &Source, text: &str) -> SqlResult<Option<Prediction>> {
-    store::hold_labels()?;
-    let active: Option<Rc<Active>> = match cache::known_model(&source.classifier) {
-        Some(active) => active,
-        None if settings::keeps_pending() => {
-            pg::catching(|| cache::active_model(&source.classifier))
-                .map_err(|message| report(Code::ERRCODE_INTERNAL_ERROR, message))?
-        }
-        None => cache::active_model(&source.classifier)?,
-    };
-    let Some(active) = active else {
+    let Some(active) = active_model(source)? else {
         return Ok(None);
     };
     let prediction = classify::predict(&active, &classify::features(text)?);
@@ -51,6 +55,18 @@ fn attempt(source: &Source, text: &str) -> SqlResult<Option<Prediction>> {
         return Ok(None);
     }
     Ok(prediction.label.is_some().then_some(prediction))
+}
+
+fn active_model(source: &Source) -> SqlResult<Option<Rc<Active>>> {
+    store::hold_labels()?;
+    Ok(match cache::known_model(&source.classifier) {
+        Some(active) => active,
+        None if settings::keeps_pending() => {
+            pg::catching(|| cache::active_model(&source.classifier))
+                .map_err(|message| report(Code::ERRCODE_INTERNAL_ERROR, message))?
+        }
+        None => cache::active_model(&source.classifier)?,
+    })
 }
 
 /// Whether a prediction that was made under an older snapshot has a label that is called otherwise

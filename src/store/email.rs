@@ -6,6 +6,7 @@ use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::panic::ErrorReport;
 
 use super::connection::{Reader, Writer};
+use super::label_table::names;
 use super::review::is_aside;
 use super::source::Source;
 use crate::error::{SqlResult, report};
@@ -120,7 +121,12 @@ impl Reader<'_> {
         self.find_email(source, key, "")
     }
 
-    pub(super) fn find_email(&self, source: &Source, key: &str, lock: &str) -> SqlResult<Option<Email>> {
+    pub(super) fn find_email(
+        &self,
+        source: &Source,
+        key: &str,
+        lock: &str,
+    ) -> SqlResult<Option<Email>> {
         if !source.attached || is_aside(key) {
             return Ok(None);
         }
@@ -130,6 +136,7 @@ impl Reader<'_> {
         let Some(parts) = pg::key_parts(key, place.keys.len()) else {
             return Ok(None);
         };
+        let names = names(source)?;
         let query = format!(
             "SELECT {}, {}::text FROM {} WHERE {} {lock}",
             place.texts.join(", "),
@@ -142,9 +149,13 @@ impl Reader<'_> {
             let Some(row) = rows.iter().next() else {
                 return Ok(None);
             };
+            let label: Option<String> = row.get(place.texts.len())?;
             Ok(Some(Email {
                 text: text_of(source, &place, &row, 0)?,
-                label: row.get(place.texts.len())?,
+                label: match &names {
+                    Some(names) => label.map(|id| names.name_of(&id)),
+                    None => label,
+                },
                 place,
             }))
         })
@@ -205,6 +216,14 @@ impl Writer<'_> {
     ) -> SqlResult<()> {
         let refused = || not_written(key, source, label);
         let parts = pg::key_parts(key, place.keys.len()).ok_or_else(refused)?;
+        let names = names(source)?;
+        let stored = match (&names, label) {
+            (Some(names), Some(label)) => Some(names.id_of(label).ok_or_else(|| {
+                let refusal = names.refusal(label).unwrap_or_default();
+                report(Code::ERRCODE_FOREIGN_KEY_VIOLATION, refusal)
+            })?),
+            (_, label) => label,
+        };
         let statement = format!(
             "UPDATE {} SET {} = CAST(${} AS {}) WHERE {} RETURNING {}::text",
             place.table,
@@ -215,12 +234,12 @@ impl Writer<'_> {
             place.label,
         );
         let mut given = arguments(&parts);
-        given.push(label.into());
+        given.push(stored.into());
         pg::as_table_owner(source.relation, &source.search_path, || {
             session::as_own_change(session::Change::Label(source.id), || {
-                let stored = self.returning_values::<Option<String>>(&statement, &given)?;
-                match stored.first() {
-                    Some(stored) if stored.as_deref() == label => Ok(()),
+                let written = self.returning_values::<Option<String>>(&statement, &given)?;
+                match written.first() {
+                    Some(written) if written.as_deref() == stored => Ok(()),
                     _ => Err(refused()),
                 }
             })

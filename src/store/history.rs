@@ -15,7 +15,7 @@ row! {
     /// How labelled history is read from a relation.
     pub struct History {
         /// Gives text columns, label and the columns of the key.
-        query: String = "triage_internal.history_query($1::oid::regclass, $2, $3)",
+        query: String = "triage_internal.history_query($1::oid::regclass, $2, $3, $4::oid::regclass, $5)",
         /// How many text columns these are.
         columns: i32 = "cardinality(triage_internal.text_names($1::oid::regclass, $2))",
         /// How the text is made of them.
@@ -26,9 +26,20 @@ row! {
         pub source: String = "triage_internal.source_name($1::oid::regclass)",
         /// Counts the labels.
         counts: String =
-            "format('SELECT %I::pg_catalog.text, pg_catalog.count(*) FROM %s GROUP BY 1 ORDER BY 2 DESC, 1',
-                    $3, $1::oid::regclass)",
+            "format('SELECT %s, pg_catalog.count(*) FROM %s AS t GROUP BY 1 ORDER BY 2 DESC, 1',
+                    triage_internal.label_expression($1::oid::regclass, $3, $4::oid::regclass, $5), $1::oid::regclass)",
     }
+}
+
+/// Where a relation has the labels.
+#[derive(Debug, Clone, Copy)]
+pub struct LabelPlace<'a> {
+    /// The column with the labels, or with their ids.
+    pub column: &'a str,
+    /// The lookup table with the names of the ids.
+    pub table: Option<pg_sys::Oid>,
+    /// Its column with the names; `None` to find it.
+    pub name_column: Option<&'a str>,
 }
 
 /// An email of the past.
@@ -44,14 +55,16 @@ impl Reader<'_> {
         &self,
         relation: pg_sys::Oid,
         text_columns: &[Option<String>],
-        label_column: &str,
+        label: LabelPlace,
     ) -> SqlResult<History> {
         self.one(
             "",
             &[
                 relation.into(),
                 text_columns.to_vec().into(),
-                label_column.into(),
+                label.column.into(),
+                label.table.into(),
+                label.name_column.into(),
             ],
         )
     }

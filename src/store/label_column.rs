@@ -78,7 +78,7 @@ impl Writer<'_> {
         let Some(kind) = self.column_kind(source, place, names)? else {
             return Ok(());
         };
-        if !kind.is_text {
+        if !kind.is_text || source.label_table.is_some() {
             return Ok(());
         }
         if let Some(enum_type) = &kind.enum_type

@@ -29,6 +29,7 @@ row! {
         key_columns: i32,
         corrections: Option<Vec<String>>,
         text_paths: Option<String> = "text_paths::text",
+        label_table: Option<pg_sys::Oid> = "label_table::oid",
     }
 }
 
@@ -51,12 +52,19 @@ pub struct Source {
     pub corrections: Option<Vec<String>>,
     /// How its text is made of the text columns.
     pub text: TextParts,
+    /// The lookup table that has the names of the ids in its label column.
+    pub label_table: Option<pg_sys::Oid>,
 }
 
 impl Source {
     /// How to get at its rows; `None` if it is gone, or is not the table that was attached.
     pub fn table(&self) -> Option<AttachedTable> {
         pg::attached_table(self.relation, self.id, self.keys)
+    }
+
+    /// Number of its label column, on the same terms.
+    pub fn label_column(&self) -> Option<i16> {
+        pg::label_column(self.relation, self.id)
     }
 }
 
@@ -74,6 +82,7 @@ impl From<SourceRow> for Source {
             keys: row.key_columns.max(1) as usize,
             corrections: row.corrections,
             text: TextParts::of(row.text_paths.as_deref()),
+            label_table: row.label_table,
         }
     }
 }
@@ -125,6 +134,7 @@ fn inbox() -> Source {
         record_given_labels: false,
         search_path: c"pg_catalog, pg_temp".to_owned(),
         keys: 1,
+        label_table: None,
         corrections: None,
         text: TextParts::default(),
     }

@@ -6,6 +6,7 @@ use pgrx::{PgSqlErrorCode as Code, notice, pg_extern};
 use crate::arguments::{MAX_NAME_CHARS, comparable_name, given, given_classifier};
 use crate::error::{SqlResult, from_classifier, report};
 use crate::learning::compaction;
+use crate::review::rows::allowed::warn_of_refused;
 use crate::store::label_change::NewLabelChange;
 use crate::{review::decide, store};
 
@@ -62,6 +63,11 @@ fn add_label(
                 undoes: None,
             })?;
             notice!("label \"{stored}\" was retired and is in use again");
+        }
+        for source in w.attachments(None)? {
+            if source.classifier == classifier {
+                warn_of_refused(&source, std::slice::from_ref(&stored))?;
+            }
         }
         if let Some(description) = description {
             decide::describe(w, classifier, &stored, description)?;

@@ -13,7 +13,7 @@ use crate::learning::compaction;
 use crate::pg;
 use crate::session::{self, Actor};
 use crate::store::decision::NewDecision;
-use crate::store::history::PastEmail;
+use crate::store::history::{LabelPlace, PastEmail};
 use crate::store::review::EmailName;
 use crate::store::{self, Writer};
 use crate::training::retrain::train_version;
@@ -44,6 +44,8 @@ fn learn_from(
     relation: Option<pg_sys::Oid>,
     text_columns: Option<Vec<Option<String>>>,
     label_column: Option<&str>,
+    label_table: Option<pg_sys::Oid>,
+    label_name_column: Option<&str>,
 ) -> SqlResult<i64> {
     let classifier = given_classifier(classifier)?;
     let relation = given(relation, "relation")?;
@@ -54,7 +56,12 @@ fn learn_from(
         store::hold_labels()?;
         w.lock_classifier(classifier)?;
         w.lock_base(classifier)?;
-        let history = w.history(relation, &text_columns, label_column)?;
+        let label = LabelPlace {
+            column: label_column,
+            table: label_table,
+            name_column: label_name_column,
+        };
+        let history = w.history(relation, &text_columns, label)?;
         w.register_source(&history.source, classifier, relation)?;
         let mut base = Base::read(w, classifier)?;
         compaction::take_pending(w, classifier, &mut base)?;

@@ -2,11 +2,12 @@
 
 use pgrx::PgSqlErrorCode as Code;
 
+use super::allowed::with_label;
 use super::memory::Remembered;
 use super::table::Columns;
 use crate::error::{SqlResult, report};
-use crate::pg::{self, Row, Trigger, Value};
-use crate::review::prediction::{is_without_text, predict, warn_once};
+use crate::pg::{self, Row, Trigger};
+use crate::review::prediction::{is_without_text, predict, predict_next, warn_once};
 use crate::settings;
 use crate::store::review::NO_TEXT;
 use crate::store::source::Source;
@@ -35,29 +36,31 @@ pub fn labelled(
     if is_without_text(&text) && !trigger.is_not_null(columns.label()) {
         return Ok((row, Remembered::Unclassified(Some(NO_TEXT.to_owned()))));
     }
-    let prediction = predict(source, &text)?;
-    let fits = |label: &str| {
-        trigger
-            .limit(columns.label())
-            .is_none_or(|limit| label.chars().count() <= limit)
+    let Some(prediction) = predict(source, &text)? else {
+        return Ok((row, Remembered::Unclassified(None)));
     };
-    let label = prediction.as_ref().and_then(|p| p.label.clone());
-    match (prediction, label) {
-        (Some(prediction), Some(label)) if fits(&label) => Ok((
-            row.with(&[(columns.label(), Value::Text(&label))])?,
-            Remembered::Predicted(prediction),
-        )),
-        (_, label) => {
-            let mut reason = None;
-            if let Some(label) = label {
-                let problem = format!("label \"{label}\" is too long for the column");
-                if !settings::keeps_pending() {
-                    return Err(report(Code::ERRCODE_STRING_DATA_RIGHT_TRUNCATION, problem));
-                }
-                warn_once(&problem);
-                reason = Some(problem);
-            }
-            Ok((row, Remembered::Unclassified(reason)))
-        }
+    let Some(label) = &prediction.label else {
+        return Ok((row, Remembered::Unclassified(None)));
+    };
+    let refusal = match with_label(trigger, columns, row, label)? {
+        Ok(labelled) => return Ok((labelled, Remembered::Predicted(prediction))),
+        Err(refusal) => refusal,
+    };
+    let mut labelled = row;
+    let next = predict_next(source, &text, |label| {
+        let allowed = with_label(trigger, columns, row, label)?;
+        labelled = allowed.as_ref().copied().unwrap_or(row);
+        Ok(allowed.is_ok())
+    })?;
+    if let Some(prediction) = next {
+        return Ok((labelled, Remembered::Predicted(prediction)));
     }
+    if !settings::keeps_pending() {
+        return Err(report(
+            Code::ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION,
+            refusal,
+        ));
+    }
+    warn_once(&refusal);
+    Ok((row, Remembered::Unclassified(Some(refusal))))
 }

@@ -1,6 +1,7 @@
 //! Triggers of attached tables: rows are labelled before they are written and reviewed after,
 //! and an update of the label is a decision.
 
+pub mod allowed;
 mod delete;
 mod insert;
 mod label;

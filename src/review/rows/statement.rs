@@ -2,6 +2,7 @@
 
 use pgrx::{PgSqlErrorCode as Code, pg_extern, pg_sys, warning};
 
+use super::allowed::forget_refusals;
 use super::memory::forget_statement;
 use super::table::{attachment, fires_for_us};
 use super::text::forget_texts;
@@ -20,6 +21,7 @@ fn begin_batch(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
         if let Some(source) = trigger.optional_argument() {
             forget_statement(source);
             forget_texts(source);
+            forget_refusals();
         }
     }
     Ok(Returned::nothing())

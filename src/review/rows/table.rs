@@ -8,10 +8,11 @@ use pg_triage_decision::{Action, Door, Request};
 use pgrx::PgSqlErrorCode as Code;
 
 use crate::error::{SqlResult, report};
-use crate::pg::{self, Row, Trigger};
+use crate::pg::{self, Row, Trigger, Value};
 use crate::review::rows::orphan::warn_of_orphan;
 use crate::session::{self, Change};
 use crate::store;
+use crate::store::label_table::Names;
 use crate::store::review::EmailName;
 use crate::store::source::Source;
 use crate::types::text::TextParts;
@@ -99,6 +100,8 @@ pub struct Columns<'a> {
     /// How many of them, after the first, are those of the key.
     keys: usize,
     text: &'a TextParts,
+    /// What the labels are called, if the label column has ids.
+    names: Option<Rc<Names>>,
 }
 
 impl<'a> Columns<'a> {
@@ -106,10 +109,12 @@ impl<'a> Columns<'a> {
         let numbers = trigger.columns(source.id)?;
         // Label and key, and at least one text.
         let keys = source.keys.min(numbers.len().saturating_sub(2));
+        let names = store::label_table::names(source)?;
         Ok(Self {
             numbers,
             keys,
             text: &source.text,
+            names,
         })
     }
 
@@ -131,7 +136,50 @@ impl<'a> Columns<'a> {
     /// The label that a row has.
     pub fn label_of(&self, row: Row) -> SqlResult<Option<String>> {
         // In the form of a key: the blanks that fill char(n) mean nothing.
-        row.key(&[self.label()])
+        let stored = row.key(&[self.label()])?;
+        Ok(match &self.names {
+            Some(names) => stored.map(|id| names.name_of(&id)),
+            None => stored,
+        })
+    }
+
+    /// Refuses a row whose label column refers to nothing.
+    pub fn check_label(&self, row: Row) -> SqlResult<()> {
+        match (&self.names, row.key(&[self.label()])?) {
+            (Some(names), Some(id)) => names.check_id(&id),
+            _ => Ok(()),
+        }
+    }
+
+    /// What the column holds for a label; `None` if the lookup table does not have it.
+    pub fn stored<'l>(&'l self, label: &'l str) -> Option<&'l str> {
+        match &self.names {
+            Some(names) => names.id_of(label),
+            None => Some(label),
+        }
+    }
+
+    /// Why a label is not predicted for this table, if its lookup table is against it.
+    pub fn refusal(&self, label: &str) -> Option<String> {
+        self.names.as_ref()?.refusal(label)
+    }
+
+    /// The row with another label, or with none.
+    pub fn put(&self, row: Row, label: Option<&str>) -> SqlResult<Row> {
+        let Some(label) = label else {
+            return row.with(&[(self.label(), Value::Null)]);
+        };
+        let stored = self.stored(label).ok_or_else(|| {
+            let refusal = self.refusal(label).unwrap_or_default();
+            report(Code::ERRCODE_FOREIGN_KEY_VIOLATION, refusal)
+        })?;
+        row.with(&[(self.label(), Value::Text(stored))])
+    }
+
+    /// The row with the label that it had before.
+    pub fn keep(&self, row: Row, before: Row) -> SqlResult<Row> {
+        let stored = before.text(self.label())?;
+        row.with(&[(self.label(), stored.as_deref().into())])
     }
 
     /// The key of a row; `None` if it has none yet.

@@ -60,7 +60,7 @@ fn decided_row(trigger: &Trigger, source: &Source, columns: &Columns) -> SqlResu
                 remember(source.id, key, Remembered::Predicted(prediction));
                 Ok(new)
             }
-            _ => new.with(&[(columns.label(), before.as_deref().into())]),
+            _ => columns.keep(new, old),
         };
     }
     let change = save::Change {
@@ -70,18 +70,21 @@ fn decided_row(trigger: &Trigger, source: &Source, columns: &Columns) -> SqlResu
         given: given.as_deref(),
     };
     if change.is_save(trigger, columns)? {
-        return new.with(&[(columns.label(), before.as_deref().into())]);
+        return columns.keep(new, old);
     }
     let label = match given_label(given.as_deref()) {
-        Some(label) => Some(store::as_owner(|w| {
-            w.known_label(&source.classifier, label)
-        })?),
+        Some(label) => {
+            columns.check_label(new)?;
+            Some(store::as_owner(|w| {
+                w.known_label(&source.classifier, label)
+            })?)
+        }
         None => cleared(source, &key, before.as_deref())?,
     };
     if label == given {
         return Ok(new);
     }
-    new.with(&[(columns.label(), label.as_deref().into())])
+    columns.put(new, label.as_deref())
 }
 
 /// An update that moves a row to another partition deletes it here and inserts it there.

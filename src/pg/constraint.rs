@@ -1,0 +1,306 @@
+//! What a table's constraints let into one of its columns.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::ffi::{CStr, CString};
+
+use pgrx::pg_sys;
+
+use super::attachment::{operator, quote, text, type_name};
+use super::trigger::{Row, Trigger};
+use crate::error::SqlResult;
+
+/// A check constraint that mentions the column.
+#[derive(Debug, Clone)]
+pub struct Check {
+    /// Its name.
+    pub name: String,
+    /// Whether it mentions no other column.
+    pub is_alone: bool,
+    /// As the server stores it.
+    expression: CString,
+}
+
+/// A foreign key that the column is in.
+#[derive(Debug, Clone)]
+pub struct ForeignKey {
+    /// Its name.
+    pub name: String,
+    /// The table that it refers to.
+    pub referenced: pg_sys::Oid,
+    /// That table in SQL, without tables that inherit from it.
+    pub table: String,
+    /// The columns that it compares.
+    pub columns: Vec<ForeignColumn>,
+}
+
+/// One column of a foreign key. Names are quoted.
+#[derive(Debug, Clone)]
+pub struct ForeignColumn {
+    /// Number of the column in the table that refers.
+    pub own: i16,
+    /// Its type, of a domain what that is made of.
+    pub own_type: String,
+    /// The column that it refers to.
+    pub name: String,
+    /// The operator that says whether the latter is the same as the former.
+    pub equals: String,
+}
+
+/// What the type and the constraints of a column let in.
+#[derive(Debug, Clone, Default)]
+pub struct Rules {
+    /// Whether the type may refuse a text: an enum or a domain.
+    pub is_choosy: bool,
+    /// How many characters it takes; `None` for any number.
+    pub limit: Option<usize>,
+    /// Check constraints that mention the column.
+    pub checks: Vec<Check>,
+    /// Foreign keys that it is in.
+    pub foreign_keys: Vec<ForeignKey>,
+}
+
+impl Rules {
+    /// Whether any text may be stored.
+    pub fn is_nothing(&self) -> bool {
+        !self.is_choosy
+            && self.limit.is_none()
+            && self.checks.is_empty()
+            && self.foreign_keys.is_empty()
+    }
+}
+
+impl ForeignKey {
+    /// Whether other columns are in it.
+    pub fn is_alone(&self) -> bool {
+        self.columns.len() == 1
+    }
+}
+
+/// What a check constraint mentions.
+#[derive(Clone, Copy)]
+struct Mentioned {
+    column: bool,
+    others: bool,
+}
+
+thread_local! {
+    /// By the stored expression and the number of the column.
+    static MENTIONED: RefCell<HashMap<(CString, i16), Mentioned>> = RefCell::default();
+}
+
+impl Trigger {
+    /// What may be stored in a column of the table.
+    pub fn rules(&self, column: i16) -> Rules {
+        // SAFETY: open while the trigger runs.
+        unsafe { rules(self.open_relation(), column) }
+    }
+}
+
+/// What may be stored in a column of a table that is not open; nothing is known of one that is
+/// gone.
+pub fn rules_of(relation: pg_sys::Oid, column: i16) -> Rules {
+    // SAFETY: opened and closed here; the lock stays until the transaction ends.
+    unsafe {
+        let open = pg_sys::try_relation_open(relation, pg_sys::AccessShareLock as i32);
+        if open.is_null() {
+            return Rules::default();
+        }
+        let found = rules(open, column);
+        pg_sys::relation_close(open, pg_sys::NoLock as i32);
+        found
+    }
+}
+
+/// A row of nulls of a table that is not open, to try what a column takes; `None` if the table
+/// is gone.
+pub fn empty_row(relation: pg_sys::Oid) -> Option<Row> {
+    // SAFETY: opened and closed here; the description is copied, because the row outlives it.
+    unsafe {
+        let open = pg_sys::try_relation_open(relation, pg_sys::AccessShareLock as i32);
+        if open.is_null() {
+            return None;
+        }
+        let description = pg_sys::CreateTupleDescCopy((*open).rd_att);
+        pg_sys::relation_close(open, pg_sys::NoLock as i32);
+        let columns = (*description).natts.max(0) as usize;
+        let mut values = vec![pg_sys::Datum::from(0usize); columns];
+        let mut nulls = vec![true; columns];
+        let tuple = pg_sys::heap_form_tuple(description, values.as_mut_ptr(), nulls.as_mut_ptr());
+        Some(Row::new(relation, tuple, description))
+    }
+}
+
+/// # Safety
+/// An open relation and one of its columns.
+unsafe fn rules(relation: pg_sys::Relation, column: i16) -> Rules {
+    unsafe {
+        let description = (*relation).rd_att;
+        let type_id = pg_sys::SPI_gettypeid(description, column.into());
+        let attributes = (*description)
+            .attrs
+            .as_slice((*description).natts.max(0) as usize);
+        let modifier = usize::try_from(column - 1)
+            .ok()
+            .and_then(|n| attributes.get(n))
+            .map_or(-1, |attribute| attribute.atttypmod);
+        Rules {
+            is_choosy: pg_sys::getBaseType(type_id) != type_id || pg_sys::type_is_enum(type_id),
+            limit: match type_id {
+                pg_sys::VARCHAROID | pg_sys::BPCHAROID => usize::try_from(modifier - 4).ok(),
+                _ => None,
+            },
+            checks: checks(description, column),
+            foreign_keys: foreign_keys(relation, column),
+        }
+    }
+}
+
+/// # Safety
+/// A description of an open relation.
+unsafe fn checks(description: pg_sys::TupleDesc, column: i16) -> Vec<Check> {
+    unsafe {
+        let constraints = (*description).constr;
+        if constraints.is_null() || (*constraints).num_check == 0 {
+            return Vec::new();
+        }
+        let all =
+            std::slice::from_raw_parts((*constraints).check, usize::from((*constraints).num_check));
+        let found = all.iter().filter_map(|check| {
+            let expression = CStr::from_ptr(check.ccbin).to_owned();
+            let mentioned = mentioned(&expression, column);
+            mentioned.column.then(|| Check {
+                name: CStr::from_ptr(check.ccname).to_string_lossy().into_owned(),
+                is_alone: !mentioned.others,
+                expression,
+            })
+        });
+        found.collect()
+    }
+}
+
+fn mentioned(expression: &CString, column: i16) -> Mentioned {
+    const MOST: usize = 1000;
+    let key = (expression.clone(), column);
+    if let Some(known) = MENTIONED.with_borrow(|known| known.get(&key).copied()) {
+        return known;
+    }
+    // SAFETY: an expression of the server's own; members of the set are column numbers less
+    // that of the first system column.
+    let found = unsafe {
+        let node = pg_sys::stringToNode(expression.as_ptr());
+        let mut columns = std::ptr::null_mut();
+        pg_sys::pull_varattnos(node.cast(), 1, &mut columns);
+        let mut found = Mentioned {
+            column: false,
+            others: false,
+        };
+        let mut member = pg_sys::bms_next_member(columns, -1);
+        while member >= 0 {
+            match member + pg_sys::FirstLowInvalidHeapAttributeNumber {
+                // The whole row.
+                0 => {
+                    found = Mentioned {
+                        column: true,
+                        others: true,
+                    }
+                }
+                number if number == i32::from(column) => found.column = true,
+                _ => found.others = true,
+            }
+            member = pg_sys::bms_next_member(columns, member);
+        }
+        found
+    };
+    MENTIONED.with_borrow_mut(|known| {
+        if known.len() >= MOST {
+            known.clear();
+        }
+        known.insert(key, found);
+    });
+    found
+}
+
+/// # Safety
+/// An open relation.
+unsafe fn foreign_keys(relation: pg_sys::Relation, column: i16) -> Vec<ForeignKey> {
+    unsafe {
+        let list = pg_sys::RelationGetFKeyList(relation);
+        if list.is_null() {
+            return Vec::new();
+        }
+        // Copied first: looking names up may rebuild what the list belongs to.
+        let cells = std::slice::from_raw_parts((*list).elements, (*list).length.max(0) as usize);
+        let all: Vec<pg_sys::ForeignKeyCacheInfo> = cells
+            .iter()
+            .map(|cell| *cell.ptr_value.cast::<pg_sys::ForeignKeyCacheInfo>())
+            .filter(|key| key.conkey[..key.nkeys.max(0) as usize].contains(&column))
+            .collect();
+        let description = (*relation).rd_att;
+        all.iter()
+            .filter_map(|key| foreign_key(key, description))
+            .collect()
+    }
+}
+
+/// # Safety
+/// A foreign key of the relation that this is the description of.
+unsafe fn foreign_key(
+    key: &pg_sys::ForeignKeyCacheInfo,
+    description: pg_sys::TupleDesc,
+) -> Option<ForeignKey> {
+    unsafe {
+        let referenced = key.confrelid;
+        let schema = text(pg_sys::get_namespace_name(pg_sys::get_rel_namespace(
+            referenced,
+        )))?;
+        let table = text(pg_sys::get_rel_name(referenced))?;
+        let only = match pg_sys::get_rel_relkind(referenced) as u8 {
+            pg_sys::RELKIND_PARTITIONED_TABLE => "",
+            _ => "ONLY ",
+        };
+        let columns = (0..key.nkeys.max(0) as usize).map(|n| {
+            let own_type = pg_sys::SPI_gettypeid(description, key.conkey[n].into());
+            let name = text(pg_sys::get_attname(referenced, key.confkey[n], true))?;
+            Some(ForeignColumn {
+                own: key.conkey[n],
+                own_type: type_name(pg_sys::getBaseType(own_type))?,
+                name: quote(&name),
+                equals: operator(key.conpfeqop[n])?,
+            })
+        });
+        Some(ForeignKey {
+            name: text(pg_sys::get_constraint_name(key.conoid))?,
+            referenced,
+            table: format!("{only}{}.{}", quote(&schema), quote(&table)),
+            columns: columns.collect::<Option<_>>()?,
+        })
+    }
+}
+
+impl Row {
+    /// Whether the row satisfies a check constraint of its table. Runs what that calls, as the
+    /// current user.
+    pub fn satisfies(&self, check: &Check) -> SqlResult<bool> {
+        // SAFETY: what the server does before it stores a row (`ExecRelCheck`). After an error
+        // the memory goes with the context that it is in.
+        unsafe {
+            let state = pg_sys::CreateExecutorState();
+            let context = pg_sys::MemoryContextSwitchTo((*state).es_query_cxt);
+            let expression = pg_sys::stringToNode(check.expression.as_ptr()).cast();
+            let expression = pg_sys::ExecPrepareExpr(expression, state);
+            let slot = pg_sys::MakeSingleTupleTableSlot(
+                self.description(),
+                &raw const pg_sys::TTSOpsHeapTuple,
+            );
+            pg_sys::ExecStoreHeapTuple(self.tuple(), slot, false);
+            let values = pg_sys::CreateExprContext(state);
+            (*values).ecxt_scantuple = slot;
+            let satisfies = pg_sys::ExecCheck(expression, values);
+            pg_sys::ExecDropSingleTupleTableSlot(slot);
+            pg_sys::MemoryContextSwitchTo(context);
+            pg_sys::FreeExecutorState(state);
+            Ok(satisfies)
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! Lookup tables: what label columns that refer to one hold is an id, and people say names.
+
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+
+use pg_triage_classifier::casefold_label;
+use pgrx::PgSqlErrorCode as Code;
+
+use super::connection::{Reader, Writer};
+use super::source::Source;
+use crate::error::{SqlResult, from_classifier, report};
+use crate::pg::{self, LabelTable, Mark};
+use pgrx::pg_sys;
+
+/// Most rows of a lookup table that are read.
+const MOST_NAMES: usize = 10_000;
+
+/// The labels of a lookup table.
+#[derive(Debug, Default)]
+pub struct Names {
+    /// The table, with its schema.
+    pub table: String,
+    /// Names by id.
+    by_id: HashMap<String, String>,
+    /// Ids by casefolded name; of rows with the same name the first that is in use.
+    by_name: HashMap<String, String>,
+    /// Ids that are not to be used any more.
+    retired: HashSet<String>,
+}
+
+/// What marks an id in place of its name, if it has none.
+const UNNAMED: char = '#';
+
+impl Names {
+    /// The name of an id; one that the table does not have is shown as `#17`.
+    pub fn name_of(&self, id: &str) -> String {
+        match self.by_id.get(id) {
+            Some(name) => name.clone(),
+            None => format!("{UNNAMED}{id}"),
+        }
+    }
+
+    /// The id of a name, in whatever spelling; `None` if the table does not have it.
+    pub fn id_of<'a>(&'a self, name: &'a str) -> Option<&'a str> {
+        let found = casefold_label(name).ok().and_then(|n| self.by_name.get(&n));
+        match found {
+            Some(id) => Some(id),
+            // An id without a name, as it was shown.
+            None => name.strip_prefix(UNNAMED),
+        }
+    }
+
+    /// Refuses an id that the table does not have.
+    pub fn check_id(&self, id: &str) -> SqlResult<()> {
+        if self.by_id.contains_key(id) {
+            return Ok(());
+        }
+        Err(report(
+            Code::ERRCODE_FOREIGN_KEY_VIOLATION,
+            format!("{id} is not in table {}: insert it there first", self.table),
+        ))
+    }
+
+    /// Why a label is not predicted; `None` if it may be.
+    pub fn refusal(&self, name: &str) -> Option<String> {
+        let table = &self.table;
+        match self.id_of(name) {
+            None if table.is_empty() => Some(
+                "the table with the names of the labels is gone: detach the table and attach it again"
+                    .to_owned(),
+            ),
+            None => Some(format!("label \"{name}\" is not in table {table}")),
+            Some(id) if self.retired.contains(id) => {
+                Some(format!("label \"{name}\" is retired in table {table}"))
+            }
+            Some(_) => None,
+        }
+    }
+}
+
+thread_local! {
+    static NAMES: RefCell<HashMap<i64, ((u64, i64), Rc<Names>)>> = RefCell::default();
+}
+
+/// The relation whose invalidation says that names have changed: `triage_internal.source`, which
+/// says where they are, and hardly ever changes itself.
+fn names_signal() -> Option<pg_sys::Oid> {
+    pg::extension_relation(c"triage_internal", c"source")
+}
+
+/// Tells every session, at commit, that names of labels have changed.
+pub fn signal_names() {
+    if let Some(relation) = names_signal() {
+        pg::invalidate_relation(relation);
+    }
+}
+
+/// The names of the labels that an attached table refers to by id, as the session knows them;
+/// `None` if its label column holds the labels themselves.
+pub fn names(source: &Source) -> SqlResult<Option<Rc<Names>>> {
+    if source.label_table.is_none() {
+        return Ok(None);
+    }
+    if let Some(relation) = names_signal() {
+        pg::watch_names(relation);
+    }
+    // What an old snapshot shows does not hold for the next transaction.
+    let transaction = match pg::keeps_one_snapshot() {
+        true => pg::transaction_time(),
+        false => 0,
+    };
+    let stamp = (pg::name_changes(), transaction);
+    let known = NAMES.with_borrow(|names| names.get(&source.id).cloned());
+    if let Some((then, names)) = known
+        && then == stamp
+    {
+        return Ok(Some(names));
+    }
+    let names = Rc::new(super::read_now(|r| r.label_names(source))?);
+    NAMES.with_borrow_mut(|known| known.insert(source.id, (stamp, names.clone())));
+    Ok(Some(names))
+}
+
+impl Reader<'_> {
+    /// Reads the names of an attachment's labels, with the rights of their table's owner. There
+    /// are none if that table is gone.
+    fn label_names(&self, source: &Source) -> SqlResult<Names> {
+        let Some((relation, place)) = source.label_table.and_then(|relation| {
+            pg::label_table(relation, source.id).map(|place| (relation, place))
+        }) else {
+            return Ok(Names::default());
+        };
+        let query = format!(
+            "SELECT t.{id}::text, t.{name}::text, {retired} FROM {table} AS t WHERE t.{name} IS NOT NULL
+              ORDER BY 3, t.{id} LIMIT {most}",
+            id = place.id,
+            name = place.name,
+            table = place.table,
+            retired = is_retired(&place),
+            most = MOST_NAMES + 1,
+        );
+        let mut names = Names {
+            table: place.table,
+            ..Names::default()
+        };
+        let mut spellings = HashMap::new();
+        for label in self.labels(&source.classifier)? {
+            spellings.insert(casefold_label(&label).map_err(from_classifier)?, label);
+        }
+        pg::as_table_owner(relation, pg::OWN_PATH, || {
+            let rows = self.connection.run(&query, &[])?;
+            if rows.len() > MOST_NAMES {
+                return Err(report(
+                    Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+                    format!(
+                        "table {} has more than {MOST_NAMES} rows: a classifier cannot have so many labels",
+                        names.table
+                    ),
+                ));
+            }
+            rows.probe()?;
+            for row in rows.iter() {
+                let (id, name): (String, String) = (row.get(0)?, row.get(1)?);
+                let name = name.trim();
+                let Ok(casefolded) = casefold_label(name) else {
+                    continue;
+                };
+                if row.get::<bool>(2)? {
+                    names.retired.insert(id.clone());
+                }
+                // Spelled as the classifier does: what it predicts is compared with it.
+                let spelled = spellings.get(&casefolded).map_or(name, String::as_str);
+                names.by_id.insert(id.clone(), spelled.to_owned());
+                names.by_name.entry(casefolded).or_insert(id);
+            }
+            Ok(())
+        })?;
+        Ok(names)
+    }
+}
+
+/// Whether a row of the table, under the name `t`, is not to be used any more.
+fn is_retired(place: &LabelTable) -> String {
+    let Some(column) = &place.retired else {
+        return "false".to_owned();
+    };
+    let condition = match column.mark {
+        Mark::True => "IS TRUE",
+        Mark::NotTrue => "IS NOT TRUE",
+        Mark::Value => "IS NOT NULL",
+    };
+    format!("(t.{} {condition})", column.name)
+}
+
+impl Names {
+    /// The labels that are in use, in the order of their ids.
+    pub fn labels(&self) -> Vec<&str> {
+        let used = self
+            .by_name
+            .values()
+            .filter(|id| !self.retired.contains(*id));
+        let mut labels: Vec<_> = used.filter_map(|id| self.by_id.get(id)).collect();
+        labels.sort_unstable();
+        labels.into_iter().map(String::as_str).collect()
+    }
+}
+
+impl Writer<'_> {
+    /// A table of the user's has a name that is to be a label.
+    pub fn follow_new_label(&mut self, classifier: &str, label: &str) -> SqlResult<()> {
+        self.execute(
+            "SELECT triage.add_label($1, $2)",
+            &[classifier.into(), label.into()],
+        )
+        .map(drop)
+    }
+
+    /// A label has another name in a table of the user's.
+    pub fn follow_renamed_label(
+        &mut self,
+        classifier: &str,
+        old: &str,
+        new: &str,
+    ) -> SqlResult<()> {
+        if self.label(classifier, old)?.is_none() {
+            return self.follow_new_label(classifier, new);
+        }
+        self.execute(
+            "SELECT triage_internal.follow_label_name($1, $2, $3)",
+            &[classifier.into(), old.into(), new.into()],
+        )
+        .map(drop)
+    }
+
+    /// A label is not to be used any more, says a table of the user's.
+    pub fn follow_retired_label(&mut self, classifier: &str, label: &str) -> SqlResult<()> {
+        let key = casefold_label(label).map_err(from_classifier)?;
+        if let Some(found) = self.label_row(classifier, &key)?
+            && !found.is_retired
+        {
+            self.execute(
+                "SELECT triage.retire_label($1, $2)",
+                &[classifier.into(), found.label.as_str().into()],
+            )?;
+        }
+        Ok(())
+    }
+}

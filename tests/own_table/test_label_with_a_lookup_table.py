@@ -1,0 +1,317 @@
+"""The label column refers to a lookup table by id: `attach(..., label_table => 'categories')`. People say
+names, rows have ids, and the names of the table are the labels of the classifier."""
+
+import threading
+
+import pytest
+from support.sessions import refused
+from support.waiting import wait_for
+
+MODEL = """SELECT triage.deploy('default', train_classifier(body, label)) FROM (VALUES
+    ('invoice', 'billing'), ('invoice money', 'billing'), ('password', 'support'), ('password login', 'support'))
+    AS mail (body, label)"""
+IDS = {
+    "smallint": ("7", "9"),
+    "int": ("7", "9"),
+    "bigint": ("70000000007", "9"),
+    "text": ("b", "s"),
+    "uuid": ("00000000-0000-0000-0000-000000000007", "00000000-0000-0000-0000-000000000009"),
+}
+
+
+class Tickets:
+    """Table ticket with category_id, and table categories with billing and support."""
+
+    def __init__(self, database, kind="int", reference="REFERENCES categories", more=""):
+        self.database = database
+        self.billing, self.support = IDS[kind]
+        database.run(MODEL)
+        database.run(f"CREATE TABLE categories (id {kind} PRIMARY KEY, name text UNIQUE NOT NULL{more})")
+        self.add(self.billing, "billing")
+        self.add(self.support, "support")
+        database.run(f"CREATE TABLE ticket (id int PRIMARY KEY, body text, category_id {kind} {reference})")
+
+    def attach(self):
+        self.database.run("SELECT triage.attach('ticket', ARRAY['body'], 'category_id', label_table => 'categories')")
+        return self
+
+    def add(self, key, name):
+        self.database.run(f"INSERT INTO categories (id, name) VALUES ('{key}', '{name}')")
+
+    def insert(self, number, body, session=None):
+        (session or self.database).run(f"INSERT INTO ticket VALUES ({number}, '{body}')")
+
+    def category(self, number):
+        return self.database.value(f"SELECT category_id::text FROM ticket WHERE id = {number}")
+
+    def review(self, number, columns="predicted_label, human_label"):
+        return self.database.row(
+            f"SELECT {columns} FROM triage.review WHERE source = 'public.ticket' AND email_key = '{number}'"
+        )
+
+    def labels(self):
+        return self.database.column("SELECT label FROM triage.label WHERE retired_at IS NULL ORDER BY 1")
+
+
+@pytest.fixture(params=IDS)
+def tickets(request, database):
+    return Tickets(database, request.param).attach()
+
+
+def test_people_say_names_and_rows_have_ids(tickets, database):
+    tickets.insert(1, "invoice")
+    assert tickets.category(1) == tickets.billing
+    assert tickets.review(1) == ("billing", None)
+    database.run(f"UPDATE ticket SET category_id = '{tickets.support}'")
+    assert tickets.review(1) == ("billing", "support")
+    review = tickets.review(1, "review_id")[0]
+    database.run(f"SELECT triage.correct({review}, 'billing')")
+    assert (tickets.category(1), tickets.review(1)) == (tickets.billing, ("billing", "billing"))
+    database.run("UPDATE triage.ticket_queue SET human_label = 'support'")
+    assert tickets.category(1) == tickets.support
+    assert database.row("SELECT label, human_label FROM triage.ticket_queue") == ("support", "support")
+    database.run("SELECT triage.undo(max(decision_id)) FROM triage.decision")
+    assert tickets.category(1) == tickets.billing
+    database.run("UPDATE ticket SET category_id = NULL")
+    assert (tickets.category(1), tickets.review(1)) == (tickets.billing, ("billing", None))
+    assert set(database.column("SELECT new_label FROM triage.decision")) == {"billing", "support", None}
+
+
+def test_the_past_is_learned_by_name(database):
+    tickets = Tickets(database, "bigint")
+    database.run(f"INSERT INTO ticket VALUES (1, 'about bikes', {tickets.billing}), (2, 'bikes', NULL)")
+    database.run("SELECT triage.create_classifier('new')")
+    learn = "SELECT triage.learn_from('new', 'ticket', ARRAY['body'], 'category_id', label_table => 'categories')"
+    assert database.value(learn) == 1
+    database.run(
+        "SELECT triage.attach('ticket', ARRAY['body'], 'category_id', classifier => 'new', label_table => 'categories')"
+    )
+    assert database.value("SELECT triage.classify_pending('ticket')") == 1
+    assert tickets.category(2) == tickets.billing
+
+
+def test_names_become_labels(database):
+    tickets = Tickets(database)
+    tickets.add(3, "Returns")
+    tickets.attach()
+    assert tickets.labels() == ["Returns", "billing", "support"]
+    tickets.add(4, "hr")
+    assert "hr" in tickets.labels()
+    tickets.insert(1, "invoice")
+    database.run("UPDATE ticket SET category_id = 4")
+    assert tickets.review(1) == ("billing", "hr")
+
+
+def test_an_id_of_the_same_transaction_is_known(tickets, database):
+    tickets.insert(1, "invoice")
+    new = {"text": "x", "uuid": "00000000-0000-0000-0000-000000000001"}.get(
+        database.value("SELECT pg_typeof(id)::text FROM categories LIMIT 1"), "11"
+    )
+    database.run("BEGIN")
+    tickets.add(new, "hr")
+    database.run(f"UPDATE ticket SET category_id = '{new}'")
+    database.run("COMMIT")
+    assert tickets.review(1) == ("billing", "hr")
+
+
+def test_an_id_that_another_session_adds_is_known(tickets, database):
+    tickets.insert(1, "invoice")
+    other = database.connect()
+    other.run("DELETE FROM ticket WHERE false")
+    new = {"text": "x", "uuid": "00000000-0000-0000-0000-000000000001"}.get(
+        database.value("SELECT pg_typeof(id)::text FROM categories LIMIT 1"), "11"
+    )
+    other.run(f"INSERT INTO categories VALUES ('{new}', 'hr')")
+    database.run(f"UPDATE ticket SET category_id = '{new}'")
+    assert tickets.review(1) == ("billing", "hr")
+
+
+def test_a_changed_name_is_a_renamed_label(tickets, database):
+    tickets.insert(1, "invoice")
+    tickets.insert(2, "password")
+    database.run("UPDATE ticket SET category_id = (SELECT id FROM categories WHERE name = 'billing') WHERE id = 2")
+    decisions = database.value("SELECT count(*) FROM triage.decision")
+    database.run("UPDATE categories SET name = 'invoices' WHERE name = 'billing'")
+    assert tickets.labels() == ["invoices", "support"]
+    assert tickets.review(1) == ("invoices", None)
+    assert tickets.review(2) == ("support", "invoices")
+    assert database.value("SELECT count(*) FROM triage.decision") == decisions
+    assert database.value("SELECT classify_email('invoice')") == "invoices"
+    tickets.insert(3, "invoice")
+    assert (tickets.category(3), tickets.review(3)[0]) == (tickets.billing, "invoices")
+    assert database.column("SELECT kind FROM triage.label_changes") == ["rename"]
+
+
+RETIRED = {
+    "deleted row": (
+        "",
+        "DELETE FROM categories WHERE name = 'billing'",
+        "INSERT INTO categories VALUES (70, 'billing')",
+    ),
+    "boolean": (
+        ", retired boolean",
+        "UPDATE categories SET retired = name = 'billing'",
+        "UPDATE categories SET retired = false",
+    ),
+    "active": (
+        ", active boolean DEFAULT true",
+        "UPDATE categories SET active = false WHERE name = 'billing'",
+        "UPDATE categories SET active = true",
+    ),
+    "time": (
+        ", deleted_at timestamptz",
+        "UPDATE categories SET deleted_at = now() WHERE name = 'billing'",
+        "UPDATE categories SET deleted_at = NULL",
+    ),
+}
+
+
+@pytest.mark.parametrize("how", RETIRED)
+def test_a_retired_row_is_a_retired_label(database, how):
+    more, retire, restore = RETIRED[how]
+    tickets = Tickets(database, more=more).attach()
+    tickets.insert(1, "password")
+    database.run(retire)
+    assert tickets.labels() == ["support"]
+    tickets.insert(2, "invoice")
+    assert tickets.review(2)[0] == "support"
+    database.run(restore)
+    assert tickets.labels() == ["billing", "support"]
+    tickets.insert(3, "invoice")
+    assert tickets.review(3)[0] == "billing"
+
+
+def test_rows_that_are_retired_already_are_not_added(database):
+    tickets = Tickets(database, more=", archived boolean")
+    database.run("UPDATE categories SET archived = true WHERE name = 'billing'")
+    tickets.add(20, "returns")
+    tickets.attach()
+    tickets.insert(1, "invoice")
+    assert tickets.category(1) != tickets.billing
+
+
+def test_an_unknown_id_is_refused_by_its_foreign_key(tickets, database):
+    tickets.insert(1, "invoice")
+    unknown = tickets.support[:-1] + "3"
+    with refused("23503"):
+        database.run(f"UPDATE ticket SET category_id = '{unknown}'")
+    assert tickets.review(1) == ("billing", None)
+
+
+def test_without_a_foreign_key_an_unknown_id_is_no_label(database):
+    tickets = Tickets(database, reference="").attach()
+    database.run("INSERT INTO ticket VALUES (1, 'invoice', 17)")
+    assert (tickets.category(1), tickets.review(1, "count(*)")) == ("17", (0,))
+    tickets.insert(2, "invoice")
+    with refused("23503", "categories"):
+        database.run("UPDATE ticket SET category_id = 17 WHERE id = 2")
+
+
+def test_a_label_that_the_table_does_not_have_is_refused_with_the_reason(tickets, database):
+    database.run("SELECT triage.add_label('default', 'mobility')")
+    tickets.insert(1, "invoice")
+    review = tickets.review(1, "review_id")[0]
+    with refused("23503", 'label "mobility" is not in table public.categories'):
+        database.run(f"SELECT triage.correct({review}, 'mobility')")
+    assert tickets.review(1) == ("billing", None)
+
+
+def test_several_tables_share_a_lookup_table(database):
+    tickets = Tickets(database).attach()
+    database.run("CREATE TABLE chat (id int PRIMARY KEY, body text, category_id int REFERENCES categories)")
+    database.run("SELECT triage.attach('chat', ARRAY['body'], 'category_id', label_table => 'categories')")
+    database.run("INSERT INTO chat VALUES (1, 'invoice')")
+    database.run("UPDATE categories SET name = 'invoices' WHERE name = 'billing'")
+    assert database.column("SELECT predicted_label FROM triage.review") == ["invoices"]
+    database.run("SELECT triage.detach('chat')")
+    tickets.insert(1, "invoice")
+    assert tickets.category(1) == tickets.billing
+    database.run("SELECT triage.detach('ticket')")
+    assert (
+        database.value("SELECT count(*) FROM pg_trigger WHERE tgrelid = 'categories'::regclass AND tgname LIKE 'zz_%'")
+        == 0
+    )
+
+
+def test_columns_and_tables_may_be_renamed(tickets, database):
+    tickets.insert(1, "invoice")
+    database.run("ALTER TABLE categories RENAME name TO title")
+    database.run("ALTER TABLE categories RENAME id TO number")
+    database.run("CREATE SCHEMA other")
+    database.run("ALTER TABLE categories SET SCHEMA other")
+    database.run("ALTER TABLE ticket RENAME category_id TO category")
+    with database.connect() as session:
+        tickets.insert(2, "invoice", session)
+        assert session.value("SELECT category::text FROM ticket WHERE id = 2") == tickets.billing
+        session.run("UPDATE other.categories SET title = 'money' WHERE title = 'billing'")
+        assert tickets.review(2)[0] == "money"
+
+
+def test_the_name_column_is_found_or_given(database):
+    database.run(MODEL)
+    database.run("CREATE TABLE ticket (id int PRIMARY KEY, body text, category_id int)")
+    attach = "SELECT triage.attach('ticket', ARRAY['body'], 'category_id', label_table => 'categories'{})"
+    for columns, name in [
+        ("code text", "code"),
+        ("slug text, title text, name text", "name"),
+        ("slug text, label varchar(20)", "label"),
+        ("slug text UNIQUE, about text", "slug"),
+    ]:
+        database.run(f"CREATE TABLE categories (id int PRIMARY KEY, {columns})")
+        database.run(f"INSERT INTO categories (id, {name}) VALUES (1, 'billing'), (2, 'support')")
+        database.run(attach.format(""))
+        database.run("INSERT INTO ticket VALUES (1, 'invoice')")
+        assert database.value("DELETE FROM ticket RETURNING category_id") == 1
+        database.run("SELECT triage.detach('ticket')")
+        database.run("DROP TABLE categories")
+    database.run("CREATE TABLE categories (id int PRIMARY KEY, one text, two text)")
+    with refused("22023", "label_name_column", "one, two"):
+        database.run(attach.format(""))
+    database.run("INSERT INTO categories VALUES (1, 'x', 'billing')")
+    database.run(attach.format(", label_name_column => 'two'"))
+    database.run("INSERT INTO ticket VALUES (1, 'invoice')")
+    assert database.value("SELECT category_id FROM ticket") == 1
+
+
+def test_owners_of_both_tables_may_attach(database):
+    tickets = Tickets(database)
+    database.role("anna", "triage_trainer")
+    database.run("ALTER TABLE ticket OWNER TO anna")
+    anna = database.connect("anna")
+    with refused("42501", "must be owner of table public.categories"):
+        anna.run("SELECT triage.attach('ticket', ARRAY['body'], 'category_id', label_table => 'categories')")
+    database.run("ALTER TABLE categories OWNER TO anna")
+    anna.run("SELECT triage.attach('ticket', ARRAY['body'], 'category_id', label_table => 'categories')")
+    # Who fills the table needs no right on the lookup table, and who fills that none on labels.
+    database.role("app")
+    database.run("GRANT INSERT, UPDATE, SELECT ON ticket TO app; GRANT INSERT ON categories TO app")
+    app = database.connect("app")
+    tickets.insert(1, "invoice", app)
+    assert tickets.category(1) == tickets.billing
+    app.run("INSERT INTO categories VALUES (30, 'hr')")
+    assert "hr" in tickets.labels()
+    app.run("UPDATE ticket SET category_id = 30")
+    assert tickets.review(1) == ("billing", "hr")
+
+
+def test_a_rename_while_rows_arrive(database):
+    """Nobody waits for ever, no row fails, and no review has the old name in the end."""
+    tickets = Tickets(database).attach()
+    writer = database.connect()
+    other = database.connect(autocommit=False)
+    other.run("INSERT INTO ticket VALUES (1, 'invoice')")
+    database.run("SET lock_timeout = '30s'")
+    rename = threading.Thread(
+        target=lambda: writer.run("UPDATE categories SET name = 'invoices' WHERE name = 'billing'")
+    )
+    rename.start()
+    waits = f"SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = {writer.pid}"
+    wait_for(lambda: database.value(waits), 20)
+    other.run("INSERT INTO ticket VALUES (2, 'invoice')")
+    other.commit()
+    rename.join(30)
+    assert not rename.is_alive()
+    tickets.insert(3, "invoice")
+    names = database.column("SELECT DISTINCT predicted_label FROM triage.review WHERE source = 'public.ticket'")
+    assert names == ["invoices"]
+    assert database.column("SELECT DISTINCT category_id FROM ticket") == [int(tickets.billing)]
