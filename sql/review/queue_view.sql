@@ -47,7 +47,7 @@ DECLARE
     own constant text[] := ARRAY[
         'review_id', 'classifier', 'source', 'email_key', 'received_at', 'label', 'predicted_label', 'confidence',
         'second_label', 'second_confidence', 'margin', 'model_version', 'human_label', 'note', 'action', 'reviewed_by',
-        'reviewed_at', 'queue_reason', 'row_version'];
+        'reviewed_at', 'queue_reason', 'row_version', 'text_changed_at'];
     -- The key is read only of reviews of this table, and not where another email has it by now:
     -- others may not be readable.
     key_text constant text := format('CASE WHEN r.source = %L AND strpos(r.email_key, E''\x01'') = 0 '
@@ -73,7 +73,8 @@ BEGIN
         CREATE VIEW triage.%1$I AS
         SELECT r.review_id, r.classifier, r.source, r.email_key, r.received_at, %2$s, %3$s AS label,
                r.predicted_label, r.confidence, r.second_label, r.second_confidence, r.margin, r.model_version,
-               r.human_label, r.note, r.action, r.reviewed_by, r.reviewed_at, r.queue_reason, r.row_version
+               r.human_label, r.note, r.action, r.reviewed_by, r.reviewed_at, r.queue_reason, r.row_version,
+               r.text_changed_at
           FROM triage.review r
           JOIN %4$s t ON %5$s
          WHERE r.source = %6$L

@@ -1,7 +1,8 @@
 CREATE VIEW triage.review_queue AS
 SELECT r.review_id, r.classifier, r.source, r.email_key, r.received_at,
        r.predicted_label, r.confidence, r.second_label, r.second_confidence, r.margin, r.model_version,
-       r.human_label, r.note, r.action, r.reviewed_by, r.reviewed_at, r.queue_reason, r.row_version
+       r.human_label, r.note, r.action, r.reviewed_by, r.reviewed_at, r.queue_reason, r.row_version,
+       r.text_changed_at
   FROM triage.review r
  -- Nobody can be asked about emails of a table that was dropped.
  WHERE r.queue_reason IS NULL
@@ -30,6 +31,8 @@ COMMENT ON COLUMN triage.review_queue.queue_reason IS
     'unclassified, audit (drawn at random to measure accuracy), uncertain, confident or reopened (asked again); '
     'NULL once it was decided or skipped';
 COMMENT ON COLUMN triage.review_queue.row_version IS 'counts changes';
+COMMENT ON COLUMN triage.review_queue.text_changed_at IS
+    'when the text was last changed after somebody had decided about the one before; a new decision clears it';
 
 CREATE TRIGGER review_batch INSTEAD OF INSERT OR UPDATE ON triage.review_queue
     FOR EACH ROW EXECUTE FUNCTION triage_internal.review_row();

@@ -331,6 +331,10 @@ fn shown(row: Row, review: &Review, view: bool) -> SqlResult<Row> {
         ),
         ("queue_reason", review.queue_reason.as_deref().into()),
         ("row_version", Value::Text(&version)),
+        (
+            "text_changed_at",
+            review.text_changed_at.map_or(Value::Null, Value::Time),
+        ),
     ];
     if view {
         values.extend([
@@ -343,9 +347,6 @@ fn shown(row: Row, review: &Review, view: bool) -> SqlResult<Row> {
             values.push(("label", label.into()));
         }
     } else {
-        if row.text(row.column("decision_id")?)? != decision {
-            values.push(("text_changed_at", Value::Null));
-        }
         values.push(("decision_id", decision.as_deref().into()));
     }
     let values = values

@@ -56,6 +56,8 @@ row! {
         pub given_label: Option<String>,
         /// Drawn at random, to measure accuracy.
         pub audit: bool,
+        /// When its text was last changed after a decision.
+        pub text_changed_at: Option<Timestamp>,
         /// Its row is gone.
         pub is_deleted: bool = "deleted_at IS NOT NULL",
     }
@@ -102,7 +104,8 @@ pub struct Which<'a> {
 }
 
 /// Needs `$1` to `$7`, the arguments of [`Which`].
-const TO_PREDICT: &str = "r.human_label IS NULL AND r.predicted_label IS NOT NULL
+const TO_PREDICT: &str =
+    "r.human_label IS NULL AND r.predicted_label IS NOT NULL AND r.deleted_at IS NULL
     AND (r.model_version IS DISTINCT FROM $1 OR coalesce(r.predicted_at, r.received_at) < $2)
     AND ($3 IS NULL OR r.predicted_label = $3) AND ($4 IS NULL OR r.confidence < $4)
     AND ($5 IS NULL OR r.model_version < $5) AND ($6 IS NULL OR r.received_at >= $6)
@@ -398,7 +401,7 @@ impl Writer<'_> {
         self.change_review(
             "UPDATE triage.review SET human_label = $2, note = $3, reviewed_by = $4, reviewed_at = $5,
                     queue_reason = $6, row_version = $7, decision_id = $8,
-                    text_changed_at = CASE WHEN decision_id IS NOT DISTINCT FROM $8 THEN text_changed_at END
+                    text_changed_at = $9
               WHERE review_id = $1",
             &[
                 review.review_id.into(),
@@ -409,6 +412,7 @@ impl Writer<'_> {
                 review.queue_reason.as_deref().into(),
                 review.row_version.into(),
                 review.decision_id.into(),
+                Timestamp::argument(review.text_changed_at),
             ],
         )
         .map(drop)

@@ -1,6 +1,6 @@
 //! Writing down what was decided.
 
-use pg_triage_decision::{Decision, Effect, Outcome, Resolved};
+use pg_triage_decision::{Decision, Effect, Kind, Outcome, Resolved};
 use pgrx::PgSqlErrorCode as Code;
 use pgrx::pg_sys::panic::ErrorReport;
 
@@ -115,6 +115,10 @@ pub fn decision(
             let queue_reason = decision.queue_reason.filter(|_| !before.is_deleted);
             review.queue_reason = queue_reason.map(|reason| reason.name().to_owned());
             review.decision_id = Some(appended.decision_id);
+            // Nothing is said about a text by asking.
+            if decision.kind != Kind::Ask {
+                review.text_changed_at = None;
+            }
             review.decision_id
         }
     };
