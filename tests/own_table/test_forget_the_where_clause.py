@@ -105,9 +105,9 @@ def test_what_is_announced(database, partitioned):
         database.run("CREATE TABLE rest PARTITION OF ticket DEFAULT")
     fill(database, MANY)
     session = database.connect(settings={"pg_triage.max_rows_per_correction": 10})
-    session.run("UPDATE ticket SET category = 'sales' WHERE id <= 10")
-    session.run("UPDATE ticket SET category = 'sales' WHERE id <= 10")
     session.run("UPDATE ticket SET body = body || '!'")
+    session.run("UPDATE ticket SET category = 'sales' WHERE id <= 10")
+    session.run("UPDATE ticket SET category = 'sales' WHERE id <= 10")
     assert session.notices == [], "not what is few, nor what is no decision"
     session.run("UPDATE ticket SET category = 'sales' WHERE id <= 21")
     assert "11 emails" in session.notices[0]

@@ -12,7 +12,7 @@ use super::table::{Columns, attachment, check_agrees, fires_for_us, label_reques
 use super::text::{NewText, predicted_anew, recall_text};
 use crate::arguments::given_label;
 use crate::error::SqlResult;
-use crate::pg::{Returned, Row, Trigger};
+use crate::pg::{self, Returned, Row, Trigger};
 use crate::review::decide::{self, OwnRow};
 use crate::review::prediction::recorded;
 use crate::session::Actor;
@@ -135,6 +135,10 @@ fn is_upsert(source: &Source, label: &str, key: &str) -> SqlResult<bool> {
     let Some(inserted) = last_predicted(source.id, label) else {
         return Ok(false);
     };
+    // Where policies apply to the table's owner it cannot be looked up.
+    if pg::hides_rows_from_owner(source.relation) {
+        return Ok(true);
+    }
     // In a MERGE the row that was labelled before is there, and this is another one.
     let stored = store::read_now(|r| r.stored_key(source, &inserted))?;
     Ok(stored.is_none_or(|stored| stored == key))
@@ -194,10 +198,16 @@ fn record_decision(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
                 None => Ok(()),
             };
         };
-        // Changed again since, by the same statement or another trigger: that one decides. A row
-        // that policies hide cannot be looked at.
-        let now = w.lock_email(&source, &key, IfLocked::Wait)?;
-        if now.map_or(is_settled, |email| email.label != label) {
+        // Changed again since, by the same statement or another trigger: that one decides. Where
+        // policies apply to the table's owner it is not looked at: this statement has the row, and
+        // must not fail on them.
+        let is_changed = match pg::hides_rows_from_owner(source.relation) {
+            true => is_settled,
+            false => w
+                .lock_email(&source, &key, IfLocked::Wait)?
+                .is_some_and(|email| email.label != label),
+        };
+        if is_changed {
             return Ok(());
         }
         let row = OwnRow {
