@@ -15,7 +15,11 @@ from support.server import Database
 from support.sessions import lift_time_limit, literal
 
 EMAILS = 100
+# Those after them are rows of a table with partitions and a key of two columns, whose texts come late
+# and change.
+CASES = 40
 LABELS = ["billing", "logistics", "sales", "spam", "support"]
+# 55000 is also that of nothing to accept, where there is no text.
 CONFLICT, LATER_DECISION, CANCELLED = "40001", "55000", "57014"
 
 # The answers to every email, to the last bit of each probability.
@@ -35,6 +39,7 @@ class Worker:
         self.tokens = 0
         self.decided: dict[str, int] = {}  # token: decisions that the server acknowledged
         self.inserted: set[int] = set()  # keys of rows
+        self.late: set[int] = set()  # and of those whose texts came later
         self.done = Counter()  # by kind of work
         self.errors = Counter()  # by kind of work and SQLSTATE
         self.unexpected: list[str] = []
@@ -71,6 +76,30 @@ class Worker:
         if acknowledged:
             self.decided.update((token, 1) for token in tokens)
 
+    # ---- which email ---------------------------------------------------------------------------
+
+    def email(self) -> int:
+        """Any of the emails."""
+        return self.random.randint(1, EMAILS + CASES)
+
+    def emails(self, count: int) -> list[int]:
+        """So many of them, in the order in which everybody takes them."""
+        return sorted(self.random.sample(range(1, EMAILS + CASES + 1), count))
+
+    @staticmethod
+    def row(email: int) -> str:
+        """The row of an email."""
+        return (
+            f"mail WHERE id = {email}" if email <= EMAILS else f"cases WHERE id = {email} AND day = case_day({email})"
+        )
+
+    @staticmethod
+    def review(email: int) -> str:
+        """The condition for its review."""
+        if email <= EMAILS:
+            return f"source = 'public.mail' AND email_key = '{email}'"
+        return f"source = 'public.cases' AND email_key = case_key({email})"
+
     # ---- doors: statements that decide about one of the emails, once -------------------------------
 
     def door(self, email: int, token: str, local: str = "") -> tuple[str, str]:
@@ -78,13 +107,14 @@ class Worker:
         transaction (`local`) also tests that a rolled-back one is forgotten."""
         n = self.random.randint(1, len(LABELS) - 1)
         actor = f"SET {local} pg_triage.actor = {literal(token)};"
-        review = f"source = 'public.mail' AND email_key = '{email}'"
+        review = self.review(email)
+        table, where = self.row(email).split(" ", 1)
         human = f"other(coalesce(human_label, predicted_label), {n})"
         return self.random.choice(
             [
-                ("table", f"{actor} UPDATE mail SET label = other(label, {n}) WHERE id = {email}"),
+                ("table", f"{actor} UPDATE {table} SET label = other(label, {n}) {where}"),
                 ("review", f"{actor} UPDATE triage.review SET human_label = {human} WHERE {review}"),
-                ("view", f"{actor} UPDATE triage.mail_queue SET human_label = {human} WHERE {review}"),
+                ("view", f"{actor} UPDATE triage.{table}_queue SET human_label = {human} WHERE {review}"),
                 ("queue", f"{actor} UPDATE triage.review_queue SET human_label = {human} WHERE {review}"),
                 (
                     "upsert",
@@ -101,10 +131,6 @@ class Worker:
             ]
         )
 
-    def email(self) -> int:
-        """Any of the emails."""
-        return self.random.randint(1, EMAILS)
-
     def correct(self) -> None:
         token = self.token()
         door, statement = self.door(self.email(), token)
@@ -120,27 +146,32 @@ class Worker:
             ((self.decided[token],),) = found
 
     def review_ids(self, *emails: int) -> str:
-        keys = ", ".join(f"'{email}'" for email in emails)
-        return f"(SELECT review_id FROM triage.review WHERE source = 'public.mail' AND email_key IN ({keys}))"
+        conditions = " OR ".join(self.review(email) for email in emails)
+        return f"(SELECT review_id FROM triage.review WHERE {conditions})"
 
     def accept(self) -> None:
         token = self.token()
+        ids = self.review_ids(self.email())
         self.counted(
-            "accept", token, f"SELECT triage.accept({self.review_ids(self.email())}, actor => {literal(token)})"
+            "accept",
+            token,
+            f"SELECT triage.accept({ids}, actor => {literal(token)})",
+            allowed=(CONFLICT, LATER_DECISION),
         )
 
     def take_back(self) -> None:
         token = self.token()
+        table, where = self.row(self.email()).split(" ", 1)
         self.counted(
             "take back",
             token,
             f"SET LOCAL pg_triage.actor = {literal(token)}",
-            f"UPDATE mail SET label = NULL WHERE id = {self.email()}",
+            f"UPDATE {table} SET label = NULL {where}",
         )
 
     def correct_many(self) -> None:
         token = self.token()
-        ids = self.review_ids(*self.random.sample(range(1, EMAILS + 1), 4))
+        ids = self.review_ids(*self.emails(4))
         label = self.random.choice(LABELS)
         self.counted(
             "many",
@@ -151,7 +182,7 @@ class Worker:
 
     def ask_again(self) -> None:
         token = self.token()
-        ids = self.review_ids(*self.random.sample(range(1, EMAILS + 1), 3))
+        ids = self.review_ids(*self.emails(3))
         self.counted(
             "ask again",
             token,
@@ -163,12 +194,13 @@ class Worker:
         """A column instead of a function. What is decided already is not skipped."""
         token = self.token()
         action = self.random.choice(["accept", "skip", "undo", "ask again"])
-        view = self.random.choice(["review", "mail_queue", "review_queue"])
+        email = self.email()
+        view = self.random.choice(["review", "mail_queue" if email <= EMAILS else "cases_queue", "review_queue"])
         self.counted(
             "action",
             token,
             f"SET LOCAL pg_triage.actor = {literal(token)}",
-            f"UPDATE triage.{view} SET action = '{action}' WHERE email_key = '{self.email()}'",
+            f"UPDATE triage.{view} SET action = '{action}' WHERE {self.review(email)}",
             allowed=(CONFLICT, LATER_DECISION),
         )
 
@@ -199,7 +231,7 @@ class Worker:
         found = self.send(
             "undo",
             f"""SELECT triage.undo(decision_id, actor => {literal(token)}) FROM triage.review
-                 WHERE decision_id IS NOT NULL AND source = 'public.mail' AND email_key = '{self.email()}'""",
+                 WHERE decision_id IS NOT NULL AND {self.review(self.email())}""",
             allowed=(CONFLICT, LATER_DECISION),
         )
         self.acknowledge([token], bool(found))
@@ -210,7 +242,7 @@ class Worker:
         """Three decisions, the second one rolled back to a savepoint. Everybody takes the emails in
         ascending order: those who do not wait in a circle by their own doing."""
         tokens = [self.token() for _ in range(3)]
-        emails = sorted(self.random.sample(range(1, EMAILS + 1), 3))
+        emails = self.emails(3)
         first, second, third = (self.door(*pair, "LOCAL")[1] for pair in zip(emails, tokens, strict=True))
         # A conflict in the second one is not the end of the block.
         second += "; SELECT classify_email(mail_text(1))"
@@ -283,6 +315,23 @@ class Worker:
                 gone = self.send("delete", f"DELETE FROM mail WHERE id = {key} RETURNING id", allowed=())
                 self.inserted -= {key for (key,) in gone or []}
 
+    def change_text(self) -> None:
+        """Whoever has decided, or not: a text comes, changes or goes."""
+        email = self.random.randint(EMAILS + 1, EMAILS + CASES)
+        text = "NULL" if self.random.random() < 0.2 else f"mail_text({self.random.randint(1, 500)})"
+        table, where = self.row(email).split(" ", 1)
+        self.send("text", f"UPDATE {table} SET body = {text} {where}")
+
+    def insert_late(self) -> None:
+        """Rows that wait for their texts, which all come at once and make them move to where they stay."""
+        rows = self.send("late", "INSERT INTO cases (day) SELECT case_day(n) FROM generate_series(1, 2) n RETURNING id")
+        keys = [key for (key,) in rows or []]
+        self.late |= set(keys)
+        self.send(
+            "late text",
+            f"UPDATE cases SET body = mail_text(id), day = day + 20 WHERE id = ANY ('{{{str(keys)[1:-1]}}}')",
+        )
+
     def compact(self) -> None:
         self.done["base"] += self.send("compact", COMPACT, allowed=()) == [(True,)]
 
@@ -302,6 +351,7 @@ class Worker:
             (self.ask_again, 3), (self.act, 6), (self.set_undone, 2),
             (self.undo, 8), (self.savepoint, 6), (self.rollback, 3), (self.two_phases, 4), (self.repeatable_read, 4),
             (self.interrupted, 3), (self.insert, 6), (self.insert_labelled, 4), (self.compact, 0.3), (self.answer, 1),
+            (self.change_text, 6), (self.insert_late, 3),
         ]  # fmt: skip
         if self.number == 0:
             kinds.append((self.other_version, 3))
