@@ -24,6 +24,8 @@ pub struct Check {
 /// A foreign key that the column is in.
 #[derive(Debug, Clone)]
 pub struct ForeignKey {
+    /// Its number in the catalogue.
+    pub number: pg_sys::Oid,
     /// Its name.
     pub name: String,
     /// The table that it refers to.
@@ -270,6 +272,7 @@ unsafe fn foreign_key(
             })
         });
         Some(ForeignKey {
+            number: key.conoid,
             name: text(pg_sys::get_constraint_name(key.conoid))?,
             referenced,
             table: format!("{only}{}.{}", quote(&schema), quote(&table)),

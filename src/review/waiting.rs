@@ -7,7 +7,7 @@ use crate::pg::{self, AttachedTable, Caught};
 use crate::predict::active::Active;
 use crate::predict::classify::{self, Prediction};
 use crate::review::prediction::{has_old_label, recorded, unclassified, warn_once};
-use crate::store::review::EmailName;
+use crate::store::review::{EmailName, NewPrediction};
 use crate::store::source::Source;
 use crate::store::{self, Writer};
 
@@ -35,6 +35,19 @@ pub fn label_waiting(
         key,
         classifier: &source.classifier,
     };
+    // One that had a label which a constraint has taken away.
+    let review = w.review_of(name)?;
+    if review
+        .as_ref()
+        .is_some_and(|review| review.human_label.is_some())
+    {
+        return Ok(false);
+    }
+    let was_predicted = review.is_some_and(|review| review.predicted_label.is_some());
+    let complete = |w: &mut Writer, new: &NewPrediction| match was_predicted {
+        true => w.replace_prediction(name, new),
+        false => w.complete_review(name, new),
+    };
     let names = store::label_table::names(source)?;
     let refusal_of = |label: &str| names.as_ref().and_then(|names| names.refusal(label));
     let write = |w: &mut Writer, prediction: &Prediction, label: &str| {
@@ -43,7 +56,7 @@ pub fn label_waiting(
                 return Err(report(Code::ERRCODE_FOREIGN_KEY_VIOLATION, refusal));
             }
             w.write_label(source, place, key, Some(label))?;
-            w.complete_review(name, &recorded(prediction))
+            complete(w, &recorded(prediction))
         })
     };
     let Err(error) = write(w, &prediction, label) else {
@@ -57,7 +70,7 @@ pub fn label_waiting(
             Ok(refusal_of(label).is_none() && pg::catching_error(write).is_ok())
         })?;
         if let Some(prediction) = next {
-            w.complete_review(name, &recorded(&prediction))?;
+            complete(w, &recorded(&prediction))?;
             return Ok(true);
         }
     }

@@ -295,6 +295,23 @@ impl Writer<'_> {
         )
     }
 
+    /// A constraint has taken the label of a row away: its review is in the queue again, with the
+    /// reason, and keeps what was predicted and said. False if there is none.
+    pub fn reopen_without_label(&mut self, email: EmailName, reason: &str) -> SqlResult<bool> {
+        let reviews = self.change_review(
+            "UPDATE triage.review
+                SET queue_reason = 'unclassified', unclassified_reason = $4, row_version = row_version + 1
+              WHERE source = $1 AND email_key = $2 AND classifier = $3",
+            &[
+                email.source.into(),
+                email.key.into(),
+                email.classifier.into(),
+                reason.into(),
+            ],
+        )?;
+        Ok(reviews > 0)
+    }
+
     /// Notes that the text of an email is another one since somebody has decided about it.
     pub fn mark_text_changed(&mut self, email: EmailName) -> SqlResult<()> {
         self.change_review(

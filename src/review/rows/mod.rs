@@ -3,6 +3,7 @@
 
 pub mod allowed;
 mod delete;
+mod foreign_key;
 mod insert;
 mod label;
 mod memory;

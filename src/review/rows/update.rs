@@ -3,6 +3,7 @@
 use pg_triage_decision::Door;
 use pgrx::{pg_extern, pg_sys};
 
+use super::foreign_key::{is_by_foreign_key, recall_action};
 use super::memory::{
     Remembered, knows, last_predicted, predicted_before, recall, recall_last, remember, settle,
     take_settled,
@@ -51,6 +52,9 @@ fn decided_row(trigger: &Trigger, source: &Source, columns: &Columns) -> SqlResu
         return Ok(new);
     }
     let key = columns.key_of(old)?.unwrap_or_default();
+    if is_by_foreign_key(trigger, source, columns, &key)? {
+        return Ok(new);
+    }
     if let Some(label) = &given
         && is_upsert(source, label, &key)?
     {
@@ -159,6 +163,13 @@ fn record_decision(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
         return Ok(Returned::nothing());
     };
     let (before, label) = (columns.label_of(old)?, columns.label_of(new)?);
+    if let Some(action) = recall_action(source.id, &old_key) {
+        if old_key != key {
+            store::as_owner(|w| w.move_review(name_of(&source, &old_key), &key))?;
+        }
+        action.record(&source, &key, label.is_some())?;
+        return Ok(Returned::nothing());
+    }
     let mut ours = None;
     let new_text = recall_text(source.id, &key);
     let relabelled = new_text
