@@ -5,6 +5,7 @@ use pgrx::{pg_extern, pg_sys, warning};
 use crate::arguments::given_label;
 use crate::error::SqlResult;
 use crate::pg::{self, Event, LabelColumns, Returned, Row, Trigger};
+use crate::session::{self, Change};
 use crate::store;
 use crate::store::label_table::signal_names;
 use crate::store::source::Source;
@@ -21,7 +22,8 @@ fn follow_label_table(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
     let Some(columns) = trigger.label_columns(id) else {
         return Ok(Returned::nothing());
     };
-    if !trigger.is_for_row() {
+    // Where a label has been renamed, the table follows.
+    if !trigger.is_for_row() || session::is_own_change(Change::Label(id)) {
         return Ok(Returned::nothing());
     }
     // What becomes of the labels is not to make the user's statement fail.

@@ -70,6 +70,9 @@ pub struct NewLabelChange<'a> {
     pub undoes: Option<i64>,
 }
 
+/// How long a change of labels waits for others at most.
+const LONGEST_WAIT: &str = "10s";
+
 /// The relation whose lock keeps labels as they are. Who writes a review takes it in any case.
 fn reviews() -> SqlResult<pgrx::pg_sys::Oid> {
     pg::extension_relation(c"triage", c"review").ok_or_else(|| {
@@ -198,10 +201,42 @@ const REVIEWS_WITH: &str = "classifier = $1
 
 impl Writer<'_> {
     /// Waits until nobody is about to write labels, and lets nobody begin until the end of the
-    /// transaction. Before the lock of the classifier.
+    /// transaction. Before the lock of the classifier. Not for ever: new mail waits behind it.
     pub fn lock_labels(&mut self) -> SqlResult<()> {
-        pg::lock_against_changes(reviews()?);
-        Ok(())
+        if pg::keeps_one_snapshot() {
+            return Err(report(
+                Code::ERRCODE_ACTIVE_SQL_TRANSACTION,
+                "labels cannot be changed in a transaction that keeps one snapshot, which hides decisions: use READ COMMITTED",
+            ));
+        }
+        let relation = reviews()?;
+        let locked = pg::catching(|| {
+            let is_unlimited = pg::setting(c"lock_timeout").is_none_or(|limit| limit == "0");
+            if is_unlimited {
+                self.limit_lock_wait(LONGEST_WAIT)?;
+            }
+            pg::lock_against_changes(relation);
+            if is_unlimited {
+                self.limit_lock_wait("0")?;
+            }
+            Ok(())
+        });
+        locked.map_err(|message| {
+            report(
+                Code::ERRCODE_LOCK_NOT_AVAILABLE,
+                format!(
+                    "{message}: transactions that have labelled or decided something are still open (see pg_stat_activity), try again when they have ended"
+                ),
+            )
+        })
+    }
+
+    fn limit_lock_wait(&mut self, limit: &str) -> SqlResult<()> {
+        self.execute(
+            "SELECT set_config('lock_timeout', $1, true)",
+            &[limit.into()],
+        )
+        .map(drop)
     }
 
     /// Locks a label's row against a change of its name; fails (40001) if the snapshot that the

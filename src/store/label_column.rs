@@ -32,7 +32,7 @@ row! {
     }
 }
 
-/// A label's old and new name.
+/// A label's old and new name, or ids of both where the column has these.
 #[derive(Debug, Clone, Copy)]
 pub struct Names<'a> {
     pub old: &'a str,
@@ -64,9 +64,8 @@ impl Reader<'_> {
 
 impl Writer<'_> {
     /// Gives all rows of an attached table with one label another. `each` gets the number of rows
-    /// after some megabytes, and their keys where these are `wanted`.
-    ///
-    /// A column that refers to a lookup table is left alone: there the name is in that table.
+    /// after some megabytes, and their keys where these are `wanted`. Of a column that refers to a
+    /// lookup table `names` are the ids.
     pub fn relabel_rows(
         &mut self,
         source: &Source,
@@ -78,10 +77,11 @@ impl Writer<'_> {
         let Some(kind) = self.column_kind(source, place, names)? else {
             return Ok(());
         };
-        if !kind.is_text || source.label_table.is_some() {
+        if !kind.is_text && source.label_table.is_none() {
             return Ok(());
         }
-        if let Some(enum_type) = &kind.enum_type
+        if source.label_table.is_none()
+            && let Some(enum_type) = &kind.enum_type
             && kind.has_old
             && !kind.has_new
         {

@@ -11,6 +11,7 @@ use super::connection::{Reader, Writer};
 use super::source::Source;
 use crate::error::{SqlResult, from_classifier, report};
 use crate::pg::{self, LabelTable, Mark};
+use crate::session;
 use pgrx::pg_sys;
 
 /// Most rows of a lookup table that are read.
@@ -207,6 +208,46 @@ impl Names {
 }
 
 impl Writer<'_> {
+    /// A label has another name: so has it in the lookup table of an attachment, with the rights of
+    /// that table's owner. Nothing happens where the table does not have the old one.
+    pub fn rename_in_label_table(
+        &mut self,
+        source: &Source,
+        old: &str,
+        new: &str,
+    ) -> SqlResult<()> {
+        let known = names(source)?.unwrap_or_default();
+        let Some((relation, place)) = source.label_table.and_then(|relation| {
+            pg::label_table(relation, source.id).map(|place| (relation, place))
+        }) else {
+            return Ok(());
+        };
+        let Some(id) = known.id_of(old) else {
+            return Ok(());
+        };
+        let statement = format!(
+            "UPDATE {} AS t SET {} = $2 WHERE t.{}::text = $1",
+            place.table, place.name, place.id
+        );
+        pg::catching(|| {
+            pg::as_table_owner(relation, &source.search_path, || {
+                session::as_own_change(session::Change::Label(source.id), || {
+                    self.execute(&statement, &[id.into(), new.into()])
+                })
+            })
+        })
+        .map(drop)
+        .map_err(|message| {
+            report(
+                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                format!(
+                    "label \"{new}\" cannot be written to table {}, let it take the name first: {message}",
+                    place.table
+                ),
+            )
+        })
+    }
+
     /// A table of the user's has a name that is to be a label.
     pub fn follow_new_label(&mut self, classifier: &str, label: &str) -> SqlResult<()> {
         self.execute(

@@ -185,7 +185,7 @@ def test_a_merge_makes_agreement_of_what_was_an_error(database):
     (review, predicted) = database.row("SELECT review_id, predicted_label FROM triage.review WHERE email_key = '100'")
     other = next(label for label in TEXTS if label != predicted)
     database.run("SELECT triage.correct(%s, %s)", review, other)
-    sql = "SELECT sum(errors) FROM triage.class_metrics" if False else "SELECT sum(known_errors) FROM triage.error_cost_daily"
+    sql = "SELECT sum(known_errors) FROM triage.error_cost_daily"
     errors = database.value(sql)
     database.run("SELECT triage.merge_labels('team', %s, %s)", other, predicted)
     assert database.value(sql) < errors
@@ -392,6 +392,43 @@ def test_label_columns_of_all_kinds_follow(database, kind):
     assert team.labels() == before
     assert database.value("SELECT count(*) FROM mail_team m JOIN triage.review r ON r.email_key = m.id::text "
                           "WHERE rtrim(m.category::text) IS DISTINCT FROM coalesce(human_label, predicted_label)") == 0
+
+
+@pytest.mark.parametrize("kind", ["int", "uuid"])
+def test_a_lookup_table_follows(database, kind):
+    team = Team(database, "team")
+    ids = {label: f"00000000-0000-0000-0000-00000000000{n}" if kind == "uuid" else n for n, label in enumerate(TEXTS, 1)}
+    database.run(f"CREATE TABLE category (id {kind} PRIMARY KEY, name varchar(20) NOT NULL UNIQUE)")
+    for label, number in ids.items():
+        database.run("INSERT INTO category VALUES (%s, %s)", number, label)
+    database.run(f"CREATE TABLE mail_team (id int PRIMARY KEY, body text, category {kind} REFERENCES category)")
+    database.run(
+        "SELECT triage.attach('mail_team', '{body}', 'category', classifier => 'team', label_table => 'category')"
+    )
+    team.receive(12)
+    for number in range(12):
+        database.run("UPDATE mail_team SET category = %s WHERE id = %s", ids[list(TEXTS)[number % 3]], number)
+    rows, decisions = team.labels(), database.value("SELECT count(*) FROM triage.decision")
+    state = [team.learned(what) for what in SAME]
+    rename = database.value("SELECT triage.rename_label('team', 'orders', 'purchases')")
+    assert database.column("SELECT name FROM category ORDER BY 1") == ["invoices", "leave", "purchases"]
+    assert team.labels() == rows
+    assert team.answer("price of an order") == "purchases"
+    merge = database.value("SELECT triage.merge_labels('team', 'purchases', 'leave')")
+    assert database.value("SELECT count(*) FROM mail_team m JOIN category c ON c.id = m.category WHERE c.name = 'leave'") == 8
+    assert database.value("SELECT count(*) FROM triage.decision") == decisions
+    database.run("SELECT triage.undo_label_change(%s)", merge)
+    database.run("SELECT triage.undo_label_change(%s)", rename)
+    assert team.labels() == rows
+    assert database.column("SELECT name FROM category ORDER BY 1") == ["invoices", "leave", "orders"]
+    assert [team.learned(what) for what in SAME] == state
+    # A name that the table refuses.
+    with refused("55000", "cannot be written to table public.category", "too long"):
+        database.run("SELECT triage.rename_label('team', 'orders', repeat('x', 30))")
+    # And the other way round.
+    database.run("UPDATE category SET name = 'parts' WHERE name = 'orders'")
+    assert team.answer("price of an order") == "parts"
+    assert database.value("SELECT new_label FROM triage.label_changes ORDER BY change_id DESC LIMIT 1") == "parts"
 
 
 def test_a_large_table_is_rewritten_in_pieces(database):
@@ -627,6 +664,24 @@ def test_two_changes_at_once_come_one_after_the_other(database):
     assert waiting.end() is None
     assert database.column("SELECT label FROM triage.label ORDER BY 1") == ["absence", "purchases"]
     consistent(database, team)
+
+
+def test_a_change_does_not_hold_up_the_mail_for_ever(database):
+    team = Team(database, "team")
+    live(team, "pending")
+    open_one, changer = database.connect(autocommit=False), database.connect(settings={"lock_timeout": "300ms"})
+    open_one.run("INSERT INTO mail_team (id, body) VALUES (500, 'an order')")
+    for call in ("rename_label('team', 'orders', 'parts')", "retire_label('team', 'orders')"):
+        with refused("55P03", "are still open (see pg_stat_activity), try again"):
+            changer.run(f"SELECT triage.{call}")
+    open_one.commit()
+    changer.run("SELECT triage.rename_label('team', 'orders', 'parts')")
+    consistent(database, team)
+    # One that would not see what others have decided.
+    open_one.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+    with refused("25001", "READ COMMITTED"):
+        open_one.run("SELECT triage.rename_label('team', 'parts', 'orders')")
+    open_one.rollback()
 
 
 def test_a_cancelled_change_changes_nothing(database):

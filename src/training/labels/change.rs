@@ -2,17 +2,19 @@
 //! had been so from the start.
 
 use pg_triage_classifier::{Learner, casefold_label};
-use pgrx::notice;
+use pgrx::{PgSqlErrorCode as Code, notice};
 
 use super::description;
 use super::version::with_labels_of_now;
-use crate::error::{SqlResult, from_classifier};
+use crate::error::{SqlResult, from_classifier, report};
 use crate::learning::base::{self, Base};
 use crate::learning::compaction;
 use crate::pg::check_for_interrupts;
 use crate::store::Writer;
 use crate::store::label_change::{LabelRow, NewLabelChange};
 use crate::store::label_column::Names;
+use crate::store::label_table;
+use crate::store::source::Source;
 
 /// Rows of attached tables between two notices.
 const ROWS_PER_NOTICE: usize = 100_000;
@@ -118,8 +120,8 @@ pub fn finish(w: &mut Writer, change: &Change, base: Base, has_counts: bool) -> 
     base::rebase(w, classifier)
 }
 
-/// Label columns follow. Tables whose label column refers to a lookup table are left alone: who
-/// keeps that in step renames there.
+/// Label columns follow, and lookup tables that they refer to: there a name changes, and rows only
+/// where two labels become one.
 fn relabel_tables(w: &mut Writer, change: &Change, id: i64) -> SqlResult<()> {
     let names = Names {
         old: &change.from.label,
@@ -132,6 +134,17 @@ fn relabel_tables(w: &mut Writer, change: &Change, id: i64) -> SqlResult<()> {
         }
         let Some(place) = source.table() else {
             continue;
+        };
+        let is_lookup = source.label_table.is_some();
+        if is_lookup && !is_merge {
+            w.rename_in_label_table(&source, names.old, names.new)?;
+            continue;
+        }
+        let ids = ids_of(&source, names)?;
+        let names = match &ids {
+            Some((old, new)) => Names { old, new },
+            None if is_lookup => continue,
+            None => names,
         };
         let (mut all, mut told) = (0, 0);
         w.relabel_rows(&source, &place, names, is_merge, |w, rows, keys| {
@@ -147,4 +160,25 @@ fn relabel_tables(w: &mut Writer, change: &Change, id: i64) -> SqlResult<()> {
         })?;
     }
     Ok(())
+}
+
+/// The ids of two labels in the lookup table of an attachment; `None` if it has none, or the first
+/// of the labels is not in it.
+pub fn ids_of(source: &Source, names: Names) -> SqlResult<Option<(String, String)>> {
+    let Some(known) = label_table::names(source)? else {
+        return Ok(None);
+    };
+    let Some(old) = known.id_of(names.old) else {
+        return Ok(None);
+    };
+    let new = known.id_of(names.new).ok_or_else(|| {
+        report(
+            Code::ERRCODE_FOREIGN_KEY_VIOLATION,
+            format!(
+                "label \"{}\" is not in table {}: insert it there first",
+                names.new, known.table
+            ),
+        )
+    })?;
+    Ok(Some((old.to_owned(), new.to_owned())))
 }

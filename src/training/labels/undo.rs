@@ -183,6 +183,12 @@ fn unmerge(w: &mut Writer, merge: &LabelChange, into: &LabelRow) -> SqlResult<i6
         let Some(place) = source.table().filter(|_| source.classifier == classifier) else {
             continue;
         };
+        let ids = change::ids_of(&source, names)?;
+        let names = match &ids {
+            Some((old, new)) => Names { old, new },
+            None if source.label_table.is_some() => continue,
+            None => names,
+        };
         let mut after = 0;
         loop {
             let name = (source.id, source.name.as_str());
