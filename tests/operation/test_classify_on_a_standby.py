@@ -8,7 +8,7 @@ from support.server import new_server
 from support.sessions import refused
 from support.standby import standby_of
 from support.waiting import wait_for
-from support.worker import HANDLED, LAUNCHER, PRELOAD, Workplace, processes, status, wait_for_process
+from support.worker import HANDLED, LAUNCHER, PATIENCE, PRELOAD, Workplace, processes, status, wait_for_process
 
 ASKED = "SELECT pg_is_in_recovery(), classify_email('neverseen')"
 CORRECT = f"UPDATE mail SET label = {OTHER_LABEL} WHERE id = 100"
@@ -108,13 +108,13 @@ def test_an_open_session_follows_an_activation_and_after_promotion_it_deploys(ma
 def test_the_worker_begins_with_promotion():
     with new_server("worker_primary", PRELOAD, "autovacuum=off") as primary:
         Workplace(primary, "copied").create()
-        wait_for_process(primary, LAUNCHER, 5)
+        wait_for_process(primary, LAUNCHER)
         with standby_of(primary, PRELOAD) as standby:
             copy = Workplace(standby, "copied")
             # As soon as the database may be entered, the status can say why nothing runs.
-            wait_for(lambda: "standby" in (copy.value(status("problem")) or ""), 5)
+            wait_for(lambda: "standby" in (copy.value(status("problem")) or ""), PATIENCE)
             assert processes(standby, LAUNCHER) == []
             standby.promote()
-            wait_for_process(standby, LAUNCHER, 10)
+            wait_for_process(standby, LAUNCHER)
             copy.decide()
-            copy.wait(HANDLED, 5)
+            copy.wait(HANDLED)

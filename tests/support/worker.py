@@ -30,6 +30,10 @@ HURRY = "DROP TRIGGER IF EXISTS linger ON triage_internal.base"
 DECIDE = "SELECT triage.correct(min(review_id), 'logistics') FROM triage.review WHERE human_label IS NULL"
 # A commit wakes the worker at once, or a second after its last work: then this is long enough.
 LONG_ENOUGH_TO_BE_WOKEN = 2
+# The worker naps for an hour in these tests, a task that ended its process waits for a minute, and work
+# that lingers lasts two: what comes within this comes because it was woken, told, or ended. A busy machine
+# needs seconds for what usually takes a moment.
+PATIENCE = 45
 HANDLED = "SELECT count(*) = 0 FROM triage_internal.pending"
 
 
@@ -67,7 +71,7 @@ class Workplace:
         with self.server.connect(self.name) as session:
             return session.row(sql)
 
-    def wait(self, sql: str, seconds: float) -> None:
+    def wait(self, sql: str, seconds: float = PATIENCE) -> None:
         """Until the answer is true. A server that restarts is waited for."""
 
         def answer():
@@ -103,7 +107,7 @@ class Workplace:
             except psycopg.OperationalError:
                 return None
 
-        return wait_for(look, 15, "a worker at work")[0]
+        return wait_for(look, PATIENCE, "a worker at work")[0]
 
     def begin_again(self) -> None:
         """Ends a worker at work, and has its work done without lingering: by a launcher that
@@ -113,8 +117,8 @@ class Workplace:
                 terminate(self.server, pid)
         self.run(HURRY)
         self.forget_interruptions()
-        wait_for_process(self.server, LAUNCHER, 15)
-        self.wait(HANDLED, 15)
+        wait_for_process(self.server, LAUNCHER)
+        self.wait(HANDLED)
         self.forget_interruptions()
         wait_until_idle(self.server)
 
@@ -130,19 +134,19 @@ def processes(server: Server, kind: str) -> list[int]:
         return session.column(f"SELECT pid FROM pg_stat_activity WHERE backend_type = '{kind}' ORDER BY backend_start")
 
 
-def wait_for_process(server: Server, kind: str, seconds: float) -> int:
+def wait_for_process(server: Server, kind: str) -> int:
     """The launcher, or a worker, when there is one."""
-    return wait_for(lambda: processes(server, kind), seconds, kind)[0]
+    return wait_for(lambda: processes(server, kind), PATIENCE, kind)[0]
 
 
 def wait_until_idle(server: Server) -> None:
     """Until no worker is left from what was done before."""
-    wait_for(lambda: not processes(server, WORKER), 10, "no worker")
+    wait_for(lambda: not processes(server, WORKER), PATIENCE, "no worker")
 
 
-def wait_until_gone(pid: int, seconds: float) -> None:
+def wait_until_gone(pid: int) -> None:
     """Until a process has ended."""
-    wait_for(lambda: not Path(f"/proc/{pid}").exists(), seconds, f"process {pid} is gone")
+    wait_for(lambda: not Path(f"/proc/{pid}").exists(), PATIENCE, f"process {pid} is gone")
 
 
 def terminate(server: Server, pid: int) -> None:
