@@ -6,11 +6,10 @@ use pgrx::{notice, pg_extern, pg_sys};
 use crate::arguments::{given, given_label};
 use crate::error::SqlResult;
 use crate::pg;
-use crate::predict::{cache, classify};
+use crate::predict::cache;
 use crate::review::attach::attachments_of;
-use crate::review::prediction::{
-    has_old_label, is_without_text, recorded, unclassified, warn_once,
-};
+use crate::review::prediction::{is_without_text, recorded, unclassified, warn_once};
+use crate::review::waiting::UndecidedRow;
 use crate::store::email::IfLocked;
 use crate::store::review::{EmailName, NO_TEXT, Which};
 use crate::store::source::Source;
@@ -123,20 +122,27 @@ fn classify_review(w: &mut Writer, source: &Source, which: &Which, key: &str) ->
     let Some(active) = cache::active_model_of(w, &source.classifier)? else {
         return Ok(false);
     };
-    let prediction = match is_without_text(&email.text) {
-        true => Default::default(),
-        false => classify::predict(&active, &classify::features(&email.text)?),
-    };
-    if has_old_label(&source.classifier, &prediction)? {
-        return Ok(false);
+    if is_without_text(&email.text) {
+        w.write_label(source, &email.place, key, None)?;
+        w.replace_prediction(name, &unclassified(Some(NO_TEXT)))?;
+        return Ok(true);
     }
-    let new = match prediction.label {
-        Some(_) => recorded(&prediction),
-        None => unclassified(Some(NO_TEXT)),
+    let row = UndecidedRow {
+        source,
+        place: &email.place,
+        key,
+        label: email.label.as_deref(),
     };
-    if email.label.as_deref() != new.label {
-        w.write_label(source, &email.place, key, new.label)?;
+    match row.write_best(w, &active, &email.text)? {
+        Ok(Some(prediction)) => w.replace_prediction(name, &recorded(&prediction))?,
+        Ok(None) => return Ok(false),
+        Err(error) => {
+            warn_once(&format!(
+                "email \"{key}\" in {}: {}",
+                source.name, error.message
+            ));
+            return Ok(false);
+        }
     }
-    w.replace_prediction(name, &new)?;
     Ok(true)
 }

@@ -22,14 +22,12 @@ pub fn label_waiting(
     active: &Active,
     text: &str,
 ) -> SqlResult<bool> {
-    let features = classify::features(text)?;
-    let prediction = classify::predict(active, &features);
-    let Some(label) = &prediction.label else {
-        return Ok(false);
+    let row = UndecidedRow {
+        source,
+        place,
+        key,
+        label: None,
     };
-    if has_old_label(&source.classifier, &prediction)? {
-        return Ok(false);
-    }
     let name = EmailName {
         source: &source.name,
         key,
@@ -48,38 +46,74 @@ pub fn label_waiting(
         true => w.replace_prediction(name, new),
         false => w.complete_review(name, new),
     };
-    let names = store::label_table::names(source)?;
-    let refusal_of = |label: &str| names.as_ref().and_then(|names| names.refusal(label));
-    let write = |w: &mut Writer, prediction: &Prediction, label: &str| {
-        pg::catching_error(|| {
-            if let Some(refusal) = refusal_of(label) {
-                return Err(report(Code::ERRCODE_FOREIGN_KEY_VIOLATION, refusal));
-            }
-            w.write_label(source, place, key, Some(label))?;
-            complete(w, &recorded(prediction))
-        })
-    };
-    let Err(error) = write(w, &prediction, label) else {
-        return Ok(true);
-    };
-    if is_about_value(&error) {
-        // The next best one is written here and not only asked for: what a table lets in, it
-        // says when it is written.
-        let next = classify::predict_next(active, &features, |label| {
-            let write = || w.write_label(source, place, key, Some(label));
-            Ok(refusal_of(label).is_none() && pg::catching_error(write).is_ok())
-        })?;
-        if let Some(prediction) = next {
+    match row.write_best(w, active, text)? {
+        Ok(Some(prediction)) => {
             complete(w, &recorded(&prediction))?;
-            return Ok(true);
+            Ok(true)
+        }
+        Ok(None) => Ok(false),
+        Err(error) => {
+            complete(w, &unclassified(Some(&error.message)))?;
+            warn_once(&format!(
+                "email \"{key}\" in {}: {}",
+                source.name, error.message
+            ));
+            Ok(false)
         }
     }
-    w.complete_review(name, &unclassified(Some(&error.message)))?;
-    warn_once(&format!(
-        "email \"{key}\" in {}: {}",
-        source.name, error.message
-    ));
-    Ok(false)
+}
+
+/// A row that nobody has decided about, locked.
+pub struct UndecidedRow<'a> {
+    pub source: &'a Source,
+    pub place: &'a AttachedTable,
+    pub key: &'a str,
+    /// The label that it has.
+    pub label: Option<&'a str>,
+}
+
+impl UndecidedRow<'_> {
+    /// Gives the row the best label that its table lets in, and returns its prediction; none if
+    /// nothing is known about the text, and what the table says if it lets none in.
+    pub fn write_best(
+        &self,
+        w: &mut Writer,
+        active: &Active,
+        text: &str,
+    ) -> SqlResult<Result<Option<Prediction>, Caught>> {
+        let features = classify::features(text)?;
+        let prediction = classify::predict(active, &features);
+        let Some(label) = &prediction.label else {
+            return Ok(Ok(None));
+        };
+        if has_old_label(&self.source.classifier, &prediction)? {
+            return Ok(Ok(None));
+        }
+        let names = store::label_table::names(self.source)?;
+        let mut write = |label: &str| {
+            if self.label == Some(label) {
+                return Ok(());
+            }
+            pg::catching_error(|| {
+                if let Some(refusal) = names.as_ref().and_then(|names| names.refusal(label)) {
+                    return Err(report(Code::ERRCODE_FOREIGN_KEY_VIOLATION, refusal));
+                }
+                w.write_label(self.source, self.place, self.key, Some(label))
+            })
+        };
+        let Err(error) = write(label) else {
+            return Ok(Ok(Some(prediction)));
+        };
+        if is_about_value(&error) {
+            // The next best one is written here and not only asked for: what a table lets in, it
+            // says when it is written.
+            let next = classify::predict_next(active, &features, |label| Ok(write(label).is_ok()))?;
+            if let Some(prediction) = next {
+                return Ok(Ok(Some(prediction)));
+            }
+        }
+        Ok(Err(error))
+    }
 }
 
 /// Whether the table may let another label in: what it refused was not the change itself.
