@@ -27,6 +27,7 @@ pub mod learned;
 pub mod maintenance;
 pub mod model;
 pub mod quality;
+pub mod relabel;
 pub mod review;
 pub mod source;
 

@@ -208,7 +208,9 @@ def test_what_was_decided_since_stays_when_a_merge_is_undone(database):
     database.run("SELECT triage.undo_label_change(%s)", change)
     labels = dict(database.rows("SELECT id, category FROM mail_team WHERE id IN (2, 5, 8, 17)"))
     assert labels == {2: "leave", 5: "invoices", 8: "orders", 17: "invoices"}
-    humans = dict(database.rows("SELECT email_key::int, human_label FROM triage.review WHERE email_key IN ('2', '5', '8')"))
+    humans = dict(
+        database.rows("SELECT email_key::int, human_label FROM triage.review WHERE email_key IN ('2', '5', '8')")
+    )
     assert humans == {2: "leave", 5: "invoices", 8: "orders"}
     assert database.value("SELECT description FROM triage.label WHERE label = 'invoices'") == "new words"
     for a, b in (("learned_state", "replayed_state"), ("learned_model", "replayed_model")):
@@ -258,7 +260,9 @@ def test_changes_are_written_down_and_undone_in_order(database):
     ]
     assert third == second + 1
     emails = tina.value("SELECT emails FROM triage.label_changes WHERE change_id = %s", first)
-    assert emails == database.value("SELECT count(*) FROM triage.review WHERE 'purchases' IN (predicted_label, human_label)")
+    assert emails == database.value(
+        "SELECT count(*) FROM triage.review WHERE 'purchases' IN (predicted_label, human_label)"
+    )
 
 
 def test_versions_from_before_answer_with_the_names_of_now(database):
@@ -290,7 +294,9 @@ def test_versions_from_before_answer_with_the_names_of_now(database):
 def test_a_retired_label_is_not_given_any_more(database):
     team = Team(database, "team")
     live(team, "deployed")
-    reviews = dict(database.rows("SELECT predicted_label, max(review_id) FROM triage.review WHERE human_label IS NULL GROUP BY 1"))
+    reviews = dict(
+        database.rows("SELECT predicted_label, max(review_id) FROM triage.review WHERE human_label IS NULL GROUP BY 1")
+    )
     change = database.value("SELECT triage.retire_label('team', 'Orders')")
     scores = database.rows("SELECT label, probability FROM classify_email_scores('price of an order', 'team')")
     assert {label for label, _ in scores} == {"invoices", "leave"}
@@ -299,8 +305,13 @@ def test_a_retired_label_is_not_given_any_more(database):
     team.receive(6, 200)
     after = database.rows("SELECT predicted_label, second_label FROM triage.review WHERE email_key::int >= 200")
     assert len(after) == 6 and not [row for row in after if "orders" in row]
-    assert database.column("SELECT label FROM triage.label_choices WHERE classifier = 'team' ORDER BY 1") == ["invoices", "leave"]
-    explained = database.column("SELECT token FROM explain_email('price of an order', NULL, 'team') WHERE field = 'bias'")
+    assert database.column("SELECT label FROM triage.label_choices WHERE classifier = 'team' ORDER BY 1") == [
+        "invoices",
+        "leave",
+    ]
+    explained = database.column(
+        "SELECT token FROM explain_email('price of an order', NULL, 'team') WHERE field = 'bias'"
+    )
     assert "orders" not in explained[0]
     # Nobody gives it, through any door; what has it keeps it.
     for sql in (
@@ -357,7 +368,9 @@ def test_the_mails_of_a_split_label_are_asked_again(database):
     database.run("SELECT triage.undo_label_change(%s)", change + 1)
     database.run("SELECT triage.undo_label_change(%s)", change)
     assert database.rows(waiting) == []
-    labels = database.column("SELECT human_label FROM triage.review WHERE review_id = ANY (%s) ORDER BY 1", [id for id, _ in asked])
+    labels = database.column(
+        "SELECT human_label FROM triage.review WHERE review_id = ANY (%s) ORDER BY 1", [id for id, _ in asked]
+    )
     assert labels == ["orders", "orders", "orders", "parts"]
 
 
@@ -390,14 +403,21 @@ def test_label_columns_of_all_kinds_follow(database, kind):
     database.run("SELECT triage.undo_label_change(%s)", merge)
     database.run("SELECT triage.undo_label_change(%s)", rename)
     assert team.labels() == before
-    assert database.value("SELECT count(*) FROM mail_team m JOIN triage.review r ON r.email_key = m.id::text "
-                          "WHERE rtrim(m.category::text) IS DISTINCT FROM coalesce(human_label, predicted_label)") == 0
+    assert (
+        database.value(
+            "SELECT count(*) FROM mail_team m JOIN triage.review r ON r.email_key = m.id::text "
+            "WHERE rtrim(m.category::text) IS DISTINCT FROM coalesce(human_label, predicted_label)"
+        )
+        == 0
+    )
 
 
 @pytest.mark.parametrize("kind", ["int", "uuid"])
 def test_a_lookup_table_follows(database, kind):
     team = Team(database, "team")
-    ids = {label: f"00000000-0000-0000-0000-00000000000{n}" if kind == "uuid" else n for n, label in enumerate(TEXTS, 1)}
+    ids = {
+        label: f"00000000-0000-0000-0000-00000000000{n}" if kind == "uuid" else n for n, label in enumerate(TEXTS, 1)
+    }
     database.run(f"CREATE TABLE category (id {kind} PRIMARY KEY, name varchar(20) NOT NULL UNIQUE)")
     for label, number in ids.items():
         database.run("INSERT INTO category VALUES (%s, %s)", number, label)
@@ -415,7 +435,10 @@ def test_a_lookup_table_follows(database, kind):
     assert team.labels() == rows
     assert team.answer("price of an order") == "purchases"
     merge = database.value("SELECT triage.merge_labels('team', 'purchases', 'leave')")
-    assert database.value("SELECT count(*) FROM mail_team m JOIN category c ON c.id = m.category WHERE c.name = 'leave'") == 8
+    assert (
+        database.value("SELECT count(*) FROM mail_team m JOIN category c ON c.id = m.category WHERE c.name = 'leave'")
+        == 8
+    )
     assert database.value("SELECT count(*) FROM triage.decision") == decisions
     database.run("SELECT triage.undo_label_change(%s)", merge)
     database.run("SELECT triage.undo_label_change(%s)", rename)
@@ -461,7 +484,9 @@ def test_a_column_that_cannot_hold_the_name_says_so(database):
         database.run("SELECT triage.rename_label('team', 'orders', 'other')")
     # A trigger that keeps what was.
     database.run("ALTER TABLE mail_team DROP CONSTRAINT known")
-    database.run("CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.category := OLD.category; RETURN NEW; END $$")
+    database.run(
+        "CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.category := OLD.category; RETURN NEW; END $$"
+    )
     database.run("CREATE TRIGGER zzzz BEFORE UPDATE ON mail_team FOR EACH ROW EXECUTE FUNCTION keep()")
     with refused("55000", "a trigger of mail_team does not let"):
         database.run("SELECT triage.rename_label('team', 'orders', 'other')")
@@ -492,7 +517,11 @@ def test_names_that_do_not_do(database):
         ("SELECT triage.rename_label('team', 'ordres', 'x')", "23503", 'did you mean "orders"?'),
         ("SELECT triage.rename_label('teem', 'orders', 'x')", "42704", 'did you mean "team"?'),
         ("SELECT triage.rename_label('team', 'orders', 'orders')", "22023", "is called that already"),
-        ("SELECT triage.rename_label('team', 'orders', ' LEAVE')", "42710", "SELECT triage.merge_labels('team', 'orders', 'leave')"),
+        (
+            "SELECT triage.rename_label('team', 'orders', ' LEAVE')",
+            "42710",
+            "SELECT triage.merge_labels('team', 'orders', 'leave')",
+        ),
         ("SELECT triage.rename_label('team', 'orders', '  ')", "22023", "must not be empty"),
         ("SELECT triage.rename_label('team', 'orders', repeat('x', 3000))", "22001 54000", "too long"),
         ("SELECT triage.rename_label('team', 'orders', NULL)", "22004", 'argument "new" must not be null'),
@@ -531,7 +560,10 @@ def test_only_trainers_change_labels_and_nobody_writes_the_ledger(database):
         with refused("42501", "permission denied"):
             rita.run(f"SELECT triage.{call}")
     assert rita.rows("SELECT * FROM triage.label_changes") == []
-    for sql in ("UPDATE triage.decision SET new_label = 'leave'", "UPDATE triage.decision SET step = NULL, features = NULL"):
+    for sql in (
+        "UPDATE triage.decision SET new_label = 'leave'",
+        "UPDATE triage.decision SET step = NULL, features = NULL",
+    ):
         with refused("42501", "append-only"):
             database.run(sql)
     with refused("55006", "Use triage.rename_label()"):
@@ -587,7 +619,11 @@ def consistent(database, team) -> None:
     ],
 )
 @pytest.mark.parametrize(
-    "change", ["SELECT triage.rename_label('team', 'orders', 'purchases')", "SELECT triage.merge_labels('team', 'orders', 'leave')"]
+    "change",
+    [
+        "SELECT triage.rename_label('team', 'orders', 'purchases')",
+        "SELECT triage.merge_labels('team', 'orders', 'leave')",
+    ],
 )
 def test_a_change_and_a_decision_at_the_same_time(database, write, change):
     team = Team(database, "team")
