@@ -121,6 +121,11 @@ COMMENT ON FUNCTION triage_internal.follow_label_table() IS
     'after a change of a lookup table: its names are labels, a changed name is a renamed label, a deleted or retired '
     'row is a retired label';
 
+CREATE FUNCTION triage_internal.hold_label_table() RETURNS trigger
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'hold_label_table_wrapper';
+COMMENT ON FUNCTION triage_internal.hold_label_table() IS
+    'before a change of names in a lookup table: locks labels before rows, so that nobody waits in a circle';
+
 CREATE FUNCTION triage_internal.create_label_table_triggers(caller text, id bigint, relation regclass,
         label_column text, label_table regclass, name_column text)
     RETURNS void
@@ -146,11 +151,13 @@ BEGIN
             ('zz_triage_names_', format('AFTER UPDATE OF %s', columns), 'ROW WHEN (false)',
              'pg_triage: its column list is id, name, retired'),
             ('zz_triage_named_', 'AFTER INSERT OR UPDATE OR DELETE', 'ROW', 'pg_triage: keeps labels in step'),
+            ('zz_triage_hold_', format('BEFORE DELETE OR UPDATE OF %s', columns), 'STATEMENT',
+             'pg_triage: locks labels before rows'),
             ('zz_triage_emptied_', 'AFTER TRUNCATE', 'STATEMENT', 'pg_triage: keeps labels in step'))
             AS t (name, event, level, about) LOOP
-        EXECUTE format('CREATE TRIGGER %s%s %s ON %s FOR EACH %s
-            EXECUTE FUNCTION triage_internal.follow_label_table(%2$s)',
-            step.name, id, step.event, label_table, step.level);
+        EXECUTE format('CREATE TRIGGER %s%s %s ON %s FOR EACH %s EXECUTE FUNCTION triage_internal.%s(%2$s)',
+            step.name, id, step.event, label_table, step.level,
+            CASE WHEN step.event ~ '^BEFORE' THEN 'hold_label_table' ELSE 'follow_label_table' END);
         EXECUTE format('COMMENT ON TRIGGER %s%s ON %s IS %L', step.name, id, label_table, step.about);
     END LOOP;
 END
@@ -168,7 +175,8 @@ BEGIN
     FOR name IN SELECT tgname FROM pg_trigger
                  WHERE tgrelid = label_table AND tgparentid = 0
                    AND tgargs = convert_to(id::text, 'UTF8') || '\x00'::bytea
-                   AND tgfoid = 'triage_internal.follow_label_table'::regproc LOOP
+                   AND tgfoid IN ('triage_internal.follow_label_table'::regproc,
+                                  'triage_internal.hold_label_table'::regproc) LOOP
         EXECUTE format('DROP TRIGGER %I ON %s', name, label_table);
     END LOOP;
 END

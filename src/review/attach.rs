@@ -10,7 +10,7 @@ use crate::review::prediction::is_without_text;
 use crate::review::rows::allowed::warn_of_refused;
 use crate::review::waiting::label_waiting;
 use crate::store::label_table::{names, signal_names};
-use crate::store::source::{NewAttachment, Source};
+use crate::store::source::{INBOX, NewAttachment, Source};
 use crate::store::{self, Writer};
 
 #[pg_extern(sql = false)]
@@ -56,6 +56,8 @@ fn attach(
                 "decisions about rows that policies hide will fail, but for those by an UPDATE of the table: {reason}"
             );
         }
+        let default_is_empty = default_is_empty.unwrap_or(false);
+        mind_default(w, &w.source(number)?, label_column, default_is_empty)?;
         let source = w.source(number)?;
         // A table that was attached before may have had another one.
         signal_names();
@@ -67,6 +69,26 @@ fn attach(
         warn_of_refused(&source, &w.labels(classifier)?)?;
         Ok(number)
     })
+}
+
+/// Lets the default of the label column count as no label, or says what it does.
+fn mind_default(
+    w: &mut Writer,
+    source: &Source,
+    label_column: &str,
+    is_empty: bool,
+) -> SqlResult<()> {
+    if source.id == INBOX {
+        return Ok(());
+    }
+    let default = w.label_default(source)?;
+    if let (Some(default), false) = (&default, is_empty) {
+        warning!(
+            "column \"{label_column}\" of {} has the default {default}, so new rows come with a label and are not classified: attach with default_is_empty => true, or drop the default",
+            source.name
+        );
+    }
+    w.set_empty_label(source, default.as_deref().filter(|_| is_empty))
 }
 
 /// The caller's search path, as triggers may use it.

@@ -14,12 +14,10 @@ use crate::store::source::Source;
 fn follow_label_table(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
     let trigger = Trigger::new(fcinfo)?;
     signal_names();
-    let id = trigger.argument()?;
-    let source = store::read_now(|r| r.find_source(id))?;
-    let Some(source) = source.filter(|source| source.attached && !pg::is_restoring()) else {
+    let Some(source) = attachment(&trigger)? else {
         return Ok(Returned::nothing());
     };
-    let Some(columns) = trigger.label_columns(id) else {
+    let Some(columns) = trigger.label_columns(source.id) else {
         return Ok(Returned::nothing());
     };
     // Where a label has been renamed, the table follows.
@@ -35,6 +33,25 @@ fn follow_label_table(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
         );
     }
     Ok(Returned::nothing())
+}
+
+#[pg_extern(sql = false)]
+fn hold_label_table(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
+    if attachment(&Trigger::new(fcinfo)?)?.is_some() {
+        store::as_owner(|w| w.lock_labels())?;
+    }
+    Ok(Returned::nothing())
+}
+
+/// The attachment that a trigger on a lookup table acts for; `None` if it has nothing to do, as
+/// one that was restored with another table.
+fn attachment(trigger: &Trigger) -> SqlResult<Option<Source>> {
+    let id = trigger.argument()?;
+    let source = store::read_now(|r| r.find_source(id))?;
+    Ok(source.filter(|source| {
+        let is_ours = source.label_table.is_some_and(|table| trigger.is_of(table));
+        source.attached && is_ours && !pg::is_restoring()
+    }))
 }
 
 /// What a row of a lookup table says.

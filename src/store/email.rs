@@ -150,6 +150,7 @@ impl Reader<'_> {
                 return Ok(None);
             };
             let label: Option<String> = row.get(place.texts.len())?;
+            let label = label.filter(|label| source.empty_label.as_ref() != Some(label));
             Ok(Some(Email {
                 text: text_of(source, &place, &row, 0)?,
                 label: match &names {
@@ -222,7 +223,8 @@ impl Writer<'_> {
                 let refusal = names.refusal(label).unwrap_or_default();
                 report(Code::ERRCODE_FOREIGN_KEY_VIOLATION, refusal)
             })?),
-            (_, label) => label,
+            (_, None) => source.empty_label.as_deref(),
+            (None, label) => label,
         };
         let statement = format!(
             "UPDATE {} SET {} = CAST(${} AS {}) WHERE {} RETURNING {}::text",
@@ -263,9 +265,17 @@ impl Writer<'_> {
             None => String::new(),
         };
         let names = names_of(place).join(", ");
+        let empty = match &source.empty_label {
+            Some(_) => format!(
+                "OR t.{}::text = ${}",
+                place.label,
+                2 + parts.as_ref().map_or(0, Vec::len)
+            ),
+            None => String::new(),
+        };
         let query = format!(
             "SELECT {names}, {text} FROM {table} AS t
-              WHERE (t.{label} IS NULL OR btrim(t.{label}::text) = '') {after}
+              WHERE (t.{label} IS NULL OR btrim(t.{label}::text) = '' {empty}) {after}
               ORDER BY {names} LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED",
             text = texts.join(", "),
             table = place.table,
@@ -273,6 +283,7 @@ impl Writer<'_> {
         );
         let mut given = vec![most.into()];
         given.extend(arguments(parts.as_deref().unwrap_or_default()));
+        given.extend(source.empty_label.as_deref().map(DatumWithOid::from));
         pg::as_table_owner(source.relation, pg::OWN_PATH, || {
             let rows = self.connection.run(&query, &given)?;
             rows.probe()?;

@@ -22,6 +22,7 @@ pub mod inbox;
 pub mod installed;
 pub mod label_change;
 pub mod label_column;
+mod label_default;
 pub mod label_table;
 pub mod learned;
 pub mod maintenance;

@@ -30,6 +30,7 @@ row! {
         corrections: Option<Vec<String>>,
         text_paths: Option<String> = "text_paths::text",
         label_table: Option<pg_sys::Oid> = "label_table::oid",
+        empty_label: Option<String>,
     }
 }
 
@@ -54,6 +55,8 @@ pub struct Source {
     pub text: TextParts,
     /// The lookup table that has the names of the ids in its label column.
     pub label_table: Option<pg_sys::Oid>,
+    /// What its label column holds in place of NULL, where a default counts as no label.
+    pub empty_label: Option<String>,
 }
 
 impl Source {
@@ -83,6 +86,7 @@ impl From<SourceRow> for Source {
             corrections: row.corrections,
             text: TextParts::of(row.text_paths.as_deref()),
             label_table: row.label_table,
+            empty_label: row.empty_label,
         }
     }
 }
@@ -135,6 +139,7 @@ fn inbox() -> Source {
         search_path: c"pg_catalog, pg_temp".to_owned(),
         keys: 1,
         label_table: None,
+        empty_label: None,
         corrections: None,
         text: TextParts::default(),
     }

@@ -33,7 +33,8 @@ pub fn labelled(
         Err(error) => return Err(error),
     };
     // A column that cannot wait gets what is most likely of any email.
-    if is_without_text(&text) && !trigger.is_not_null(columns.label()) {
+    let can_wait = || Ok(!trigger.is_not_null(columns.label()) || columns.has_value(row)?);
+    if is_without_text(&text) && can_wait()? {
         return Ok((row, Remembered::Unclassified(Some(NO_TEXT.to_owned()))));
     }
     let Some(prediction) = predict(source, &text)? else {

@@ -102,6 +102,8 @@ pub struct Columns<'a> {
     text: &'a TextParts,
     /// What the labels are called, if the label column has ids.
     names: Option<Rc<Names>>,
+    /// What the label column holds in place of NULL.
+    empty: Option<&'a str>,
 }
 
 impl<'a> Columns<'a> {
@@ -115,6 +117,7 @@ impl<'a> Columns<'a> {
             keys,
             text: &source.text,
             names,
+            empty: source.empty_label.as_deref(),
         })
     }
 
@@ -137,10 +140,16 @@ impl<'a> Columns<'a> {
     pub fn label_of(&self, row: Row) -> SqlResult<Option<String>> {
         // In the form of a key: the blanks that fill char(n) mean nothing.
         let stored = row.key(&[self.label()])?;
+        let stored = stored.filter(|label| self.empty != Some(label.as_str()));
         Ok(match &self.names {
             Some(names) => stored.map(|id| names.name_of(&id)),
             None => stored,
         })
+    }
+
+    /// Whether the label column of a row has a value, if one that counts as no label.
+    pub fn has_value(&self, row: Row) -> SqlResult<bool> {
+        Ok(row.text(self.label())?.is_some())
     }
 
     /// Refuses a row whose label column refers to nothing.
@@ -167,7 +176,7 @@ impl<'a> Columns<'a> {
     /// The row with another label, or with none.
     pub fn put(&self, row: Row, label: Option<&str>) -> SqlResult<Row> {
         let Some(label) = label else {
-            return row.with(&[(self.label(), Value::Null)]);
+            return row.with(&[(self.label(), self.empty.into())]);
         };
         let stored = self.stored(label).ok_or_else(|| {
             let refusal = self.refusal(label).unwrap_or_default();

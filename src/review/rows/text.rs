@@ -11,7 +11,7 @@ use super::memory::{Remembered, is_cleared, predicted_label};
 use super::table::{Columns, name_of};
 use crate::arguments::given_label;
 use crate::error::SqlResult;
-use crate::pg::{self, Row, Trigger, Value};
+use crate::pg::{self, Row, Trigger};
 use crate::review::prediction::{recorded, unclassified};
 use crate::store::review::EmailName;
 use crate::store::source::Source;
@@ -183,7 +183,7 @@ pub fn predicted_anew(
         if trigger.is_not_null(columns.label()) {
             return Ok(new);
         }
-        row = row.with(&[(columns.label(), Value::Null)])?;
+        row = columns.put(row, None)?;
     }
     remember(source, &key, NewText::Undecided(what))?;
     Ok(row)
