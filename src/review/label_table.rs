@@ -21,7 +21,7 @@ fn follow_label_table(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
         return Ok(Returned::nothing());
     };
     // Where a label has been renamed, the table follows.
-    if !trigger.is_for_row() || session::is_own_change(Change::Label(id)) {
+    if !trigger.is_for_row() || session::is_own_change(Change::Label(source.id)) {
         return Ok(Returned::nothing());
     }
     // What becomes of the labels is not to make the user's statement fail.
