@@ -278,7 +278,9 @@ CREATE FUNCTION triage.attach(relation regclass, text_columns text[], label_colu
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'attach_wrapper';
 COMMENT ON FUNCTION triage.attach(regclass, text[], text, text, text, boolean, regclass, text, text[], text, text, boolean) IS
     'from now on, new rows of a table get a label when it is null, and an update of the label is a correction. Makes '
-    'a queue view in schema triage; returns the number of the attachment';
+    'a queue view in schema triage; returns the number of the attachment. corrections says who may correct by '
+    'updating the table itself: anyone who may update it, nobody, or roles (''support, "Desk leads"''); superusers '
+    'and other doors are not asked';
 
 CREATE FUNCTION triage.detach(relation regclass) RETURNS integer
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'detach_wrapper';

@@ -15,8 +15,8 @@ from support.server import Database
 from support.sessions import lift_time_limit, literal
 
 EMAILS = 100
-# Those after them are rows of a table with partitions and a key of two columns, whose texts come late
-# and change.
+# Those after them are rows of a table with partitions, a key of two columns and a foreign key to its
+# labels; their texts come late and change.
 CASES = 40
 LABELS = ["billing", "logistics", "sales", "spam", "support"]
 # 55000 is also that of nothing to accept, where there is no text.
@@ -109,10 +109,12 @@ class Worker:
         actor = f"SET {local} pg_triage.actor = {literal(token)};"
         review = self.review(email)
         table, where = self.row(email).split(" ", 1)
+        # The cases have the number of the label, which counts from 1.
+        label = f"other(label, {n})" if email <= EMAILS else f"1 + (coalesce(label, 1) - 1 + {n}) % {len(LABELS)}"
         human = f"other(coalesce(human_label, predicted_label), {n})"
         return self.random.choice(
             [
-                ("table", f"{actor} UPDATE {table} SET label = other(label, {n}) {where}"),
+                ("table", f"{actor} UPDATE {table} SET label = {label} {where}"),
                 ("review", f"{actor} UPDATE triage.review SET human_label = {human} WHERE {review}"),
                 ("view", f"{actor} UPDATE triage.{table}_queue SET human_label = {human} WHERE {review}"),
                 ("queue", f"{actor} UPDATE triage.review_queue SET human_label = {human} WHERE {review}"),
