@@ -7,7 +7,7 @@ use crate::arguments::{given, given_label};
 use crate::error::SqlResult;
 use crate::pg;
 use crate::predict::cache;
-use crate::review::attach::attachments_of;
+use crate::review::attach::{attachments_of, warn_of_hidden_rows};
 use crate::review::prediction::{is_without_text, recorded, unclassified, warn_once};
 use crate::review::waiting::UndecidedRow;
 use crate::store::email::IfLocked;
@@ -58,6 +58,9 @@ fn classify_again(
                 },
             };
             done += classify_reviews(w, &source, &which, most - done, done)?;
+            if let Some(reason) = w.hidden_rows(&source)? {
+                warn_of_hidden_rows(&source, "", &reason);
+            }
         }
         Ok(done)
     })

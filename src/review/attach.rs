@@ -138,11 +138,16 @@ pub fn classify_visible_rows(w: &mut Writer, source: &Source, most: i64) -> SqlR
         Ok(labelled) => (labelled, String::new()),
         Err(message) => (0, format!(" ({message})")),
     };
+    warn_of_hidden_rows(source, &problem, &reason);
+    Ok(labelled)
+}
+
+/// Says that nobody can tell how many rows were not looked at.
+pub fn warn_of_hidden_rows(source: &Source, problem: &str, reason: &str) {
     warning!(
         "rows of {} that policies hide are not classified{problem}: {reason}",
         source.name
     );
-    Ok(labelled)
 }
 
 /// The attachments of a table, or of all: whose rows the caller may have classified.

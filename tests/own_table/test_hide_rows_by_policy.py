@@ -192,6 +192,17 @@ def test_classify_pending_says_that_it_may_not_see_all(tickets):
     assert session.notices == []
 
 
+def test_so_does_classify_again(tickets):
+    force(tickets)
+    session = tickets.database.connect()
+    tickets.database.run(MODEL.replace("'billing'", "'support'", 1))
+    assert session.value("SELECT triage.classify_again('ticket')") == 0
+    assert "that policies hide" in session.notices[-1] and all(word in session.notices[-1] for word in FIX)
+    session.run("SET app.tenant = 'b'")
+    assert session.value("SELECT triage.classify_again('ticket')") == 1
+    assert [tickets.label(key) for key in (1, 2)] == ["billing", "support"]
+
+
 @pytest.mark.parametrize("policy", [TENANT, "tenant = current_setting('app.tenant')", "1 / (length(tenant) - 1) = 0"])
 def test_the_worker_goes_on_with_other_tables(tickets, policy):
     """A policy may also fail where a setting is missing."""
