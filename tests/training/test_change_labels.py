@@ -46,7 +46,8 @@ class Team:
         """Gives mails their label."""
         for number in numbers:
             label = self.names[list(TEXTS)[number % 3]]
-            self.database.run(f"UPDATE {self.table} SET category = %s WHERE id = %s", label, number)
+            sql = "SELECT triage.correct(review_id, %s) FROM triage.review WHERE classifier = %s AND email_key = %s"
+            self.database.run(sql, label, self.name, str(number))
 
     def deploy(self) -> None:
         """A model of mails that are not in the table."""
@@ -85,9 +86,10 @@ def live(team: Team, how: str, descriptions: dict[str, str] | None = None) -> No
         team.database.run(f"SELECT triage.learn_from('{team.name}', 'old_{team.name}', '{{body}}', 'label')")
     elif how != "described":
         team.decide(*range(12))
-        # One more than once.
+        # One more than once, and one wrong.
         team.database.run(f"UPDATE {team.table} SET category = NULL WHERE id = 3")
         team.decide(3)
+        team.database.run(f"UPDATE {team.table} SET category = %s WHERE id = 4", team.names["orders"])
     if how == "compacted":
         team.database.run("SELECT triage.compact(%s)", team.name)
         team.decide(12, 13)
@@ -107,14 +109,15 @@ def test_renamed_as_if_named_so_from_the_start(database, how, new):
     change = database.value("SELECT triage.rename_label('changed', 'Invoices', %s)", f" {new} ")
     for what in SAME:
         assert changed.learned(what) == other.learned(what), what
-    assert changed.labels() == other.labels()
+    if how != "described":
+        # Else the words of the name made other predictions before.
+        assert changed.labels() == other.labels()
     assert changed.answer("overdue invoice payment") == other.answer("overdue invoice payment")
     # And back.
     database.run("SELECT triage.undo_label_change(%s)", change)
     database.run("SELECT triage.rename_label('other', %s, 'invoices')", new)
     for what in SAME:
         assert changed.learned(what) == other.learned(what), what
-    assert changed.labels() == other.labels()
 
 
 @pytest.mark.parametrize("how", HOW)
@@ -272,7 +275,7 @@ def test_versions_from_before_answer_with_the_names_of_now(database):
     team.deploy()
     team.deploy()
     assert database.value("SELECT triage.activate('team', 1)") == 1
-    shares = "SELECT label, round(probability::numeric, 9) FROM classify_email_scores('refund of the invoice', 'team')"
+    shares = "SELECT label, probability FROM classify_email_scores('refund of the invoice', 'team')"
     before = database.rows(shares)
     database.run("SELECT triage.rename_label('team', 'invoices', 'accounts')")
     renamed = [("accounts" if label == "invoices" else label, p) for label, p in before]
@@ -322,7 +325,7 @@ def test_a_retired_label_is_not_given_any_more(database):
     ):
         with refused("55000", 'label "orders" of classifier "team" is retired', "triage.add_label('team', 'orders')"):
             database.run(sql)
-    assert database.value("SELECT count(*) FROM triage.review WHERE human_label = 'orders'") == 4
+    assert database.value("SELECT count(*) FROM triage.review WHERE human_label = 'orders'") == 5
     with refused("55000", "is retired"):
         database.run("SELECT triage.retire_label('team', 'orders')")
     with refused("55000", "is retired"):
@@ -351,10 +354,10 @@ def test_when_all_labels_are_retired_nothing_is_answered(database):
 def test_the_mails_of_a_split_label_are_asked_again(database):
     team = Team(database, "team")
     live(team, "pending")
-    assert database.value("SELECT triage.split_label('team', 'orders')") == 4
+    assert database.value("SELECT triage.split_label('team', 'orders')") == 5
     waiting = "SELECT review_id, human_label FROM triage.review_queue WHERE queue_reason = 'reopened' ORDER BY 1"
     asked = database.rows(waiting)
-    assert [label for _, label in asked] == ["orders"] * 4
+    assert [label for _, label in asked] == ["orders"] * 5
     assert team.learned("learned_state") == team.learned("replayed_state")
     database.run("SELECT triage.add_label('team', 'parts')")
     database.run("SELECT triage.correct(%s, 'parts')", asked[0][0])
@@ -371,7 +374,7 @@ def test_the_mails_of_a_split_label_are_asked_again(database):
     labels = database.column(
         "SELECT human_label FROM triage.review WHERE review_id = ANY (%s) ORDER BY 1", [id for id, _ in asked]
     )
-    assert labels == ["orders", "orders", "orders", "parts"]
+    assert labels == ["orders"] * 4 + ["parts"]
 
 
 @pytest.mark.parametrize("kind", ["varchar(20)", "char(20)", "enum", "domain", "partitioned"])
@@ -477,7 +480,7 @@ def test_a_column_that_cannot_hold_the_name_says_so(database):
     team.receive(6)
     team.decide(*range(6))
     before = (team.labels(), [team.learned(what) for what in SAME])
-    with refused("55000", "cannot be written to column category of mail_team", "too long for type"):
+    with refused("55000", "cannot be written to column category of public.mail_team", "too long for type"):
         database.run("SELECT triage.rename_label('team', 'orders', 'purchase orders')")
     database.run("ALTER TABLE mail_team ADD CONSTRAINT known CHECK (category IN ('leave', 'orders', 'invoices'))")
     with refused("55000", "violates check constraint"):
@@ -488,7 +491,7 @@ def test_a_column_that_cannot_hold_the_name_says_so(database):
         "CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.category := OLD.category; RETURN NEW; END $$"
     )
     database.run("CREATE TRIGGER zzzz BEFORE UPDATE ON mail_team FOR EACH ROW EXECUTE FUNCTION keep()")
-    with refused("55000", "a trigger of mail_team does not let"):
+    with refused("55000", "a trigger of public.mail_team does not let"):
         database.run("SELECT triage.rename_label('team', 'orders', 'other')")
     assert (team.labels(), [team.learned(what) for what in SAME]) == before
 
