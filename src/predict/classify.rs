@@ -89,7 +89,9 @@ fn prediction_from(active: &Active, ranking: &Ranking, first: usize) -> Predicti
     let (label, confidence) = at(0).unzip();
     let (second_label, second_confidence) = at(1).unzip();
     // Who has seen emails of one label only has had no choice, however often.
-    let has_choice = active.live.labels().len() > 1;
+    let with_emails = active.live.labels().len();
+    let seen = ranking.ranked.iter().filter(|s| s.class < with_emails);
+    let has_choice = seen.take(2).count() > 1;
     Prediction {
         unknown_share: label.is_some().then_some(ranking.unknown_share),
         label,

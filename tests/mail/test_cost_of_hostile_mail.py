@@ -11,15 +11,14 @@ from support.hostile_mail import (
     OVERSHOOT,
     HostileMail,
     growth,
-    has_proc,
     hostile_server,
-    processor_milliseconds,
     seconds_too_late,
 )
+from support.processor import needs_proc, processor_milliseconds
 from support.server import Bystander
 from support.waiting import timed
 
-pytestmark = pytest.mark.skipif(not has_proc(), reason="no /proc to see a session's time and memory in")
+pytestmark = needs_proc
 
 # Ten times the size may take this many times as long.
 GROWTH = 13

@@ -139,7 +139,7 @@ def in_latin_1(admin):
 def test_every_byte_comes_through(admin, deliver, in_latin_1, case):
     with timed() as t:
         assert delivers(deliver(BYTES[case]))
-    assert t.seconds < 60
+    assert t.seconds < 180
     wanted = (len(BYTES[case]), hashlib.sha256(BYTES[case]).digest())
     assert admin.row("SELECT octet_length(raw), sha256(raw) FROM triage.email") == wanted
     assert admin.value("SELECT count(*) FROM pg_largeobject_metadata") == 0, "nothing is left behind"
@@ -263,7 +263,7 @@ def test_nobody_else_sees_the_message_on_its_way(admin):
         assert "after the update" not in output("ps", "axww", "-o", "args"), "no command line has it"
         assert "after the update" not in admin.value(f"SELECT query {WAITING}"), "nor has a statement"
         os.killpg(process.pid, signal.SIGINT)
-        process.wait(5)
+        process.wait(20)
 
 
 @pytest.mark.parametrize("function", ["pg_terminate_backend", "pg_cancel_backend"])
@@ -279,14 +279,14 @@ def test_a_session_that_is_ended_stores_nothing(admin, deliver, function):
 def test_an_interrupt_stores_nothing(admin):
     with delivering(admin, message(9)) as process:
         os.killpg(process.pid, signal.SIGINT)
-        assert process.wait(5) == TRY_AGAIN
+        assert process.wait(20) == TRY_AGAIN
     assert stored(admin) == 0
 
 
 def test_when_only_the_script_is_ended_its_sender_may_try_again(admin, deliver):
     with delivering(admin, message(10)) as process:
         process.terminate()
-        assert process.wait(5) == TRY_AGAIN
+        assert process.wait(20) == TRY_AGAIN
     wait_for(lambda: stored(admin) == 1, 10, "the message is committed after all: psql was not ended")
     assert delivers(deliver(message(10)))
     assert stored(admin) == 1, "it is there once"

@@ -350,11 +350,12 @@ LARGE = {
 
 
 @pytest.mark.parametrize("case", LARGE)
-def test_a_large_payload_is_taken_in_within_seconds(admin, hook, case):
+def test_a_large_payload_is_taken_in_within_a_minute(admin, hook, case):
     payload = json.dumps(LARGE[case]())
     with timed() as t:
         post(hook, payload)
-    assert t.seconds < 15
+    # Two or three seconds on an idle machine, and minutes where time grows with the square of the size.
+    assert t.seconds < 60
     assert stored(admin) == 1
 
 

@@ -1,9 +1,8 @@
 """An analyst with a table of old tickets gets to a corrected label in five statements and ten seconds, with
 the old data learned, however the table keeps its labels and keys."""
 
-import time
-
 import pytest
+from support.processor import needs_proc, processor_seconds
 
 TICKETS = 5000
 # A word of each label among words of all, so that what is learned is more than the labels' shares.
@@ -53,6 +52,7 @@ PARTITIONED = (
 )
 
 
+@needs_proc
 @pytest.mark.parametrize(
     ("table", "label_column", "more", "right"),
     [PLAIN, ENUM, LOOKUP_TABLE, PARTITIONED],
@@ -64,7 +64,8 @@ def test_five_statements_and_ten_seconds(empty_database, table, label_column, mo
     database.run("ANALYZE")
     label = f"(SELECT {label_column}::text FROM ticket WHERE id = 100001)"
 
-    begun = time.monotonic()
+    # Of the server's processor: others are busy, too.
+    begun = processor_seconds(database.session)
     database.run("CREATE EXTENSION pg_triage")
     learned = database.value(
         f"SELECT triage.learn_from('default', 'ticket', ARRAY['subject', 'body'], '{label_column}'{more})"
@@ -72,7 +73,8 @@ def test_five_statements_and_ten_seconds(empty_database, table, label_column, mo
     database.run(f"SELECT triage.attach('ticket', ARRAY['subject', 'body'], '{label_column}'{more})")
     database.run("INSERT INTO ticket (subject, body) VALUES ('Duty', 'The courier wants duty for my parcel')")
     database.run(f"UPDATE ticket SET {label_column} = '{right}' WHERE id = 100001")
-    took = time.monotonic() - begun
+    took = processor_seconds(database.session) - begun
+    print(f"{took:.1f} s")
 
     assert learned == TICKETS
     assert database.row("SELECT predicted_label, human_label FROM triage.review WHERE NOT predicted_label IS NULL") == (

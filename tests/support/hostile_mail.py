@@ -61,24 +61,6 @@ class HostileMail:
 # ---- what a session takes ---------------------------------------------------------------------------
 
 
-def has_proc() -> bool:
-    """Whether the system tells what a process takes."""
-    return Path("/proc/self/schedstat").exists()
-
-
-def processor_milliseconds(session: Session, sql: str, *params: object) -> float:
-    """What a statement takes of a processor. What else the machine does is not in it, and that
-    takes more of long statements than of short ones."""
-    before = _processor_time(session.pid)
-    session.run(sql, *params)
-    return (_processor_time(session.pid) - before) / 1e6
-
-
-def _processor_time(pid):
-    """In nanoseconds."""
-    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0])
-
-
 def growth(database: Database, sql: str, *params: object) -> int:
     """Most bytes that a new session takes for a statement, besides shared buffers that it looks
     at."""
