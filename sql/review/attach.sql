@@ -280,7 +280,8 @@ COMMENT ON FUNCTION triage.attach(regclass, text[], text, text, text, boolean, r
     'from now on, new rows of a table get a label when it is null, and an update of the label is a correction. Makes '
     'a queue view in schema triage; returns the number of the attachment. corrections says who may correct by '
     'updating the table itself: anyone who may update it, nobody, or roles (''support, "Desk leads"''); superusers '
-    'and other doors are not asked';
+    'and other doors are not asked. label_table is the lookup table that the label column refers to by id; its names '
+    'are labels, and stay in step. default_is_empty lets the default of the label column count as no label';
 
 CREATE FUNCTION triage.detach(relation regclass) RETURNS integer
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'detach_wrapper';

@@ -96,7 +96,8 @@ BEGIN
     END IF;
     IF name IS NULL THEN
         RAISE invalid_parameter_value USING MESSAGE = format(
-            'which column of table %s has the names of the labels? Say it with label_name_column => ... (there are: %s)',
+            'which column of table %s has the names of the labels? Say it with label_name_column => ... '
+            '(there are: %s)',
             label_table, coalesce(array_to_string(texts, ', '), 'none of text'));
     END IF;
     SELECT a.attname INTO retired

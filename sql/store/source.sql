@@ -46,8 +46,8 @@ COMMENT ON COLUMN triage_internal.source.label_table IS
     'the lookup table with the names of the ids in its label column; which of its columns these are is in the column '
     'list of its trigger zz_triage_names_<source_id>. NULL where the column holds the labels themselves';
 COMMENT ON COLUMN triage_internal.source.empty_label IS
-    'the default of its label column, where that counts as no label: default_is_empty of attach(). NULL where only NULL '
-    'does';
+    'the default of its label column, where that counts as no label: default_is_empty of attach(). NULL where only '
+    'NULL does';
 COMMENT ON SEQUENCE triage_internal.source_source_id_seq IS 'numbers attached tables';
 
 SELECT pg_extension_config_dump('triage_internal.source', '');

@@ -51,5 +51,5 @@ CREATE FUNCTION triage.learn_from(classifier text, relation regclass, text_colum
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'learn_from_wrapper';
 COMMENT ON FUNCTION triage.learn_from(text, regclass, text[], text, regclass, text) IS
     'imports labelled history into the ledger, with the caller''s rights, and learns it; makes a first model if '
-    'there is none. Rows that were decided already, or labelled by the classifier, are skipped. Returns how many it '
-    'learned';
+    'there is none. Rows that were decided already, or labelled by the classifier, are skipped. label_table is the '
+    'lookup table that the label column refers to by id, as for attach(). Returns how many it learned';
