@@ -10,6 +10,7 @@ use crate::error::{SqlResult, from_classifier};
 use crate::pg::check_for_interrupts;
 use crate::predict::effects::examples;
 use crate::store::base::StoredBase;
+use crate::store::label_change::Relabelling;
 use crate::store::{DECISIONS_AT_ONCE, Reader, Writer};
 use crate::types::{load_state, model_state, state_bytes, storable};
 
@@ -45,14 +46,19 @@ impl Base {
     /// none is given.
     pub fn read_for(r: &Reader, classifier: &str, version: Option<i32>) -> SqlResult<Self> {
         let stored = r.base(classifier, version)?;
-        let mut base = Self::of(&stored)?;
+        // The active version has the labels of now.
+        let changes = match version {
+            Some(version) => r.relabellings_since(classifier, version)?,
+            None => Vec::new(),
+        };
+        let mut base = Self::of(&stored, &changes)?;
         if !stored.is_current {
             base.add_steps(r, classifier)?;
         }
         Ok(base)
     }
 
-    fn of(stored: &StoredBase) -> SqlResult<Self> {
+    fn of(stored: &StoredBase, changes: &[Relabelling]) -> SqlResult<Self> {
         let current = stored.serving.filter(|_| stored.is_current);
         // What is served says how; of a version that is about to be, its model does.
         let (fit, metrics) = match current.or(stored.model) {
@@ -68,7 +74,7 @@ impl Base {
         let learned = learned.transpose()?;
         let (serving, learned) = match current {
             Some(current) => (model_state(current)?, learned),
-            None => Self::put_anew(stored, learned)?,
+            None => Self::put_anew(stored, learned, changes)?,
         };
         Ok(Self {
             version: stored.active.filter(|_| current.or(stored.model).is_some()),
@@ -83,7 +89,11 @@ impl Base {
 
     /// What is served, and the decisions' own counts where those are not all, for another
     /// version than the stored base was put together for.
-    fn put_anew(stored: &StoredBase, learned: Option<State>) -> SqlResult<(State, Option<State>)> {
+    fn put_anew(
+        stored: &StoredBase,
+        learned: Option<State>,
+        changes: &[Relabelling],
+    ) -> SqlResult<(State, Option<State>)> {
         // Of decisions alone, `serving` has all there is.
         let mut learned = match (learned, stored.serving) {
             (Some(learned), _) => learned,
@@ -98,6 +108,11 @@ impl Base {
             return Ok((learned, None));
         };
         let mut model = model_state(model)?;
+        for change in changes {
+            model
+                .relabel(&change.from, &change.to, &check_for_interrupts)
+                .map_err(from_classifier)?;
+        }
         if stored.from_ledger {
             learned
                 .add_steps_of(&model, &check_for_interrupts)

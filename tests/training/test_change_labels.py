@@ -231,6 +231,22 @@ def test_the_costs_of_errors_come_back_with_a_label(database):
     assert database.rows("SELECT * FROM triage.cost ORDER BY cost") == before
 
 
+def test_a_forgotten_mail_is_in_no_change(database):
+    team = Team(database, "team")
+    live(team, "compacted")
+    change = database.value("SELECT triage.merge_labels('team', 'orders', 'invoices')")
+    (review, decision) = database.row("SELECT review_id, decision_id FROM triage.review WHERE email_key = '2'")
+    kept = """SELECT count(*) FROM triage_internal.relabelled WHERE relation = 'review' AND row_id = %s
+                  OR relation = 'decision' AND row_id = %s OR email_key = '2'"""
+    assert database.value(kept, review, decision) == 3
+    database.run("SELECT triage.forget('public.mail_team', '2')")
+    assert database.value(kept, review, decision) == 0
+    database.run("SELECT triage.undo_label_change(%s)", change)
+    assert team.learned("learned_state") == team.learned("replayed_state")
+    database.run("SELECT triage.forget_classifier('team')")
+    assert database.value("SELECT count(*) FROM triage_internal.relabelled") == 0
+
+
 def test_changes_are_written_down_and_undone_in_order(database):
     team = Team(database, "team")
     live(team, "pending")
@@ -280,6 +296,10 @@ def test_versions_from_before_answer_with_the_names_of_now(database):
     database.run("SELECT triage.rename_label('team', 'invoices', 'accounts')")
     renamed = [("accounts" if label == "invoices" else label, p) for label, p in before]
     assert dict(database.rows(shares)) == pytest.approx(dict(renamed), abs=1e-6)
+    # What a version would say is said with the names of now.
+    team.receive(9)
+    names = database.column("SELECT label_then FROM triage.preview('team', 2)")
+    assert "invoices" not in names
     # What was active before the rename's own version.
     version = database.value("SELECT triage.rollback('team')")
     assert version > 3
