@@ -74,8 +74,8 @@ GRANT SELECT ON
     triage.suspect_labels
     TO triage_reviewer;
 -- All but the features: what is in a mail cannot be read from them, but guessed.
-GRANT SELECT (decision_id, review_id, source, email_key, classifier, kind, old_label, new_label, predicted_label, confidence,
-              model_version,
+GRANT SELECT (decision_id, review_id, source, email_key, classifier, kind, old_label, new_label, predicted_label,
+    confidence, model_version,
     note, actor, decided_at, batch_id, door, connected_as, acting_as, application_name, replaces, undoes,
     queue_reason)
     ON triage.decision TO triage_reviewer;
@@ -90,6 +90,8 @@ GRANT EXECUTE ON FUNCTION
     triage.undo(bigint, text, text),
     triage.undo_batch(bigint, text, text)
     TO triage_reviewer;
+-- Called by triage.batches and triage.decision_history.
+GRANT EXECUTE ON FUNCTION triage_internal.is_undone(bigint) TO triage_reviewer;
 -- Called by triage.suspect_labels, and by triggers on triage.review.
 GRANT EXECUTE ON FUNCTION triage_internal.find_suspects(text), triage_internal.is_restoring() TO triage_reviewer;
 
@@ -157,6 +159,5 @@ GRANT SELECT ON
     triage_internal.review_statistics,
     triage_internal.review_statistics_now,
     triage_internal.source,
-    triage_internal.statistics_timezone,
-    triage_internal.undone_decision
+    triage_internal.statistics_timezone
     TO triage_admin;

@@ -31,7 +31,7 @@ pub fn unknown_label(given: &str, classifier: &str, allowed: &[String]) -> Error
     )
 }
 
-/// `action "skipp" does not exist (did you mean "skip"? allowed: accept, skip, undo, ask again)`
+/// `action "accepted" does not exist (did you mean "accept"? allowed: accept, skip, undo, ask again)`
 pub fn unknown_action(given: &str, allowed: &[String]) -> ErrorReport {
     let (shown, choices) = suggestion(given, allowed, "allowed");
     report(

@@ -10,7 +10,8 @@ SELECT d.batch_id,
        count(DISTINCT d.new_label) AS labels,
        count(*) FILTER (WHERE EXISTS (
            SELECT FROM triage_internal.decision_in_force f WHERE f.decision_id = d.decision_id)) AS still_latest,
-       bool_and(EXISTS (SELECT FROM triage_internal.undone_decision u WHERE u.decision_id = d.decision_id)) AS undone
+       bool_and(EXISTS (SELECT FROM triage.decision u WHERE u.undoes = d.decision_id)
+                AND triage_internal.is_undone(d.decision_id)) AS undone
   FROM triage.decision d
  GROUP BY d.batch_id;
 COMMENT ON VIEW triage.batches IS

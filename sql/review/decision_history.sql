@@ -3,7 +3,8 @@ SELECT d.decision_id, d.review_id, d.classifier, d.source, d.email_key, d.kind, 
        d.predicted_label, d.confidence, d.model_version, d.note, d.actor, d.decided_at, d.batch_id, d.door,
        d.connected_as, d.acting_as, d.application_name, d.replaces, d.undoes,
        d.features IS NOT NULL AS learned,
-       EXISTS (SELECT FROM triage_internal.undone_decision u WHERE u.decision_id = d.decision_id) AS undone
+       EXISTS (SELECT FROM triage.decision u WHERE u.undoes = d.decision_id)
+           AND triage_internal.is_undone(d.decision_id) AS undone
   FROM triage.decision d;
 COMMENT ON VIEW triage.decision_history IS
     'every decision ever made: who, when, with what tool, from which label to which; set undone to true to take some '

@@ -89,8 +89,8 @@ BEGIN
     EXECUTE format('CREATE TRIGGER review_end AFTER INSERT OR UPDATE ON triage.%I
         FOR EACH STATEMENT EXECUTE FUNCTION triage_internal.end_batch()', view_name);
     EXECUTE format('COMMENT ON VIEW triage.%I IS %L', view_name,
-        format('reviews of %s with the live text; set human_label or note. Work on queue_reason <> ''confident'', '
-               'smallest margin first', of_source));
+        format('reviews of %s with the live text; set human_label, note or action. Work on '
+               'queue_reason <> ''confident'', smallest margin first', of_source));
     FOR name, about IN
         SELECT a.attname, coalesce(
                    (SELECT col_description(r.attrelid, r.attnum) FROM pg_attribute r

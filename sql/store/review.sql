@@ -31,8 +31,8 @@ CREATE TABLE triage.review (
     deleted_queue_reason text
 );
 COMMENT ON TABLE triage.review IS
-    'one row per email and classifier: what was predicted, how sure, what a person said. Set human_label or note; '
-    'nothing else can be changed';
+    'one row per email and classifier: what was predicted, how sure, what a person said. Set human_label, note or '
+    'action; nothing else can be changed';
 COMMENT ON COLUMN triage.review.review_id IS 'key';
 COMMENT ON COLUMN triage.review.classifier IS 'the classifier';
 COMMENT ON COLUMN triage.review.source IS 'the table that the email is in';

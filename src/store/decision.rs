@@ -146,8 +146,7 @@ impl Reader<'_> {
     pub fn not_undone(&self, batch: i64) -> SqlResult<Vec<i64>> {
         self.values(
             "d.decision_id FROM triage.decision d
-              WHERE d.batch_id = $1 AND NOT EXISTS (SELECT FROM triage_internal.undone_decision u
-                                                     WHERE u.decision_id = d.decision_id)",
+              WHERE d.batch_id = $1 AND NOT triage_internal.is_undone(d.decision_id)",
             &[batch.into()],
         )
     }
