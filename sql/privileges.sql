@@ -105,6 +105,7 @@ GRANT UPDATE (review_below) ON triage.classifier TO triage_trainer;
 GRANT INSERT, UPDATE, DELETE ON triage.cost TO triage_trainer;
 GRANT EXECUTE ON FUNCTION
     triage.activate(text, integer, text),
+    triage.adopt(regclass, text, text[], text, text),
     triage.add_label(text, text, text),
     triage.attach(regclass, text[], text, text, text, boolean, regclass, text, text[], text, text, boolean),
     triage.classify_again(regclass, integer, text, float8, integer, timestamptz, text[], boolean),

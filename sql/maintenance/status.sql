@@ -13,6 +13,8 @@ SELECT s.classifier,
                  AND n.new_decisions + p.pending_decisions > 0
                      THEN 'the background worker does not work: ' || coalesce(k.problem, k.last_error)
                 WHEN a.version IS NULL AND n.new_decisions = 0 THEN 'it has learned nothing yet'
+                WHEN o.table_name IS NOT NULL
+                     THEN format('table %s is not attached, but has triggers of one that is', o.table_name)
                 WHEN j.last_maintenance IS NULL AND n.new_decisions > 0 THEN 'maintenance has never run'
                 WHEN j.last_maintenance < now() - interval '1 day'
                  AND (n.new_decisions + p.pending_decisions > 0 OR t.changes)
@@ -25,6 +27,7 @@ SELECT s.classifier,
                 WHEN a.version IS NULL AND n.new_decisions = 0
                      THEN 'decide some emails, import history with triage.learn_from(), or deploy a model with '
                           'triage.deploy()'
+                WHEN o.table_name IS NOT NULL THEN o.what_to_do
                 WHEN (j.last_maintenance IS NULL OR j.last_maintenance < now() - interval '1 day')
                  AND (n.new_decisions + p.pending_decisions > 0 OR t.changes)
                      THEN coalesce(k.problem, k.last_error, 'look for pg_triage in the server''s log')
@@ -50,6 +53,8 @@ SELECT s.classifier,
      CROSS JOIN (SELECT max(j.ended_at) AS last_maintenance
                    FROM (SELECT j.ended_at FROM triage_internal.job j ORDER BY j.job_id DESC LIMIT 10) j) j
      CROSS JOIN (SELECT EXISTS (SELECT FROM triage_internal.review_change) AS changes) t
+      LEFT JOIN (SELECT o.table_name, o.what_to_do FROM triage_internal.orphan o
+                  ORDER BY o.table_name LIMIT 1) o ON true
      CROSS JOIN triage.worker_status() k
   ) s;
 COMMENT ON VIEW triage.status IS 'one row per classifier: whether all is well, and what to do if not';

@@ -103,7 +103,8 @@ BEGIN
         keys := regexp_split_to_array(btrim(key_column), '\s*,\s*');
     END IF;
     text_names := triage_internal.text_names(relation, text_columns);
-    FOREACH candidate IN ARRAY text_names || label_column || keys LOOP
+    FOREACH candidate IN ARRAY text_names || label_column || keys || show || received_at_column LOOP
+        CONTINUE WHEN candidate IS NULL;
         SELECT * INTO attribute FROM pg_attribute
          WHERE attrelid = relation AND attname = candidate AND attnum > 0 AND NOT attisdropped;
         IF NOT FOUND THEN
@@ -113,6 +114,11 @@ BEGIN
         problem := CASE
             WHEN candidate = ANY (keys) AND NOT triage_internal.is_key_type(attribute.atttypid)
                 THEN format('is of type %s; a key must be text, char, citext, uuid, a number, a date or a time',
+                            format_type(attribute.atttypid, NULL))
+            WHEN candidate = received_at_column
+                 AND triage_internal.base_type(attribute.atttypid)
+                     <> ALL (ARRAY['timestamptz', 'timestamp', 'date']::regtype[]::oid[])
+                THEN format('is of type %s; received_at_column must be timestamp with time zone, timestamp or date',
                             format_type(attribute.atttypid, NULL))
             WHEN candidate = label_column
                  AND triage_internal.label_column_problem(relation, label_column, label_table) IS NOT NULL
@@ -176,15 +182,20 @@ BEGIN
     PERFORM triage_internal.drop_orphans(relation);
     known_as := triage_internal.source_name(relation);
     INSERT INTO triage_internal.source AS s (source, classifier, relation, attached, record_given_labels, search_path,
-        attached_by, key_columns, corrections, text_paths, label_table)
+        attached_by, key_columns, corrections, text_paths, label_table, received_at_place)
         VALUES (known_as, classifier, relation, true, record_given_labels, path, caller, cardinality(keys),
                 triage_internal.correctors(corrections), triage_internal.text_paths(relation, text_columns),
-                label_table)
+                label_table,
+                -- A part of the key may say it.
+                1 + coalesce(array_position(keys, received_at_column),
+                             CASE WHEN received_at_column IS NOT NULL
+                                  THEN cardinality(keys) + cardinality(text_names) + 1 END))
     ON CONFLICT ON CONSTRAINT source_source_classifier_key DO UPDATE
         SET attached = true, relation = excluded.relation, record_given_labels = excluded.record_given_labels,
             search_path = excluded.search_path, attached_at = now(), attached_by = excluded.attached_by,
             key_columns = excluded.key_columns, corrections = excluded.corrections,
-            text_paths = excluded.text_paths, label_table = excluded.label_table
+            text_paths = excluded.text_paths, label_table = excluded.label_table,
+            received_at_place = excluded.received_at_place
     RETURNING s.source_id INTO id;
 
     FOREACH candidate IN ARRAY ARRAY[rel.relname || '_queue', rel.relname || '_' || classifier || '_queue',
@@ -197,14 +208,23 @@ BEGIN
         END IF;
     END LOOP;
     view_name := coalesce(view_name, 'table_' || id || '_queue');
-    PERFORM triage_internal.create_triggers(relation, id, label_column, keys, text_names);
+    PERFORM triage_internal.create_triggers(relation, id, label_column, keys, text_names,
+                                            CASE WHEN received_at_column <> ALL (keys) THEN received_at_column END);
     IF label_table IS NOT NULL THEN
         PERFORM triage_internal.create_label_table_triggers(caller, id, relation, label_column, label_table,
                                                             label_name_column);
     END IF;
     PERFORM triage_internal.create_queue_view(id, view_name, known_as, classifier, relation,
-        triage_internal.label_expression(relation, label_column, label_table, label_name_column), keys, text_columns);
-    UPDATE triage_internal.source s SET queue_view = view_name WHERE s.source_id = id;
+        triage_internal.label_expression(relation, label_column, label_table, label_name_column), keys, text_columns,
+        show);
+    UPDATE triage_internal.source s
+       SET queue_view = view_name,
+           attached_with = jsonb_build_object(
+               'columns', triage_internal.attached_columns(attach_relation.relation, id), 'label', label_column,
+               'keys', keys, 'texts', text_columns, 'label_table', attach_relation.label_table::text,
+               'label_name', label_name_column, 'show', attach_relation.show, 'received_at', received_at_column,
+               'default_is_empty', attach_relation.default_is_empty, 'corrections', attach_relation.corrections)
+     WHERE s.source_id = id;
     RETURN id;
 END
 $$;
@@ -240,6 +260,13 @@ BEGIN
     LOOP
         n := n + 1;
         IF source.source_id <> 0 THEN
+            -- They may have been renamed.
+            UPDATE triage_internal.source s
+               SET attached_with = s.attached_with
+                       || jsonb_build_object('columns_now',
+                                             triage_internal.attached_columns(detach_relation.relation,
+                                                                              source.source_id))
+             WHERE s.source_id = source.source_id;
             FOR step IN SELECT tgname FROM pg_trigger
                          WHERE tgrelid = relation AND tgparentid = 0
                            AND tgargs = convert_to(source.source_id::text, 'UTF8') || '\x00'::bytea

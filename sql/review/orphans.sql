@@ -17,6 +17,21 @@ COMMENT ON COLUMN triage_internal.orphan_trigger.relation IS 'the table';
 COMMENT ON COLUMN triage_internal.orphan_trigger.name IS 'the trigger';
 COMMENT ON COLUMN triage_internal.orphan_trigger.source_id IS 'the number of the attachment that it was made for';
 
+CREATE VIEW triage_internal.orphan AS
+SELECT o.relation, t.table_name,
+       format('SELECT triage.detach(%L) to remove its triggers, or triage.attach() to attach it', t.table_name)
+           || coalesce(format(', or SELECT triage.adopt(%L, %L) if it takes the place of that table', t.table_name,
+                              (SELECT s.source FROM triage_internal.source s
+                                WHERE s.source_id::text = o.source_id AND s.source_id <> 0)), '') AS what_to_do
+  FROM (SELECT o.relation, min(o.source_id) AS source_id FROM triage_internal.orphan_trigger o GROUP BY 1) o
+  JOIN pg_class c ON c.oid = o.relation
+  JOIN pg_namespace n ON n.oid = c.relnamespace
+ CROSS JOIN LATERAL (SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS table_name) t;
+COMMENT ON VIEW triage_internal.orphan IS 'tables with such triggers';
+COMMENT ON COLUMN triage_internal.orphan.relation IS 'the table';
+COMMENT ON COLUMN triage_internal.orphan.table_name IS 'its name';
+COMMENT ON COLUMN triage_internal.orphan.what_to_do IS 'what to do about it';
+
 CREATE FUNCTION triage_internal.drop_orphans(relation regclass) RETURNS integer
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp

@@ -39,15 +39,32 @@ CREATE FUNCTION triage_internal.record_deletion() RETURNS trigger
 COMMENT ON FUNCTION triage_internal.record_deletion() IS
     'after a deletion, or when the table is emptied: reviews leave the queue';
 
+CREATE FUNCTION triage_internal.attached_columns(relation regclass, id bigint) RETURNS text[]
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT array_agg(a.attname::text ORDER BY c.n)
+      FROM pg_trigger t
+      JOIN pg_proc p ON p.oid = t.tgfoid
+     CROSS JOIN LATERAL unnest(t.tgattr::int2[]) WITH ORDINALITY AS c (attnum, n)
+      JOIN pg_attribute a ON a.attrelid = t.tgrelid AND a.attnum = c.attnum
+     WHERE t.tgrelid = relation AND t.tgargs = convert_to(id::text, 'UTF8') || '\x00'::bytea
+       AND p.pronamespace = 'triage_internal'::regnamespace AND p.proname = 'record_decision'
+$$;
+COMMENT ON FUNCTION triage_internal.attached_columns(regclass, bigint) IS
+    'what the columns of an attachment are called now, in the order of its trigger zz_triage_columns_<id>: label, key, '
+    'texts, and when an email was received';
+
 CREATE FUNCTION triage_internal.create_triggers(relation regclass, id bigint, label text, keys text[],
-        texts text[])
+        texts text[], received_at text DEFAULT NULL)
     RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     columns text := (SELECT string_agg(quote_ident(c), ', ' ORDER BY n)
-                       FROM unnest(ARRAY[label] || keys || texts) WITH ORDINALITY AS t (c, n));
+                       FROM unnest(array_remove(ARRAY[label] || keys || texts || received_at, NULL))
+                       WITH ORDINALITY AS t (c, n));
     changed text := (SELECT string_agg(format('OLD.%1$I::text IS DISTINCT FROM NEW.%1$I::text', c), ' OR ' ORDER BY n)
                        FROM unnest(ARRAY[label] || keys) WITH ORDINALITY AS t (c, n));
 BEGIN
@@ -88,7 +105,7 @@ BEGIN
     EXECUTE format('COMMENT ON TRIGGER zz_triage_emptied_%s ON %s IS %L', id, relation,
                    'pg_triage: reviews of deleted rows leave the queue');
     EXECUTE format('COMMENT ON TRIGGER zz_triage_columns_%s ON %s IS %L', id, relation,
-                   'pg_triage: its column list is label, key, texts');
+                   'pg_triage: columns of label, key, texts, time');
 END
 $$;
-COMMENT ON FUNCTION triage_internal.create_triggers(regclass, bigint, text, text[], text[]) IS 'part of attach()';
+COMMENT ON FUNCTION triage_internal.create_triggers(regclass, bigint, text, text[], text[], text) IS 'part of attach()';

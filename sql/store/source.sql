@@ -16,6 +16,8 @@ CREATE TABLE triage_internal.source (
     text_paths          jsonb,
     label_table         regclass,
     empty_label         text,
+    received_at_place   integer,
+    attached_with       jsonb,
     UNIQUE (source, classifier)
 );
 COMMENT ON TABLE triage_internal.source IS
@@ -48,6 +50,11 @@ COMMENT ON COLUMN triage_internal.source.label_table IS
 COMMENT ON COLUMN triage_internal.source.empty_label IS
     'the default of its label column, where that counts as no label: default_is_empty of attach(). NULL where only '
     'NULL does';
+COMMENT ON COLUMN triage_internal.source.received_at_place IS
+    'place of the column that says when an email was received in that column list; NULL for the time of the insertion';
+COMMENT ON COLUMN triage_internal.source.attached_with IS
+    'what attach() was told, with the names that columns had, for adopt(); columns and columns_now are those of the '
+    'column list when it was attached and detached';
 COMMENT ON SEQUENCE triage_internal.source_source_id_seq IS 'numbers attached tables';
 
 SELECT pg_extension_config_dump('triage_internal.source', '');

@@ -170,7 +170,7 @@ fn sweep(w: &mut Writer) -> SqlResult<String> {
         w.end_attachment(id)?;
     }
     for source in w.attachments(None)? {
-        gone += note_absent(w, &source, true)?.gone;
+        gone += note_absent(w, &source)?;
     }
     Ok(format!("{gone} emails were gone"))
 }

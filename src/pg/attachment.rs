@@ -100,9 +100,15 @@ pub fn label_column(relation: pg_sys::Oid, argument: i64) -> Option<i16> {
     }
 }
 
-/// How to get at the rows of a table that is not open, whose key has so many columns. `None` if
+/// How to get at the rows of a table that is not open, whose key has so many columns, and where in
+/// the list is what says when an email was received. `None` if
 /// it is gone, or is not the one that was attached under this number.
-pub fn attached_table(relation: pg_sys::Oid, argument: i64, keys: usize) -> Option<AttachedTable> {
+pub fn attached_table(
+    relation: pg_sys::Oid,
+    argument: i64,
+    keys: usize,
+    received_at: Option<usize>,
+) -> Option<AttachedTable> {
     // SAFETY: a relation that was just found to exist is locked before it is looked at; all
     // pointers that can be null are checked.
     unsafe {
@@ -111,7 +117,8 @@ pub fn attached_table(relation: pg_sys::Oid, argument: i64, keys: usize) -> Opti
             return None;
         }
         let attached = columns_of(open, argument, LIST, LEAST).and_then(|columns| {
-            let (&label, others) = columns.split_first()?;
+            let received = received_at.and_then(|place| columns.get(place).copied());
+            let (&label, others) = listed(&columns, received_at).split_first()?;
             let (keys, texts) = others.split_at_checked(keys)?;
             let schema = text(pg_sys::get_namespace_name((*(*open).rd_rel).relnamespace))?;
             let name = text(pg_sys::get_rel_name(relation))?;
@@ -136,11 +143,21 @@ pub fn attached_table(relation: pg_sys::Oid, argument: i64, keys: usize) -> Opti
                 label_type: type_name(type_of(label))?,
                 keys: keys.iter().map(key).collect::<Option<_>>()?,
                 texts: texts.iter().map(|&n| quoted(n)).collect::<Option<_>>()?,
+                received_at: received.and_then(quoted),
             })
         });
         // The lock stays until the transaction ends: the names hold as long.
         pg_sys::relation_close(open, pg_sys::NoLock as i32);
         attached
+    }
+}
+
+/// Label, key and texts of the list: what says when an email was received comes last, unless it is
+/// a part of the key.
+pub fn listed(columns: &[i16], received_at: Option<usize>) -> &[i16] {
+    match columns.split_last() {
+        Some((_, others)) if received_at == Some(others.len()) => others,
+        _ => columns,
     }
 }
 
@@ -183,6 +200,8 @@ pub struct AttachedTable {
     pub keys: Vec<KeyColumn>,
     /// Text columns.
     pub texts: Vec<String>,
+    /// The column that says when an email was received.
+    pub received_at: Option<String>,
 }
 
 /// One column of a key.

@@ -92,7 +92,7 @@ fn mind_default(
 }
 
 /// The caller's search path, as triggers may use it.
-fn current_search_path() -> String {
+pub fn current_search_path() -> String {
     let path = pg::setting(c"search_path").unwrap_or_default();
     // pg_temp comes last: where it is not named, it would be searched first.
     let mut path: Vec<&str> = path
@@ -172,16 +172,16 @@ fn classify_rows(w: &mut Writer, source: &Source, most: i64) -> SqlResult<i64> {
     while labelled < most {
         let wanted = (most - labelled).min(ROWS_AT_ONCE);
         let rows = w.lock_unlabelled(source, &place, last.as_deref(), wanted)?;
-        let Some((key, _)) = rows.last() else {
+        let Some(row) = rows.last() else {
             break;
         };
-        last = Some(key.clone());
-        for (key, text) in rows {
+        last = Some(row.key.clone());
+        for row in rows {
             pg::check_for_interrupts();
-            if is_without_text(&text) {
+            if is_without_text(&row.text) {
                 continue;
             }
-            let written = label_waiting(w, source, &place, &key, &active, &text)?;
+            let written = label_waiting(w, source, &place, &row, &active)?;
             labelled += i64::from(written);
         }
     }

@@ -2,6 +2,7 @@
 //! which all decisions end.
 
 pub mod absence;
+mod adopt;
 mod again;
 pub mod attach;
 pub mod decide;

@@ -150,6 +150,7 @@ pub fn recorded(prediction: &Prediction) -> NewPrediction<'_> {
         audit,
         unknown_share: prediction.unknown_share,
         unclassified_reason: None,
+        received_at: None,
     }
 }
 

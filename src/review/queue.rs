@@ -159,6 +159,11 @@ fn renamed(old: Row, new: Row) -> SqlResult<Returned> {
     Ok(Returned::row(row))
 }
 
+/// Where the view of an attached table has its key: after review_id.
+fn shown_key(own: &Source) -> Vec<i16> {
+    (2..).take(own.keys).collect()
+}
+
 /// `INSERT INTO triage.review_queue (review_id, human_label)`, or `(review_id, action)`: names a review by its number,
 /// or by source and key. An explicit list cannot forget a WHERE clause, so it has no limit.
 fn inserted(trigger: &Trigger) -> SqlResult<Returned> {
@@ -178,11 +183,16 @@ fn inserted(trigger: &Trigger) -> SqlResult<Returned> {
         row_version: number(new, "row_version")?.map(|v| v as i32),
         door: Door::View,
     };
-    let named = Named::of(new)?;
+    let mut named = Named::of(new)?;
     let after = store::write(c"INSERT", |w| {
         // The view of one table is about that table.
         let own = trigger.optional_argument().map(|id| w.source(id));
         let own = own.transpose()?;
+        if let Some(own) = &own
+            && named.key.is_none()
+        {
+            named.key = new.key(&shown_key(own))?;
+        }
         let id = find_named(w, named, own.as_ref())?;
         if let Some(own) = &own {
             check_belongs(&w.review(id)?, own)?;

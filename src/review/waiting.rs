@@ -7,6 +7,7 @@ use crate::pg::{self, AttachedTable, Caught};
 use crate::predict::active::Active;
 use crate::predict::classify::{self, Prediction};
 use crate::review::prediction::{has_old_label, recorded, unclassified, warn_once};
+use crate::store::email::Unlabelled;
 use crate::store::review::{EmailName, NewPrediction};
 use crate::store::source::Source;
 use crate::store::{self, Writer};
@@ -18,10 +19,10 @@ pub fn label_waiting(
     w: &mut Writer,
     source: &Source,
     place: &AttachedTable,
-    key: &str,
+    waiting: &Unlabelled,
     active: &Active,
-    text: &str,
 ) -> SqlResult<bool> {
+    let Unlabelled { key, text, .. } = waiting;
     let row = UndecidedRow {
         source,
         place,
@@ -42,18 +43,24 @@ pub fn label_waiting(
         return Ok(false);
     }
     let was_predicted = review.is_some_and(|review| review.predicted_label.is_some());
-    let complete = |w: &mut Writer, new: &NewPrediction| match was_predicted {
-        true => w.replace_prediction(name, new),
-        false => w.complete_review(name, new),
+    let complete = |w: &mut Writer, new: NewPrediction| {
+        let new = NewPrediction {
+            received_at: waiting.received_at,
+            ..new
+        };
+        match was_predicted {
+            true => w.replace_prediction(name, &new),
+            false => w.complete_review(name, &new),
+        }
     };
     match row.write_best(w, active, text)? {
         Ok(Some(prediction)) => {
-            complete(w, &recorded(&prediction))?;
+            complete(w, recorded(&prediction))?;
             Ok(true)
         }
         Ok(None) => Ok(false),
         Err(error) => {
-            complete(w, &unclassified(Some(&error.message)))?;
+            complete(w, unclassified(Some(&error.message)))?;
             warn_once(&format!(
                 "email \"{key}\" in {}: {}",
                 source.name, error.message

@@ -63,9 +63,9 @@ impl Reader<'_> {
         })
     }
 
-    /// Reviews of an attachment whose rows were not noted as deleted, after the review `after`, as
-    /// many as asked for; `open` for those that wait for a person.
-    pub fn reviews_with_rows(
+    /// Reviews of an attachment after the review `after`, as many as asked for: all, or those that
+    /// are `open`.
+    pub fn reviews_of(
         &self,
         source: &Source,
         open: bool,
@@ -74,7 +74,7 @@ impl Reader<'_> {
     ) -> SqlResult<Vec<ReviewedEmail>> {
         self.rows(
             "FROM triage.review
-              WHERE source = $1 AND classifier = $2 AND review_id > $4 AND deleted_at IS NULL
+              WHERE source = $1 AND classifier = $2 AND review_id > $4
                 AND (queue_reason IS NOT NULL OR NOT $3)
               ORDER BY review_id LIMIT $5",
             &[
@@ -85,6 +85,16 @@ impl Reader<'_> {
                 most.into(),
             ],
         )
+    }
+
+    /// Whether an attached table has any row.
+    pub fn has_rows(&self, source: &Source) -> SqlResult<bool> {
+        let Some(place) = source.table() else {
+            return Ok(false);
+        };
+        pg::as_table_owner(source.relation, pg::OWN_PATH, || {
+            self.exists(&format!("FROM {} LIMIT 1", place.table), &[])
+        })
     }
 
     /// Attachments of tables that were dropped.

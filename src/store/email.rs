@@ -10,7 +10,7 @@ use super::label_table::names;
 use super::review::is_aside;
 use super::source::Source;
 use crate::error::{SqlResult, report};
-use crate::pg::{self, AttachedTable, KeyColumn, ResultRow};
+use crate::pg::{self, AttachedTable, KeyColumn, ResultRow, Timestamp};
 use crate::session;
 
 /// What is read of an email that is being decided about.
@@ -21,6 +21,25 @@ pub struct Email {
     pub label: Option<String>,
     /// Where that is.
     pub place: AttachedTable,
+}
+
+/// A row without a label.
+pub struct Unlabelled {
+    pub key: String,
+    /// Its text, as far as it is read.
+    pub text: String,
+    /// When the email was received, if a column says so.
+    pub received_at: Option<Timestamp>,
+}
+
+/// When the email of a row, under the name `t`, was received.
+fn received_at(place: &AttachedTable) -> String {
+    match &place.received_at {
+        Some(column) => {
+            format!("CASE WHEN isfinite(t.{column}::timestamptz) THEN t.{column}::timestamptz END")
+        }
+        None => "NULL::timestamptz".to_owned(),
+    }
 }
 
 /// What to do about a row that another transaction has locked.
@@ -256,7 +275,7 @@ impl Writer<'_> {
         place: &AttachedTable,
         after: Option<&str>,
         most: i64,
-    ) -> SqlResult<Vec<(String, String)>> {
+    ) -> SqlResult<Vec<Unlabelled>> {
         let texts: Vec<_> = place.texts.iter().map(|text| format!("t.{text}")).collect();
         let keys = place.keys.len();
         let parts = after.and_then(|after| pg::key_parts(after, keys));
@@ -274,12 +293,13 @@ impl Writer<'_> {
             None => String::new(),
         };
         let query = format!(
-            "SELECT {names}, {text} FROM {table} AS t
+            "SELECT {names}, {text}, {received_at} FROM {table} AS t
               WHERE (t.{label} IS NULL OR btrim(t.{label}::text) = '' {empty}) {after}
               ORDER BY {names} LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED",
             text = texts.join(", "),
             table = place.table,
             label = place.label,
+            received_at = received_at(place),
         );
         let mut given = vec![most.into()];
         given.extend(arguments(parts.as_deref().unwrap_or_default()));
@@ -289,8 +309,14 @@ impl Writer<'_> {
             rows.probe()?;
             let mut found = Vec::new();
             for row in rows.iter() {
-                let text = text_of(source, place, &row, keys)?;
-                found.extend(row.key(0..keys)?.map(|key| (key, text)));
+                let Some(key) = row.key(0..keys)? else {
+                    continue;
+                };
+                found.push(Unlabelled {
+                    key,
+                    text: text_of(source, place, &row, keys)?,
+                    received_at: row.get(keys + place.texts.len())?,
+                });
             }
             Ok(found)
         })

@@ -87,6 +87,8 @@ pub struct NewPrediction<'a> {
     pub unknown_share: Option<f64>,
     /// Why there is no label, if that is not for want of a model.
     pub unclassified_reason: Option<&'a str>,
+    /// When the email was received; `None` for now.
+    pub received_at: Option<Timestamp>,
 }
 
 /// Which predictions are to be made anew, of those that nobody has decided about.
@@ -258,7 +260,7 @@ impl Writer<'_> {
         self.write_prediction(
             email,
             new,
-            "received_at = now(), queue_reason = excluded.queue_reason, audit = excluded.audit, human_label = NULL,
+            "received_at = excluded.received_at, queue_reason = excluded.queue_reason, audit = excluded.audit, human_label = NULL,
              note = NULL, reviewed_by = NULL, reviewed_at = NULL, decision_id = NULL, given_label = NULL,
              text_changed_at = NULL, predicted_at = NULL",
             "true",
@@ -336,8 +338,8 @@ impl Writer<'_> {
         let statement = format!(
             "INSERT INTO triage.review AS r (classifier, source, email_key, predicted_label, confidence,
                     second_label, second_confidence, margin, model_version, queue_reason, audit, unknown_share,
-                    unclassified_reason)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+                    unclassified_reason, received_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, coalesce($15, now()))
              ON CONFLICT (source, email_key, classifier) DO UPDATE
                 SET predicted_label = excluded.predicted_label, confidence = excluded.confidence,
                     second_label = excluded.second_label, second_confidence = excluded.second_confidence,
@@ -365,6 +367,7 @@ impl Writer<'_> {
                 new.unknown_share.into(),
                 new.unclassified_reason.into(),
                 new.reason_by_confidence.into(),
+                Timestamp::argument(new.received_at),
             ],
         )
         .map(drop)
@@ -372,10 +375,15 @@ impl Writer<'_> {
 
     /// A row came with a label: if its key was another email's, that one's review is no longer
     /// about it.
-    pub fn reset_review(&mut self, email: EmailName, given_label: &str) -> SqlResult<()> {
+    pub fn reset_review(
+        &mut self,
+        email: EmailName,
+        given_label: &str,
+        received_at: Option<Timestamp>,
+    ) -> SqlResult<()> {
         self.change_review(
             "UPDATE triage.review
-                SET received_at = now(), predicted_label = NULL, confidence = NULL, second_label = NULL,
+                SET received_at = coalesce($5, now()), predicted_label = NULL, confidence = NULL, second_label = NULL,
                     second_confidence = NULL, margin = NULL, model_version = NULL, queue_reason = NULL,
                     human_label = NULL, note = NULL, reviewed_by = NULL, reviewed_at = NULL, decision_id = NULL,
                     audit = false, unknown_share = NULL, unclassified_reason = NULL, text_changed_at = NULL,
@@ -387,6 +395,7 @@ impl Writer<'_> {
                 email.key.into(),
                 email.classifier.into(),
                 given_label.into(),
+                Timestamp::argument(received_at),
             ],
         )
         .map(drop)
@@ -398,16 +407,18 @@ impl Writer<'_> {
         &mut self,
         email: EmailName,
         given_label: Option<&str>,
+        received_at: Option<Timestamp>,
     ) -> SqlResult<()> {
         session::note_received();
         self.execute(
-            "INSERT INTO triage.review (classifier, source, email_key, queue_reason, given_label)
-             VALUES ($1, $2, $3, 'unclassified', $4) ON CONFLICT DO NOTHING",
+            "INSERT INTO triage.review (classifier, source, email_key, queue_reason, given_label, received_at)
+             VALUES ($1, $2, $3, 'unclassified', $4, coalesce($5, now())) ON CONFLICT DO NOTHING",
             &[
                 email.classifier.into(),
                 email.source.into(),
                 email.key.into(),
                 given_label.into(),
+                Timestamp::argument(received_at),
             ],
         )?;
         Ok(())

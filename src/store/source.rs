@@ -31,6 +31,7 @@ row! {
         text_paths: Option<String> = "text_paths::text",
         label_table: Option<pg_sys::Oid> = "label_table::oid",
         empty_label: Option<String>,
+        received_at_place: Option<i32>,
     }
 }
 
@@ -57,12 +58,15 @@ pub struct Source {
     pub label_table: Option<pg_sys::Oid>,
     /// What its label column holds in place of NULL, where a default counts as no label.
     pub empty_label: Option<String>,
+    /// Place of the column that says when an email was received, from 0: see
+    /// [`pg::attached_table`].
+    pub received_at: Option<usize>,
 }
 
 impl Source {
     /// How to get at its rows; `None` if it is gone, or is not the table that was attached.
     pub fn table(&self) -> Option<AttachedTable> {
-        pg::attached_table(self.relation, self.id, self.keys)
+        pg::attached_table(self.relation, self.id, self.keys, self.received_at)
     }
 
     /// Number of its label column, on the same terms.
@@ -87,6 +91,7 @@ impl From<SourceRow> for Source {
             text: TextParts::of(row.text_paths.as_deref()),
             label_table: row.label_table,
             empty_label: row.empty_label,
+            received_at: row.received_at_place.map(|place| place.max(1) as usize - 1),
         }
     }
 }
@@ -128,6 +133,19 @@ pub struct NewAttachment<'a> {
     pub default_is_empty: bool,
 }
 
+/// A table that is to take the place of another one.
+pub struct Adoption<'a> {
+    pub relation: pg_sys::Oid,
+    /// The name under which the other one's rows were reviewed.
+    pub source: &'a str,
+    /// Columns; `None` for those of the other one.
+    pub text_columns: Option<Vec<Option<String>>>,
+    pub label_column: Option<&'a str>,
+    pub key_column: Option<&'a str>,
+    /// Where triggers of the table find what they use.
+    pub search_path: &'a str,
+}
+
 fn inbox() -> Source {
     Source {
         id: INBOX,
@@ -142,6 +160,7 @@ fn inbox() -> Source {
         empty_label: None,
         corrections: None,
         text: TextParts::default(),
+        received_at: None,
     }
 }
 
@@ -236,6 +255,23 @@ impl Writer<'_> {
             ],
         )?;
         number.ok_or_else(|| report(Code::ERRCODE_INTERNAL_ERROR, "a table was not attached"))
+    }
+
+    /// Puts a table in the place of another one; returns the numbers of the attachments.
+    pub fn adopt(&mut self, new: Adoption) -> SqlResult<Vec<i64>> {
+        let caller = self.caller.clone();
+        self.returning_values(
+            "SELECT unnest(triage_internal.adopt_relation($1, $2, $3::oid::regclass, $4, $5, $6, $7))",
+            &[
+                caller.into(),
+                new.search_path.into(),
+                new.relation.into(),
+                new.source.into(),
+                new.text_columns.into(),
+                new.label_column.into(),
+                new.key_column.into(),
+            ],
+        )
     }
 
     /// Detaches a table; returns from how many classifiers.

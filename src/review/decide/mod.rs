@@ -7,6 +7,7 @@ use pg_triage_decision::{
 };
 
 use crate::error::SqlResult;
+use crate::pg::Timestamp;
 use crate::session::Actor;
 use crate::store::decision::StoredDecision;
 use crate::store::email::being_changed;
@@ -69,6 +70,8 @@ pub struct OwnRow<'a> {
     pub before: Option<&'a str>,
     /// What it is now.
     pub text: &'a str,
+    /// When the email was received, if a column says so.
+    pub received_at: Option<Timestamp>,
 }
 
 /// Decides about a row of the statement's own table; returns the label that it is to have now.
@@ -88,7 +91,7 @@ pub fn decide_own_row(
     let review = match w.lock_review_of(name)? {
         Some(review) => review,
         None => {
-            w.insert_unclassified(name, row.before)?;
+            w.insert_unclassified(name, row.before, row.received_at)?;
             let review = w.lock_review_of(name)?;
             review.ok_or_else(|| being_changed(row.key, row.source))?
         }

@@ -15,6 +15,7 @@ use crate::review::decide::{self, OwnRow};
 use crate::review::prediction::{self, is_without_text, predict, recorded};
 use crate::session::Actor;
 use crate::store::Writer;
+use crate::store::review::NewPrediction;
 use crate::store::review::{EmailName, NO_TEXT};
 use crate::store::source::Source;
 use crate::{settings, store};
@@ -90,6 +91,14 @@ impl Written<'_> {
         self.columns.text_of(self.row)
     }
 
+    /// With the time at which the email was received.
+    fn dated<'p>(&self, prediction: NewPrediction<'p>) -> NewPrediction<'p> {
+        NewPrediction {
+            received_at: self.columns.received_at(self.row),
+            ..prediction
+        }
+    }
+
     /// Gives the row its review, or decides about the one that it has.
     fn record(&self) -> SqlResult<()> {
         let source = self.source;
@@ -116,12 +125,12 @@ impl Written<'_> {
         };
         let ours = known.filter(|prediction| prediction.label == self.label);
         match (ours, &self.label) {
-            (Some(prediction), Some(_)) => {
-                store::as_owner(|w| w.insert_review(self.name(), &recorded(&prediction)))
-            }
+            (Some(prediction), Some(_)) => store::as_owner(|w| {
+                w.insert_review(self.name(), &self.dated(recorded(&prediction)))
+            }),
             (_, None) => store::as_owner(|w| {
                 let reason = unclassified.as_deref();
-                w.insert_review(self.name(), &prediction::unclassified(reason))
+                w.insert_review(self.name(), &self.dated(prediction::unclassified(reason)))
             }),
             (None, Some(label)) if source.record_given_labels => self.record_given(label),
             (None, Some(label)) => store::as_owner(|w| self.record_labelled(w, label)),
@@ -132,9 +141,9 @@ impl Written<'_> {
     /// predicted is missing.
     fn complete(&self) -> SqlResult<()> {
         match recall(self.source.id, &self.key) {
-            Some(Remembered::Predicted(prediction)) => {
-                store::as_owner(|w| w.complete_review(self.name(), &recorded(&prediction)))
-            }
+            Some(Remembered::Predicted(prediction)) => store::as_owner(|w| {
+                w.complete_review(self.name(), &self.dated(recorded(&prediction)))
+            }),
             _ => Ok(()),
         }
     }
@@ -146,6 +155,7 @@ impl Written<'_> {
             key: &self.key,
             before,
             text,
+            received_at: self.columns.received_at(self.row),
         };
         let actor = Actor::new(None);
         let request = label_request(Door::Table, label);
@@ -186,7 +196,7 @@ impl Written<'_> {
             true => w
                 .note_returned(self.source, vec![self.key.clone()])
                 .map(drop),
-            false => w.reset_review(self.name(), label),
+            false => w.reset_review(self.name(), label, self.columns.received_at(self.row)),
         }
     }
 
@@ -204,12 +214,13 @@ impl Written<'_> {
                 }
                 found => found.transpose()?,
             };
-            w.insert_review(self.name(), &recorded(&prediction))?;
+            w.insert_review(self.name(), &self.dated(recorded(&prediction)))?;
             let row = OwnRow {
                 source: self.source,
                 key: &self.key,
                 before: None,
                 text: &text,
+                received_at: self.columns.received_at(self.row),
             };
             let request = label_request(Door::Insert, given);
             let known = known.map(FoundLabel::Known);

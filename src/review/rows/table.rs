@@ -8,7 +8,7 @@ use pg_triage_decision::{Action, Door, Request};
 use pgrx::PgSqlErrorCode as Code;
 
 use crate::error::{SqlResult, report};
-use crate::pg::{self, Row, Trigger, Value};
+use crate::pg::{self, Row, Timestamp, Trigger, Value};
 use crate::review::rows::orphan::warn_of_orphan;
 use crate::session::{self, Change};
 use crate::store;
@@ -97,6 +97,7 @@ pub fn label_request(door: Door, label: Option<&str>) -> Request<'_> {
 /// Numbers of the columns of an attached table.
 pub struct Columns<'a> {
     numbers: Vec<i16>,
+    received: Option<i16>,
     /// How many of them, after the first, are those of the key.
     keys: usize,
     text: &'a TextParts,
@@ -108,12 +109,15 @@ pub struct Columns<'a> {
 
 impl<'a> Columns<'a> {
     pub fn of(trigger: &Trigger, source: &'a Source) -> SqlResult<Self> {
-        let numbers = trigger.columns(source.id)?;
+        let all = trigger.columns(source.id)?;
+        let received = source.received_at.and_then(|place| all.get(place).copied());
+        let numbers = pg::listed(&all, source.received_at).to_vec();
         // Label and key, and at least one text.
         let keys = source.keys.min(numbers.len().saturating_sub(2));
         let names = store::label_table::names(source)?;
         Ok(Self {
             numbers,
+            received,
             keys,
             text: &source.text,
             names,
@@ -189,6 +193,11 @@ impl<'a> Columns<'a> {
     pub fn keep(&self, row: Row, before: Row) -> SqlResult<Row> {
         let stored = before.text(self.label())?;
         row.with(&[(self.label(), stored.as_deref().into())])
+    }
+
+    /// When an email was received, if a column says so.
+    pub fn received_at(&self, row: Row) -> Option<Timestamp> {
+        self.received.and_then(|column| row.time(column))
     }
 
     /// The key of a row; `None` if it has none yet.

@@ -125,6 +125,7 @@ fn cleared(source: &Source, key: &str, before: Option<&str>) -> SqlResult<Option
                 key,
                 before: None,
                 text: "",
+                received_at: None,
             };
             let request = label_request(Door::Table, None);
             decide::decide_own_row(w, &actor, &row, request, None)?;
@@ -227,6 +228,7 @@ fn record_decision(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
             // A label that is taken away is not one that comes back.
             before: given.and(before.as_deref()),
             text: &text,
+            received_at: columns.received_at(new),
         };
         let request = label_request(Door::Table, given);
         let decided = decide::decide_own_row(w, &actor, &row, request, None)?;
