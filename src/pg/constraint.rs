@@ -60,6 +60,8 @@ pub struct Rules {
     pub checks: Vec<Check>,
     /// Foreign keys that it is in.
     pub foreign_keys: Vec<ForeignKey>,
+    /// Generated columns, which may be made of it.
+    pub generated: Vec<i16>,
 }
 
 impl Rules {
@@ -146,21 +148,32 @@ unsafe fn rules(relation: pg_sys::Relation, column: i16) -> Rules {
             .ok()
             .and_then(|n| attributes.get(n))
             .map_or(-1, |attribute| attribute.atttypmod);
+        let constraints = (*description).constr;
+        let has_generated = !constraints.is_null() && (*constraints).has_generated_stored;
+        let generated: Vec<i16> = match has_generated {
+            true => attributes
+                .iter()
+                .filter(|attribute| attribute.attgenerated != 0)
+                .map(|attribute| attribute.attnum)
+                .collect(),
+            false => Vec::new(),
+        };
         Rules {
             is_choosy: pg_sys::getBaseType(type_id) != type_id || pg_sys::type_is_enum(type_id),
             limit: match type_id {
                 pg_sys::VARCHAROID | pg_sys::BPCHAROID => usize::try_from(modifier - 4).ok(),
                 _ => None,
             },
-            checks: checks(description, column),
+            checks: checks(description, column, &generated),
             foreign_keys: foreign_keys(relation, column),
+            generated,
         }
     }
 }
 
 /// # Safety
 /// A description of an open relation.
-unsafe fn checks(description: pg_sys::TupleDesc, column: i16) -> Vec<Check> {
+unsafe fn checks(description: pg_sys::TupleDesc, column: i16, generated: &[i16]) -> Vec<Check> {
     unsafe {
         let constraints = (*description).constr;
         if constraints.is_null() || (*constraints).num_check == 0 {
@@ -170,10 +183,11 @@ unsafe fn checks(description: pg_sys::TupleDesc, column: i16) -> Vec<Check> {
             std::slice::from_raw_parts((*constraints).check, usize::from((*constraints).num_check));
         let found = all.iter().filter_map(|check| {
             let expression = CStr::from_ptr(check.ccbin).to_owned();
-            let mentioned = mentioned(&expression, column);
-            mentioned.column.then(|| Check {
+            let by_itself = mentioned(&expression, column);
+            let of_generated = generated.iter().any(|&n| mentioned(&expression, n).column);
+            (by_itself.column || of_generated).then(|| Check {
                 name: CStr::from_ptr(check.ccname).to_string_lossy().into_owned(),
-                is_alone: !mentioned.others,
+                is_alone: !by_itself.others && !of_generated,
                 expression,
             })
         });

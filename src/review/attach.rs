@@ -62,6 +62,11 @@ fn attach(
         // A table that was attached before may have had another one.
         signal_names();
         if let Some(names) = names(&source)? {
+            if let Some(name) = names.check()?.first() {
+                warning!(
+                    "several rows of the label_table are called \"{name}\": predictions and corrections by name get the first of them"
+                );
+            }
             for label in names.labels() {
                 w.add_label(classifier, label, None)?;
             }

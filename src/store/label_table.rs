@@ -1,6 +1,7 @@
 //! Lookup tables: what label columns that refer to one hold is an id, and people say names.
 
 use std::cell::RefCell;
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
@@ -28,6 +29,10 @@ pub struct Names {
     by_name: HashMap<String, String>,
     /// Ids that are not to be used any more.
     retired: HashSet<String>,
+    /// Names that several ids have.
+    shared: Vec<String>,
+    /// Whether there are more names than are read.
+    has_more: bool,
 }
 
 /// What marks an id in place of its name, if it has none.
@@ -50,6 +55,20 @@ impl Names {
             // An id without a name, as it was shown.
             None => name.strip_prefix(UNNAMED),
         }
+    }
+
+    /// Refuses a table that cannot be meant, and returns the names that several ids have.
+    pub fn check(&self) -> SqlResult<&[String]> {
+        if self.has_more {
+            return Err(report(
+                Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+                format!(
+                    "table {} has more than {MOST_NAMES} rows: a classifier cannot have so many labels",
+                    self.table
+                ),
+            ));
+        }
+        Ok(&self.shared)
     }
 
     /// Refuses an id that the table does not have.
@@ -151,29 +170,27 @@ impl Reader<'_> {
         }
         pg::as_table_owner(relation, pg::OWN_PATH, || {
             let rows = self.connection.run(&query, &[])?;
-            if rows.len() > MOST_NAMES {
-                return Err(report(
-                    Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
-                    format!(
-                        "table {} has more than {MOST_NAMES} rows: a classifier cannot have so many labels",
-                        names.table
-                    ),
-                ));
-            }
             rows.probe()?;
-            for row in rows.iter() {
+            names.has_more = rows.len() > MOST_NAMES;
+            for row in rows.iter().take(MOST_NAMES) {
                 let (id, name): (String, String) = (row.get(0)?, row.get(1)?);
                 let name = name.trim();
                 let Ok(casefolded) = casefold_label(name) else {
                     continue;
                 };
+                if casefolded.is_empty() {
+                    continue;
+                }
                 if row.get::<bool>(2)? {
                     names.retired.insert(id.clone());
                 }
                 // Spelled as the classifier does: what it predicts is compared with it.
                 let spelled = spellings.get(&casefolded).map_or(name, String::as_str);
                 names.by_id.insert(id.clone(), spelled.to_owned());
-                names.by_name.entry(casefolded).or_insert(id);
+                match names.by_name.entry(casefolded) {
+                    Entry::Vacant(entry) => drop(entry.insert(id)),
+                    Entry::Occupied(_) => names.shared.push(spelled.to_owned()),
+                }
             }
             Ok(())
         })?;

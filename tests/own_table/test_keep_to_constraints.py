@@ -1,8 +1,11 @@
 """A prediction never breaks an INSERT: what a constraint or the type of the label column does not allow
 is not written. The best label that is allowed is, or the row waits and its review says why."""
 
+import threading
+
 import pytest
 from support.sessions import refused
+from support.waiting import wait_for
 
 MODEL = """SELECT triage.deploy('default', train_classifier(body, label)) FROM (VALUES
     ('invoice', 'billing'), ('invoice bike', 'billing'), ('password', 'support'), ('password login', 'support'),
@@ -14,6 +17,10 @@ WITHOUT_MOBILITY = {
     "check that is not valid": ("", "text"),
     "check of several columns": ("", "text, open boolean DEFAULT true, CHECK (category <> 'mobility' OR NOT open)"),
     "check that fails": ("", "text CHECK (CASE category WHEN 'mobility' THEN 1 / (length(category) - 8) END IS NULL)"),
+    "check of several generated columns": (
+        "",
+        "text, shout text GENERATED ALWAYS AS (upper(category)) STORED, CHECK (shout <> 'MOBILITY')",
+    ),
     "foreign key": (
         "CREATE TABLE names (name text PRIMARY KEY); INSERT INTO names VALUES ('billing'), ('support')",
         "text REFERENCES names",
@@ -170,3 +177,28 @@ def test_add_label_says_which_tables_cannot_hold_it(database):
     database.session.notices.clear()
     database.run("SELECT triage.add_label('default', 'x')")
     assert not database.session.notices
+
+
+def test_it_waits_for_who_takes_the_name_away(database):
+    """Whether that name may be written is known when the other transaction has ended."""
+    database.run(MODEL)
+    database.run("CREATE TABLE names (name text PRIMARY KEY)")
+    database.run("INSERT INTO names VALUES ('billing'), ('support'), ('mobility')")
+    database.run("CREATE TABLE ticket (id int PRIMARY KEY, body text, category text REFERENCES names)")
+    database.run("SELECT triage.attach('ticket', ARRAY['body'], 'category')")
+    for number, end in enumerate(["ROLLBACK", "COMMIT"]):
+        other, writer = database.connect(), database.connect()
+        other.run("BEGIN")
+        other.run("DELETE FROM names WHERE name = 'mobility'")
+        insert = threading.Thread(
+            target=lambda: writer.run(f"INSERT INTO ticket VALUES ({number}, 'bike leasing')")  # noqa: B023
+        )
+        insert.start()
+        waits = f"SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = {writer.pid}"
+        wait_for(lambda: database.value(waits), 20)  # noqa: B023
+        other.run(end)
+        insert.join(20)
+        assert not insert.is_alive()
+        if end == "ROLLBACK":
+            assert database.value("DELETE FROM ticket RETURNING category") == "mobility"
+    assert database.value("SELECT category FROM ticket") in ("billing", "support")

@@ -315,3 +315,24 @@ def test_a_rename_while_rows_arrive(database):
     names = database.column("SELECT DISTINCT predicted_label FROM triage.review WHERE source = 'public.ticket'")
     assert names == ["invoices"]
     assert database.column("SELECT DISTINCT category_id FROM ticket") == [int(tickets.billing)]
+
+
+def test_names_that_cannot_be_labels_do_no_harm(database):
+    tickets = Tickets(database)
+    database.run("ALTER TABLE categories DROP CONSTRAINT categories_name_key")
+    database.run("INSERT INTO categories VALUES (30, ''), (31, repeat('x', 3000)), (32, 'Billing')")
+    tickets.attach()
+    assert any('are called "billing"' in notice for notice in database.session.notices)
+    tickets.insert(1, "invoice")
+    assert (tickets.category(1), tickets.review(1)) == (tickets.billing, ("billing", None))
+    database.run("INSERT INTO categories VALUES (40, ' '), (41, repeat('y', 3000))")
+    database.run("UPDATE categories SET name = '' WHERE id = 32")
+    assert tickets.labels() == ["billing", "support"]
+
+
+def test_the_table_of_names_may_go(database):
+    tickets = Tickets(database, reference="").attach()
+    database.run("DROP TABLE categories CASCADE")
+    tickets.insert(1, "invoice")
+    assert tickets.category(1) is None
+    assert "gone" in tickets.review(1, "unclassified_reason")[0]

@@ -85,7 +85,9 @@ pub fn with_label(
     let labelled = put()?;
     let checks = rules.checks.iter().filter(|check| !check.is_alone);
     for check in checks {
-        if let Some(refusal) = refused_by_check(&labelled, check, label) {
+        let whole = || trigger.completed(labelled, &rules.generated);
+        let satisfies = pg::catching(|| whole()?.satisfies(check));
+        if let Some(refusal) = refused_by_check(satisfies, check, label) {
             return Ok(Err(refusal));
         }
     }
@@ -168,7 +170,8 @@ fn refusal(
     }
     let labelled = put()?;
     for check in rules.checks.iter().filter(|check| check.is_alone) {
-        if let Some(refusal) = refused_by_check(&labelled, check, label) {
+        let satisfies = pg::catching(|| labelled.satisfies(check));
+        if let Some(refusal) = refused_by_check(satisfies, check, label) {
             return Ok(Some(refusal));
         }
     }
@@ -180,8 +183,8 @@ fn refusal(
     Ok(None)
 }
 
-fn refused_by_check(row: &Row, check: &Check, label: &str) -> Option<String> {
-    match pg::catching(|| row.satisfies(check)) {
+fn refused_by_check(satisfies: Result<bool, String>, check: &Check, label: &str) -> Option<String> {
+    match satisfies {
         Ok(true) => None,
         Ok(false) => Some(format!(
             "label \"{label}\" violates check constraint \"{}\"",
