@@ -93,7 +93,8 @@ GRANT EXECUTE ON FUNCTION
 -- Called by triage.batches and triage.decision_history.
 GRANT EXECUTE ON FUNCTION triage_internal.is_undone(bigint) TO triage_reviewer;
 -- Called by triage.suspect_labels, and by triggers on triage.review.
-GRANT EXECUTE ON FUNCTION triage_internal.find_suspects(text), triage_internal.is_restoring() TO triage_reviewer;
+GRANT EXECUTE ON FUNCTION triage_internal.find_suspects(text), triage_internal.is_restoring(),
+    triage_internal.is_changing_labels() TO triage_reviewer;
 
 -- Mail servers and web hooks; reviewers write triage.email in any case.
 GRANT EXECUTE ON FUNCTION triage.ingest(bytea, text), triage.ingest_json(jsonb) TO triage_writer, triage_reviewer;

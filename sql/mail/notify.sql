@@ -43,6 +43,8 @@ COMMENT ON TRIGGER notify_insert ON triage.review IS 'announces the label of a n
 CREATE TRIGGER notify_update AFTER UPDATE ON triage.review
     FOR EACH ROW WHEN (current_setting('pg_triage.notify', true) = 'on' AND NOT triage_internal.is_restoring()
         AND coalesce(NEW.human_label, NEW.predicted_label)
-            IS DISTINCT FROM coalesce(OLD.human_label, OLD.predicted_label))
+            IS DISTINCT FROM coalesce(OLD.human_label, OLD.predicted_label)
+        -- Another name is no other label.
+        AND NOT triage_internal.is_changing_labels())
     EXECUTE FUNCTION triage_internal.notify_label();
 COMMENT ON TRIGGER notify_update ON triage.review IS 'announces a label that has changed';

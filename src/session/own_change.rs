@@ -86,9 +86,11 @@ pub fn as_label_change<R>(f: impl FnOnce() -> R) -> R {
     f()
 }
 
-/// Whether a trigger fires because labels get other names.
+/// Whether a trigger fires because labels get other names; asked by the trigger, or by the condition
+/// of one.
 pub fn is_label_change() -> bool {
-    is_direct(&CHANGING_LABELS, Change::Ledger)
+    let in_condition = CHANGING_LABELS.get() == Some((Change::Ledger, pg::trigger_depth()));
+    in_condition || is_direct(&CHANGING_LABELS, Change::Ledger)
 }
 
 /// Whether the ledger may be deleted from.

@@ -25,6 +25,11 @@ const REVIEWS_WITH: &str = "classifier = $1
     AND (triage_internal.is_label(predicted_label, $2) OR triage_internal.is_label(human_label, $2)
          OR triage_internal.is_label(second_label, $2) OR triage_internal.is_label(given_label, $2))";
 
+/// Runs `f`, which gives reviews another name of a label: no decision, and nothing to announce.
+fn as_relabelling<R>(f: impl FnOnce() -> R) -> R {
+    session::as_label_change(|| session::as_own_change(Change::Review, f))
+}
+
 impl Writer<'_> {
     /// Keeps what a merge puts in the place of: the label that goes, what both were described by,
     /// costs, and which rows had the label. `description` is what the label that is left gets.
@@ -122,7 +127,7 @@ impl Writer<'_> {
     /// Gives all reviews with a label another one; returns how many. The second best label is
     /// none if it is now the best one.
     pub fn relabel_reviews(&mut self, classifier: &str, key: &str, new: &str) -> SqlResult<usize> {
-        session::as_own_change(Change::Review, || {
+        as_relabelling(|| {
             self.execute(
                 &format!(
                     "UPDATE triage.review
@@ -246,7 +251,7 @@ impl Writer<'_> {
                 &[merge.change_id.into(), label.into()],
             )
         })?;
-        let reviews = session::as_own_change(Change::Review, || {
+        let reviews = as_relabelling(|| {
             self.execute(
                 "UPDATE triage.review r
                     SET predicted_label = CASE WHEN 'predicted_label' = ANY (m.columns) AND r.predicted_label = $3

@@ -181,6 +181,22 @@ def test_nothing_keeps_the_old_name(database):
     assert "orders" not in {label for row in figures for label in row}
 
 
+def test_another_name_is_not_announced_as_another_label(database):
+    team = Team(database, "team")
+    live(team, "pending")
+    listener = database.connect()
+    listener.run("LISTEN pg_triage")
+    heard = []
+    listener.add_notify_handler(lambda notice: heard.append(notice.payload))
+    session = database.connect(settings={"pg_triage.notify": "on"})
+    session.run("SELECT triage.rename_label('team', 'orders', 'purchases')")
+    merge = session.value("SELECT triage.merge_labels('team', 'purchases', 'leave')")
+    session.run("SELECT triage.undo_label_change(%s)", merge)
+    session.run("UPDATE mail_team SET category = 'purchases' WHERE id = 1")
+    listener.run("SELECT 1")
+    assert len(heard) == 1 and '"purchases"' in heard[0]
+
+
 def test_a_merge_makes_agreement_of_what_was_an_error(database):
     team = Team(database, "team")
     live(team, "deployed")
