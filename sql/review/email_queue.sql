@@ -3,5 +3,5 @@
 SELECT triage_internal.create_triggers('triage.email', 0, 'label', ARRAY['email_id'],
     ARRAY['header', 'subject', 'body']);
 
-SELECT triage_internal.create_queue_view(0, 'email_queue', 'triage.email', 'default', 'triage.email', 'label',
+SELECT triage_internal.create_queue_view(0, 'email_queue', 'triage.email', 'default', 'triage.email', 't.label',
                                          ARRAY['email_id'], ARRAY['header', 'subject', 'body']);

@@ -143,6 +143,8 @@ BEGIN
             format('must be owner of table %s to use it as label_table (its owner is %s)', label_table,
                    pg_get_userbyid(owner));
     END IF;
+    -- A restored table has them already.
+    PERFORM triage_internal.drop_label_table_triggers(id, label_table);
     SELECT string_agg(quote_ident(c), ', ' ORDER BY n) INTO columns
       FROM unnest(triage_internal.label_table_columns(relation, label_column, label_table, name_column))
            WITH ORDINALITY AS u (c, n);

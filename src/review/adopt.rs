@@ -8,6 +8,7 @@ use super::attach::current_search_path;
 use crate::arguments::given;
 use crate::error::{SqlResult, report};
 use crate::pg;
+use crate::store::label_table::signal_names;
 use crate::store::source::{Adoption, Source};
 use crate::store::{self, Writer};
 
@@ -31,6 +32,8 @@ fn adopt(
             key_column,
             search_path: &search_path,
         })?;
+        // Another lookup table may have the names of the labels.
+        signal_names();
         let mut there = 0;
         for id in attachments {
             let source = w.source(id)?;

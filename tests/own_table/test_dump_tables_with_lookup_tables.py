@@ -75,3 +75,28 @@ def test_a_lookup_table_alone_follows_nobody(server, tmp_path):
         target.run("SELECT triage.attach('mail', ARRAY['body'], 'label')")
         target.run("INSERT INTO names VALUES (3, 'hr')")
         assert target.column("SELECT label FROM triage.label") == []
+
+
+def test_tables_that_were_swapped_are_adopted_with_their_names(server):
+    with server.database() as database:
+        database.run(MODEL)
+        database.run("CREATE TABLE names (id int PRIMARY KEY, name text)")
+        database.run("INSERT INTO names VALUES (1, 'billing'), (2, 'support')")
+        database.run("CREATE TABLE ticket (id int PRIMARY KEY, body text, kind int REFERENCES names)")
+        database.run("SELECT triage.attach('ticket', ARRAY['body'], 'kind', label_table => 'names')")
+        database.run("INSERT INTO ticket VALUES (1, 'invoice'), (2, 'password')")
+        database.run("UPDATE ticket SET kind = 1 WHERE id = 2")
+        database.run("ALTER TABLE ticket RENAME TO old; ALTER TABLE names RENAME TO old_names")
+        database.run(
+            "CREATE TABLE names AS SELECT id + 10 AS id, name FROM old_names; ALTER TABLE names ADD PRIMARY KEY (id)"
+        )
+        database.run("CREATE TABLE ticket AS SELECT id, body, kind + 10 AS kind FROM old")
+        database.run("ALTER TABLE ticket ADD PRIMARY KEY (id), ADD FOREIGN KEY (kind) REFERENCES names")
+        reviews = database.rows(CONTENTS)
+        database.run("SELECT triage.detach('old'); DROP TABLE old, old_names")
+        database.run("SELECT triage.adopt('ticket', 'public.ticket')")
+        assert database.rows(CONTENTS) == reviews
+        database.run("INSERT INTO ticket VALUES (3, 'invoice')")
+        assert database.column("SELECT kind FROM ticket ORDER BY id") == [11, 11, 11]
+        database.run("UPDATE ticket SET kind = 12 WHERE id = 1")
+        assert database.rows(CONTENTS)[0][:3] == ("1", "billing", "support")

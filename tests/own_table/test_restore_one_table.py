@@ -31,9 +31,7 @@ def copy_triggers(database, to):
 
 
 def human_label(database, key="2", source="public.ticket"):
-    return database.value(
-        "SELECT human_label FROM triage.review WHERE source = %s AND email_key = %s", source, key
-    )
+    return database.value("SELECT human_label FROM triage.review WHERE source = %s AND email_key = %s", source, key)
 
 
 def partitioned(database):
@@ -103,9 +101,7 @@ def test_a_table_of_another_database_has_no_attachment_here(ticket, server, tmp_
             other.run("INSERT INTO shop.ticket VALUES (4, 'the invoice')")
             assert other.value("SELECT category FROM shop.ticket WHERE id = 4") == "billing"
             other.run("SELECT triage.detach('shop.ticket')")
-            assert (
-                other.value("SELECT count(*) FROM pg_trigger WHERE tgrelid = 'shop.ticket'::regclass") == 0
-            )
+            assert other.value("SELECT count(*) FROM pg_trigger WHERE tgrelid = 'shop.ticket'::regclass") == 0
 
 
 def test_a_table_in_the_place_of_another_one_is_not_that_one(ticket):
