@@ -178,8 +178,9 @@ def test_decisions_were_compacted_automatically(aftermath):
 
 def test_whoever_decides_next_compacts_what_the_crowd_has_left(aftermath):
     """tests/doors/test_decide_one_after_another.py has what is promised; here it comes after all that."""
-    for email in range(1, 17):
-        aftermath.database.run(f"UPDATE mail SET label = other(label, 1) WHERE id = {email}")
+    with aftermath.database.connect() as session:
+        for email in range(1, 17):
+            session.run(f"UPDATE mail SET label = other(label, 1) WHERE id = {email}")
     pending = "SELECT count(*) FROM triage_internal.pending WHERE classifier = 'default'"
     assert aftermath.database.value(pending) < COMPACT_AFTER + 16
 

@@ -11,6 +11,8 @@ from support.sessions import Session
 TOLERANCE = 1e-9
 
 PLAIN = """(SELECT r.*, (r.received_at AT TIME ZONE (SELECT zone FROM triage_internal.report_timezone))::date AS day,
+                   -- One that is gone counts as it did.
+                   coalesce(r.queue_reason, r.deleted_queue_reason) IS NOT DISTINCT FROM 'confident' AS confident,
                    r.human_label IS NOT NULL AS decided, (r.human_label = r.predicted_label)::int AS hit,
                    -- Rounded email by email, as the counts are.
                    round(1e6 * r.confidence) / 1e6 AS c, round(1e6 * r.unknown_share) / 1e6 AS u,
@@ -52,8 +54,8 @@ VIEWS = {
                   FROM {BASES} b GROUP BY 1, 2, 3, 4) b GROUP BY 1, 2, 3""",
     "override_rate_daily": f"""SELECT classifier, model_version, day, count(*), count(*) FILTER (WHERE hit = 0), avg(1 - hit) FROM {PLAIN} r WHERE decided GROUP BY 1, 2, 3""",
     "automation_rate_daily": f"""
-        SELECT classifier, model_version, day, count(*), count(*) FILTER (WHERE audit), count(*) FILTER (WHERE queue_reason = 'confident' AND NOT audit),
-               avg(coalesce(queue_reason = 'confident', false)::int) FILTER (WHERE NOT audit) FROM {PLAIN} r GROUP BY 1, 2, 3""",
+        SELECT classifier, model_version, day, count(*), count(*) FILTER (WHERE audit), count(*) FILTER (WHERE confident AND NOT audit),
+               avg(confident::int) FILTER (WHERE NOT audit) FROM {PLAIN} r GROUP BY 1, 2, 3""",
     "time_to_correction_daily": f"""
         SELECT classifier, model_version, day, count(*), avg(delay), percentile_disc(0.5) WITHIN GROUP (ORDER BY delay)
           FROM {PLAIN} r WHERE decided GROUP BY 1, 2, 3""",
