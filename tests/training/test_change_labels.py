@@ -2,8 +2,11 @@
 apart. What is stored and what is learned is then as if it had been so from the start, and each
 change can be taken back."""
 
+import random
 import threading
+import time
 
+import psycopg
 import pytest
 from support.sessions import refused
 from support.waiting import wait_for
@@ -757,6 +760,72 @@ def test_a_change_does_not_hold_up_the_mail_for_ever(database):
     with refused("25001", "READ COMMITTED"):
         open_one.run("SELECT triage.rename_label('team', 'parts', 'orders')")
     open_one.rollback()
+
+
+ALLOWED = {
+    "23503": "the label has another name by now",
+    "40001": "another session was faster",
+    "40P01": "two rows were locked in another order",
+    "55000": "the label is gone",
+    "55P03": "others write all the time",
+}
+
+
+def work(session, number: int, until: float, failed: list) -> None:
+    """Inserts and decides, through several doors, with names that may be old."""
+    chance = random.Random(number)
+    for n in range(100_000):
+        if time.monotonic() > until:
+            return
+        label = chance.choice(["leave", "orders", "purchases", "invoices"])
+        key = chance.randrange(18)
+        try:
+            match n % 4:
+                case 0:
+                    text = chance.choice(TEXTS["orders"])
+                    session.run("INSERT INTO mail_team (id, body) VALUES (%s, %s)", 1000 * number + n, text)
+                case 1:
+                    session.run("UPDATE mail_team SET category = %s WHERE id = %s", label, key)
+                case 2:
+                    review = "SELECT triage.correct(review_id, %s) FROM triage.review WHERE email_key = %s"
+                    session.run(review, label, str(key))
+                case 3:
+                    session.run("UPDATE triage.review SET human_label = %s WHERE email_key = %s", label, str(key))
+        except psycopg.Error as error:
+            if error.sqlstate not in ALLOWED:
+                failed.append(f"{error.sqlstate} {error}")
+
+
+def test_labels_change_while_four_sessions_decide(database):
+    team = Team(database, "team")
+    live(team, "deployed")
+    failed: list[str] = []
+    until = time.monotonic() + 12
+    workers = [
+        threading.Thread(target=work, args=(database.connect(), number, until, failed)) for number in range(1, 5)
+    ]
+    for worker in workers:
+        worker.start()
+    changer, changes = database.connect(), 0
+    while time.monotonic() < until:
+        for sql in (
+            "SELECT triage.rename_label('team', 'orders', 'purchases')",
+            "SELECT triage.merge_labels('team', 'purchases', 'leave')",
+            "SELECT triage.undo_label_change(max(change_id)) FROM triage.label_changes",
+            "SELECT triage.rename_label('team', 'purchases', 'orders')",
+        ):
+            try:
+                changer.run(sql)
+                changes += 1
+            except psycopg.Error as error:
+                if error.sqlstate not in ALLOWED:
+                    failed.append(f"{sql}: {error.sqlstate} {error}")
+    for worker in workers:
+        worker.join(60)
+    assert failed == []
+    assert changes > 1
+    database.run("SELECT triage.classify_pending('mail_team')")
+    consistent(database, team)
 
 
 def test_a_cancelled_change_changes_nothing(database):
