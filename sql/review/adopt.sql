@@ -25,7 +25,8 @@ DECLARE
     was    jsonb;
     now_is jsonb;
     keys   text[];
-    n      integer;
+    new    triage_internal.source;
+    place  integer;
     id     bigint;
     ids    bigint[] := '{}';
 BEGIN
@@ -78,6 +79,9 @@ BEGIN
         IF to_regclass(format('triage.%I', old.queue_view)) IS NOT NULL THEN
             EXECUTE format('DROP VIEW triage.%I', old.queue_view);
         END IF;
+        IF EXISTS (SELECT FROM pg_class c WHERE c.oid = old.label_table) THEN
+            PERFORM triage_internal.drop_label_table_triggers(old.source_id, old.label_table);
+        END IF;
         UPDATE triage_internal.source s
            SET attached = false, relation = adopt_relation.relation WHERE s.source_id = old.source_id;
         id := triage_internal.attach_relation(caller, path, relation,
@@ -89,12 +93,24 @@ BEGIN
             coalesce(old.attached_with ->> 'corrections', 'anyone'),
             (triage_internal.renamed(old.attached_with -> 'received_at', was, now_is))[1],
             coalesce((old.attached_with ->> 'default_is_empty')::boolean, false));
-        SELECT s.key_columns INTO n FROM triage_internal.source s WHERE s.source_id = id;
-        IF n <> old.key_columns AND EXISTS (SELECT FROM triage.review r
-                                             WHERE r.source = of_source AND r.classifier = old.classifier) THEN
+        SELECT * INTO new FROM triage_internal.source s WHERE s.source_id = id;
+        IF new.key_columns <> old.key_columns THEN
             RAISE invalid_parameter_value USING MESSAGE = format(
                 'the key of source "%s" has %s columns, that of table %s has %s: name them as key_column', of_source,
-                old.key_columns, relation, n);
+                old.key_columns, relation, new.key_columns);
+        END IF;
+        -- A text can hold every key, a number those of numbers, and so on.
+        SELECT u.n INTO place
+          FROM jsonb_array_elements_text(old.attached_with -> 'key_types') WITH ORDINALITY AS u (type, n)
+          JOIN pg_type o ON o.oid = to_regtype(u.type)
+          JOIN pg_type t ON t.oid = to_regtype(new.attached_with -> 'key_types' ->> (u.n - 1)::integer)
+         WHERE t.typcategory NOT IN ('S', o.typcategory) ORDER BY u.n LIMIT 1;
+        IF FOUND THEN
+            RAISE invalid_parameter_value USING MESSAGE = format(
+                'key column "%s" of table %s is of type %s, and that of source "%s" was %s: name the right one as '
+                'key_column', new.attached_with -> 'keys' ->> (place - 1), relation,
+                new.attached_with -> 'key_types' ->> (place - 1), of_source,
+                old.attached_with -> 'key_types' ->> (place - 1));
         END IF;
         ids := ids || id;
     END LOOP;

@@ -221,8 +221,10 @@ BEGIN
        SET queue_view = view_name,
            attached_with = jsonb_build_object(
                'columns', triage_internal.attached_columns(attach_relation.relation, id), 'label', label_column,
-               'keys', keys, 'texts', text_columns, 'label_table', attach_relation.label_table::text,
-               'label_name', label_name_column, 'show', attach_relation.show, 'received_at', received_at_column,
+               'keys', keys, 'key_types', triage_internal.types_of(attach_relation.relation, keys),
+               'texts', text_columns,
+               'label_table', attach_relation.label_table::text, 'label_name', label_name_column,
+               'show', attach_relation.show, 'received_at', received_at_column,
                'default_is_empty', attach_relation.default_is_empty, 'corrections', attach_relation.corrections)
      WHERE s.source_id = id;
     RETURN id;

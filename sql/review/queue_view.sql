@@ -37,6 +37,17 @@ AS $$
 $$;
 COMMENT ON FUNCTION triage_internal.key_equality(oid) IS 'part of attach()';
 
+CREATE FUNCTION triage_internal.types_of(relation regclass, columns text[]) RETURNS text[]
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT array_agg(format_type(triage_internal.base_type(a.atttypid), NULL) ORDER BY u.n)
+      FROM unnest(columns) WITH ORDINALITY AS u (name, n)
+      JOIN pg_attribute a ON a.attrelid = relation AND a.attname = u.name AND a.attnum > 0
+$$;
+COMMENT ON FUNCTION triage_internal.types_of(regclass, text[]) IS
+    'types of columns of a table, of domains what they are made of';
+
 CREATE FUNCTION triage_internal.key_text(column_name text, type oid) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp

@@ -82,7 +82,8 @@ BEGIN
         EXECUTE FUNCTION triage_internal.record_decision(%1$s)', id, relation, changed);
     EXECUTE format('CREATE TRIGGER zz_triage_compact_%1$s AFTER INSERT OR UPDATE ON %2$s
         FOR EACH STATEMENT EXECUTE FUNCTION triage_internal.end_batch(%1$s)', id, relation);
-    EXECUTE format('CREATE TRIGGER zz_triage_deleted_%1$s AFTER DELETE ON %2$s REFERENCING OLD TABLE AS zz_triage_deleted
+    EXECUTE format('CREATE TRIGGER zz_triage_deleted_%1$s AFTER DELETE ON %2$s
+        REFERENCING OLD TABLE AS zz_triage_deleted
         FOR EACH STATEMENT EXECUTE FUNCTION triage_internal.record_deletion(%1$s)', id, relation);
     EXECUTE format('CREATE TRIGGER zz_triage_emptied_%1$s AFTER TRUNCATE ON %2$s
         FOR EACH STATEMENT EXECUTE FUNCTION triage_internal.record_deletion(%1$s)', id, relation);

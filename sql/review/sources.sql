@@ -43,8 +43,8 @@ COMMENT ON COLUMN triage.sources.table_name IS 'what the table is called now; NU
 COMMENT ON COLUMN triage.sources.queue_view IS 'the view of its reviews; NULL unless it is attached';
 COMMENT ON COLUMN triage.sources.state IS
     'attached; detached (by triage.detach(): its reviews and decisions stay); imported (only learned from, by '
-    'triage.learn_from()); dropped (the table is gone, or is another source''s since triage.adopt()); orphan triggers (a '
-    'table that is not attached, with triggers of one that is: restored, copied, or of another database)';
+    'triage.learn_from()); dropped (the table is gone, or is another source''s since triage.adopt()); orphan triggers '
+    '(a table that is not attached, with triggers of one that is: restored, copied, or of another database)';
 COMMENT ON COLUMN triage.sources.record_given_labels IS
     'whether a label that a row comes with is recorded as a human decision';
 COMMENT ON COLUMN triage.sources.corrections IS
