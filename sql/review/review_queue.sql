@@ -8,8 +8,8 @@ SELECT r.review_id, r.classifier, r.source, r.email_key, r.received_at,
  WHERE r.queue_reason IS NULL
     OR (r.source, r.classifier) NOT IN (SELECT d.source, d.classifier FROM triage_internal.dropped_source d);
 COMMENT ON VIEW triage.review_queue IS
-    'reviews of all tables, without text; set human_label, note or action, or insert (review_id, human_label) to decide '
-    'many at once. Work on queue_reason <> ''confident'', smallest margin first';
+    'reviews of all tables, without text; set human_label, note or action, or insert (review_id, human_label) to '
+    'decide many at once. Work on queue_reason <> ''confident'', smallest margin first';
 COMMENT ON COLUMN triage.review_queue.review_id IS 'key';
 COMMENT ON COLUMN triage.review_queue.classifier IS 'the classifier';
 COMMENT ON COLUMN triage.review_queue.source IS 'the table that the email is in';
