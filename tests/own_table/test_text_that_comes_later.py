@@ -2,8 +2,10 @@
 changes is predicted anew while nobody has decided; a decision stands, and the review says that it
 was about another text."""
 
+import random
 import threading
 
+import psycopg
 import pytest
 
 TEXT = {"billing": "invoice payment overdue", "support": "login password broken", "sales": "offer price list"}
@@ -286,3 +288,66 @@ def test_the_figures_add_up(desk):
     assert desk.rows(counts) == found
     desk.run("SELECT triage.maintain(100)")
     assert desk.rows(counts) == found
+
+
+def test_sessions_that_write_texts_decide_and_predict_anew_at_once(desk):
+    """Nobody waits in a circle, and afterwards table, reviews, ledger and figures say the same."""
+    desk.run(
+        "INSERT INTO mail SELECT i, NULL, CASE WHEN i % 2 = 0 THEN 'offer price' END FROM generate_series(1, 20) i"
+    )
+    texts = [*TEXT.values(), None, "parcel driver"]
+    acknowledged, errors = [], []
+
+    def work(number):
+        draw, session = random.Random(number), desk.connect()
+        for _ in range(60):
+            key, other = draw.sample(range(1, 21), 2)
+            label, text = draw.choice(list(TEXT)), draw.choice(texts)
+            step = draw.randrange(7)
+            try:
+                if step == 0:
+                    session.run("UPDATE mail SET body = %s WHERE id IN (%s, %s)", text, key, other)
+                elif step == 1:
+                    session.run("UPDATE mail SET body = %s, category = %s WHERE id = %s", text, label, key)
+                elif step == 2:
+                    session.run("UPDATE mail SET category = %s WHERE id = %s", label, key)
+                elif step == 3:
+                    session.run("UPDATE triage.review SET human_label = %s WHERE email_key = %s", label, str(key))
+                elif step == 4:
+                    session.run(
+                        "SELECT triage.correct(review_id, %s) FROM triage.review WHERE email_key = %s", label, str(key)
+                    )
+                elif step == 5:
+                    session.run(
+                        """INSERT INTO mail (id, body) VALUES (%s, %s)
+                           ON CONFLICT (id) DO UPDATE SET body = excluded.body, category = excluded.category""",
+                        key, text,
+                    )  # fmt: skip
+                else:
+                    session.run("SELECT triage.classify_again('mail', 10, newer_decisions => true)")
+                acknowledged.append(step)
+            except psycopg.Error as error:
+                errors.append(error.sqlstate)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(errors) <= {"40001"}
+    assert len(acknowledged) > 300
+    learned_is_replayed(desk)
+    wrong = desk.rows(
+        """SELECT t.id, t.category, r.predicted_label, r.human_label, d.new_label
+             FROM mail t JOIN triage.review r ON r.email_key = t.id::text
+             LEFT JOIN triage.decision d USING (decision_id)
+            WHERE t.category IS DISTINCT FROM coalesce(r.human_label, r.predicted_label)
+               OR r.human_label IS DISTINCT FROM d.new_label
+               OR r.human_label IS NULL AND (t.body IS NULL) <> (r.predicted_label IS NULL)"""
+    )
+    assert wrong == []
+    counts = """SELECT predicted_label, sum(n)::int FROM triage_internal.review_statistics_now WHERE grain = 'label'
+                 GROUP BY 1 HAVING sum(n) <> 0 ORDER BY 1"""
+    assert desk.rows(counts) == desk.rows(
+        "SELECT predicted_label, count(*)::int FROM triage.review WHERE predicted_label IS NOT NULL GROUP BY 1 ORDER BY 1"
+    )
