@@ -209,7 +209,7 @@ def test_functions_inside_are_called_by_views_and_triggers_only(module_database)
 REVIEWERS_CALL = {
     "accept", "ask_again", "correct", "correct_many", "skip", "undo", "undo_batch",
     "classify_email", "classify_email_scores", "explain_email", "ingest", "ingest_json",
-    "find_suspects", "is_restoring", "is_undone", "read_web_hook",
+    "find_suspects", "is_changing_labels", "is_restoring", "is_undone", "read_web_hook",
 }  # fmt: skip
 
 
