@@ -31,7 +31,8 @@ have these. `PG_TRIAGE_TEST_SERVER=NAME` uses a server of scripts/cluster that i
 leaves it running; otherwise pytest starts one and removes it. With pytest-xdist each worker has its own.
 
 Beside this file: support/server.py (servers, databases), sessions.py (psycopg, `refused`), psql.py,
-mails.py (training sets, raw messages, code in docs/), waiting.py (`wait_for`, `timed`), system.py
+mails.py (training sets, raw messages, code in docs/), waiting.py (`wait_for`, `timed`), processor.py (what a
+session takes of a processor), system.py
 (folders, ports, other users).
 """
 

@@ -108,13 +108,18 @@ def nobody(module_database):
     return module_database.role("pt_nobody")
 
 
+# Called by what attach() makes, for whoever changes the table or reads the view: they tell nothing but what
+# they are given, and whether the session's own statement changes a text.
+OF_ATTACHED_TABLES = ['triage_internal.readable_text("any",text[])', "triage_internal.text_has_changed()"]
+
+
 def test_public_may_call_immutable_functions_and_read_raw_messages(module_database, nobody):
     """The latter depends on settings."""
     public = f"""{MEMBERS}
         SELECT objid::regprocedure::text
           FROM member JOIN pg_proc AS p ON p.oid = objid AND classid = 'pg_proc'::regclass
          WHERE has_function_privilege('{nobody}', objid, 'EXECUTE') AND provolatile <> 'i' ORDER BY 1"""
-    assert module_database.column(public) == ["email_text(bytea)", "parse_email(bytea)"]
+    assert module_database.column(public) == ["email_text(bytea)", "parse_email(bytea)", *OF_ATTACHED_TABLES]
 
 
 def test_public_has_no_right_on_any_table_or_view(module_database, nobody):
@@ -189,6 +194,9 @@ def test_analysts_may_read_their_views_and_nothing_else(module_database):
 def test_functions_inside_are_called_by_views_and_triggers_only(module_database):
     """What a role other than the owner may execute of triage_internal is called on its behalf, by
     something that the server knows, and by name it can be called by nobody."""
+    module_database.run("CREATE TABLE letter (id int PRIMARY KEY, content jsonb, label text)")
+    module_database.run("SELECT triage.attach('letter', ARRAY['content.text'], 'label')")
+    assert not module_database.value("SELECT has_table_privilege('triage_analyst', 'triage.letter_queue', 'SELECT')")
     executable = f"""{MEMBERS}
         SELECT DISTINCT objid::regprocedure::text
           FROM member JOIN pg_proc AS p ON p.oid = objid AND classid = 'pg_proc'::regclass,
