@@ -305,12 +305,17 @@ CREATE FUNCTION triage.attach(relation regclass, text_columns text[], label_colu
         default_is_empty boolean DEFAULT false)
     RETURNS bigint
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'attach_wrapper';
-COMMENT ON FUNCTION triage.attach(regclass, text[], text, text, text, boolean, regclass, text, text[], text, text, boolean) IS
-    'from now on, new rows of a table get a label when it is null, and an update of the label is a correction. Makes '
-    'a queue view in schema triage; returns the number of the attachment. corrections says who may correct by '
-    'updating the table itself: anyone who may update it, nobody, or roles (''support, "Desk leads"''); superusers '
-    'and other doors are not asked. label_table is the lookup table that the label column refers to by id; its names '
-    'are labels, and stay in step. default_is_empty lets the default of the label column count as no label';
+COMMENT ON FUNCTION triage.attach(regclass, text[], text, text, text, boolean, regclass, text, text[], text, text,
+    boolean) IS
+    'from now on, new rows of a table get a label when it is null, and an update of the label is a correction. '
+    'text_columns are read in their order, the subject first; of json and jsonb name the path, too '
+    '(payload->>''body''). The key is the primary key, or key_column (several: ''tenant, number''). label_table is the '
+    'lookup table that the label column refers to by id; its names (label_name_column) are labels, and stay in step. '
+    'record_given_labels: a label that a row comes with is a decision. default_is_empty: the default of the label '
+    'column counts as no label. corrections: who may correct by updating the table itself, ''anyone'' who may update '
+    'it, ''nobody'', or roles (''support, "Desk leads"''); superusers and other doors are not asked. '
+    'received_at_column says how old a mail is. Makes a queue view in schema triage, with the columns of show in it; '
+    'returns the number of the attachment';
 
 CREATE FUNCTION triage.detach(relation regclass) RETURNS integer
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'detach_wrapper';
