@@ -13,7 +13,8 @@ COMMENT ON FUNCTION triage_internal.record_row() IS 'after insert: writes the re
 CREATE FUNCTION triage_internal.decide_row() RETURNS trigger
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'decide_row_wrapper';
 COMMENT ON FUNCTION triage_internal.decide_row() IS
-    'before an update: checks a changed label and gives it the spelling of triage.label; predicts anew of a changed text';
+    'before an update: checks a changed label and gives it the spelling of triage.label; predicts anew of a changed '
+    'text';
 
 CREATE FUNCTION triage_internal.record_decision() RETURNS trigger
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'record_decision_wrapper';

@@ -18,7 +18,8 @@ DECLARE
     found text[];
 BEGIN
     LOOP
-        found := coalesce(regexp_match(rest, '^\((.*)\)\s*(?:::\s*text)?$'), regexp_match(rest, '^(.*\S)\s*::\s*text$'));
+        found := coalesce(regexp_match(rest, '^\((.*)\)\s*(?:::\s*text)?$'),
+                          regexp_match(rest, '^(.*\S)\s*::\s*text$'));
         EXIT WHEN found IS NULL;
         rest := btrim(found[1], E' \t\n\r');
     END LOOP;
