@@ -59,7 +59,9 @@ def test_the_whole_row_can_be_sent_back(ticket):
     assert ticket.value("SELECT category FROM ticket") == "support"
 
 
-@pytest.mark.parametrize("change", ["customer_id = 1", "status = 'closed'", "id = 8", "body = 'x'", "body_excerpt = 'x'"])
+@pytest.mark.parametrize(
+    "change", ["customer_id = 1", "status = 'closed'", "id = 8", "body = 'x'", "body_excerpt = 'x'"]
+)
 def test_what_the_table_says_is_not_written_here(ticket, change):
     with refused("22023", change.split(" ")[0], "cannot be changed"):
         ticket.run(f"UPDATE triage.ticket_queue SET {change}")

@@ -18,7 +18,10 @@ KEYS = {
     "domain": ("positive", ["1", "2", "3"]),
     "time": ("time", ["'10:00'", "'10:00:00.25'", "'23:59:59'"]),
 }
-SETTINGS = ["SET DateStyle = 'SQL, DMY'; SET TimeZone = 'Asia/Kolkata'", "SET DateStyle = 'German'; SET TimeZone = 'PST8PDT'"]
+SETTINGS = [
+    "SET DateStyle = 'SQL, DMY'; SET TimeZone = 'Asia/Kolkata'",
+    "SET DateStyle = 'German'; SET TimeZone = 'PST8PDT'",
+]
 
 
 def create(database, columns, key, values, rows):
