@@ -99,8 +99,12 @@ impl Names {
     }
 }
 
+/// Changes of names seen, and the transaction if it keeps one snapshot.
+type AsOf = (u64, i64);
+
 thread_local! {
-    static NAMES: RefCell<HashMap<i64, ((u64, i64), Rc<Names>)>> = RefCell::default();
+    /// By attachment.
+    static NAMES: RefCell<HashMap<i64, (AsOf, Rc<Names>)>> = RefCell::default();
 }
 
 /// The relation whose invalidation says that names have changed: `triage_internal.source`, which

@@ -17,8 +17,11 @@ use crate::store::review::EmailName;
 use crate::store::source::Source;
 use crate::types::text::TextParts;
 
+/// An attachment as of so many invalidations; `None` if there is none.
+type Known = (u64, Option<Rc<Source>>);
+
 thread_local! {
-    static SOURCES: RefCell<HashMap<i64, (u64, Option<Rc<Source>>)>> = RefCell::default();
+    static SOURCES: RefCell<HashMap<i64, Known>> = RefCell::default();
 }
 
 /// The attachment that a trigger acts for, as the session knows it; `None` if it has nothing to
