@@ -207,13 +207,14 @@ class Worker:
         )
 
     def set_undone(self) -> None:
+        """Not of private emails, which are forgotten."""
         token = self.token()
         self.counted(
             "undone",
             token,
             f"SET LOCAL pg_triage.actor = {literal(token)}",
             """UPDATE triage.decision_history SET undone = true WHERE batch_id =
-                   (SELECT batch_id FROM triage.decision ORDER BY decision_id DESC LIMIT 1)""",
+                   (SELECT batch_id FROM triage.decision WHERE door <> 'insert' ORDER BY decision_id DESC LIMIT 1)""",
             allowed=(CONFLICT, LATER_DECISION),
         )
 
