@@ -14,12 +14,14 @@ use super::text::{NewText, predicted_anew, recall_text};
 use crate::arguments::given_label;
 use crate::error::SqlResult;
 use crate::pg::{self, Returned, Row, Trigger};
+use crate::predict::classify::Prediction;
 use crate::review::decide::{self, OwnRow};
 use crate::review::prediction::recorded;
 use crate::session::Actor;
-use crate::store;
 use crate::store::email::IfLocked;
+use crate::store::review::EmailName;
 use crate::store::source::Source;
+use crate::store::{self, Writer};
 
 #[pg_extern(sql = false)]
 fn decide_row(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
@@ -163,83 +165,153 @@ fn record_decision(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
     let (Some(old_key), Some(key)) = (columns.key_of(old)?, columns.key_of(new)?) else {
         return Ok(Returned::nothing());
     };
-    let (before, label) = (columns.label_of(old)?, columns.label_of(new)?);
-    if let Some(action) = recall_action(source.id, &old_key) {
-        if old_key != key {
-            store::as_owner(|w| w.move_review(name_of(&source, &old_key), &key))?;
-        }
-        action.record(&source, &key, label.is_some())?;
-        return Ok(Returned::nothing());
-    }
-    let mut ours = None;
-    let new_text = recall_text(source.id, &key);
-    let relabelled = new_text
-        .as_ref()
-        .is_some_and(|text| text.gives(label.as_deref()));
-    // The label that a person gives, if one does.
-    let decided = match recall(source.id, &old_key) {
-        Some(Remembered::Cleared) => Some(None),
-        Some(Remembered::Predicted(prediction)) if prediction.label == label && before != label => {
-            ours = Some(prediction);
-            None
-        }
-        _ if before == label || relabelled => None,
-        _ => Some(given_label(label.as_deref())),
+    let updated = Updated {
+        source: &source,
+        columns: &columns,
+        row: new,
+        old_key,
+        key,
+        before: columns.label_of(old)?,
+        label: columns.label_of(new)?,
     };
-    // Another trigger may have given it another label since.
-    let new_text = new_text.filter(|text| relabelled || matches!(text, NewText::Decided));
-    if old_key == key && decided.is_none() && ours.is_none() && new_text.is_none() {
-        return Ok(Returned::nothing());
+    match recall_action(source.id, &updated.old_key) {
+        Some(action) => {
+            store::as_owner(|w| updated.follow_key(w))?;
+            action.record(&source, &updated.key, updated.label.is_some())?;
+        }
+        None => updated.record(updated.meaning())?,
     }
-    let text = match decided {
-        Some(Some(_)) => columns.text_of(new)?,
-        _ => String::new(),
-    };
-    let actor = Actor::new(None);
-    let is_settled = take_settled(source.id, &key);
-    store::as_owner(|w| {
-        if old_key != key {
-            w.move_review(name_of(&source, &old_key), &key)?;
-        }
-        if let Some(prediction) = ours {
-            w.complete_review(name_of(&source, &key), &recorded(&prediction))?;
-        }
-        let Some(given) = decided else {
-            return match new_text {
-                Some(text) => text.record(w, name_of(&source, &key)),
-                None => Ok(()),
-            };
+    Ok(Returned::nothing())
+}
+
+/// A row that has been updated.
+struct Updated<'a> {
+    source: &'a Source,
+    columns: &'a Columns<'a>,
+    row: Row,
+    old_key: String,
+    key: String,
+    /// The label that it had.
+    before: Option<String>,
+    label: Option<String>,
+}
+
+/// What an update means for the review of its row.
+struct Meaning {
+    /// The label that a person gives; none takes a decision back.
+    decided: Option<Option<String>>,
+    /// What was predicted of a row that had no label.
+    predicted: Option<Prediction>,
+    /// What becomes of the review because the text is another one.
+    text: Option<NewText>,
+    /// Whether the row has its label because of that.
+    is_relabelled: bool,
+}
+
+impl Updated<'_> {
+    fn name(&self) -> EmailName<'_> {
+        name_of(self.source, &self.key)
+    }
+
+    fn meaning(&self) -> Meaning {
+        let (before, label) = (&self.before, &self.label);
+        let text = recall_text(self.source.id, &self.key);
+        let gives = |text: &NewText| text.gives(label.as_deref());
+        let is_relabelled = text.as_ref().is_some_and(gives);
+        let mut predicted = None;
+        let decided = match recall(self.source.id, &self.old_key) {
+            Some(Remembered::Cleared) => Some(None),
+            Some(Remembered::Predicted(ours)) if ours.label == *label && before != label => {
+                predicted = Some(ours);
+                None
+            }
+            _ if before == label || is_relabelled => None,
+            _ => Some(given_label(label.as_deref()).map(str::to_owned)),
         };
-        // Changed again since, by the same statement or another trigger: that one decides. Where
-        // policies apply to the table's owner it is not looked at: this statement has the row, and
-        // must not fail on them.
-        let is_changed = match pg::hides_rows_from_owner(source.relation) {
-            true => is_settled,
-            false => w
-                .lock_email(&source, &key, IfLocked::Wait)?
-                .is_some_and(|email| email.label != label),
-        };
-        if is_changed {
+        Meaning {
+            decided,
+            predicted,
+            // Another trigger may have given the row another label since.
+            text: text.filter(|text| is_relabelled || matches!(text, NewText::Decided)),
+            is_relabelled,
+        }
+    }
+
+    /// Writes down what it means; takes no connection where that is nothing.
+    fn record(&self, meaning: Meaning) -> SqlResult<()> {
+        let Meaning {
+            decided,
+            predicted,
+            text,
+            is_relabelled,
+        } = meaning;
+        if self.old_key == self.key && decided.is_none() && predicted.is_none() && text.is_none() {
             return Ok(());
         }
-        let row = OwnRow {
-            source: &source,
-            key: &key,
-            // A label that is taken away is not one that comes back.
-            before: given.and(before.as_deref()),
-            text: &text,
-            received_at: columns.received_at(new),
+        let email_text = match decided {
+            Some(Some(_)) => self.columns.text_of(self.row)?,
+            _ => String::new(),
         };
-        let request = label_request(Door::Table, given);
-        let decided = decide::decide_own_row(w, &actor, &row, request, None)?;
-        if !relabelled {
-            check_agrees(&source, &key, label.as_deref(), decided.as_deref())?;
+        let actor = Actor::new(None);
+        let is_settled = take_settled(self.source.id, &self.key);
+        store::as_owner(|w| {
+            self.follow_key(w)?;
+            if let Some(prediction) = &predicted {
+                w.complete_review(self.name(), &recorded(prediction))?;
+            }
+            if let Some(given) = &decided {
+                if self.is_changed_since(w, is_settled)? {
+                    return Ok(());
+                }
+                let label = self.decide(w, &actor, given.as_deref(), &email_text)?;
+                if !is_relabelled {
+                    let (now, decided) = (self.label.as_deref(), label.as_deref());
+                    check_agrees(self.source, &self.key, now, decided)?;
+                }
+                settle(self.source.id, &self.key);
+            }
+            match text {
+                Some(text) if is_relabelled || decided.is_none() => text.record(w, self.name()),
+                _ => Ok(()),
+            }
+        })
+    }
+
+    fn follow_key(&self, w: &mut Writer) -> SqlResult<()> {
+        if self.old_key == self.key {
+            return Ok(());
         }
-        settle(source.id, &key);
-        match new_text {
-            Some(text) if relabelled => text.record(w, name_of(&source, &key)),
-            _ => Ok(()),
+        w.move_review(name_of(self.source, &self.old_key), &self.key)
+    }
+
+    /// Whether it has been changed again, by the same statement or another trigger: that one
+    /// decides. Where policies apply to the table's owner the row is not looked at: this statement
+    /// has it, and must not fail on them.
+    fn is_changed_since(&self, w: &mut Writer, is_settled: bool) -> SqlResult<bool> {
+        if pg::hides_rows_from_owner(self.source.relation) {
+            return Ok(is_settled);
         }
-    })?;
-    Ok(Returned::nothing())
+        let email = w.lock_email(self.source, &self.key, IfLocked::Wait)?;
+        Ok(email.is_some_and(|email| email.label != self.label))
+    }
+
+    /// Decides that it has this label, or that a decision is taken back; returns the label that it
+    /// is to have by that.
+    fn decide(
+        &self,
+        w: &mut Writer,
+        actor: &Actor,
+        given: Option<&str>,
+        text: &str,
+    ) -> SqlResult<Option<String>> {
+        let row = OwnRow {
+            source: self.source,
+            key: &self.key,
+            // A label that is taken away is not one that comes back.
+            before: given.and(self.before.as_deref()),
+            text,
+            received_at: self.columns.received_at(self.row),
+        };
+        decide::decide_own_row(w, actor, &row, label_request(Door::Table, given), None)
+    }
 }
