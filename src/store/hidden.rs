@@ -19,22 +19,47 @@ row! {
     }
 }
 
+impl Owned {
+    fn reason(&self, as_session: &str) -> String {
+        let Owned { table, owner } = self;
+        format!(
+            "row-level security applies to {owner}, who owns {table}, too: {as_session}ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY, or ALTER ROLE {owner} BYPASSRLS"
+        )
+    }
+}
+
 impl Reader<'_> {
     /// Why rows of a table may be there and not be seen, and what to do about it; `None` if no
     /// row-level security applies to its owner.
     pub fn hidden_rows(&self, source: &Source) -> SqlResult<Option<String>> {
+        let owned = self.subject_to_policies(source)?;
+        Ok(owned.map(|owned| owned.reason("set in this session what its policies ask for, or ")))
+    }
+
+    /// Refuses what has to reach all rows of a table, where policies may hide some: no session can
+    /// tell that it sees all of them.
+    pub fn check_sees_all(&self, source: &Source) -> SqlResult<()> {
+        match self.subject_to_policies(source)? {
+            Some(owned) => Err(report(
+                Code::ERRCODE_INSUFFICIENT_PRIVILEGE,
+                format!(
+                    "labels of {} cannot be changed where policies may hide rows, which would keep the old one: {}",
+                    source.name,
+                    owned.reason("")
+                ),
+            )),
+            None => Ok(()),
+        }
+    }
+
+    fn subject_to_policies(&self, source: &Source) -> SqlResult<Option<Owned>> {
         if !source.attached || !pg::hides_rows_from_owner(source.relation) {
             return Ok(None);
         }
-        let owned: Option<Owned> = self.maybe(
+        self.maybe(
             "FROM pg_catalog.pg_class c WHERE c.oid = $1",
             &[source.relation.into()],
-        )?;
-        Ok(owned.map(|Owned { table, owner }| {
-            format!(
-                "row-level security applies to {owner}, who owns {table}, too: set in this session what its policies ask for, or ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY, or ALTER ROLE {owner} BYPASSRLS"
-            )
-        }))
+        )
     }
 
     /// Refuses to take an email for deleted that policies may hide.

@@ -165,6 +165,51 @@ def test_a_policy_that_shows_and_does_not_let_write(tickets):
     assert [label for _, label, _ in tickets.ledger(1)] == ["support"]
 
 
+LABEL_CHANGES = {
+    "rename": "SELECT triage.rename_label('default', 'billing', 'money')",
+    "merge": "SELECT triage.merge_labels('default', 'billing', 'sales')",
+}
+
+
+def stored(tickets):
+    """Labels as rows, reviews, catalogue and changes have them."""
+    return [
+        tickets.database.rows(query)
+        for query in (
+            "SELECT id, category FROM ticket ORDER BY id",
+            "SELECT email_key, predicted_label, human_label FROM triage.review ORDER BY 1",
+            "SELECT label FROM triage.label ORDER BY 1",
+            "SELECT change_id FROM triage.label_changes ORDER BY 1",
+        )
+    ]
+
+
+@pytest.mark.parametrize("tenant", [None, "a"])
+@pytest.mark.parametrize("change", LABEL_CHANGES)
+def test_no_label_changes_where_rows_may_keep_the_old_one(tickets, change, tenant):
+    database = tickets.database
+    database.run(f"SELECT triage.correct({tickets.review(2)}, 'sales')")
+    session = database.connect()
+    if tenant:
+        session.run("SET app.tenant = 'a'")
+    before = stored(tickets)
+    force(tickets)
+    with refused("42501", "policies may hide rows", *FIX):
+        session.run(LABEL_CHANGES[change])
+    force(tickets, False)
+    assert stored(tickets) == before
+    change_id = session.value(LABEL_CHANGES[change])
+    changed = stored(tickets)
+    assert changed[0] == [(1, "money" if change == "rename" else "sales"), (2, "sales")]
+    force(tickets)
+    with refused("42501", "policies may hide rows", *FIX):
+        session.run(f"SELECT triage.undo_label_change({change_id})")
+    force(tickets, False)
+    assert stored(tickets) == changed
+    session.run(f"SELECT triage.undo_label_change({change_id})")
+    assert stored(tickets)[:3] == before[:3]
+
+
 # ---- what is said about rows that nobody can count -----------------------------------------------
 
 

@@ -48,6 +48,7 @@ pub fn apply(w: &mut Writer, change: &Change) -> SqlResult<i64> {
         ..
     } = *change;
     let to_key = casefold_label(to).map_err(from_classifier)?;
+    check_sees_rows(w, classifier, into.is_some())?;
     w.lock_base(classifier)?;
     let mut base = Base::read(w, classifier)?;
     let moved = compaction::take_pending(w, classifier, &mut base)?;
@@ -118,6 +119,18 @@ pub fn finish(w: &mut Writer, change: &Change, base: Base, has_counts: bool) -> 
         w.replace_active(classifier, version, change.why)?;
     }
     base::rebase(w, classifier)
+}
+
+/// Refuses to change labels of rows that policies may hide. Those that refer to a lookup table by
+/// id change where two labels become one, or one becomes two, only.
+pub fn check_sees_rows(w: &Writer, classifier: &str, changes_ids: bool) -> SqlResult<()> {
+    for source in w.attachments(None)? {
+        let is_changed = changes_ids || source.label_table.is_none();
+        if source.classifier == classifier && is_changed {
+            w.check_sees_all(&source)?;
+        }
+    }
+    Ok(())
 }
 
 /// Label columns follow, and lookup tables that they refer to: there a name changes, and rows only

@@ -138,6 +138,7 @@ fn gone(undone: &LabelChange, label: &str) -> pg_sys::panic::ErrorReport {
 /// ledger.
 fn unmerge(w: &mut Writer, merge: &LabelChange, into: &LabelRow) -> SqlResult<i64> {
     let classifier = merge.classifier.as_str();
+    change::check_sees_rows(w, classifier, true)?;
     w.lock_base(classifier)?;
     let mut base = Base::read(w, classifier)?;
     let moved = compaction::take_pending(w, classifier, &mut base)?;
