@@ -20,9 +20,11 @@ COMMENT ON COLUMN triage_internal.orphan_trigger.source_id IS 'the number of the
 CREATE VIEW triage_internal.orphan AS
 SELECT o.relation, t.table_name,
        format('SELECT triage.detach(%L) to remove its triggers, or triage.attach() to attach it', t.table_name)
-           || coalesce(format(', or SELECT triage.adopt(%L, %L) if it takes the place of that table', t.table_name,
-                              (SELECT s.source FROM triage_internal.source s
-                                WHERE s.source_id::text = o.source_id AND s.source_id <> 0)), '') AS what_to_do
+           -- Of another database the table is not known here.
+           || coalesce((SELECT format(', or SELECT triage.adopt(%L, %L) if it takes the place of that table',
+                                      t.table_name, s.source)
+                          FROM triage_internal.source s
+                         WHERE s.source_id::text = o.source_id AND s.source_id <> 0), '') AS what_to_do
   FROM (SELECT o.relation, min(o.source_id) AS source_id FROM triage_internal.orphan_trigger o GROUP BY 1) o
   JOIN pg_class c ON c.oid = o.relation
   JOIN pg_namespace n ON n.oid = c.relnamespace

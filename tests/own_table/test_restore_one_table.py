@@ -96,6 +96,9 @@ def test_a_table_of_another_database_has_no_attachment_here(ticket, server, tmp_
             session.run("INSERT INTO shop.ticket VALUES (3, 'the invoice'); UPDATE shop.ticket SET category = 'hr'")
             assert "is not attached" in session.notices[0]
             assert other.value("SELECT count(human_label) FROM triage.review") == 0
+            told = other.value("SELECT what_to_do FROM triage.sources WHERE state = 'orphan triggers'")
+            assert "triage.detach('shop.ticket')" in told and "NULL" not in told
+            assert ("triage.adopt('shop.ticket', 'public.mail')" in told) == number_is_taken
             # What it has is no hindrance.
             other.run("SELECT triage.attach('shop.ticket', ARRAY['body'], 'category')")
             other.run("INSERT INTO shop.ticket VALUES (4, 'the invoice')")
