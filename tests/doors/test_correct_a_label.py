@@ -3,6 +3,7 @@ JDBC, through every door. What is there afterwards is read by another connection
 
 import pytest
 from support.desk import LABELS, UNKNOWN
+from support.own_table import OwnTable
 
 
 def test_an_insert_returns_the_label(desk):
@@ -154,3 +155,21 @@ def follow_up(desk):
     )
     yield
     desk.database.run(f"DROP TRIGGER follow_up ON {desk.table}; DROP FUNCTION doors.follow_up()")
+
+
+@pytest.mark.parametrize(
+    ("statement", "ledger"),
+    [
+        ("UPDATE ticket SET category = 'billing'", []),
+        ("UPDATE ticket SET category = category", []),
+        ("UPDATE triage.ticket_queue SET human_label = 'billing'", [("accept", "billing", "view")]),
+        ("UPDATE triage.ticket_queue SET action = 'accept'", [("accept", "billing", "view")]),
+        ("SELECT triage.accept(review_id) FROM triage.ticket_queue", [("accept", "billing", "function")]),
+    ],
+)
+def test_what_accepts_a_prediction_and_what_changes_nothing(database, statement, ledger):
+    table = OwnTable(database)
+    table.new(1)
+    database.run(statement)
+    assert table.ledger(1) == ledger
+    table.agrees()
