@@ -67,6 +67,7 @@ def test_what_is_taken_back_about_a_deleted_row_does_not_wait_for_anybody(mail):
     [
         "DELETE FROM mail; INSERT INTO mail SELECT * FROM copied",
         "TRUNCATE mail; INSERT INTO mail SELECT * FROM copied",
+        "WITH deleted AS (DELETE FROM mail RETURNING *) INSERT INTO mail SELECT * FROM deleted",
     ],
 )
 def test_rows_that_are_replaced_keep_their_reviews(mail, replace):
