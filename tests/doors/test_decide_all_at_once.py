@@ -134,8 +134,8 @@ def test_everything_was_done_at_least_once_with_success(aftermath):
 
 
 def test_sessions_did_meet_and_were_interrupted(aftermath):
-    assert aftermath.errors["review", CONFLICT] > 0
-    assert aftermath.errors["view", CONFLICT] > 0
+    # How often, and through which door, depends on the machine.
+    assert sum(n for (_, state), n in aftermath.errors.items() if state == CONFLICT) > 0
     assert aftermath.errors["interrupted", CANCELLED] > 0
 
 

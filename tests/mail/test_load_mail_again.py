@@ -13,7 +13,7 @@ from support.server import new_server
 from support.system import folder
 from support.waiting import wait_for
 
-MANY = 8000
+MANY = 24_000
 
 
 @pytest.fixture(scope="module")

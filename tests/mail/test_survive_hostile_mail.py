@@ -19,8 +19,10 @@ WAYS = {
     "parse_email": "SELECT count(*) = count(DISTINCT id) AND count(*) = 1 + %(last)s - %(first)s FROM hostile, parse_email(raw) {where}",
     "classify_email": "SELECT bool_and(classify_email(raw) = classify_email(email_text(raw))) FROM hostile {where}",
     "triage.ingest": "SELECT bool_and(triage.ingest(raw) = triage.ingest(raw, 'inbox')) FROM hostile {where}",
-    "an attached table": """WITH new AS (INSERT INTO ticket (body) SELECT email_text(raw) FROM hostile {where} RETURNING category)
-                            SELECT bool_and(category IS NOT NULL) FROM new""",
+    # A mail without any text waits for it.
+    "an attached table": """WITH new AS (INSERT INTO ticket (body) SELECT email_text(raw) FROM hostile {where}
+                                         RETURNING body, category)
+                            SELECT bool_and((category IS NOT NULL) = (body ~ '\\S')) FROM new""",
 }
 WHERE = "WHERE id BETWEEN %(first)s AND %(last)s"
 

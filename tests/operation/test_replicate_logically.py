@@ -46,7 +46,7 @@ def subscriber(publisher, tmp_path_factory):
             env=subscriber.environment(),
             stdout=subprocess.DEVNULL,
         )
-        assert subscriber.value("SELECT count(*) FROM pg_trigger WHERE tgrelid = 'mail'::regclass") == 6
+        assert subscriber.value("SELECT count(*) FROM pg_trigger WHERE tgrelid = 'mail'::regclass") == 9
         subscribe(subscriber, publisher, "of_mail")
         yield subscriber
 
