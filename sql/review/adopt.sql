@@ -29,6 +29,8 @@ DECLARE
     place  integer;
     id     bigint;
     ids    bigint[] := '{}';
+    label  text;
+    lookup regclass;
 BEGIN
     IF NOT pg_has_role(caller::name, owner, 'USAGE') THEN
         RAISE insufficient_privilege USING MESSAGE =
@@ -76,6 +78,7 @@ BEGIN
                            to_jsonb(triage_internal.attached_columns(old.relation, old.source_id)),
                            nullif(old.attached_with -> 'columns_now', 'null'), was);
         keys := triage_internal.renamed(old.attached_with -> 'keys', was, now_is);
+        label := coalesce(label_column, (triage_internal.renamed(old.attached_with -> 'label', was, now_is))[1]);
         IF to_regclass(format('triage.%I', old.queue_view)) IS NOT NULL THEN
             EXECUTE format('DROP VIEW triage.%I', old.queue_view);
         END IF;
@@ -84,11 +87,17 @@ BEGIN
         END IF;
         UPDATE triage_internal.source s
            SET attached = false, relation = adopt_relation.relation WHERE s.source_id = old.source_id;
+        lookup := coalesce((SELECT c.oid FROM pg_class c WHERE c.oid = old.label_table)::regclass,
+                           to_regclass(old.attached_with ->> 'label_table'));
+        IF old.label_table IS NOT NULL THEN
+            -- What the table refers to has the names, as when the lookup table was copied with it.
+            lookup := coalesce(triage_internal.referred_table(relation, label, lookup), lookup);
+        END IF;
         id := triage_internal.attach_relation(caller, path, relation,
             coalesce(text_columns, triage_internal.renamed(old.attached_with -> 'texts', was, now_is)),
-            coalesce(label_column, (triage_internal.renamed(old.attached_with -> 'label', was, now_is))[1]),
+            label,
             coalesce(key_column, array_to_string(keys, ', ')), old.classifier, old.record_given_labels,
-            (old.attached_with ->> 'label_table')::regclass, old.attached_with ->> 'label_name',
+            lookup, old.attached_with ->> 'label_name',
             triage_internal.renamed(old.attached_with -> 'show', was, now_is),
             coalesce(old.attached_with ->> 'corrections', 'anyone'),
             (triage_internal.renamed(old.attached_with -> 'received_at', was, now_is))[1],

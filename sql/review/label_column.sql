@@ -1,5 +1,19 @@
 -- The column that labels are written to.
 
+CREATE FUNCTION triage_internal.referred_table(relation regclass, label_column text, preferred regclass)
+    RETURNS regclass
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT c.confrelid::regclass
+      FROM pg_constraint c
+      JOIN pg_attribute a ON a.attrelid = c.conrelid AND c.conkey = ARRAY[a.attnum]
+     WHERE c.conrelid = relation AND c.contype = 'f' AND c.conparentid = 0 AND a.attname = label_column
+     ORDER BY c.confrelid = preferred DESC NULLS LAST, c.confrelid::regclass::text LIMIT 1
+$$;
+COMMENT ON FUNCTION triage_internal.referred_table(regclass, text, regclass) IS
+    'the table that a foreign key of a column refers to, of several the preferred one; NULL without';
+
 CREATE FUNCTION triage_internal.label_column_problem(relation regclass, label_column text, label_table regclass)
     RETURNS text
     LANGUAGE plpgsql STABLE PARALLEL UNSAFE
@@ -14,6 +28,10 @@ DECLARE
                          OR triage_internal.is_citext(base);
     is_number boolean := base = ANY (ARRAY['int2', 'int4', 'int8', 'numeric', 'uuid']::regtype[]::oid[]);
 BEGIN
+    IF label_table <> triage_internal.referred_table(relation, label_column, label_table) THEN
+        RETURN format('refers to %s: label_table => %1$L',
+                      triage_internal.referred_table(relation, label_column, label_table));
+    END IF;
     IF label_table IS NOT NULL THEN
         RETURN CASE WHEN NOT is_text AND NOT is_number THEN
             format('is of type %s, which is no key of table %s', shown, label_table) END;
@@ -23,9 +41,7 @@ BEGIN
     END IF;
     IF is_number THEN
         RETURN format('is of type %s: say which table has the names of the labels with label_table => %L', shown,
-            coalesce((SELECT min(c.confrelid::regclass::text) FROM pg_constraint c
-                       WHERE c.conrelid = relation AND c.contype = 'f' AND c.conkey = ARRAY[attribute.attnum]),
-                     '...'));
+            coalesce(triage_internal.referred_table(relation, label_column, NULL)::text, '...'));
     END IF;
     RETURN format('is of type %s; a label column must be text, varchar, char, citext, an enum or a domain of these',
                   shown);
@@ -154,12 +170,17 @@ BEGIN
             ('zz_triage_names_', format('AFTER UPDATE OF %s', columns), 'ROW WHEN (false)',
              'pg_triage: its column list is id, name, retired'),
             ('zz_triage_named_', 'AFTER INSERT OR UPDATE OR DELETE', 'ROW', 'pg_triage: keeps labels in step'),
+            -- All names that a statement changes, taken together: they may change places.
+            ('zz_triage_renamed_', 'AFTER UPDATE', 'STATEMENT', 'pg_triage: keeps labels in step'),
             ('zz_triage_hold_', format('BEFORE DELETE OR UPDATE OF %s', columns), 'STATEMENT',
              'pg_triage: locks labels before rows'),
             ('zz_triage_emptied_', 'AFTER TRUNCATE', 'STATEMENT', 'pg_triage: keeps labels in step'))
             AS t (name, event, level, about) LOOP
-        EXECUTE format('CREATE TRIGGER %s%s %s ON %s FOR EACH %s EXECUTE FUNCTION triage_internal.%s(%2$s)',
-            step.name, id, step.event, label_table, step.level,
+        EXECUTE format('CREATE TRIGGER %s%s %s ON %s %s FOR EACH %s EXECUTE FUNCTION triage_internal.%s(%2$s)',
+            step.name, id, step.event, label_table,
+            CASE step.name WHEN 'zz_triage_renamed_'
+                           THEN 'REFERENCING OLD TABLE AS zz_triage_old NEW TABLE AS zz_triage_new' END,
+            step.level,
             CASE WHEN step.event ~ '^BEFORE' THEN 'hold_label_table' ELSE 'follow_label_table' END);
         EXECUTE format('COMMENT ON TRIGGER %s%s ON %s IS %L', step.name, id, label_table, step.about);
     END LOOP;

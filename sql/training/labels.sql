@@ -52,8 +52,9 @@ COMMENT ON COLUMN triage.label_changes.changed_by IS 'who';
 COMMENT ON COLUMN triage.label_changes.undoes IS 'the change that was taken back';
 COMMENT ON COLUMN triage.label_changes.undone_by IS 'the change that took it back; NULL if it holds';
 
-CREATE FUNCTION triage_internal.follow_label_name(classifier text, old text, new text) RETURNS bigint
-    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'follow_label_name_wrapper';
-COMMENT ON FUNCTION triage_internal.follow_label_name(text, text, text) IS
-    'part of attach(): a name in a lookup table has changed, and the label follows; returns the change, NULL if there '
-    'is nothing to follow';
+CREATE FUNCTION triage_internal.follow_label_names(classifier text, label_table oid, old text[], new text[])
+    RETURNS text
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'follow_label_names_wrapper';
+COMMENT ON FUNCTION triage_internal.follow_label_names(text, oid, text[], text[]) IS
+    'part of attach(): a statement has changed names in a lookup table, and the labels follow, also where they change '
+    'places; returns why some cannot, NULL if all do';

@@ -70,6 +70,8 @@ impl Mark {
 
 /// Numbers of the columns of a lookup table.
 pub struct LabelColumns {
+    /// What label columns refer to.
+    pub id: i16,
     /// The names of the labels.
     pub name: i16,
     /// What marks rows that are not to be used any more, if there is such a column.
@@ -120,6 +122,7 @@ impl Trigger {
                 Some((number, Mark::of(&name, type_id)))
             });
             Some(LabelColumns {
+                id: columns[0],
                 name: columns[1],
                 retired,
             })

@@ -40,7 +40,9 @@ pub use environment::{
 pub use interrupt::{check_for_interrupts, probe_for_text, probe_for_work};
 pub use key::key_parts;
 pub use label_table::{LabelColumns, LabelTable, Mark, label_table};
-pub use relation::{extension_relation, is_owner, lock_against_changes, lock_for_rows};
+pub use relation::{
+    extension_relation, is_owner, lock_against_changes, lock_for_rows, relation_exists,
+};
 pub use rights::{
     OWN_PATH, as_owner_of, as_table_owner, hides_rows, hides_rows_from_owner, is_one_of,
     prevent_if_read_only,

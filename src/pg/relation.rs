@@ -14,6 +14,12 @@ pub fn extension_relation(schema: &CStr, name: &CStr) -> Option<pg_sys::Oid> {
     }
 }
 
+/// Whether there is a relation of this number.
+pub fn relation_exists(relation: pg_sys::Oid) -> bool {
+    // SAFETY: a syscache look-up.
+    unsafe { pg_sys::get_rel_relkind(relation) != 0 }
+}
+
 /// Name of a relation with its schema, quoted where it has to be.
 pub fn qualified_name(relation: pg_sys::Oid) -> Option<String> {
     // SAFETY: syscache look-ups; null for what does not exist.

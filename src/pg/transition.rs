@@ -1,10 +1,10 @@
-//! The rows that a statement has deleted, as its trigger gets them.
+//! The rows that a statement has deleted or changed, as its trigger gets them.
 
 use pgrx::pg_sys;
 
 use super::interrupt::check_for_interrupts;
 use super::key::key_text;
-use super::trigger::Trigger;
+use super::trigger::{Row, Trigger};
 use crate::error::SqlResult;
 
 impl Trigger {
@@ -56,5 +56,40 @@ impl Trigger {
             pg_sys::ExecDropSingleTupleTableSlot(slot);
         }
         Ok(())
+    }
+
+    /// What `read` makes of the rows that the statement has changed, as they were and as they are,
+    /// in one order. Nothing without transition tables.
+    pub fn updated<R>(&self, mut read: impl FnMut(Row) -> SqlResult<R>) -> SqlResult<Vec<(R, R)>> {
+        let (old, new) = (self.old_table(), self.new_table());
+        if old.is_null() || new.is_null() {
+            return Ok(Vec::new());
+        }
+        let (mut before, mut after) = (Vec::new(), Vec::new());
+        for (store, rows) in [(old, &mut before), (new, &mut after)] {
+            // SAFETY: as above; the row lives until `read` has seen it.
+            unsafe {
+                let description = self.description();
+                let slot = pg_sys::MakeSingleTupleTableSlot(
+                    description,
+                    &raw const pg_sys::TTSOpsMinimalTuple,
+                );
+                let place =
+                    pg_sys::tuplestore_alloc_read_pointer(store, pg_sys::EXEC_FLAG_REWIND as i32);
+                pg_sys::tuplestore_select_read_pointer(store, place);
+                pg_sys::tuplestore_rescan(store);
+                while pg_sys::tuplestore_gettupleslot(store, true, false, slot) {
+                    check_for_interrupts();
+                    let mut is_ours = false;
+                    let row = pg_sys::ExecFetchSlotHeapTuple(slot, true, &mut is_ours);
+                    rows.push(read(Row::new(self.relation(), row, description))?);
+                    if is_ours {
+                        pg_sys::heap_freetuple(row);
+                    }
+                }
+                pg_sys::ExecDropSingleTupleTableSlot(slot);
+            }
+        }
+        Ok(before.into_iter().zip(after).collect())
     }
 }

@@ -109,6 +109,10 @@ impl Trigger {
         self.data().tg_oldtable
     }
 
+    pub(super) fn new_table(&self) -> *mut pg_sys::Tuplestorestate {
+        self.data().tg_newtable
+    }
+
     pub(super) fn description(&self) -> pg_sys::TupleDesc {
         // SAFETY: open while the trigger runs.
         unsafe { (*self.data().tg_relation).rd_att }

@@ -1,14 +1,17 @@
 //! Lookup tables that label columns refer to: their names are labels, and stay so.
 
+use std::collections::HashSet;
+
+use pg_triage_classifier::casefold_label;
 use pgrx::{pg_extern, pg_sys, warning};
 
 use crate::arguments::given_label;
 use crate::error::SqlResult;
 use crate::pg::{self, Event, LabelColumns, Returned, Row, Trigger};
 use crate::session::{self, Change};
-use crate::store;
-use crate::store::label_table::signal_names;
+use crate::store::label_table::{Names, names_now, signal_names};
 use crate::store::source::Source;
+use crate::store::{self, Reader, Writer};
 
 #[pg_extern(sql = false)]
 fn follow_label_table(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
@@ -20,12 +23,18 @@ fn follow_label_table(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
     let Some(columns) = trigger.label_columns(source.id) else {
         return Ok(Returned::nothing());
     };
+    // Names that change are looked at when all of a statement have changed.
+    let is_update = trigger.event() == Event::Update;
     // Where a label has been renamed, the table follows.
-    if !trigger.is_for_row() || session::is_own_change(Change::Label(source.id)) {
+    if trigger.is_for_row() == is_update || session::is_own_change(Change::Label(source.id)) {
         return Ok(Returned::nothing());
     }
     // What becomes of the labels is not to make the user's statement fail.
-    if let Err(message) = pg::catching(|| follow(&source, &trigger, &columns)) {
+    let followed = pg::catching(|| match is_update {
+        true => follow_update(&source, &trigger, &columns),
+        false => follow(&source, &trigger, &columns).map(|()| None),
+    });
+    if let Some(message) = followed.unwrap_or_else(Some) {
         warning!(
             "labels of classifier \"{}\" are not in step with {}: {message}",
             source.classifier,
@@ -81,30 +90,74 @@ impl Entry {
 }
 
 fn follow(source: &Source, trigger: &Trigger, columns: &LabelColumns) -> SqlResult<()> {
-    let (before, after) = match trigger.event() {
-        Event::Insert => (None, Some(trigger.new_row())),
-        Event::Update => (Some(trigger.old()), Some(trigger.new_row())),
-        Event::Erasure => (Some(trigger.old()), None),
+    let is_new = trigger.event() == Event::Insert;
+    let entry = match is_new {
+        true => Entry::of(trigger.new_row(), columns)?,
+        false => Entry::of(trigger.old(), columns)?,
     };
-    let entry = |row: Option<Row>| row.map(|row| Entry::of(row, columns)).transpose();
-    let (before, after) = (entry(before)?, entry(after)?);
-    if before == after {
+    let Some(label) = entry.label() else {
         return Ok(());
-    }
-    let (old, new) = (
-        before.as_ref().and_then(Entry::label),
-        after.as_ref().and_then(Entry::label),
-    );
-    let classifier = &source.classifier;
-    store::as_owner(|w| {
-        let names = store::label_table::names(source)?.unwrap_or_default();
-        // Another row may have the name, too.
-        let is_gone = |name: &str| names.refusal(name).is_some();
-        match (old, new) {
-            (Some(old), Some(new)) if is_gone(old) => w.follow_renamed_label(classifier, old, new),
-            (_, Some(new)) => w.follow_new_label(classifier, new),
-            (Some(old), None) if is_gone(old) => w.follow_retired_label(classifier, old),
-            _ => Ok(()),
-        }
+    };
+    store::as_owner(|w| match is_new {
+        true => w.follow_new_label(&source.classifier, label),
+        false => retire(w, source, &names_now(source)?, label),
     })
+}
+
+/// Retires a label, unless another row has the name, too.
+fn retire(w: &mut Writer, source: &Source, names: &Names, label: &str) -> SqlResult<()> {
+    match names.refusal(label) {
+        Some(_) => w.follow_retired_label(&source.classifier, label),
+        None => Ok(()),
+    }
+}
+
+/// Lets labels follow what a statement has changed, taken together: names may change places.
+/// Returns why some cannot.
+fn follow_update(
+    source: &Source,
+    trigger: &Trigger,
+    columns: &LabelColumns,
+) -> SqlResult<Option<String>> {
+    let rows = trigger.updated(|row| Ok((row.text(columns.id)?, Entry::of(row, columns)?)))?;
+    let changed: HashSet<String> = rows.iter().filter_map(|(_, (id, _))| id.clone()).collect();
+    store::as_owner(|w| {
+        let names = names_now(source)?;
+        let kept = names.in_use_but(&changed);
+        let has_another = |label: &str| casefold_label(label).is_ok_and(|key| kept.contains(&key));
+        let (mut renamed, mut added) = (Vec::new(), Vec::new());
+        let is_first = is_first(w, source)?;
+        for ((_, before), (_, after)) in rows.iter().filter(|(old, new)| old.1 != new.1) {
+            match (before.label(), after.label()) {
+                (Some(old), Some(new)) if !has_another(old) => {
+                    if is_first && old != new {
+                        renamed.push((old, new));
+                    }
+                }
+                (_, Some(new)) => added.push(new),
+                (Some(old), None) => retire(w, source, &names, old)?,
+                (None, None) => {}
+            }
+        }
+        let problems = w.follow_renamed_labels(&source.classifier, source.label_table, &renamed)?;
+        for label in added {
+            w.follow_new_label(&source.classifier, label)?;
+        }
+        Ok(problems)
+    })
+}
+
+/// Whether an attachment is the first of its classifier that takes its labels from a column of a
+/// lookup table: a name that changes is followed once.
+fn is_first(r: &Reader, source: &Source) -> SqlResult<bool> {
+    let column = |source: &Source| {
+        let table = source.label_table?;
+        Some((table, pg::label_table(table, source.id)?.name))
+    };
+    let ours = column(source);
+    let attachments = r.attachments(None)?;
+    let mut others = attachments
+        .iter()
+        .filter(|other| other.classifier == source.classifier && other.id < source.id);
+    Ok(!others.any(|other| other.label_table == source.label_table && column(other) == ours))
 }

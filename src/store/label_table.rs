@@ -35,6 +35,10 @@ pub struct Names {
     has_more: bool,
 }
 
+/// What to do when there is no lookup table any more.
+const GONE: &str =
+    "the table with the names of the labels is gone: detach the table and attach it again";
+
 /// What marks an id in place of its name, if it has none.
 const UNNAMED: char = '#';
 
@@ -57,6 +61,17 @@ impl Names {
         }
     }
 
+    /// The casefolded names in use of all rows but these.
+    pub fn in_use_but(&self, ids: &HashSet<String>) -> HashSet<String> {
+        let others = self
+            .by_id
+            .iter()
+            .filter(|(id, _)| !ids.contains(*id) && !self.retired.contains(*id));
+        others
+            .filter_map(|(_, name)| casefold_label(name).ok())
+            .collect()
+    }
+
     /// Refuses a table that cannot be meant, and returns the names that several ids have.
     pub fn check(&self) -> SqlResult<&[String]> {
         if self.has_more {
@@ -76,6 +91,12 @@ impl Names {
         if self.by_id.contains_key(id) {
             return Ok(());
         }
+        if self.table.is_empty() {
+            return Err(report(
+                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                format!("what label {id} is cannot be told: {GONE}"),
+            ));
+        }
         Err(report(
             Code::ERRCODE_FOREIGN_KEY_VIOLATION,
             format!("{id} is not in table {}: insert it there first", self.table),
@@ -86,10 +107,7 @@ impl Names {
     pub fn refusal(&self, name: &str) -> Option<String> {
         let table = &self.table;
         match self.id_of(name) {
-            None if table.is_empty() => Some(
-                "the table with the names of the labels is gone: detach the table and attach it again"
-                    .to_owned(),
-            ),
+            None if table.is_empty() => Some(GONE.to_owned()),
             None => Some(format!("label \"{name}\" is not in table {table}")),
             Some(id) if self.retired.contains(id) => {
                 Some(format!("label \"{name}\" is retired in table {table}"))
@@ -123,9 +141,9 @@ pub fn signal_names() {
 /// The names of the labels that an attached table refers to by id, as the session knows them;
 /// `None` if its label column holds the labels themselves.
 pub fn names(source: &Source) -> SqlResult<Option<Rc<Names>>> {
-    if source.label_table.is_none() {
+    let Some(table) = source.label_table else {
         return Ok(None);
-    }
+    };
     if let Some(relation) = names_signal() {
         pg::watch_names(relation);
     }
@@ -138,12 +156,19 @@ pub fn names(source: &Source) -> SqlResult<Option<Rc<Names>>> {
     let known = NAMES.with_borrow(|names| names.get(&source.id).cloned());
     if let Some((then, names)) = known
         && then == stamp
+        // Nobody says when it is dropped.
+        && pg::relation_exists(table)
     {
         return Ok(Some(names));
     }
     let names = Rc::new(super::read_now(|r| r.label_names(source))?);
     NAMES.with_borrow_mut(|known| known.insert(source.id, (stamp, names.clone())));
     Ok(Some(names))
+}
+
+/// The same, as the table has them at this moment of a statement.
+pub fn names_now(source: &Source) -> SqlResult<Names> {
+    super::read_now(|r| r.label_names(source))
 }
 
 impl Reader<'_> {
@@ -285,14 +310,50 @@ impl Writer<'_> {
         old: &str,
         new: &str,
     ) -> SqlResult<()> {
-        if self.label(classifier, old)?.is_none() {
-            return self.follow_new_label(classifier, new);
+        match self.follow_renamed_labels(classifier, None, &[(old, new)])? {
+            None => Ok(()),
+            Some(problem) => Err(report(
+                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                problem,
+            )),
         }
-        self.execute(
-            "SELECT triage_internal.follow_label_name($1, $2, $3)",
-            &[classifier.into(), old.into(), new.into()],
-        )
-        .map(drop)
+    }
+
+    /// A statement has changed names in the lookup table of an attachment: from the first to the
+    /// second of each. Returns why some labels cannot follow.
+    pub fn follow_renamed_labels(
+        &mut self,
+        classifier: &str,
+        label_table: Option<pg_sys::Oid>,
+        renamed: &[(&str, &str)],
+    ) -> SqlResult<Option<String>> {
+        let (mut old, mut new, mut added) = (Vec::new(), Vec::new(), Vec::new());
+        for &(before, after) in renamed {
+            if self.label(classifier, before)?.is_none() {
+                added.push(after);
+                continue;
+            }
+            old.push(before.to_owned());
+            new.push(after.to_owned());
+        }
+        let problems = match old.is_empty() {
+            true => None,
+            false => self
+                .value::<Option<String>>(
+                    "triage_internal.follow_label_names($1, $2, $3, $4)",
+                    &[
+                        classifier.into(),
+                        label_table.into(),
+                        old.into(),
+                        new.into(),
+                    ],
+                )?
+                .flatten(),
+        };
+        for label in added {
+            self.follow_new_label(classifier, label)?;
+        }
+        Ok(problems)
     }
 
     /// A label is not to be used any more, says a table of the user's.

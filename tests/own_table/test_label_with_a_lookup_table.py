@@ -336,3 +336,108 @@ def test_the_table_of_names_may_go(database):
     tickets.insert(1, "invoice")
     assert tickets.category(1) is None
     assert "gone" in tickets.review(1, "unclassified_reason")[0]
+
+
+CHANGES = {
+    "chain": ({2: "freight", 4: "delivery"}, {"delivery": "freight", "support": "delivery"}),
+    "chain in the other order": ({1: "support", 4: "help"}, {"billing": "support", "support": "help"}),
+    "swap": ({1: "sales", 3: "billing"}, {"billing": "sales", "sales": "billing"}),
+    "cycle": (
+        {1: "delivery", 2: "sales", 3: "billing", 4: "help"},
+        {"billing": "delivery", "delivery": "sales", "sales": "billing", "support": "help"},
+    ),
+    "spelling": ({3: "Sales", 4: "SUPPORT"}, {"sales": "Sales", "support": "SUPPORT"}),
+}
+
+
+@pytest.mark.parametrize("tables", [1, 2])
+@pytest.mark.parametrize("change", CHANGES)
+def test_names_that_one_statement_changes_are_renamed_together(database, change, tables):
+    names, renamed = CHANGES[change]
+    old = ["billing", "delivery", "sales", "support"]
+    database.run("""SELECT triage.deploy('default', train_classifier(body, label)) FROM (VALUES ('invoice', 'billing'),
+        ('parcel', 'delivery'), ('offer', 'sales'), ('password', 'support')) AS mail (body, label)""")
+    # Names may change places within a statement only where they are unique at its end.
+    database.run("CREATE TABLE categories (id int PRIMARY KEY, name text NOT NULL UNIQUE DEFERRABLE)")
+    database.run(
+        "INSERT INTO categories SELECT * FROM unnest(ARRAY[1, 2, 3, 4], ARRAY['billing', 'delivery', 'sales', 'support'])"
+    )
+    for table in ["ticket", "chat"][:tables]:
+        database.run(f"CREATE TABLE {table} (id int PRIMARY KEY, body text, category_id int REFERENCES categories)")
+        database.run(f"SELECT triage.attach('{table}', ARRAY['body'], 'category_id', label_table => 'categories')")
+        database.run(f"INSERT INTO {table} VALUES (1, 'invoice'), (2, 'parcel'), (3, 'offer'), (4, 'password')")
+    for table in ["ticket", "chat"][:tables]:
+        database.run(f"UPDATE {table} SET category_id = category_id % 4 + 1")
+    database.session.notices.clear()
+    cases = " ".join(f"WHEN {key} THEN '{name}'" for key, name in names.items())
+    keys = ", ".join(str(key) for key in names)
+    database.run(f"UPDATE categories SET name = CASE id {cases} END WHERE id IN ({keys})")
+    now = [renamed.get(name, name) for name in old]
+    assert database.column("SELECT name FROM categories ORDER BY id") == now
+    assert database.column('SELECT label FROM triage.label ORDER BY label COLLATE "C"') == sorted(now)
+    reviews = database.rows("SELECT predicted_label, human_label FROM triage.review ORDER BY review_id")
+    assert reviews == [(now[place], now[(place + 1) % 4]) for place in range(4)] * tables
+    assert database.session.notices == []
+    database.run("INSERT INTO ticket VALUES (5, 'parcel')")
+    written = database.value("SELECT c.name FROM categories c JOIN ticket t ON t.category_id = c.id WHERE t.id = 5")
+    assert written == database.value("SELECT predicted_label FROM triage.review ORDER BY review_id DESC LIMIT 1")
+
+
+def test_a_name_that_another_label_has_is_not_taken(database):
+    tickets = Tickets(database).attach()
+    database.run("SELECT triage.add_label('default', 'freight')")
+    tickets.add(20, "returns")
+    tickets.insert(1, "invoice")
+    database.run("UPDATE categories SET name = CASE id WHEN 7 THEN 'freight' ELSE 'parcels' END WHERE id IN (7, 20)")
+    assert any('label "freight" exists' in notice for notice in database.session.notices)
+    assert tickets.labels() == ["billing", "freight", "parcels", "support"]
+    assert tickets.review(1)[0] == "billing"
+
+
+@pytest.mark.parametrize("call", ["attach", "learn_from"])
+def test_the_lookup_table_is_the_one_that_the_column_refers_to(database, call):
+    Tickets(database)
+    database.run("CREATE TABLE prio (id int PRIMARY KEY, name text)")
+    database.run("INSERT INTO prio VALUES (7, 'high'), (9, 'low')")
+    classifier = "'default', " if call == "learn_from" else ""
+    statement = f"SELECT triage.{call}({classifier}'ticket', ARRAY['body'], 'category_id', label_table => '{{}}')"
+    with refused("22023", 'column "category_id"', "refers to public.categories: label_table => 'public.categories'"):
+        database.run(statement.format("prio"))
+    database.run("ALTER TABLE ticket ADD FOREIGN KEY (category_id) REFERENCES prio")
+    database.run(statement.format("prio"))
+
+
+@pytest.mark.parametrize("own_names", [True, False])
+def test_an_adopted_table_has_the_names_that_it_refers_to(database, own_names):
+    tickets = Tickets(database).attach()
+    tickets.insert(1, "invoice")
+    database.run("CREATE SCHEMA old; ALTER TABLE ticket SET SCHEMA old")
+    if own_names:
+        database.run("ALTER TABLE categories SET SCHEMA old")
+        database.run("CREATE TABLE categories (id int PRIMARY KEY, name text UNIQUE)")
+        database.run("INSERT INTO categories VALUES (1, 'billing'), (2, 'support')")
+    key = 1 if own_names else 7
+    database.run("CREATE TABLE ticket (id int PRIMARY KEY, body text, category_id int REFERENCES categories)")
+    database.run(f"INSERT INTO ticket VALUES (1, 'invoice', {key})")
+    name = database.value("SELECT source FROM triage.sources WHERE source LIKE '%ticket'")
+    database.run("SELECT triage.detach('old.ticket')")
+    database.run(f"SELECT triage.adopt('ticket', '{name}')")
+    tickets.insert(2, "invoice")
+    assert database.value("SELECT category_id FROM ticket WHERE id = 2") == key
+    database.run("UPDATE categories SET name = 'invoices' WHERE name = 'billing'")
+    assert tickets.labels() == ["invoices", "support"]
+    followed = database.column(
+        "SELECT DISTINCT tgrelid::regclass::text FROM pg_trigger"
+        " WHERE tgfoid = 'triage_internal.follow_label_table'::regproc"
+    )
+    assert followed == ["categories"]
+
+
+@pytest.mark.parametrize("change", ["category_id = 9", "category_id = 17"])
+def test_a_correction_without_the_table_of_names_is_refused_with_the_reason(database, change):
+    tickets = Tickets(database).attach()
+    tickets.insert(1, "invoice")
+    database.run("DROP TABLE categories CASCADE")
+    with refused("55000", "the table with the names of the labels is gone: detach the table and attach it again"):
+        database.run(f"UPDATE ticket SET {change}")
+    assert tickets.category(1) == "7"

@@ -2,7 +2,7 @@
 //! had been so from the start.
 
 use pg_triage_classifier::{Learner, casefold_label};
-use pgrx::{PgSqlErrorCode as Code, notice};
+use pgrx::{PgSqlErrorCode as Code, notice, pg_sys};
 
 use super::description;
 use super::version::with_labels_of_now;
@@ -34,6 +34,8 @@ pub struct Change<'a> {
     pub undoes: Option<i64>,
     /// The version that is to answer again, if not the active one.
     pub version: Option<i32>,
+    /// The lookup table that the change comes from.
+    pub follows: Option<pg_sys::Oid>,
     /// Why another version answers.
     pub why: &'a str,
 }
@@ -149,6 +151,9 @@ fn relabel_tables(w: &mut Writer, change: &Change, id: i64) -> SqlResult<()> {
             continue;
         };
         let is_lookup = source.label_table.is_some();
+        if is_lookup && change.follows == source.label_table {
+            continue;
+        }
         if is_lookup && !is_merge {
             w.rename_in_label_table(&source, names.old, names.new)?;
             continue;

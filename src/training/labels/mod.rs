@@ -5,12 +5,13 @@
 
 mod change;
 mod description;
+mod follow;
 mod undo;
 pub mod version;
 
 use pg_triage_classifier::{MAX_LABEL_BYTES, casefold_label};
 use pg_triage_decision::{Action, Door, Request};
-use pgrx::{PgSqlErrorCode as Code, notice, pg_extern};
+use pgrx::{PgSqlErrorCode as Code, notice, pg_extern, pg_sys};
 
 use crate::arguments::{given, given_classifier};
 use crate::error::{SqlResult, from_classifier, report};
@@ -69,35 +70,19 @@ fn rename_label(classifier: Option<&str>, old: Option<&str>, new: Option<&str>) 
     store::write(c"triage.rename_label()", |w| {
         lock(w, classifier)?;
         let from = existing(w, classifier, old)?;
-        rename(w, classifier, &from, new)
+        rename(w, classifier, &from, new, None)
     })
 }
 
-/// For the trigger of a lookup table that `attach(..., label_table => ...)` knows: a name there has
-/// changed, and the label follows. What refers to the row by its number needs no change. Nothing
-/// happens if no label has the old name, or it has the new one already, as when the table has
-/// followed a label.
-#[pg_extern(sql = false)]
-fn follow_label_name(
-    classifier: Option<&str>,
-    old: Option<&str>,
-    new: Option<&str>,
-) -> SqlResult<Option<i64>> {
-    let classifier = given_classifier(classifier)?;
-    let (old, new) = (given(old, "old")?, given(new, "new")?);
-    key_of(new)?;
-    let (old_key, new) = (key_of(old)?, new.trim());
-    store::write(c"UPDATE", |w| {
-        lock(w, classifier)?;
-        match w.label_row(classifier, &old_key)? {
-            Some(from) if from.label != new => rename(w, classifier, &from, new).map(Some),
-            _ => Ok(None),
-        }
-    })
-}
-
-/// Gives a label another name. The caller holds the locks.
-fn rename(w: &mut Writer, classifier: &str, from: &LabelRow, new: &str) -> SqlResult<i64> {
+/// Gives a label another name, in all tables but a lookup table that has it already. The caller
+/// holds the locks.
+fn rename(
+    w: &mut Writer,
+    classifier: &str,
+    from: &LabelRow,
+    new: &str,
+    follows: Option<pg_sys::Oid>,
+) -> SqlResult<i64> {
     let new_key = key_of(new)?;
     if from.label == new {
         return Err(report(
@@ -131,6 +116,7 @@ fn rename(w: &mut Writer, classifier: &str, from: &LabelRow, new: &str) -> SqlRe
             into: None,
             undoes: None,
             version: None,
+            follows,
             why: &why,
         },
     )
@@ -169,6 +155,7 @@ fn merge_labels(
                 into: Some(&into),
                 undoes: None,
                 version: None,
+                follows: None,
                 why: &why,
             },
         )

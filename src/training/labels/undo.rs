@@ -44,6 +44,7 @@ pub fn undo(w: &mut Writer, undone: &LabelChange) -> SqlResult<i64> {
                     into: None,
                     undoes: Some(undone.change_id),
                     version: undone.version_before.filter(|_| is_its_own),
+                    follows: None,
                     why: &why,
                 },
             )
@@ -173,6 +174,7 @@ fn unmerge(w: &mut Writer, merge: &LabelChange, into: &LabelRow) -> SqlResult<i6
         into: None,
         undoes: Some(merge.change_id),
         version: merge.version_before.filter(|_| is_its_own),
+        follows: None,
         why: &why,
     };
     change::finish(w, &change, base, has_counts)?;
