@@ -19,6 +19,18 @@ pub fn given<T>(value: Option<T>, name: &str) -> SqlResult<T> {
     })
 }
 
+/// How many rows at most, which must be given and not negative.
+pub fn given_most(most: Option<i32>) -> SqlResult<i64> {
+    let most = given(most, "most")?;
+    if most < 0 {
+        return Err(report(
+            Code::ERRCODE_INVALID_PARAMETER_VALUE,
+            "most must not be negative",
+        ));
+    }
+    Ok(i64::from(most))
+}
+
 /// The number of a review, which must not be null.
 pub fn given_review_id(review_id: Option<i64>) -> SqlResult<i64> {
     review_id.ok_or_else(no_review_id)

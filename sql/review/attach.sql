@@ -127,8 +127,6 @@ BEGIN
                 THEN 'is generated: nobody can set it'
             WHEN candidate = label_column AND (candidate = ANY (keys) OR candidate = ANY (text_names))
                 THEN 'is used twice'
-            WHEN candidate = ANY (keys) AND candidate = ANY (text_names)
-                THEN 'is used twice'
             WHEN candidate = label_column AND EXISTS (SELECT FROM pg_partitioned_table p
                     WHERE p.partrelid = relation AND attribute.attnum = ANY (p.partattrs))
                 THEN 'decides the partition, which a label that comes later cannot'
@@ -159,6 +157,28 @@ BEGIN
             WHEN 1 THEN 'column %s of table %s is not unique: create a unique index on it first'
             ELSE 'columns %s of table %s are not unique: create a unique index on them first' END,
             (SELECT string_agg('"' || left(k, 64) || '"', ', ') FROM unnest(keys) AS k), relation);
+    END IF;
+    SELECT k INTO candidate FROM unnest(keys) AS k WHERE k = ANY (text_names) LIMIT 1;
+    IF FOUND THEN
+        RAISE invalid_parameter_value USING MESSAGE = format('column "%s" of table %s is used twice', candidate,
+            relation);
+    END IF;
+    IF EXISTS (SELECT FROM pg_attribute a
+                WHERE a.attrelid = relation AND a.attname = ANY (keys) AND NOT a.attnotnull) THEN
+        RAISE WARNING 'rows of % whose key (%) is null are not classified: make it NOT NULL, or name another one as '
+            'key_column', relation, array_to_string(keys, ', ');
+    END IF;
+    -- A row would be labelled by the triggers of both, and reviewed under one of them.
+    SELECT r.relid::text INTO candidate
+      FROM (SELECT relid FROM pg_partition_ancestors(attach_relation.relation)
+             UNION
+            SELECT relid FROM pg_partition_tree(attach_relation.relation)) r
+      JOIN triage_internal.source s ON s.relation = r.relid AND s.attached
+     WHERE r.relid <> attach_relation.relation ORDER BY 1 LIMIT 1;
+    IF FOUND THEN
+        RAISE object_not_in_prerequisite_state USING MESSAGE = format(
+            'table %s has rows of table %s, which is attached already: each row can be labelled through one of them '
+            'only, SELECT triage.detach(%L) first', relation, candidate, candidate);
     END IF;
     SELECT s.classifier INTO candidate
       FROM triage_internal.source s

@@ -115,7 +115,7 @@ fn read(r: Option<&Reader>, classifier: &str) -> SqlResult<Option<Rc<Active>>> {
     let active = match found {
         Found::Active(active) => Some(Rc::new(active)),
         Found::NoModel { stored } => {
-            tell_how_to_start(classifier, stored);
+            tell_how_to_start(r, classifier, stored)?;
             None
         }
     };
@@ -134,23 +134,31 @@ fn read(r: Option<&Reader>, classifier: &str) -> SqlResult<Option<Rc<Active>>> {
     Ok(active)
 }
 
-fn tell_how_to_start(classifier: &str, stored: Option<i32>) {
+fn tell_how_to_start(r: Option<&Reader>, classifier: &str, stored: Option<i32>) -> SqlResult<()> {
     // Each parallel worker is a session of its own.
     if pg::is_parallel_worker()
         || CACHE.with_borrow_mut(|c| std::mem::replace(&mut c.told_how_to_start, true))
     {
-        return;
+        return Ok(());
     }
+    let labels = match r {
+        Some(r) => r.labels(classifier),
+        None => store::read(|r| r.labels(classifier)),
+    }?;
     let quoted = classifier.replace('\'', "''");
     match stored {
         Some(version) => notice!(
             "classifier \"{classifier}\" has no active model: SELECT triage.activate('{quoted}', {version})"
         ),
+        None if !labels.is_empty() => {
+            notice!("classifier \"{classifier}\" has no model yet: the first correction makes one")
+        }
         None => notice!(
             "classifier \"{classifier}\" has no model yet: \
              SELECT triage.deploy('{quoted}', train_classifier(body, label)) FROM your_table"
         ),
     }
+    Ok(())
 }
 
 /// A snapshot time later than the invalidations received so far. It is taken once for each,

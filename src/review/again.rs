@@ -1,10 +1,10 @@
 //! Predicting anew what nobody has decided about: with a new model, or after a wrong import.
 
 use pgrx::datum::TimestampWithTimeZone;
-use pgrx::{notice, pg_extern, pg_sys};
+use pgrx::{PgSqlErrorCode as Code, notice, pg_extern, pg_sys};
 
-use crate::arguments::{given, given_label};
-use crate::error::SqlResult;
+use crate::arguments::{given_label, given_most};
+use crate::error::{SqlResult, report};
 use crate::pg;
 use crate::predict::cache;
 use crate::review::attach::{attachments_of, warn_of_hidden_rows};
@@ -33,7 +33,13 @@ fn classify_again(
     keys: Option<Vec<Option<String>>>,
     newer_decisions: Option<bool>,
 ) -> SqlResult<i64> {
-    let most = i64::from(given(most, "most")?);
+    let most = given_most(most)?;
+    if confidence_below.is_some_and(|below| !(0.0..=1.0).contains(&below)) {
+        return Err(report(
+            Code::ERRCODE_INVALID_PARAMETER_VALUE,
+            "confidence_below must be between 0 and 1",
+        ));
+    }
     store::write(c"triage.classify_again()", |w| {
         store::hold_labels()?;
         let mut done = 0;

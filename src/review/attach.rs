@@ -2,7 +2,7 @@
 
 use pgrx::{pg_extern, pg_sys, warning};
 
-use crate::arguments::{given, given_classifier};
+use crate::arguments::{given, given_classifier, given_most};
 use crate::error::SqlResult;
 use crate::pg;
 use crate::predict::cache;
@@ -123,7 +123,7 @@ const ROWS_AT_ONCE: i64 = 200;
 
 #[pg_extern(sql = false)]
 fn classify_pending(relation: Option<pg_sys::Oid>, most: Option<i32>) -> SqlResult<i64> {
-    let most = i64::from(given(most, "most")?);
+    let most = given_most(most)?;
     store::write(c"triage.classify_pending()", |w| {
         let mut labelled = 0;
         for source in attachments_of(w, relation)? {

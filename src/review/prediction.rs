@@ -126,9 +126,14 @@ pub fn is_without_text(text: &str) -> bool {
 
 /// Warns that rows stay without a label, once per statement: a COPY would fill the log.
 pub fn warn_once(message: &str) {
+    warn_of_statement(&format!("rows stay without a label: {message}"));
+}
+
+/// Warns of rows, once per statement.
+pub fn warn_of_statement(message: &str) {
     let statement = pg::statement_time();
     if WARNED.replace(statement) != statement {
-        warning!("rows stay without a label: {message}");
+        warning!("{message}");
     }
 }
 

@@ -193,6 +193,9 @@ fn inserted(trigger: &Trigger) -> SqlResult<Returned> {
         {
             named.key = new.key(&shown_key(own))?;
         }
+        if let Some(own) = &own {
+            check_key(&named, new, own)?;
+        }
         let id = find_named(w, named, own.as_ref())?;
         if let Some(own) = &own {
             check_belongs(&w.review(id)?, own)?;
@@ -282,6 +285,30 @@ impl Named {
     fn is_complete(&self) -> bool {
         self.email().is_some() && self.classifier.is_some()
     }
+}
+
+/// Refuses a row that has some columns of the key, and not all.
+fn check_key(named: &Named, row: Row, own: &Source) -> SqlResult<()> {
+    if named.review_id.is_some() || named.key.is_some() {
+        return Ok(());
+    }
+    let (mut missing, columns) = (Vec::new(), shown_key(own));
+    for &column in &columns {
+        if row.text(column)?.is_none() {
+            missing.push(row.name(column));
+        }
+    }
+    if missing.is_empty() || missing.len() == columns.len() {
+        return Ok(());
+    }
+    Err(report(
+        Code::ERRCODE_NOT_NULL_VIOLATION,
+        format!(
+            "{} is missing: the key of {} has it, too (or give review_id)",
+            missing.join(", "),
+            own.name
+        ),
+    ))
 }
 
 /// The number of the review that a row names; `own` is the attachment that its view is about.

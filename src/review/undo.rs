@@ -37,7 +37,7 @@ fn undo_batch(batch_id: Option<i64>, note: Option<&str>, actor: Option<&str>) ->
         if decisions.is_empty() {
             return Err(report(
                 Code::ERRCODE_NO_DATA_FOUND,
-                format!("batch {batch_id} does not exist (see triage.decision_history)"),
+                format!("batch {batch_id} does not exist (see triage.batches)"),
             ));
         }
         let undone = undo_all(w, &actor, decisions, note, Door::Function)?;

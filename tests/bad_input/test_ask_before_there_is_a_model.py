@@ -28,6 +28,19 @@ def test_without_a_model_there_is_no_answer_and_one_notice_per_session(database)
         assert len(session.notices) == 1
 
 
+def test_where_labels_are_declared_one_correction_is_enough(database):
+    database.run("SELECT triage.create_classifier('declared')")
+    database.run("SELECT triage.add_label('declared', label) FROM unnest(ARRAY['billing', 'support']) label")
+    database.run("CREATE TABLE declared (id int PRIMARY KEY, body text, category text)")
+    database.run("SELECT triage.attach('declared', ARRAY['body'], 'category', classifier => 'declared')")
+    with database.connect() as session:
+        session.run("INSERT INTO declared VALUES (1, 'the invoice'), (2, 'the password')")
+        (notice,) = session.notices
+        assert "first correction makes one" in notice and "deploy" not in notice
+        session.run("UPDATE declared SET category = 'billing' WHERE id = 1")
+        assert session.value("SELECT classify_email('the invoice', 'declared')") == "billing"
+
+
 def test_null_in_null_out(database):
     assert database.row("SELECT classify_email(NULL) IS NULL, classify_email('x', NULL) IS NULL") == (True, True)
 

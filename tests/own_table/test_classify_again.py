@@ -55,7 +55,7 @@ def test_a_new_model_predicts_what_nobody_has_decided(desk):
     [
         (", predicted_label => 'BILLING'", 9),
         (", confidence_below => 0", 0),
-        (", confidence_below => 1.1", 27),
+        (", confidence_below => 1.0", 27),
         (", version_before => 2", 27),
         (", version_before => 1", 0),
         (", received_since => now() + interval '1 hour'", 0),
@@ -164,3 +164,18 @@ def test_who_may_is_who_may_classify_pending_rows(desk):
     desk.run("CREATE TABLE other (id int)")
     with refused("55000", "not attached"):
         desk.value("SELECT triage.classify_again('other')")
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        ("triage.classify_again('mail', -1)", "most must not be negative"),
+        ("triage.classify_pending('mail', -1)", "most must not be negative"),
+        ("triage.classify_again('mail', confidence_below => 50)", "between 0 and 1"),
+        ("triage.classify_again('mail', confidence_below => -0.1)", "between 0 and 1"),
+        ("triage.classify_again('mail', confidence_below => 'NaN')", "between 0 and 1"),
+    ],
+)
+def test_numbers_that_cannot_be_meant(desk, call, words):
+    with refused("22023", words):
+        desk.run(f"SELECT {call}")

@@ -2,6 +2,8 @@
 
 import pytest
 from support.mails import TWO_MAILS
+from support.own_table import TEXTS, OwnTable
+from support.sessions import refused
 
 # Type and three values, as SQL.
 KEYS = {
@@ -93,3 +95,79 @@ def test_the_queue_is_asked_for_one_key_through_indexes(database, columns, key, 
     plan = database.explain(query)
     assert "review_email" in plan and "ticket_pkey" in plan, plan
     assert "Seq Scan on review" not in plan, plan
+
+
+@pytest.mark.parametrize(("given", "missing"), [("id", "part"), ("part", "id")])
+def test_a_part_of_the_key_that_is_missing_is_named(database, given, missing):
+    create(database, "id int, part int", "id, part", None, ["1, 1", "1, 2"])
+    with refused("23502", f"{missing} is missing", "public.ticket"):
+        database.run(f"INSERT INTO triage.ticket_queue ({given}, human_label) VALUES (1, 'support')")
+
+
+@pytest.mark.parametrize("columns", ["id bigint UNIQUE", "id bigint UNIQUE, other int PRIMARY KEY DEFAULT 1"])
+def test_a_row_without_a_key_is_left_alone_and_said_so(database, columns):
+    session = database.connect()
+    database.run(f"SELECT triage.deploy('default', train_classifier(body, label)) FROM {TWO_MAILS}")
+    database.run(f"CREATE TABLE ticket ({columns}, body text, category text)")
+    session.run("SELECT triage.attach('ticket', ARRAY['body'], 'category', key_column => 'id')")
+    assert [notice for notice in session.notices if "key (id) is null" in notice and "NOT NULL" in notice]
+    session.notices.clear()
+    session.run("INSERT INTO ticket (id, body) VALUES (NULL, 'the invoice')")
+    assert len(session.notices) == 1 and "whose key is null" in session.notices[0]
+    assert database.row("SELECT id, category FROM ticket") == (None, None)
+    session.notices.clear()
+    session.run("UPDATE ticket SET category = 'support'")
+    assert len(session.notices) == 1 and "whose key is null" in session.notices[0]
+    assert database.value("SELECT count(*) FROM triage.review") == 0
+    session.run("UPDATE ticket SET category = NULL; UPDATE ticket SET id = 7")
+    assert session.value("SELECT triage.classify_pending('ticket')") == 1
+    assert database.value("SELECT predicted_label FROM triage.review WHERE email_key = '7'") == "billing"
+
+
+def test_many_rows_without_a_key_are_one_warning(database):
+    table = OwnTable(database, "id bigint UNIQUE, body text, category text", attach="key_column => 'id'")
+    session = database.connect()
+    session.run(f"INSERT INTO ticket SELECT NULL, '{TEXTS['billing']}' FROM generate_series(1, 50)")
+    assert len(session.notices) == 1
+    table.new(1, session=session)
+    assert table.label(1) == "billing"
+
+
+@pytest.mark.parametrize("not_null", [True, False])
+def test_attach_warns_of_a_key_that_may_be_null_alone(database, not_null):
+    session = database.connect()
+    session.run(f"CREATE TABLE ticket (id int UNIQUE {'NOT NULL' if not_null else ''}, body text, category text)")
+    session.run("SELECT triage.attach('ticket', ARRAY['body'], 'category', key_column => 'id')")
+    assert len([notice for notice in session.notices if "is null" in notice]) == (not not_null)
+
+
+@pytest.mark.parametrize(
+    ("key", "words"), [("body", "is not unique"), ("subject", "is used twice")], ids=["not unique", "unique"]
+)
+def test_a_text_column_as_the_key(database, key, words):
+    database.run("CREATE TABLE ticket (id int, subject text UNIQUE, body text, category text)")
+    with refused("22023", f'"{key}"', words):
+        database.run(f"SELECT triage.attach('ticket', ARRAY['subject', 'body'], 'category', key_column => '{key}')")
+
+
+PARTITIONED = """CREATE TABLE ticket (id int PRIMARY KEY, body text, category text) PARTITION BY RANGE (id);
+    CREATE TABLE low PARTITION OF ticket FOR VALUES FROM (0) TO (10) PARTITION BY RANGE (id);
+    CREATE TABLE lowest PARTITION OF low FOR VALUES FROM (0) TO (5);
+    CREATE TABLE high PARTITION OF ticket FOR VALUES FROM (10) TO (20)"""
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [("ticket", "low"), ("low", "ticket"), ("ticket", "lowest"), ("lowest", "ticket")]
+)
+def test_a_partition_and_what_it_is_part_of_are_not_both_attached(database, first, second):
+    database.run(PARTITIONED)
+    database.run(f"SELECT triage.attach('{first}', ARRAY['body'], 'category')")
+    with refused("55000", f"{second} has rows of table public.{first}", f"triage.detach('public.{first}')"):
+        database.run(f"SELECT triage.attach('{second}', ARRAY['body'], 'category')")
+    database.run(f"SELECT triage.detach('{first}'); SELECT triage.attach('{second}', ARRAY['body'], 'category')")
+
+
+def test_partitions_beside_each_other_are(database):
+    database.run(PARTITIONED)
+    for name in ("lowest", "high"):
+        database.run(f"SELECT triage.attach('{name}', ARRAY['body'], 'category')")

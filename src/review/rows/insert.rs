@@ -12,7 +12,7 @@ use crate::arguments::given_label;
 use crate::error::SqlResult;
 use crate::pg::{self, Returned, Row, Trigger};
 use crate::review::decide::{self, OwnRow};
-use crate::review::prediction::{self, is_without_text, predict, recorded};
+use crate::review::prediction::{self, is_without_text, predict, recorded, warn_of_statement};
 use crate::session::Actor;
 use crate::store::Writer;
 use crate::store::review::NewPrediction;
@@ -35,13 +35,30 @@ fn label_row(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
     if given_label(columns.label_of(new)?.as_deref()).is_some() {
         return Ok(Returned::row(new));
     }
-    let key = columns.key_of(new)?.unwrap_or_default();
+    let completed = trigger.completed(new, columns.keys())?;
+    let key = columns.key_of(completed)?;
+    if key.is_none() {
+        warn_of_no_key(&source);
+        // The row would be refused without one.
+        if !trigger.is_not_null(columns.label()) {
+            return Ok(Returned::row(new));
+        }
+    }
+    let key = key.unwrap_or_default();
     if is_cleared(source.id, &key) || is_moved(source.id, &key) {
         return Ok(Returned::row(new));
     }
     let (labelled, what) = labelled(&trigger, &source, &columns, new)?;
     remember(source.id, key, what);
     Ok(Returned::row(labelled))
+}
+
+/// Says that rows without a key have no review.
+pub fn warn_of_no_key(source: &Source) {
+    warn_of_statement(&format!(
+        "rows of {} whose key is null are not classified, and nothing is written down about them: give them a key first",
+        source.name
+    ));
 }
 
 #[pg_extern(sql = false)]

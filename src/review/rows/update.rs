@@ -4,6 +4,7 @@ use pg_triage_decision::Door;
 use pgrx::{pg_extern, pg_sys};
 
 use super::foreign_key::{is_by_foreign_key, recall_action};
+use super::insert::warn_of_no_key;
 use super::memory::{
     Remembered, knows, last_predicted, predicted_before, recall, recall_last, remember, settle,
     take_settled,
@@ -163,6 +164,10 @@ fn record_decision(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
     let columns = Columns::of(&trigger, &source)?;
     let (old, new) = (trigger.old(), trigger.new_row());
     let (Some(old_key), Some(key)) = (columns.key_of(old)?, columns.key_of(new)?) else {
+        // One that gets its key waits for classify_pending().
+        if columns.label_of(old)? != columns.label_of(new)? {
+            warn_of_no_key(&source);
+        }
         return Ok(Returned::nothing());
     };
     let updated = Updated {
