@@ -18,6 +18,7 @@ CREATE TABLE triage_internal.source (
     empty_label         text,
     received_at_place   integer,
     attached_with       jsonb,
+    lost_names          jsonb NOT NULL DEFAULT '{}',
     UNIQUE (source, classifier)
 );
 COMMENT ON TABLE triage_internal.source IS
@@ -55,6 +56,8 @@ COMMENT ON COLUMN triage_internal.source.received_at_place IS
 COMMENT ON COLUMN triage_internal.source.attached_with IS
     'what attach() was told, with the names that columns had, for adopt(); columns and columns_now are those of the '
     'column list when it was attached and detached';
+COMMENT ON COLUMN triage_internal.source.lost_names IS
+    'the last names of ids that have lost theirs in the lookup table: an id that gets another one is warned about';
 COMMENT ON SEQUENCE triage_internal.source_source_id_seq IS 'numbers attached tables';
 
 SELECT pg_extension_config_dump('triage_internal.source', '');

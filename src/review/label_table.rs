@@ -91,25 +91,60 @@ impl Entry {
 
 fn follow(source: &Source, trigger: &Trigger, columns: &LabelColumns) -> SqlResult<()> {
     let is_new = trigger.event() == Event::Insert;
-    let entry = match is_new {
-        true => Entry::of(trigger.new_row(), columns)?,
-        false => Entry::of(trigger.old(), columns)?,
+    let row = match is_new {
+        true => trigger.new_row(),
+        false => trigger.old(),
     };
+    let (id, entry) = (row.text(columns.id)?, Entry::of(row, columns)?);
     let Some(label) = entry.label() else {
         return Ok(());
     };
     store::as_owner(|w| match is_new {
-        true => w.follow_new_label(&source.classifier, label),
-        false => retire(w, source, &names_now(source)?, label),
+        true => add(w, source, id.as_deref(), label),
+        false => retire(w, source, &names_now(source)?, id.as_deref(), label),
     })
 }
 
 /// Retires a label, unless another row has the name, too.
-fn retire(w: &mut Writer, source: &Source, names: &Names, label: &str) -> SqlResult<()> {
+fn retire(
+    w: &mut Writer,
+    source: &Source,
+    names: &Names,
+    id: Option<&str>,
+    label: &str,
+) -> SqlResult<()> {
+    if let Some(id) = id {
+        w.note_lost_name(source.id, id, label)?;
+    }
     match names.refusal(label) {
         Some(_) => w.follow_retired_label(&source.classifier, label),
         None => Ok(()),
     }
+}
+
+/// Adds the label of an id that had none. Whether it means what it did before it lost its name
+/// cannot be told.
+fn add(w: &mut Writer, source: &Source, id: Option<&str>, label: &str) -> SqlResult<()> {
+    let classifier = &source.classifier;
+    w.follow_new_label(classifier, label)?;
+    let Some(id) = id else {
+        return Ok(());
+    };
+    let Some(lost) = w.lost_name(source.id, id)? else {
+        return Ok(());
+    };
+    if casefold_label(&lost).ok() != casefold_label(label).ok()
+        && let Some(lost) = w.label(classifier, &lost)?
+    {
+        let quoted = |text: &str| text.replace('\'', "''");
+        warning!(
+            "id {id} was \"{lost}\" and is \"{label}\" now, but reviews of its rows say \"{lost}\": if both mean the same, SELECT triage.merge_labels('{}', '{}', '{}')",
+            quoted(classifier),
+            quoted(&lost),
+            quoted(label)
+        );
+    }
+    Ok(())
 }
 
 /// Lets labels follow what a statement has changed, taken together: names may change places.
@@ -127,21 +162,21 @@ fn follow_update(
         let has_another = |label: &str| casefold_label(label).is_ok_and(|key| kept.contains(&key));
         let (mut renamed, mut added) = (Vec::new(), Vec::new());
         let is_first = is_first(w, source)?;
-        for ((_, before), (_, after)) in rows.iter().filter(|(old, new)| old.1 != new.1) {
+        for ((id, before), (after_id, after)) in rows.iter().filter(|(old, new)| old.1 != new.1) {
             match (before.label(), after.label()) {
                 (Some(old), Some(new)) if !has_another(old) => {
                     if is_first && old != new {
                         renamed.push((old, new));
                     }
                 }
-                (_, Some(new)) => added.push(new),
-                (Some(old), None) => retire(w, source, &names, old)?,
+                (_, Some(new)) => added.push((after_id.as_deref(), new)),
+                (Some(old), None) => retire(w, source, &names, id.as_deref(), old)?,
                 (None, None) => {}
             }
         }
         let problems = w.follow_renamed_labels(&source.classifier, source.label_table, &renamed)?;
-        for label in added {
-            w.follow_new_label(&source.classifier, label)?;
+        for (id, label) in added {
+            add(w, source, id, label)?;
         }
         Ok(problems)
     })

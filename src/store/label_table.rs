@@ -356,6 +356,25 @@ impl Writer<'_> {
         Ok(problems)
     }
 
+    /// An id of a lookup table has no name any more.
+    pub fn note_lost_name(&mut self, source: i64, id: &str, name: &str) -> SqlResult<()> {
+        self.execute(
+            "UPDATE triage_internal.source SET lost_names = lost_names || jsonb_build_object($2, $3)
+              WHERE source_id = $1",
+            &[source.into(), id.into(), name.into()],
+        )
+        .map(drop)
+    }
+
+    /// The name that an id of a lookup table had before it lost it.
+    pub fn lost_name(&self, source: i64, id: &str) -> SqlResult<Option<String>> {
+        let found = self.value::<Option<String>>(
+            "lost_names ->> $2 FROM triage_internal.source WHERE source_id = $1",
+            &[source.into(), id.into()],
+        )?;
+        Ok(found.flatten())
+    }
+
     /// A label is not to be used any more, says a table of the user's.
     pub fn follow_retired_label(&mut self, classifier: &str, label: &str) -> SqlResult<()> {
         let key = casefold_label(label).map_err(from_classifier)?;

@@ -441,3 +441,29 @@ def test_a_correction_without_the_table_of_names_is_refused_with_the_reason(data
     with refused("55000", "the table with the names of the labels is gone: detach the table and attach it again"):
         database.run(f"UPDATE ticket SET {change}")
     assert tickets.category(1) == "7"
+
+
+LOST = {
+    "name": ("UPDATE categories SET name = NULL WHERE id = 7", "UPDATE categories SET name = '{}' WHERE id = 7"),
+    "row": ("DELETE FROM categories WHERE id = 7", "INSERT INTO categories VALUES (7, '{}')"),
+}
+
+
+@pytest.mark.parametrize("how", LOST)
+def test_an_id_that_loses_its_name_and_gets_another_is_warned_about(database, how):
+    lose, name = LOST[how]
+    tickets = Tickets(database, reference="")
+    database.run("ALTER TABLE categories ALTER name DROP NOT NULL")
+    tickets.attach().insert(1, "invoice")
+    database.session.notices.clear()
+    database.run(lose)
+    database.run(name.format("billing"))
+    assert not any("merge_labels" in notice for notice in database.session.notices)
+    database.run(lose)
+    with database.connect() as session:
+        session.run(name.format("shipping"))
+        (warning,) = session.notices
+    assert 'id 7 was "billing" and is "shipping" now' in warning
+    database.run(warning[warning.index("SELECT") :])
+    assert tickets.labels() == ["shipping", "support"]
+    assert tickets.review(1)[0] == "shipping"
