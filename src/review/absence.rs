@@ -1,15 +1,22 @@
 //! Looks for reviews whose rows are gone without a trigger having said so: their table or
 //! partition was dropped, or something else took the triggers' place.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+
+use pg_triage_classifier::casefold_label;
+use pgrx::warning;
 
 use crate::error::SqlResult;
 use crate::pg;
 use crate::store::Writer;
-use crate::store::source::Source;
+use crate::store::deletion::ReviewedLabel;
+use crate::store::source::{INBOX, Source};
 
 /// Reviews looked at by one query.
 const REVIEWS_AT_ONCE: i64 = 1000;
+
+/// Most reviews of which the labels are compared with those of their rows.
+const MOST_COMPARED: usize = 100_000;
 
 /// What was found.
 #[derive(Debug, Clone, Copy, Default)]
@@ -52,16 +59,60 @@ pub fn note_presence(w: &mut Writer, source: &Source) -> SqlResult<Found> {
     Ok(found)
 }
 
+/// Says how many rows have another label than their review says, which nobody has noted down: that
+/// of a table that was not attached, or of a copy. Looks at no more than so many reviews.
+pub fn warn_of_other_labels(w: &mut Writer, source: &Source) -> SqlResult<()> {
+    if source.id == INBOX {
+        return Ok(());
+    }
+    let (mut differ, mut seen, mut last) = (0, 0, i64::MAX);
+    while seen < MOST_COMPARED {
+        pg::check_for_interrupts();
+        let reviews = w.labels_reviewed(source, last, REVIEWS_AT_ONCE)?;
+        let Some(review) = reviews.last() else {
+            break;
+        };
+        last = review.review_id;
+        seen += reviews.len();
+        let keys: Vec<_> = reviews.iter().map(|r| r.email_key.clone()).collect();
+        let rows = w.present(source, &keys)?;
+        let differs = |review: &&ReviewedLabel| {
+            let row = rows.get(&review.email_key);
+            row.is_some_and(|label| !is_same(label.as_deref(), review.label.as_deref()))
+        };
+        differ += reviews.iter().filter(differs).count();
+    }
+    if differ == 0 {
+        return Ok(());
+    }
+    let at_least = match seen < MOST_COMPARED {
+        true => "",
+        false => "at least ",
+    };
+    let view = w.queue_view(source)?.unwrap_or_default();
+    warning!(
+        "{at_least}{differ} rows of {} have another label than their review says, as it was changed while the table was not attached: INSERT INTO {view} (review_id, human_label) SELECT review_id, label FROM {view} WHERE lower(btrim(label)) <> lower(coalesce(human_label, predicted_label, '')) makes decisions of their labels",
+        source.name
+    );
+    Ok(())
+}
+
+/// Whether two labels are one, in whatever spelling.
+fn is_same(one: Option<&str>, other: Option<&str>) -> bool {
+    let key = |label: &str| casefold_label(label).ok();
+    one == other || one.and_then(key) == other.and_then(key)
+}
+
 /// Keys that are there, and those that are not.
-fn split(keys: Vec<String>, there: &HashSet<String>) -> (Vec<String>, Vec<String>) {
-    keys.into_iter().partition(|key| there.contains(key))
+fn split(keys: Vec<String>, there: &HashMap<String, Option<String>>) -> (Vec<String>, Vec<String>) {
+    keys.into_iter().partition(|key| there.contains_key(key))
 }
 
 fn look_at_all(
     w: &mut Writer,
     source: &Source,
     open: bool,
-    mut note: impl FnMut(&mut Writer, Vec<String>, &HashSet<String>) -> SqlResult<()>,
+    mut note: impl FnMut(&mut Writer, Vec<String>, &HashMap<String, Option<String>>) -> SqlResult<()>,
 ) -> SqlResult<()> {
     let mut last = 0;
     loop {

@@ -3,7 +3,7 @@
 
 use pgrx::{PgSqlErrorCode as Code, notice, pg_extern, pg_sys};
 
-use super::absence::{Found, note_presence};
+use super::absence::{Found, note_presence, warn_of_other_labels};
 use super::attach::current_search_path;
 use crate::arguments::given;
 use crate::error::{SqlResult, report};
@@ -57,6 +57,7 @@ fn adopt_reviews(w: &mut Writer, source: &Source) -> SqlResult<i64> {
             source.name
         );
     }
+    warn_of_other_labels(w, source)?;
     Ok(there)
 }
 

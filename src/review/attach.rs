@@ -6,6 +6,7 @@ use crate::arguments::{given, given_classifier, given_most};
 use crate::error::SqlResult;
 use crate::pg;
 use crate::predict::cache;
+use crate::review::absence::warn_of_other_labels;
 use crate::review::prediction::is_without_text;
 use crate::review::rows::allowed::warn_of_refused;
 use crate::review::waiting::label_waiting;
@@ -72,6 +73,7 @@ fn attach(
             }
         }
         warn_of_refused(&source, &w.labels(classifier)?)?;
+        warn_of_other_labels(w, &source)?;
         Ok(number)
     })
 }

@@ -1,12 +1,14 @@
 //! Reviews of emails whose rows are gone: they leave the queue, and return with the row.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use super::connection::{Reader, Writer};
 use super::email::{has_key_of, names_of};
+use super::label_table::names;
 use super::review::is_aside;
 use super::row::row;
 use super::source::Source;
+use crate::arguments::given_label;
 use crate::error::SqlResult;
 use crate::pg;
 
@@ -15,6 +17,15 @@ row! {
     pub struct ReviewedEmail {
         pub review_id: i64,
         pub email_key: String,
+    }
+}
+
+row! {
+    /// A review and the label that it says its email has.
+    pub struct ReviewedLabel {
+        pub review_id: i64,
+        pub email_key: String,
+        pub label: Option<String> = "coalesce(human_label, predicted_label, given_label)",
     }
 }
 
@@ -28,10 +39,15 @@ fn list(keys: Vec<String>) -> Vec<Option<String>> {
 }
 
 impl Reader<'_> {
-    /// Which of these keys have a row in the attached table: none, if that is gone.
-    pub fn present(&self, source: &Source, keys: &[String]) -> SqlResult<HashSet<String>> {
+    /// Which of these keys have a row in the attached table, and which label that has: none, if the
+    /// table is gone.
+    pub fn present(
+        &self,
+        source: &Source,
+        keys: &[String],
+    ) -> SqlResult<HashMap<String, Option<String>>> {
         let Some(place) = source.table() else {
-            return Ok(HashSet::new());
+            return Ok(HashMap::new());
         };
         let columns = place.keys.len();
         let mut parts: Vec<Vec<Option<String>>> = vec![Vec::new(); columns];
@@ -48,19 +64,57 @@ impl Reader<'_> {
             all.join(", ")
         };
         let query = format!(
-            "SELECT {} FROM unnest({}) AS k ({}) JOIN {} AS t ON {}",
+            "SELECT {}, t.{}::text FROM unnest({}) AS k ({}) JOIN {} AS t ON {}",
             names_of(&place).join(", "),
+            place.label,
             numbered(&|n| format!("CAST(${n} AS text[])")),
             numbered(&|n| format!("k{n}")),
             place.table,
             has_key_of(&place),
         );
+        let names = names(source)?;
         let given: Vec<_> = parts.into_iter().map(Into::into).collect();
         pg::as_table_owner(source.relation, pg::OWN_PATH, || {
-            let rows = self.connection.run(&query, &given)?;
-            let keys = rows.iter().map(|row| row.key(0..columns));
-            keys.filter_map(Result::transpose).collect()
+            let mut found = HashMap::new();
+            for row in self.connection.run(&query, &given)?.iter() {
+                let label: Option<String> = row.get(columns)?;
+                let label = label.filter(|label| source.empty_label.as_ref() != Some(label));
+                let label = given_label(label.as_deref()).map(|label| match &names {
+                    Some(names) => names.name_of(label),
+                    None => label.to_owned(),
+                });
+                found.extend(row.key(0..columns)?.map(|key| (key, label)));
+            }
+            Ok(found)
         })
+    }
+
+    /// Reviews of an attachment before the review `before`, the latest first, as many as asked for.
+    pub fn labels_reviewed(
+        &self,
+        source: &Source,
+        before: i64,
+        most: i64,
+    ) -> SqlResult<Vec<ReviewedLabel>> {
+        self.rows(
+            "FROM triage.review
+              WHERE source = $1 AND classifier = $2 AND review_id < $3 ORDER BY review_id DESC LIMIT $4",
+            &[
+                source.name.as_str().into(),
+                source.classifier.as_str().into(),
+                before.into(),
+                most.into(),
+            ],
+        )
+    }
+
+    /// The view of an attached table's reviews.
+    pub fn queue_view(&self, source: &Source) -> SqlResult<Option<String>> {
+        let found: Option<Option<String>> = self.value(
+            "'triage.' || quote_ident(queue_view) FROM triage_internal.source WHERE source_id = $1",
+            &[source.id.into()],
+        )?;
+        Ok(found.flatten())
     }
 
     /// Reviews of an attachment after the review `after`, as many as asked for: all, or those that

@@ -30,7 +30,7 @@ fn record_deletion(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
             // on the table's owner are not for this statement to fail on.
             if !pg::hides_rows_from_owner(source.relation) {
                 let there = w.present(&source, &keys)?;
-                keys.retain(|key| !there.contains(key));
+                keys.retain(|key| !there.contains_key(key));
             }
             w.note_deleted(&source, keys)?;
             Ok(())
