@@ -174,12 +174,30 @@ fn follow_update(
                 (None, None) => {}
             }
         }
-        let problems = w.follow_renamed_labels(&source.classifier, source.label_table, &renamed)?;
+        let problems = rename(w, source, &renamed)?;
         for (id, label) in added {
             add(w, source, id, label)?;
         }
         Ok(problems)
     })
+}
+
+/// Renames labels; returns why some cannot be. Who may write a lookup table speaks for those who
+/// use it, not for the owners of other tables.
+fn rename(w: &mut Writer, source: &Source, renamed: &[(&str, &str)]) -> SqlResult<Option<String>> {
+    let Some((old, new)) = renamed.first() else {
+        return Ok(None);
+    };
+    if let Some(others) = w.tables_of_others(source)? {
+        let quoted = |text: &str| text.replace('\'', "''");
+        return Ok(Some(format!(
+            "tables of other owners have these labels, too ({others}): let a trainer call SELECT triage.rename_label('{}', '{}', '{}')",
+            quoted(&source.classifier),
+            quoted(old),
+            quoted(new)
+        )));
+    }
+    w.follow_renamed_labels(&source.classifier, source.label_table, renamed)
 }
 
 /// Whether an attachment is the first of its classifier that takes its labels from a column of a

@@ -1,6 +1,7 @@
 //! Connections to the tables, with the rights of their owner: queries through a [`Reader`],
 //! statements that change something through a [`Writer`].
 
+use std::cell::Cell;
 use std::ffi::CStr;
 use std::ops::Deref;
 
@@ -10,6 +11,12 @@ use pgrx::{PgSqlErrorCode as Code, pg_sys};
 use super::row::FromRow;
 use crate::error::{SqlResult, report};
 use crate::pg::{self, Column, Connection, Rows, Sees};
+
+thread_local! {
+    /// Who called the statement that calls a function of ours, which takes it: whatever that
+    /// function executes of somebody else's is not to act in their name.
+    static ON_BEHALF_OF: Cell<Option<String>> = const { Cell::new(None) };
+}
 
 /// Decisions read at once: each has some kilobytes.
 pub const DECISIONS_AT_ONCE: usize = 500;
@@ -35,6 +42,29 @@ impl<'c> Deref for Writer<'c> {
     }
 }
 
+/// Forgets on whose behalf a function is called, also when an error unwinds.
+struct OnBehalf;
+
+impl Drop for OnBehalf {
+    fn drop(&mut self) {
+        ON_BEHALF_OF.take();
+    }
+}
+
+impl Writer<'_> {
+    /// Calls a function of ours, which then writes down the caller of this connection as its own:
+    /// else that were the owner of the extension. The expression gives one value.
+    pub(super) fn call<V: Column>(
+        &mut self,
+        expression: &str,
+        arguments: &[DatumWithOid],
+    ) -> SqlResult<Option<V>> {
+        ON_BEHALF_OF.set(Some(self.caller.clone()));
+        let _forgotten = OnBehalf;
+        self.returning_value(&format!("SELECT {expression}"), arguments)
+    }
+}
+
 /// Runs `f` for an SQL function that writes.
 pub fn write<R>(function: &CStr, f: impl FnOnce(&mut Writer) -> SqlResult<R>) -> SqlResult<R> {
     pg::prevent_if_read_only(function);
@@ -44,7 +74,7 @@ pub fn write<R>(function: &CStr, f: impl FnOnce(&mut Writer) -> SqlResult<R>) ->
 /// Runs `f` where the caller's statement writes already, or another call has asked whether it
 /// may.
 pub fn as_owner<R>(f: impl FnOnce(&mut Writer) -> SqlResult<R>) -> SqlResult<R> {
-    let caller = pg::current_user();
+    let caller = ON_BEHALF_OF.take().unwrap_or_else(pg::current_user);
     connected(Sees::Now, |reader| f(&mut Writer { reader, caller }))
 }
 

@@ -296,11 +296,9 @@ impl Writer<'_> {
 
     /// A table of the user's has a name that is to be a label.
     pub fn follow_new_label(&mut self, classifier: &str, label: &str) -> SqlResult<()> {
-        self.execute(
-            "SELECT triage.add_label($1, $2)",
-            &[classifier.into(), label.into()],
-        )
-        .map(drop)
+        let arguments = [classifier.into(), label.into()];
+        let label = self.call::<Option<String>>("triage.add_label($1, $2)::text", &arguments);
+        label.map(drop)
     }
 
     /// A label has another name in a table of the user's.
@@ -339,7 +337,7 @@ impl Writer<'_> {
         let problems = match old.is_empty() {
             true => None,
             false => self
-                .value::<Option<String>>(
+                .call::<Option<String>>(
                     "triage_internal.follow_label_names($1, $2, $3, $4)",
                     &[
                         classifier.into(),
@@ -354,6 +352,27 @@ impl Writer<'_> {
             self.follow_new_label(classifier, label)?;
         }
         Ok(problems)
+    }
+
+    /// Tables that a new name of a label would be written to, and whose owners have not agreed to
+    /// that: those of the classifier that do not take their labels from this attachment's lookup
+    /// table, unless the owner of its own table has their owners' rights; `None` if there are none.
+    pub fn tables_of_others(&self, source: &Source) -> SqlResult<Option<String>> {
+        let found = self.value::<Option<String>>(
+            "string_agg(s.relation::text, ', ' ORDER BY s.source_id)
+               FROM triage_internal.source s
+               JOIN pg_class theirs ON theirs.oid = s.relation
+               JOIN pg_class ours ON ours.oid = $2
+              WHERE s.attached AND s.source_id <> 0 AND s.classifier = $1
+                AND s.label_table::oid IS DISTINCT FROM $3
+                AND NOT pg_has_role(ours.relowner, theirs.relowner, 'USAGE')",
+            &[
+                source.classifier.as_str().into(),
+                source.relation.into(),
+                source.label_table.into(),
+            ],
+        )?;
+        Ok(found.flatten())
     }
 
     /// An id of a lookup table has no name any more.
@@ -381,10 +400,8 @@ impl Writer<'_> {
         if let Some(found) = self.label_row(classifier, &key)?
             && !found.is_retired
         {
-            self.execute(
-                "SELECT triage.retire_label($1, $2)",
-                &[classifier.into(), found.label.as_str().into()],
-            )?;
+            let arguments = [classifier.into(), found.label.as_str().into()];
+            self.call::<i64>("triage.retire_label($1, $2)", &arguments)?;
         }
         Ok(())
     }

@@ -467,3 +467,52 @@ def test_an_id_that_loses_its_name_and_gets_another_is_warned_about(database, ho
     database.run(warning[warning.index("SELECT") :])
     assert tickets.labels() == ["shipping", "support"]
     assert tickets.review(1)[0] == "shipping"
+
+
+# ---- whose labels they are -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def owners(database):
+    """Two owners of tables of one classifier; an editor may write the lookup table of the first."""
+    database.run(MODEL)
+    one, two, editor = (
+        database.role("own_one", "triage_trainer"),
+        database.role("own_two", "triage_trainer"),
+        database.role("own_editor"),
+    )
+    database.run("GRANT CREATE ON SCHEMA public TO own_one, own_two")
+    database.connect(one).run(
+        """CREATE TABLE categories (id int PRIMARY KEY, name text UNIQUE NOT NULL);
+           INSERT INTO categories VALUES (1, 'billing'), (2, 'support');
+           CREATE TABLE ticket (id int PRIMARY KEY, body text, category_id int REFERENCES categories);
+           SELECT triage.attach('ticket', ARRAY['body'], 'category_id', label_table => 'categories');
+           GRANT SELECT, INSERT, UPDATE ON categories TO own_editor"""
+    )
+    return database.connect(two), database.connect(editor)
+
+
+@pytest.mark.parametrize("kind", ["text", "kind"])
+def test_who_may_write_a_lookup_table_changes_nothing_of_other_owners(database, owners, kind):
+    two, editor = owners
+    two.run(
+        f"""CREATE TYPE kind AS ENUM ('billing', 'support');
+           CREATE TABLE mail (id int PRIMARY KEY, body text, label {kind});
+           SELECT triage.attach('mail', ARRAY['body'], 'label');
+           INSERT INTO mail VALUES (1, 'password')"""
+    )
+    warnings = []
+    editor.add_notice_handler(lambda notice: warnings.append(notice.message_primary))
+    editor.run("UPDATE categories SET name = 'hacked' WHERE id = 2")
+    assert "rename_label('default', 'support', 'hacked')" in warnings[0]
+    assert two.value("SELECT label::text FROM mail") == "support"
+    assert two.value("SELECT enum_range(NULL::kind)::text") == "{billing,support}"
+    assert database.value("SELECT count(*) FROM triage.label_changes") == 0
+
+
+def test_what_a_lookup_table_says_is_written_down_as_said_by_who_wrote_it(database, owners):
+    _, editor = owners
+    editor.run("INSERT INTO categories VALUES (3, 'sales')")
+    editor.run("UPDATE categories SET name = 'help' WHERE id = 2")
+    assert database.value("SELECT created_by FROM triage.label WHERE label = 'sales'") == "own_editor"
+    assert database.row("SELECT kind, changed_by FROM triage.label_changes") == ("rename", "own_editor")
