@@ -46,6 +46,19 @@ BEGIN
             coalesce((SELECT string_agg(DISTINCT s.source, ', ') FROM triage_internal.source s
                        WHERE s.source_id <> 0), 'none'));
     END IF;
+    -- Of a table that is gone, who attached it had its rights.
+    SELECT s.* INTO old
+      FROM triage_internal.source s
+      LEFT JOIN pg_class c ON c.oid = s.relation
+     WHERE s.source = of_source
+       AND NOT pg_has_role(caller::name, coalesce(c.relowner, to_regrole(quote_ident(s.attached_by))::oid), 'USAGE')
+     LIMIT 1;
+    IF FOUND THEN
+        RAISE insufficient_privilege USING MESSAGE =
+            format('must be owner of source "%s" to adopt its reviews: let %s adopt them, or a superuser', of_source,
+                   coalesce((SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = old.relation),
+                            old.attached_by));
+    END IF;
     SELECT * INTO old FROM triage_internal.source s
      WHERE s.relation = adopt_relation.relation AND s.attached ORDER BY s.source_id LIMIT 1;
     IF FOUND THEN

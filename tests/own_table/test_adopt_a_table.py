@@ -146,7 +146,20 @@ def test_only_the_owner_of_the_table_lets_it_be_adopted(ticket):
     with refused("42501", "must be owner of table public.other"):
         ticket.connect("anna").run("SELECT triage.adopt('other', 'public.ticket')")
     ticket.run("ALTER TABLE other OWNER TO anna")
-    assert ticket.connect("anna").value("SELECT triage.adopt('other', 'public.ticket')") == 0
+    assert ticket.value("SELECT triage.adopt('other', 'public.ticket')") == 0
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_nobody_takes_over_what_was_decided_about_the_table_of_another_owner(ticket, gone):
+    ticket.role("anna", "triage_trainer")
+    ticket.run(f"CREATE TABLE other {SCHEMA}; ALTER TABLE other OWNER TO anna")
+    ticket.run("DROP TABLE ticket CASCADE" if gone else "SELECT triage.detach('ticket')")
+    with refused("42501", 'must be owner of source "public.ticket"'):
+        ticket.connect("anna").run("SELECT triage.adopt('other', 'public.ticket')")
+    assert [(key, label) for key, label, _ in reviews(ticket)] == [(key, label) for key, label, _ in DECIDED]
+    ticket.run("UPDATE triage_internal.source SET attached_by = 'anna'")
+    if gone:
+        assert ticket.connect("anna").value("SELECT triage.adopt('other', 'public.ticket')") == 0
 
 
 def test_history_that_was_imported_from_a_table_follows_it(database):

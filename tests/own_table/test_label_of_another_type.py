@@ -81,3 +81,16 @@ def test_what_cannot_be_a_label_is_refused(database):
     database.run("CREATE TABLE ticket (id int PRIMARY KEY, body text, category jsonb)")
     with refused("22023", "a label column must be text, varchar, char, citext, an enum or a domain of these"):
         database.run("SELECT triage.attach('ticket', ARRAY['body'], 'category')")
+
+
+def test_a_type_whose_owner_makes_text_of_it_is_refused(database):
+    """Whoever reads the queue view would run that function."""
+    database.run(
+        """CREATE TYPE kind AS ENUM ('billing', 'support');
+           CREATE FUNCTION other(kind) RETURNS text LANGUAGE sql AS $$ SELECT 'other' $$;
+           CREATE CAST (kind AS text) WITH FUNCTION other(kind);
+           CREATE TABLE ticket (id int PRIMARY KEY, body text, category kind)"""
+    )
+    with refused("22023", "drop the cast to text first"):
+        database.run("SELECT triage.attach('ticket', ARRAY['body'], 'category')")
+    database.run("DROP CAST (kind AS text); SELECT triage.attach('ticket', ARRAY['body'], 'category')")
