@@ -141,7 +141,7 @@ pub fn undo_last(
     undo_last_locked(w, actor, &locked, request)
 }
 
-/// The same for a review that the server is about to update.
+/// Takes back what was decided last about a review that the server is about to update.
 pub fn undo_last_updated(
     w: &mut Writer,
     actor: &Actor,
