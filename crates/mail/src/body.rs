@@ -8,14 +8,11 @@ use crate::limits::Limits;
 use crate::message::Attachment;
 use crate::poll::Poll;
 use crate::section::Name;
+use crate::stand_in::{may_stand_in, stands_in};
 use crate::structure::{Kind, Part, Structure, structure};
 use crate::transfer::Encoding;
 use crate::{charset, flowed, html};
 
-/// A plain part that is shorter, in characters, may say no more than that there is HTML.
-const SHORT_PLAIN: usize = 100;
-/// And it does if the text of the HTML is so many times as long.
-const MUCH_LONGER: usize = 20;
 /// Where a document says its charset (WHATWG HTML, section 13.2.3.2).
 const META_BYTES: usize = 1024;
 /// How much of a field of a message in a message is read, in bytes.
@@ -157,17 +154,15 @@ impl<'p> Body<'p> {
         let before = reading.messages.len();
         if let Some(plain) = plain {
             self.part(reading, plain, out);
-            let written = out[start..].trim();
-            if written.chars().nth(SHORT_PLAIN).is_some() {
+            if !may_stand_in(&out[start..]) {
                 return;
             }
             plain_text = out.split_off(start);
         }
-        let least = MUCH_LONGER * plain_text.trim().len();
         let messages = reading.messages.split_off(before);
         for &other in part.children.iter().rev().filter(|&&c| Some(c) != plain) {
             self.part(reading, other, out);
-            if out.len() - start > least {
+            if stands_in(&plain_text, &out[start..], self.poll) {
                 return;
             }
             out.truncate(start);

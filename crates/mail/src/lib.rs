@@ -31,6 +31,7 @@ mod poll;
 
 mod line_ends;
 mod section;
+mod stand_in;
 mod transfer;
 
 mod address;
