@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use crate::field::Reader;
 use crate::limits::Limits;
 use crate::message::Attachment;
+use crate::packed::unpack;
 use crate::poll::Poll;
 use crate::section::Name;
 use crate::stand_in::{may_stand_in, stands_in};
@@ -25,27 +26,42 @@ pub(crate) struct Body<'p> {
     pub truncated: bool,
     /// Parts so far.
     parts: usize,
+    /// Memory, in bytes, for what is packed in parts.
+    room: usize,
     limits: &'p Limits,
     poll: Poll<'p>,
 }
 
 impl<'p> Body<'p> {
-    /// A body that is still empty.
-    pub(crate) fn new(limits: &'p Limits, poll: Poll<'p>) -> Self {
+    /// A body that is still empty, of a message of this many bytes.
+    pub(crate) fn new(raw: usize, limits: &'p Limits, poll: Poll<'p>) -> Self {
         Self {
             text: String::new(),
             attachments: Vec::new(),
             truncated: false,
             parts: 0,
+            room: limits.unpacked_bytes(raw),
             limits,
             poll,
         }
     }
 
     /// Reads a message: its own text, then that of the messages in it. One that is encoded as
-    /// a whole (which RFC 2046 section 5.2.1 forbids) is read if `unpacks`; not one within
+    /// a whole (which RFC 2046 section 5.2.1 forbids) is read if `decodes`; not one within
     /// that.
-    pub(crate) fn read(&mut self, message: &Structure, unpacks: bool) {
+    pub(crate) fn read(&mut self, message: Structure, decodes: bool) {
+        let (limits, poll) = (self.limits, self.poll);
+        let limits = Limits {
+            parts: limits.parts.saturating_sub(self.parts),
+            ..*limits
+        };
+        unpack(message, self.room, &limits, poll, &mut |message, room| {
+            self.room = room;
+            self.message(message, decodes);
+        });
+    }
+
+    fn message(&mut self, message: &Structure, decodes: bool) {
         self.truncated |= message.truncated;
         self.parts += message.parts.len();
         self.attach(&message.parts);
@@ -66,7 +82,7 @@ impl<'p> Body<'p> {
                     self.heading(&message.parts[inner], &mut text);
                     self.part(&mut reading, inner, &mut text);
                 }
-            } else if unpacks {
+            } else if decodes {
                 let decoded = self.decoded(part);
                 let limits = Limits {
                     parts: self.limits.parts.saturating_sub(self.parts),
@@ -77,13 +93,13 @@ impl<'p> Body<'p> {
                     self.heading(first, &mut text);
                 }
                 self.text = std::mem::take(&mut text);
-                self.read(&inner, false);
+                self.read(inner, false);
                 text = std::mem::take(&mut self.text);
             } else {
                 self.truncated = true;
             }
         }
-        if text.is_empty() && unpacks {
+        if text.is_empty() && decodes {
             // Better than nothing.
             if let Some(part) = message.parts.iter().find(|p| p.unread) {
                 self.leaf(part, &mut text);
@@ -94,7 +110,11 @@ impl<'p> Body<'p> {
 
     /// Everything that is no text of the message, and text that has a name.
     fn attach(&mut self, parts: &[Part]) {
-        for part in parts {
+        // What was packed stands behind all others.
+        let mut next: Vec<_> = (0..parts.len().min(1)).collect();
+        while let Some(index) = next.pop() {
+            let part = &parts[index];
+            next.extend(part.children.iter().rev());
             let container = part.kind != Kind::Message
                 && (part.kind != Kind::Leaf
                     || part.content_type.media_type.starts_with("multipart/"));
@@ -133,7 +153,7 @@ impl<'p> Body<'p> {
                     }
                 }
             }
-            Kind::Mixed => {
+            Kind::Mixed | Kind::Signed => {
                 for &child in &part.children {
                     self.part(reading, child, out);
                 }
@@ -288,9 +308,13 @@ fn begins_as_html(text: &[u8]) -> bool {
 /// A message that is nothing but one text shows it, whatever the header calls it: there is
 /// nothing that it could be attached to.
 fn is_root_text(part: &Part, parts: &[Part]) -> bool {
+    let mut parent = part.parent;
+    while let Some(p) = parent.filter(|&p| parts[p].kind == Kind::Signed) {
+        parent = parts[p].parent;
+    }
     part.kind == Kind::Leaf
         && part.content_type.media_type.starts_with("text/")
-        && part.parent.is_none_or(|p| parts[p].kind == Kind::Message)
+        && parent.is_none_or(|p| parts[p].kind == Kind::Message)
 }
 
 /// Whether this is plain text, or begins with it.

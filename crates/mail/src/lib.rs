@@ -20,6 +20,7 @@
 //!   line of the same name in the tokenizer, and a new tokenizer version.
 //! - **A reader of another format of text** (beside plain and HTML): a module of its own that
 //!   gives text within a limit of bytes and polls, as `html` does, and a case in `body.rs`.
+//! - **A format that holds other parts**: a module that finds them, and a case in `packed.rs`.
 //! - **A transfer encoding**: `transfer.rs`.
 //! - **A container of messages** (mbox, Maildir) is no message: it is taken apart before.
 #![forbid(unsafe_code)]
@@ -40,8 +41,11 @@ mod date;
 mod field;
 mod words;
 
+mod cms;
 mod message;
 mod structure;
+
+mod packed;
 
 mod body;
 mod flowed;

@@ -6,6 +6,9 @@ const SMALLEST_PART: usize = 4;
 const PART_MEMORY: usize = 1 << 10;
 /// Memory, in bytes, for what its fields are read into.
 const FIELDS_MEMORY: usize = 1 << 20;
+/// How much longer than a message may be what is packed in it: signatures in signatures, and
+/// texts that are compressed.
+const UNPACKED_GROWTH: usize = 16;
 /// Memory, in bytes, for each byte of a header section: the smallest field has four, and a
 /// list of them grows by doubling.
 const FIELD_MEMORY: usize = 16;
@@ -38,12 +41,22 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// Memory, in bytes, for what is packed in the parts of a message of this many bytes: all of
+    /// it twice, for a signature in another one, and a text.
+    pub(crate) fn unpacked_bytes(&self, raw: usize) -> usize {
+        let text = raw.saturating_mul(UNPACKED_GROWTH).min(self.text_bytes);
+        raw.saturating_mul(2).saturating_add(text)
+    }
+}
+
 /// The most memory, in bytes, that reading a message of this many bytes takes: a copy if CR alone
-/// ends its lines, then what its text is on the way from bytes to body.
+/// ends its lines, what is packed in it, then what its text is on the way from bytes to body.
 pub fn memory(raw: usize, limits: &Limits) -> usize {
     let raw = raw.min(limits.message_bytes);
     let parts = (raw / SMALLEST_PART).min(limits.parts);
-    let text = raw.saturating_mul(3).min(limits.text_bytes);
+    let unpacked = limits.unpacked_bytes(raw);
+    let text = unpacked.saturating_mul(3).min(limits.text_bytes);
     let fields = FIELD_MEMORY * raw.min(limits.header_bytes);
-    raw + 6 * text + PART_MEMORY * parts + fields + FIELDS_MEMORY
+    raw + unpacked + 6 * text + PART_MEMORY * parts + fields + FIELDS_MEMORY
 }

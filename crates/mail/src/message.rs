@@ -2,7 +2,7 @@
 
 use crate::field::MAX_LINE_BYTES;
 
-/// What is attached: never unpacked, not even decoded.
+/// What is attached: not even decoded.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Attachment {
     /// File name.

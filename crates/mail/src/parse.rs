@@ -19,8 +19,8 @@ pub fn parse(raw: &[u8], limits: &Limits, poll: Poll) -> Message {
         .parts
         .first()
         .map_or_else(Message::default, |part| header(&part.fields, poll));
-    let mut body = Body::new(limits, poll);
-    body.read(&structure, true);
+    let mut body = Body::new(kept.len(), limits, poll);
+    body.read(structure, true);
     message.truncated |= body.truncated || kept.len() < raw.len();
     message.language = language(&body.text);
     message.body = body.text;

@@ -19,6 +19,8 @@ pub(crate) enum Kind {
     Mixed,
     /// A message, whose header and body are the only child.
     Message,
+    /// What is wrapped in a signature, which is the only child.
+    Signed,
     /// What has no parts, or none that are read.
     Leaf,
 }
