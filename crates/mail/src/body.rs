@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 
 use crate::field::Reader;
 use crate::limits::Limits;
+use crate::media_type::{self, Format};
 use crate::message::Attachment;
 use crate::packed::unpack;
 use crate::poll::Poll;
@@ -14,6 +15,8 @@ use crate::structure::{Kind, Part, Structure, structure};
 use crate::transfer::Encoding;
 use crate::{charset, flowed, html};
 
+/// How much of a file without a type is looked at to see whether it is text.
+const SAMPLE_BYTES: usize = 4 << 10;
 /// Where a document says its charset (WHATWG HTML, section 13.2.3.2).
 const META_BYTES: usize = 1024;
 /// How much of a field of a message in a message is read, in bytes.
@@ -69,8 +72,9 @@ impl<'p> Body<'p> {
         let mut reading = Reading {
             parts: &message.parts,
             messages: VecDeque::new(),
+            attached: false,
         };
-        self.part(&mut reading, 0, &mut text);
+        self.own_text(&mut reading, 0, &mut text);
         while let Some(index) = reading.messages.pop_front() {
             if text.len() >= self.limits.text_bytes {
                 self.truncated = true;
@@ -80,7 +84,7 @@ impl<'p> Body<'p> {
             if part.kind == Kind::Message {
                 if let Some(&inner) = part.children.first() {
                     self.heading(&message.parts[inner], &mut text);
-                    self.part(&mut reading, inner, &mut text);
+                    self.own_text(&mut reading, inner, &mut text);
                 }
             } else if decodes {
                 let decoded = self.decoded(part);
@@ -102,10 +106,22 @@ impl<'p> Body<'p> {
         if text.is_empty() && decodes {
             // Better than nothing.
             if let Some(part) = message.parts.iter().find(|p| p.unread) {
-                self.leaf(part, &mut text);
+                self.leaf(part, Format::Plain, &mut text);
             }
         }
         self.text = text;
+    }
+
+    /// Appends the text of one message, without those in it. If there is none but what is
+    /// attached, that is what was to be said.
+    fn own_text(&mut self, reading: &mut Reading, root: usize, out: &mut String) {
+        let (start, messages) = (out.len(), reading.messages.len());
+        self.part(reading, root, out);
+        if out.len() == start && reading.messages.len() == messages {
+            reading.attached = true;
+            self.part(reading, root, out);
+            reading.attached = false;
+        }
     }
 
     /// Everything that is no text of the message, and text that has a name.
@@ -118,7 +134,8 @@ impl<'p> Body<'p> {
             let container = part.kind != Kind::Message
                 && (part.kind != Kind::Leaf
                     || part.content_type.media_type.starts_with("multipart/"));
-            let text = part.kind == Kind::Leaf && (is_text(part) || is_root_text(part, parts));
+            let text = part.kind == Kind::Leaf
+                && (is_shown(part) || is_root(part, parts) && is_text(part));
             if container || (text && !part.attached && part.name.is_none()) {
                 continue;
             }
@@ -139,13 +156,24 @@ impl<'p> Body<'p> {
         match part.kind {
             Kind::Message => reading.messages.push_back(index),
             Kind::Leaf if is_encoded_message(part) => reading.messages.push_back(index),
-            Kind::Leaf if is_root_text(part, parts) => self.leaf(part, out),
-            Kind::Leaf if is_text(part) && !part.attached => self.leaf(part, out),
-            Kind::Leaf => {}
+            Kind::Leaf => {
+                if let Some(format) = reading.format(part) {
+                    self.leaf(part, format, out);
+                }
+            }
             _ if part.unread => {}
             // No boundary, or no line with it: what stands there is all there is.
-            _ if part.children.is_empty() => self.leaf(part, out),
-            Kind::Alternative => self.alternative(reading, part, out),
+            _ if part.children.is_empty() => self.leaf(part, Format::Plain, out),
+            Kind::Alternative => {
+                let start = out.len();
+                let (choices, lesser) = reading.choices(part);
+                self.alternative(reading, &choices, out);
+                for &child in &lesser {
+                    if out.len() == start {
+                        self.part(reading, child, out);
+                    }
+                }
+            }
             Kind::Related => {
                 for (i, &child) in part.children.iter().enumerate() {
                     if i == 0 || !(parts[child].referable || parts[child].name.is_some()) {
@@ -163,12 +191,8 @@ impl<'p> Body<'p> {
 
     /// Plain text, unless it only stands in for the HTML; else the last that has text, which
     /// is the richest (RFC 2046 section 5.1.4).
-    fn alternative(&mut self, reading: &mut Reading, part: &Part, out: &mut String) {
-        let plain = part
-            .children
-            .iter()
-            .copied()
-            .find(|&c| is_plain(reading.parts, c));
+    fn alternative(&mut self, reading: &mut Reading, choices: &[usize], out: &mut String) {
+        let plain = choices.iter().copied().find(|&c| reading.is_plain(c));
         let start = out.len();
         let mut plain_text = String::new();
         let before = reading.messages.len();
@@ -180,7 +204,7 @@ impl<'p> Body<'p> {
             plain_text = out.split_off(start);
         }
         let messages = reading.messages.split_off(before);
-        for &other in part.children.iter().rev().filter(|&&c| Some(c) != plain) {
+        for &other in choices.iter().rev().filter(|&&c| Some(c) != plain) {
             self.part(reading, other, out);
             if stands_in(&plain_text, &out[start..], self.poll) {
                 return;
@@ -193,10 +217,14 @@ impl<'p> Body<'p> {
     }
 
     /// Appends the text of a part that has no parts.
-    fn leaf(&mut self, part: &Part, out: &mut String) {
+    fn leaf(&mut self, part: &Part, format: Format, out: &mut String) {
         let limit = self.limits.text_bytes;
         let bytes = self.decoded(part);
-        let is_html = is_markup(part) || (!part.content_type.declared && begins_as_html(&bytes));
+        if format == Format::Unknown && !seems_text(&bytes) {
+            return;
+        }
+        let is_html = matches!(format, Format::Html | Format::LesserHtml)
+            || (format == Format::Unknown || !part.content_type.declared) && begins_as_html(&bytes);
         let label = match &part.content_type.charset {
             None if is_html => meta_charset(&bytes),
             label => label.as_deref().map(Cow::Borrowed),
@@ -278,22 +306,76 @@ impl<'p> Body<'p> {
 struct Reading<'s, 'a> {
     parts: &'s [Part<'a>],
     messages: VecDeque<usize>,
+    /// Whether text that is attached counts.
+    attached: bool,
 }
 
-/// Text that mail programs show. Of others (calendars, tables) they show a name.
+impl Reading<'_, '_> {
+    /// How a part is written whose text is read.
+    fn format(&self, part: &Part) -> Option<Format> {
+        let (format, is_file) = media_type::text(&part.content_type.media_type)?;
+        let counts = self.attached || is_root(part, self.parts) || !(is_file || part.attached);
+        let readable = format != Format::Unknown || has_text_name(part);
+        (counts && readable).then_some(format)
+    }
+
+    /// The alternatives of a part, and those that are read only if these have no text.
+    fn choices(&self, part: &Part) -> (Vec<usize>, Vec<usize>) {
+        part.children.iter().partition(|&&child| {
+            let media_type = &self.parts[child].content_type.media_type;
+            !matches!(media_type::text(media_type), Some((Format::LesserHtml, _)))
+        })
+    }
+
+    /// Whether this is plain text, or begins with it.
+    fn is_plain(&self, mut index: usize) -> bool {
+        while let Some(&first) = self.parts[index].children.first() {
+            index = first;
+        }
+        let part = &self.parts[index];
+        part.kind == Kind::Leaf && self.format(part) == Some(Format::Plain)
+    }
+}
+
+/// Whether mail programs show this type as text of the message.
+fn is_shown(part: &Part) -> bool {
+    media_type::text(&part.content_type.media_type).is_some_and(|(_, is_file)| !is_file)
+}
+
 fn is_text(part: &Part) -> bool {
-    matches!(
-        part.content_type.media_type.as_str(),
-        "text/plain" | "text/html" | "text/enriched" | "text/richtext"
-    )
+    part.content_type.media_type.starts_with("text/")
+}
+
+/// A message that is nothing but one text shows it, whatever the header calls it: there is
+/// nothing that it could be attached to.
+fn is_root(part: &Part, parts: &[Part]) -> bool {
+    let mut parent = part.parent;
+    while let Some(p) = parent.filter(|&p| parts[p].kind == Kind::Signed) {
+        parent = parts[p].parent;
+    }
+    part.kind == Kind::Leaf && parent.is_none_or(|p| parts[p].kind == Kind::Message)
 }
 
 fn is_encoded_message(part: &Part) -> bool {
     part.content_type.is_message() && part.encoding != Encoding::Identity
 }
 
-fn is_markup(part: &Part) -> bool {
-    is_text(part) && part.content_type.media_type != "text/plain"
+/// Whether a file is named as texts are, or not at all.
+fn has_text_name(part: &Part) -> bool {
+    const ENDS: [&str; 8] = ["txt", "text", "md", "markdown", "htm", "html", "asc", "log"];
+    let name = part.name.as_deref().unwrap_or_default();
+    name.rsplit_once('.')
+        .is_none_or(|(_, end)| ENDS.iter().any(|e| end.eq_ignore_ascii_case(e)))
+}
+
+/// Whether bytes without a type are text for people: no control characters, no armour.
+fn seems_text(bytes: &[u8]) -> bool {
+    let sample = bytes[..bytes.len().min(SAMPLE_BYTES)].trim_ascii_start();
+    let is_control = |&b: &u8| b < b' ' && !b"\t\n\r\x0c\x1b".contains(&b) || b == 0x7f;
+    let is_armour = [&b"-----BEGIN "[..], b"%PDF-", b"%!PS"]
+        .iter()
+        .any(|start| sample.starts_with(start));
+    !is_armour && !sample.iter().any(is_control)
 }
 
 /// Whether a text that does not say what it is begins as HTML documents do.
@@ -303,27 +385,6 @@ fn begins_as_html(text: &[u8]) -> bool {
         text.get(..start.len())
             .is_some_and(|t| t.eq_ignore_ascii_case(start))
     })
-}
-
-/// A message that is nothing but one text shows it, whatever the header calls it: there is
-/// nothing that it could be attached to.
-fn is_root_text(part: &Part, parts: &[Part]) -> bool {
-    let mut parent = part.parent;
-    while let Some(p) = parent.filter(|&p| parts[p].kind == Kind::Signed) {
-        parent = parts[p].parent;
-    }
-    part.kind == Kind::Leaf
-        && part.content_type.media_type.starts_with("text/")
-        && parent.is_none_or(|p| parts[p].kind == Kind::Message)
-}
-
-/// Whether this is plain text, or begins with it.
-fn is_plain(parts: &[Part], mut index: usize) -> bool {
-    while let Some(&first) = parts[index].children.first() {
-        index = first;
-    }
-    let part = &parts[index];
-    part.content_type.media_type == "text/plain" && part.kind == Kind::Leaf && !part.attached
 }
 
 /// The charset that an HTML document says it has.

@@ -7,7 +7,7 @@ use mail_parser::parsers::MessageStream;
 
 use crate::address::mailboxes;
 use crate::guard::guarded;
-use crate::{charset, words};
+use crate::{charset, media_type, words};
 
 /// Longest value that is read of one field, in bytes as it stands in the message.
 const MAX_FIELD_BYTES: usize = 32 << 10;
@@ -174,20 +174,22 @@ impl ContentType {
         }
     }
 
-    /// The value of a Content-Type field. `None` if it is not `type/subtype`: that is plain
-    /// text (RFC 2045 section 5.2).
-    pub(crate) fn parse(raw: &[u8]) -> Option<Self> {
-        content(raw, |parsed| {
-            let subtype = parsed.subtype().filter(|s| !s.is_empty())?;
+    /// The value of a Content-Type field. What is no media type is plain text (RFC 2045 section
+    /// 5.2), which keeps its parameters.
+    pub(crate) fn parse(raw: &[u8]) -> Self {
+        let value = unfold(raw, MAX_CONTENT_BYTES);
+        let (media_type, parameters) = media_type::split(&value);
+        let media_type = media_type.and_then(|t| short(&t));
+        let declared = media_type.is_some();
+        let media_type = media_type.unwrap_or_else(|| "text/plain".to_owned());
+        let parsed = content(&format!("x/x;{parameters}"), |parsed| {
             let get = |name| parsed.attribute(name).map(str::to_owned);
             let is = |name, value: &str| {
                 parsed
                     .attribute(name)
                     .is_some_and(|v| v.trim().eq_ignore_ascii_case(value))
             };
-            Some(Self {
-                declared: true,
-                media_type: short(&format!("{}/{subtype}", parsed.ctype()))?,
+            Self {
                 charset: get("charset"),
                 boundary: get("boundary")
                     .map(|b| b.trim_end().to_owned())
@@ -195,9 +197,14 @@ impl ContentType {
                 name: get("name").and_then(|n| short(&n)),
                 flowed: is("format", "flowed"),
                 delsp: is("delsp", "yes"),
-            })
-        })
-        .flatten()
+                ..Self::default()
+            }
+        });
+        Self {
+            media_type,
+            declared,
+            ..parsed.unwrap_or_default()
+        }
     }
 
     /// A message, or a piece of one.
@@ -211,7 +218,7 @@ impl ContentType {
 
 /// Content-Disposition (RFC 2183): whether it is `attachment`, and the file name.
 pub(crate) fn disposition(raw: &[u8]) -> (bool, Option<String>) {
-    let parsed = content(raw, |parsed| {
+    let parsed = content(&unfold(raw, MAX_CONTENT_BYTES), |parsed| {
         let name = parsed.attribute("filename").and_then(short);
         (parsed.ctype().eq_ignore_ascii_case("attachment"), name)
     });
@@ -222,8 +229,7 @@ fn short(name: &str) -> Option<String> {
     Reader::default().line(name, MAX_NAME_BYTES)
 }
 
-fn content<T>(raw: &[u8], read: impl FnOnce(&mail_parser::ContentType) -> T) -> Option<T> {
-    let value = unfold(raw, MAX_CONTENT_BYTES);
+fn content<T>(value: &str, read: impl FnOnce(&mail_parser::ContentType) -> T) -> Option<T> {
     guarded(
         || match MessageStream::new(value.as_bytes()).parse_content_type() {
             HeaderValue::ContentType(parsed) => Some(read(&parsed)),

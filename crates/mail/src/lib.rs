@@ -28,6 +28,7 @@
 mod guard;
 mod limits;
 mod lines;
+mod media_type;
 mod poll;
 
 mod line_ends;

@@ -176,10 +176,10 @@ impl<'a> Walk<'a, '_> {
         let in_digest = parent.is_some_and(|p| {
             !message && self.found.parts[p].content_type.media_type == "multipart/digest"
         });
-        let content_type = match content_type.and_then(ContentType::parse) {
-            Some(content_type) => content_type,
-            None if in_digest => ContentType::of("message/rfc822"),
-            None => ContentType::of("text/plain"),
+        let content_type = match content_type {
+            Some(value) if !value.trim_ascii().is_empty() => ContentType::parse(value),
+            _ if in_digest => ContentType::of("message/rfc822"),
+            _ => ContentType::of("text/plain"),
         };
         let encoding = encoding.map_or_else(Encoding::default, Encoding::of);
         let (attached, name) = disposition.map_or((false, None), field::disposition);

@@ -68,7 +68,7 @@ fn all_texts_that_are_in_a_row_are_read() {
                 "\none\n\n",
                 PDF,
                 HTML,
-                "Content-Type: text/calendar\n\nBEGIN",
+                "Content-Type: text/csv\n\na,b",
                 "\ntwo"
             ]
         ),

@@ -1,0 +1,127 @@
+//! Which parts of a message are its text, whatever they are called.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+use pg_triage_mail::{Limits, Message, parse};
+
+fn read(raw: &str) -> Message {
+    parse(raw.as_bytes(), &Limits::default(), &|| ())
+}
+
+/// A multipart with boundary `b` and these parts.
+fn multipart(subtype: &str, parts: &[&str]) -> Message {
+    let parts: String = parts.iter().map(|p| format!("--b\n{p}\n")).collect();
+    read(&format!(
+        "Subject: s\nContent-Type: multipart/{subtype}; boundary=b\n\n{parts}--b--\n"
+    ))
+}
+
+const ATTACHED: &str = "Content-Disposition: attachment; filename";
+
+#[test]
+fn any_subtype_of_text_is_read() {
+    for header in [
+        "text/markdown; charset=utf-8",
+        "text/x-markdown",
+        "text/x-myown",
+        "TEXT / PLAIN",
+        "text/plain charset=utf-8",
+        "text/plain>",
+        "plain/text",
+        "application/plain",
+        "text",
+        "nonsense; charset=utf-8",
+        "text/x-patch; name=fix.patch",
+        "",
+    ] {
+        let part = format!("Content-Type: {header}\n\nWe were *charged* twice.");
+        let m = multipart("mixed", &[&part]);
+        assert_eq!(m.body, "We were *charged* twice.", "{header}");
+    }
+    let koi = b"Content-Type: text; charset=koi8-r\n\n\xd0\xd2\xc9";
+    assert_eq!(parse(koi, &Limits::default(), &|| ()).body, "при");
+}
+
+#[test]
+fn html_is_read_as_html_whatever_it_is_called() {
+    for header in [
+        "text/html;",
+        "application/xhtml+xml",
+        "html",
+        "text/htm",
+        "text/x-amp-html",
+    ] {
+        let part = format!("Content-Type: {header}\n\n<p>charged <b>twice</b>");
+        assert_eq!(
+            multipart("mixed", &[&part]).body,
+            "charged twice",
+            "{header}"
+        );
+    }
+    assert_eq!(multipart("mixed", &["\n<html><p>no type"]).body, "no type");
+}
+
+#[test]
+fn alternatives_for_one_program_are_the_last_choice() {
+    let lesser = "Content-Type: text/watch-html\n\n<p>watch";
+    let amp = "Content-Type: text/x-amp-html\n\n<p>amp";
+    let html = "Content-Type: text/html\n\n<p>html";
+    assert_eq!(
+        multipart("alternative", &["\nplain", lesser, html]).body,
+        "plain"
+    );
+    assert_eq!(multipart("alternative", &[html, amp, lesser]).body, "html");
+    assert_eq!(multipart("alternative", &["\n ", html, amp]).body, "html");
+    assert_eq!(multipart("alternative", &["\n ", amp]).body, "amp");
+}
+
+#[test]
+fn attached_text_is_read_where_there_is_no_other() {
+    let plain = format!("{ATTACHED}=a.txt\n\nplain");
+    let html = format!("{ATTACHED}=a.html\nContent-Type: text/html\n\n<p>html");
+    let csv = "Content-Type: text/csv; name=a.csv\n\na,b";
+    assert_eq!(multipart("mixed", &[&plain]).body, "plain");
+    assert_eq!(multipart("mixed", &["\n \n", &plain]).body, "plain");
+    assert_eq!(multipart("mixed", &["\ntext", &plain, csv]).body, "text");
+    assert_eq!(multipart("alternative", &[&plain, &html]).body, "plain");
+    assert_eq!(multipart("alternative", &[&html]).body, "html");
+    assert_eq!(multipart("mixed", &[csv]).body, "a,b");
+    // It is listed all the same.
+    assert_eq!(multipart("mixed", &[&plain]).attachments.len(), 1);
+
+    let inner = format!(
+        "Content-Type: message/rfc822\n\nSubject: i\nContent-Type: multipart/mixed; boundary=c\n\n--c\n{plain}\n--c--"
+    );
+    assert_eq!(multipart("mixed", &[&inner]).body, "Subject: i\n\nplain");
+}
+
+#[test]
+fn bytes_without_a_type_are_read_if_they_are_text_and_there_is_no_other() {
+    let bytes =
+        |name: &str, text: &str| format!("Content-Type: application/octet-stream{name}\n\n{text}");
+    let text = bytes("; name=a.txt", "We were charged twice.");
+    assert_eq!(read(&text).body, "We were charged twice.");
+    assert_eq!(read(&bytes("", "hello")).body, "hello");
+    assert_eq!(read(&bytes("; name=a.HTM", "<html><p>hello")).body, "hello");
+    assert_eq!(
+        multipart("mixed", &["\n\n", &text]).body,
+        "We were charged twice."
+    );
+    assert_eq!(multipart("mixed", &["\nyes", &text]).body, "yes");
+    for other in [
+        bytes("; name=a.json", "{}"),
+        bytes("", "a\0b"),
+        bytes("", "%PDF-1.4 text"),
+        bytes("; name=a.asc", "-----BEGIN PGP MESSAGE-----\n\nabc"),
+    ] {
+        assert_eq!(read(&other).body, "", "{other}");
+    }
+}
+
+#[test]
+fn text_between_files_is_read_as_apple_mail_writes_it() {
+    let file = "Content-Type: application/pdf; name=a.pdf\nContent-Disposition: inline; filename=a.pdf\n\n%PDF";
+    let named = "Content-Disposition: inline; filename=notes.txt\n\nnotes";
+    let m = multipart("mixed", &["\nbefore", file, named, "\nbehind"]);
+    assert_eq!(m.body, "before\n\nnotes\n\nbehind");
+    assert_eq!(m.attachments.len(), 2);
+}
