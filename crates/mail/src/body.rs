@@ -83,7 +83,11 @@ impl<'p> Body<'p> {
             let part = &message.parts[index];
             if part.kind == Kind::Message {
                 if let Some(&inner) = part.children.first() {
-                    self.heading(&message.parts[inner], &mut text);
+                    self.heading(
+                        &message.parts[inner],
+                        message.label_of_body(inner),
+                        &mut text,
+                    );
                     self.own_text(&mut reading, inner, &mut text);
                 }
             } else if decodes {
@@ -94,7 +98,7 @@ impl<'p> Body<'p> {
                 };
                 let inner = structure(&decoded, &limits, self.poll);
                 if let Some(first) = inner.parts.first() {
-                    self.heading(first, &mut text);
+                    self.heading(first, inner.label_of_body(0), &mut text);
                 }
                 self.text = std::mem::take(&mut text);
                 self.read(inner, false);
@@ -269,8 +273,8 @@ impl<'p> Body<'p> {
     }
 
     /// What a reader sees above a message in a message.
-    fn heading(&mut self, message: &Part, out: &mut String) {
-        let mut reader = Reader::default();
+    fn heading(&mut self, message: &Part, label_of_body: Option<&str>, out: &mut String) {
+        let mut reader = Reader::of(label_of_body);
         let mut cut = false;
         let mut value = |name| {
             let value = message.fields.iter().find(|f| f.0 == name)?.1;

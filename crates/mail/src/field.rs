@@ -28,11 +28,21 @@ const MAX_REFERENCES: usize = 100;
 
 /// Decoded values of a message's fields, and whether any was longer than what is kept.
 #[derive(Default)]
-pub(crate) struct Reader {
+pub(crate) struct Reader<'a> {
     pub cut: bool,
+    /// The charset of the body, which bytes of eight bits in a field may have, too.
+    label_of_body: Option<&'a str>,
 }
 
-impl Reader {
+impl<'l> Reader<'l> {
+    /// A reader of the header of a message whose body has this label.
+    pub(crate) fn of(label_of_body: Option<&'l str>) -> Self {
+        Self {
+            cut: false,
+            label_of_body,
+        }
+    }
+
     /// Encoded words decoded, in one line: a subject.
     pub(crate) fn text(&mut self, raw: &[u8]) -> Option<String> {
         let value = self.value(raw);
@@ -99,7 +109,7 @@ impl Reader {
     /// The unfolded value as text, with a line break at its end, which mail-parser waits for.
     fn value(&mut self, raw: &[u8]) -> String {
         self.cut |= raw.len() > MAX_FIELD_BYTES;
-        unfold(raw, MAX_FIELD_BYTES)
+        unfold(raw, MAX_FIELD_BYTES, self.label_of_body)
     }
 
     /// One line of at most `limit` bytes; `None` if it has nothing.
@@ -128,7 +138,7 @@ fn one_line(text: &str) -> String {
     line
 }
 
-fn unfold(raw: &[u8], limit: usize) -> String {
+fn unfold(raw: &[u8], limit: usize, label_of_body: Option<&str>) -> String {
     let raw = raw[..raw.len().min(limit)].trim_ascii();
     let unfolded: Cow<[u8]> = if raw.iter().any(|b| matches!(b, b'\r' | b'\n')) {
         raw.iter()
@@ -138,7 +148,7 @@ fn unfold(raw: &[u8], limit: usize) -> String {
     } else {
         raw.into()
     };
-    let mut text = charset::decode(&unfolded, None, usize::MAX, &|| ()).into_owned();
+    let mut text = charset::decode_field(&unfolded, label_of_body).into_owned();
     text.push('\n');
     text
 }
@@ -146,7 +156,7 @@ fn unfold(raw: &[u8], limit: usize) -> String {
 /// Seconds since 1970-01-01 UTC of a date (RFC 5322 section 3.3), or of what follows the last
 /// semicolon, as in Received.
 pub(crate) fn date(raw: &[u8]) -> Option<i64> {
-    crate::date::parse(&unfold(raw, MAX_CONTENT_BYTES))
+    crate::date::parse(&unfold(raw, MAX_CONTENT_BYTES, None))
 }
 
 /// What Content-Type says (RFC 2045 section 5).
@@ -177,7 +187,7 @@ impl ContentType {
     /// The value of a Content-Type field. What is no media type is plain text (RFC 2045 section
     /// 5.2), which keeps its parameters.
     pub(crate) fn parse(raw: &[u8]) -> Self {
-        let value = unfold(raw, MAX_CONTENT_BYTES);
+        let value = unfold(raw, MAX_CONTENT_BYTES, None);
         let (media_type, parameters) = media_type::split(&value);
         let media_type = media_type.and_then(|t| short(&t));
         let declared = media_type.is_some();
@@ -218,7 +228,7 @@ impl ContentType {
 
 /// Content-Disposition (RFC 2183): whether it is `attachment`, and the file name.
 pub(crate) fn disposition(raw: &[u8]) -> (bool, Option<String>) {
-    let parsed = content(&unfold(raw, MAX_CONTENT_BYTES), |parsed| {
+    let parsed = content(&unfold(raw, MAX_CONTENT_BYTES, None), |parsed| {
         let name = parsed.attribute("filename").and_then(short);
         (parsed.ctype().eq_ignore_ascii_case("attachment"), name)
     });

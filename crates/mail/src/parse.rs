@@ -18,7 +18,9 @@ pub fn parse(raw: &[u8], limits: &Limits, poll: Poll) -> Message {
     let mut message = structure
         .parts
         .first()
-        .map_or_else(Message::default, |part| header(&part.fields, poll));
+        .map_or_else(Message::default, |part| {
+            header(&part.fields, structure.label_of_body(0), poll)
+        });
     let mut body = Body::new(kept.len(), limits, poll);
     body.read(structure, true);
     message.truncated |= body.truncated || kept.len() < raw.len();
@@ -29,8 +31,8 @@ pub fn parse(raw: &[u8], limits: &Limits, poll: Poll) -> Message {
 }
 
 /// What the header fields say: a message without a body.
-fn header(fields: &[(Name, &[u8])], poll: Poll) -> Message {
-    let mut reader = Reader::default();
+fn header(fields: &[(Name, &[u8])], label_of_body: Option<&str>, poll: Poll) -> Message {
+    let mut reader = Reader::of(label_of_body);
     let all = |name| {
         let named = fields.iter().filter(move |f| f.0 == name);
         named.inspect(move |_| poll()).map(|f| f.1)

@@ -54,6 +54,14 @@ pub(crate) struct Structure<'a> {
     pub truncated: bool,
 }
 
+impl Structure<'_> {
+    /// The charset that the message at this index, or the first part of it that says so, has.
+    pub(crate) fn label_of_body(&self, index: usize) -> Option<&str> {
+        let mut parts = self.parts.iter().skip(index);
+        parts.find_map(|part| part.content_type.charset.as_deref())
+    }
+}
+
 /// A part whose end has not been found.
 struct Open {
     part: usize,

@@ -99,11 +99,7 @@ impl Bytes<'_> {
 
     /// Words in charsets with shifts begin and end unshifted (RFC 1468).
     fn continues_in(&self, charset: &str) -> bool {
-        let shifts = |c: &str| {
-            c.get(..8)
-                .is_some_and(|c| c.eq_ignore_ascii_case("iso-2022"))
-        };
-        self.charset.eq_ignore_ascii_case(charset) && !shifts(charset)
+        self.charset.eq_ignore_ascii_case(charset) && !charset::has_shifts(charset)
     }
 }
 
