@@ -13,7 +13,7 @@ use crate::section::Name;
 use crate::stand_in::{may_stand_in, stands_in};
 use crate::structure::{Kind, Part, Structure, structure};
 use crate::transfer::Encoding;
-use crate::{charset, flowed, html};
+use crate::{calendar, charset, contact, flowed, html};
 
 /// How much of a file without a type is looked at to see whether it is text.
 const SAMPLE_BYTES: usize = 4 << 10;
@@ -170,10 +170,11 @@ impl<'p> Body<'p> {
             _ if part.children.is_empty() => self.leaf(part, Format::Plain, out),
             Kind::Alternative => {
                 let start = out.len();
-                let (choices, lesser) = reading.choices(part);
+                let (choices, others) = reading.choices(part);
                 self.alternative(reading, &choices, out);
-                for &child in &lesser {
-                    if out.len() == start {
+                for &child in &others {
+                    let format = reading.format(&parts[child]);
+                    if out.len() == start || format == Some(Format::Calendar) {
                         self.part(reading, child, out);
                     }
                 }
@@ -246,7 +247,15 @@ impl<'p> Body<'p> {
             }
             None => {
                 let text = tidy(text, self.poll);
-                if part.content_type.flowed {
+                let summary = match format {
+                    Format::Calendar => calendar::to_text(&text, out, limit, self.poll),
+                    Format::Contact => contact::to_text(&text, limit, self.poll),
+                    _ => None,
+                };
+                if let Some(summary) = summary {
+                    self.truncated |= summary.len() > limit;
+                    summary
+                } else if part.content_type.flowed {
                     flowed::unwrap(&text, part.content_type.delsp, self.poll)
                 } else {
                     text
@@ -323,11 +332,12 @@ impl Reading<'_, '_> {
         (counts && readable).then_some(format)
     }
 
-    /// The alternatives of a part, and those that are read only if these have no text.
+    /// The alternatives of a part, and others: those that are read only if these have no text,
+    /// and calendars, which mail programs show beside the text of an invitation.
     fn choices(&self, part: &Part) -> (Vec<usize>, Vec<usize>) {
         part.children.iter().partition(|&&child| {
-            let media_type = &self.parts[child].content_type.media_type;
-            !matches!(media_type::text(media_type), Some((Format::LesserHtml, _)))
+            let text = media_type::text(&self.parts[child].content_type.media_type);
+            !matches!(text, Some((Format::LesserHtml | Format::Calendar, _)))
         })
     }
 
@@ -341,9 +351,11 @@ impl Reading<'_, '_> {
     }
 }
 
-/// Whether mail programs show this type as text of the message.
+/// Whether mail programs show this type as text of the message, and not as a file, too: an
+/// invitation is both.
 fn is_shown(part: &Part) -> bool {
-    media_type::text(&part.content_type.media_type).is_some_and(|(_, is_file)| !is_file)
+    let text = media_type::text(&part.content_type.media_type);
+    matches!(text, Some((format, false)) if format != Format::Calendar)
 }
 
 fn is_text(part: &Part) -> bool {

@@ -49,6 +49,9 @@ mod structure;
 mod packed;
 
 mod body;
+mod calendar;
+mod contact;
+mod content_line;
 mod flowed;
 mod html;
 mod language;

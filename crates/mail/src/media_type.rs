@@ -8,6 +8,8 @@ pub(crate) enum Format {
     Html,
     /// HTML for one program alone: never in place of the other alternatives.
     LesserHtml,
+    Calendar,
+    Contact,
     /// Nobody has said: what the bytes are decides.
     Unknown,
 }
@@ -22,15 +24,15 @@ pub(crate) fn text(media_type: &str) -> Option<(Format, bool)> {
             (Format::Html, false)
         }
         "text/x-amp-html" | "text/watch-html" => (Format::LesserHtml, false),
-        "text/calendar"
-        | "text/css"
+        "text/css"
         | "text/csv"
-        | "text/vcard"
-        | "text/x-vcard"
         | "text/ecmascript"
         | "text/javascript"
         | "text/tab-separated-values"
         | "text/xml" => (Format::Plain, true),
+        "text/calendar" | "text/x-vcalendar" => (Format::Calendar, false),
+        "application/ics" | "application/x-ics" => (Format::Calendar, true),
+        "text/directory" | "text/vcard" | "text/x-vcard" => (Format::Contact, true),
         "application/octet-stream" => (Format::Unknown, true),
         _ if media_type.starts_with("text/") => (Format::Plain, false),
         _ => return None,

@@ -125,3 +125,54 @@ fn text_between_files_is_read_as_apple_mail_writes_it() {
     assert_eq!(m.body, "before\n\nnotes\n\nbehind");
     assert_eq!(m.attachments.len(), 2);
 }
+
+// ---- calendars and vCards ----------------------------------------------------
+
+const EVENT: &str = "BEGIN:VCALENDAR\nMETHOD:REQUEST\nBEGIN:VEVENT\nUID:1@example.org\nDTSTART:20260310T090000Z\nSUMMARY:Budget\n  meeting\nLOCATION:Room 4\nDESCRIPTION:Please bring the list.\nEND:VEVENT\nEND:VCALENDAR";
+const FACTS: &str = "Invitation: Budget meeting\nWhen: 2026-03-10 09:00 UTC\nWhere: Room 4";
+
+fn calendar(header: &str) -> String {
+    format!("Content-Type: text/calendar{header}\n\n{EVENT}")
+}
+
+#[test]
+fn an_invitation_without_other_text_is_read() {
+    let all = format!("{FACTS}\n\nPlease bring the list.");
+    assert_eq!(read(&calendar("; method=REQUEST")).body, all);
+    let crlf = calendar("").replace('\n', "\r\n");
+    assert_eq!(read(&crlf).body, all);
+    assert_eq!(multipart("alternative", &[&calendar("")]).body, all);
+    let html = "Content-Type: text/html\n\n<br>";
+    let attached = calendar(&format!("\n{ATTACHED}=a.ics"));
+    assert_eq!(multipart("mixed", &["\n \n", html, &attached]).body, all);
+    let ics = attached.replace("text/calendar", "application/ics");
+    assert_eq!(multipart("mixed", &[&ics]).body, all);
+}
+
+#[test]
+fn an_invitation_beside_its_text_is_appended() {
+    let plain = "\nDear all, this is about the budget of next year. Please bring the list. Ann";
+    let html = "Content-Type: text/html\n\n<p>Dear all, this is about the budget of next year. Please bring the list. Ann";
+    let m = multipart("alternative", &[plain, html, &calendar("; method=REQUEST")]);
+    assert_eq!(m.body, format!("{}\n\n{FACTS}", plain.trim()));
+    assert_eq!(m.attachments[0].media_type, "text/calendar");
+    // A file that comes with a text stays a file.
+    let attached = calendar(&format!("\n{ATTACHED}=a.ics"));
+    assert_eq!(multipart("mixed", &[plain, &attached]).body, plain.trim());
+}
+
+#[test]
+fn a_calendar_of_the_older_form_is_read() {
+    let raw = b"Content-Type: text/x-vcalendar; charset=iso-8859-1\n\nBEGIN:VCALENDAR\nVERSION:1.0\nBEGIN:VEVENT\nSUMMARY;ENCODING=QUOTED-PRINTABLE;CHARSET=utf-8:Gr=C3=\n=BC=C3=9Fe\nLOCATION:B\xfcro\nEND:VEVENT\nEND:VCALENDAR\n";
+    let m = parse(raw, &Limits::default(), &|| ());
+    assert_eq!(m.body, "Event: Grüße\nWhere: Büro");
+}
+
+#[test]
+fn a_vcard_is_a_file_unless_it_is_all_there_is() {
+    let card = "Content-Type: text/vcard; name=ann.vcf\n\nBEGIN:VCARD\nN:Lee;Ann\nFN:Ann Lee\nEMAIL:ann@example.org\nEND:VCARD";
+    assert_eq!(multipart("mixed", &["\nmy card", card]).body, "my card");
+    let m = multipart("mixed", &[card]);
+    assert_eq!(m.body, "Ann Lee\nann@example.org");
+    assert_eq!(m.attachments.len(), 1);
+}
