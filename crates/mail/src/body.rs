@@ -9,6 +9,7 @@ use crate::media_type::{self, Format};
 use crate::message::Attachment;
 use crate::packed::unpack;
 use crate::poll::Poll;
+use crate::report::Report;
 use crate::section::Name;
 use crate::stand_in::{may_stand_in, stands_in};
 use crate::structure::{Kind, Part, Structure, structure};
@@ -90,6 +91,15 @@ impl<'p> Body<'p> {
                     );
                     self.own_text(&mut reading, inner, &mut text);
                 }
+            } else if media_type::is_header(&part.content_type.media_type) {
+                let decoded = self.decoded(part);
+                let limits = Limits {
+                    parts: 1,
+                    ..*self.limits
+                };
+                if let Some(first) = structure(&decoded, &limits, self.poll).parts.first() {
+                    self.heading(first, None, &mut text);
+                }
             } else if decodes {
                 let decoded = self.decoded(part);
                 let limits = Limits {
@@ -116,15 +126,37 @@ impl<'p> Body<'p> {
         self.text = text;
     }
 
-    /// Appends the text of one message, without those in it. If there is none but what is
-    /// attached, that is what was to be said.
+    /// Appends the text of one message, without those in it. If there is none, what was to be
+    /// said is what it reports, or what is attached.
     fn own_text(&mut self, reading: &mut Reading, root: usize, out: &mut String) {
         let (start, messages) = (out.len(), reading.messages.len());
         self.part(reading, root, out);
+        if out.len() == start {
+            self.reports(reading.parts, root, out);
+        }
         if out.len() == start && reading.messages.len() == messages {
             reading.attached = true;
             self.part(reading, root, out);
             reading.attached = false;
+        }
+    }
+
+    /// Appends what a message reports to programs, without the messages in it.
+    fn reports(&mut self, parts: &[Part], root: usize, out: &mut String) {
+        let mut next = vec![root];
+        while let Some(part) = next.pop().and_then(|index| parts.get(index)) {
+            if part.kind != Kind::Message {
+                next.extend(part.children.iter().rev());
+            }
+            if let Some(elsewhere) = &part.content_type.elsewhere {
+                self.append(elsewhere, out);
+            } else if let Some(report) = Report::of(&part.content_type.media_type) {
+                let (limit, poll) = (self.limits.text_bytes, self.poll);
+                let bytes = self.decoded(part);
+                let text = charset::decode(&bytes, None, limit, poll);
+                let text = report.text(&tidy(&text, poll), limit, poll);
+                self.append(&text, out);
+            }
         }
     }
 
@@ -374,6 +406,7 @@ fn is_root(part: &Part, parts: &[Part]) -> bool {
 
 fn is_encoded_message(part: &Part) -> bool {
     part.content_type.is_message() && part.encoding != Encoding::Identity
+        || media_type::is_header(&part.content_type.media_type)
 }
 
 /// Whether a file is named as texts are, or not at all.

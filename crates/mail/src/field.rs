@@ -173,6 +173,8 @@ pub(crate) struct ContentType {
     pub flowed: bool,
     /// Whether that space is taken away (DelSp, RFC 3676).
     pub delsp: bool,
+    /// Where the body of a `message/external-body` is (RFC 2046 section 5.2.3, RFC 2017).
+    pub elsewhere: Option<String>,
 }
 
 impl ContentType {
@@ -207,6 +209,13 @@ impl ContentType {
                 name: get("name").and_then(|n| short(&n)),
                 flowed: is("format", "flowed"),
                 delsp: is("delsp", "yes"),
+                elsewhere: (media_type == "message/external-body").then(|| {
+                    let places = ["url", "server", "site", "directory", "name"];
+                    let places: Vec<_> = places.into_iter().filter_map(get).collect();
+                    Reader::default()
+                        .line(&places.join(" "), MAX_LINE_BYTES)
+                        .unwrap_or_default()
+                }),
                 ..Self::default()
             }
         });

@@ -55,6 +55,7 @@ mod content_line;
 mod flowed;
 mod html;
 mod language;
+mod report;
 
 mod identity;
 mod parse;

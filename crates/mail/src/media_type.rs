@@ -34,9 +34,19 @@ pub(crate) fn text(media_type: &str) -> Option<(Format, bool)> {
         "application/ics" | "application/x-ics" => (Format::Calendar, true),
         "text/directory" | "text/vcard" | "text/x-vcard" => (Format::Contact, true),
         "application/octet-stream" => (Format::Unknown, true),
+        "text/rfc822-headers" => return None,
         _ if media_type.starts_with("text/") => (Format::Plain, false),
         _ => return None,
     })
+}
+
+/// Whether this is the header of a message that is not there otherwise (RFC 6522, section 4; RFC
+/// 6533, section 5).
+pub(crate) fn is_header(media_type: &str) -> bool {
+    matches!(
+        media_type,
+        "text/rfc822-headers" | "message/rfc822-headers" | "message/global-headers"
+    )
 }
 
 /// Splits the value of Content-Type into the media type, in small letters, and its parameters.

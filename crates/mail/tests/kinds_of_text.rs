@@ -176,3 +176,66 @@ fn a_vcard_is_a_file_unless_it_is_all_there_is() {
     assert_eq!(m.body, "Ann Lee\nann@example.org");
     assert_eq!(m.attachments.len(), 1);
 }
+
+// ---- reports -----------------------------------------------------------------
+
+const STATUS: &str = "Content-Type: message/delivery-status\n\nReporting-MTA: dns; mx.example.org\n\nFinal-Recipient: rfc822; bob@example.org\nAction: failed\nStatus: 5.1.1\nDiagnostic-Code: smtp; 550 user unknown";
+const FAILED: &str = "Delivery failed: bob@example.org (5.1.1)\n550 user unknown";
+
+#[test]
+fn a_report_without_text_is_read() {
+    assert_eq!(read(STATUS).body, FAILED);
+    assert_eq!(multipart("report", &[STATUS]).body, FAILED);
+    let returned =
+        "Content-Type: message/rfc822\n\nSubject: offer\nFrom: ann@example.org\n\nDear Bob";
+    let m = multipart(
+        "report; report-type=delivery-status",
+        &["\n \n", STATUS, returned],
+    );
+    let heading = "Subject: offer\nFrom: ann@example.org";
+    assert_eq!(m.body, format!("{FAILED}\n\n{heading}\n\nDear Bob"));
+    assert_eq!(m.attachments.len(), 2);
+
+    let notification = "Content-Type: message/disposition-notification\n\nFinal-Recipient: rfc822; bob@example.org\nDisposition: manual-action/MDN-sent-manually; displayed";
+    assert_eq!(
+        multipart("report", &[notification]).body,
+        "Message displayed: bob@example.org"
+    );
+    let complaint = "Content-Type: message/feedback-report\n\nFeedback-Type: abuse\nOriginal-Mail-From: <ann@example.org>";
+    assert_eq!(
+        multipart("report", &[complaint, returned]).body,
+        format!("Complaint: abuse\nSender: ann@example.org\n\n{heading}\n\nDear Bob")
+    );
+}
+
+#[test]
+fn a_report_with_text_is_that_text() {
+    let m = multipart("report", &["\nIt could not be delivered.", STATUS]);
+    assert_eq!(m.body, "It could not be delivered.");
+}
+
+#[test]
+fn subject_and_sender_of_a_returned_header_are_read() {
+    for media_type in ["text/rfc822-headers", "message/global-headers"] {
+        let header = format!(
+            "Content-Type: {media_type}\n\nReceived: by x\nFrom: ann@example.org\nSubject: offer\nContent-Type: multipart/mixed; boundary=c\n"
+        );
+        let m = multipart("report", &["\nIt was delayed.", STATUS, &header]);
+        assert_eq!(
+            m.body,
+            "It was delayed.\n\nSubject: offer\nFrom: ann@example.org"
+        );
+        assert_eq!(m.attachments.len(), 2);
+        assert!(!m.truncated);
+    }
+}
+
+#[test]
+fn where_a_body_is_that_was_not_sent_is_read_if_nothing_else_is() {
+    let external = "Content-Type: message/external-body; access-type=URL; URL=\"http://example.org/a\"\n\nContent-Type: application/pdf\n";
+    assert_eq!(multipart("mixed", &[external]).body, "http://example.org/a");
+    assert_eq!(
+        multipart("mixed", &["\nsee below", external]).body,
+        "see below"
+    );
+}
