@@ -73,6 +73,7 @@ impl<'p> Body<'p> {
         let mut reading = Reading {
             parts: &message.parts,
             messages: VecDeque::new(),
+            added: Vec::new(),
             attached: false,
         };
         self.own_text(&mut reading, 0, &mut text);
@@ -127,12 +128,20 @@ impl<'p> Body<'p> {
     }
 
     /// Appends the text of one message, without those in it. If there is none, what was to be
-    /// said is what it reports, or what is attached.
+    /// said is what Outlook has added, what it reports, or what is attached.
     fn own_text(&mut self, reading: &mut Reading, root: usize, out: &mut String) {
         let (start, messages) = (out.len(), reading.messages.len());
         self.part(reading, root, out);
+        let parts = reading.parts;
+        for added in std::mem::take(&mut reading.added) {
+            for &child in &parts[added].children {
+                if out.len() == start {
+                    self.part(reading, child, out);
+                }
+            }
+        }
         if out.len() == start {
-            self.reports(reading.parts, root, out);
+            self.reports(parts, root, out);
         }
         if out.len() == start && reading.messages.len() == messages {
             reading.attached = true;
@@ -218,7 +227,8 @@ impl<'p> Body<'p> {
                     }
                 }
             }
-            Kind::Mixed | Kind::Signed => {
+            Kind::Tnef if !reading.attached => reading.added.push(index),
+            Kind::Mixed | Kind::Signed | Kind::Tnef => {
                 for &child in &part.children {
                     self.part(reading, child, out);
                 }
@@ -351,6 +361,8 @@ impl<'p> Body<'p> {
 struct Reading<'s, 'a> {
     parts: &'s [Part<'a>],
     messages: VecDeque<usize>,
+    /// What Outlook has added to the message that is being read.
+    added: Vec<usize>,
     /// Whether text that is attached counts.
     attached: bool,
 }

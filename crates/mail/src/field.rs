@@ -244,7 +244,8 @@ pub(crate) fn disposition(raw: &[u8]) -> (bool, Option<String>) {
     parsed.unwrap_or_default()
 }
 
-fn short(name: &str) -> Option<String> {
+/// The name of a file, or of a media type.
+pub(crate) fn short(name: &str) -> Option<String> {
     Reader::default().line(name, MAX_NAME_BYTES)
 }
 

@@ -43,8 +43,11 @@ mod field;
 mod words;
 
 mod cms;
+mod lzfu;
 mod message;
+mod rtf;
 mod structure;
+mod tnef;
 
 mod packed;
 

@@ -3,10 +3,12 @@
 use std::borrow::Cow;
 
 use crate::cms;
+use crate::field::{ContentType, short};
 use crate::limits::Limits;
 use crate::poll::Poll;
 use crate::section::is_field;
 use crate::structure::{Kind, Part, Structure, structure};
+use crate::tnef::{self, Bytes};
 
 /// Signatures around signatures that are opened.
 const MAX_LEVELS: usize = 4;
@@ -44,13 +46,12 @@ impl Unpacking<'_> {
         let mut cut = false;
         let mut contents = Vec::new();
         for (index, part) in found.parts.iter().enumerate().skip(from) {
-            if !is_signed(part) {
+            let Some(format) = Format::of(part) else {
                 continue;
-            }
+            };
             if levels == 0 {
                 cut = true;
-            } else if let Some((content, more)) = self.signed(part) {
-                cut |= more;
+            } else if let Some(content) = self.content(part, format, &mut cut) {
                 contents.push((index, content));
             }
         }
@@ -59,7 +60,10 @@ impl Unpacking<'_> {
         let mut found = found;
         found.truncated |= cut;
         for (index, content) in &contents {
-            self.add(&mut found, *index, content);
+            match content {
+                Content::Part(part) => self.add(&mut found, *index, part),
+                Content::Tnef(stream, tnef) => self.add_tnef(&mut found, *index, stream, tnef),
+            }
         }
         if found.parts.len() == from {
             read(&found, self.room);
@@ -68,25 +72,39 @@ impl Unpacking<'_> {
         }
     }
 
-    /// The signed content, and whether there is more; `None` if it is no part of a message.
-    fn signed(&mut self, part: &Part) -> Option<(Vec<u8>, bool)> {
+    /// What is in a part, and sets `cut` if there is more; `None` if that is for nobody to read.
+    fn content(&mut self, part: &Part, format: Format, cut: &mut bool) -> Option<Content> {
         let bytes = part.encoding.decode(part.body, self.room, self.poll);
-        let mut more = bytes.len() > self.room;
-        let mut content = match bytes {
+        let more = bytes.len() > self.room;
+        let mut bytes = match bytes {
             Cow::Borrowed(bytes) => bytes[..bytes.len().min(self.room)].to_owned(),
             Cow::Owned(mut bytes) => {
                 bytes.truncate(self.room);
                 bytes
             }
         };
-        let room = self.room - content.len();
+        let room = self.room - bytes.len();
         let most = room.min(self.limits.text_bytes);
-        more |= cms::unwrap(&mut content, most, self.poll)?;
-        if !is_entity(&content, part.name.as_deref()) {
-            return None;
+        match format {
+            Format::Signed => {
+                *cut |= cms::unwrap(&mut bytes, most, self.poll)? || more;
+                if !is_entity(&bytes, part.name.as_deref()) {
+                    return None;
+                }
+                self.room = self.room.saturating_sub(bytes.len());
+                Some(Content::Part(bytes))
+            }
+            Format::Tnef => {
+                let found = tnef::read(&bytes, most, self.limits.parts, self.poll)?;
+                *cut |= found.cut || more;
+                let made = found.texts.iter().map(|text| match &text.bytes {
+                    Bytes::There(_) => 0,
+                    Bytes::Made(text) => text.len(),
+                });
+                self.room = room.saturating_sub(made.sum());
+                Some(Content::Tnef(bytes, found))
+            }
         }
-        self.room -= content.len().min(self.room);
-        Some((content, more))
     }
 
     /// Makes the parts of `content` those of this part, unless there are too many or too deep.
@@ -112,28 +130,96 @@ impl Unpacking<'_> {
         found.parts[index].kind = Kind::Signed;
         found.parts[index].children = vec![first];
     }
+
+    /// Makes parts of what Outlook adds to a message.
+    fn add_tnef<'a>(
+        &self,
+        found: &mut Structure<'a>,
+        index: usize,
+        stream: &'a [u8],
+        tnef: &'a tnef::Found,
+    ) {
+        let most = self.limits.parts;
+        let mut parent = Some(index);
+        if tnef.texts.len() > 1 {
+            // Of two texts one is enough.
+            let mut part = Part::decoded(ContentType::of("multipart/alternative"), &[]);
+            part.kind = Kind::Alternative;
+            parent = found.add(part, index, most);
+        }
+        for text in &tnef.texts {
+            let content_type = ContentType {
+                charset: text.charset.clone(),
+                ..ContentType::of(if text.html { "text/html" } else { "text/plain" })
+            };
+            let bytes = match &text.bytes {
+                Bytes::There(range) => &stream[range.clone()],
+                Bytes::Made(text) => text.as_bytes(),
+            };
+            parent = parent.inspect(|&p| {
+                found.add(Part::decoded(content_type, bytes), p, most);
+            });
+        }
+        for file in &tnef.files {
+            let media_type = match &file.media_type {
+                _ if file.message => Some("application/vnd.ms-outlook".to_owned()),
+                Some(media_type) => short(media_type).map(|t| t.to_ascii_lowercase()),
+                None => None,
+            };
+            let media_type = media_type.as_deref().unwrap_or("application/octet-stream");
+            let mut part = Part::decoded(ContentType::of(media_type), &stream[file.data.clone()]);
+            part.attached = true;
+            part.name = file.name.as_deref().and_then(short);
+            found.add(part, index, most);
+        }
+        if !found.parts[index].children.is_empty() {
+            found.parts[index].kind = Kind::Tnef;
+        }
+    }
 }
 
-/// Whether a part is signed or compressed S/MIME (RFC 8551 section 3.2), whose content stands in
-/// it: what is encrypted is left alone.
-fn is_signed(part: &Part) -> bool {
-    let named = || {
-        let name = part.name.as_deref().unwrap_or_default();
-        let end = name.len().checked_sub(4).and_then(|n| name.get(n..));
-        end.is_some_and(|e| e.eq_ignore_ascii_case(".p7m") || e.eq_ignore_ascii_case(".p7z"))
-    };
-    let typed = match part.content_type.media_type.as_str() {
-        "application/pkcs7-mime" | "application/x-pkcs7-mime" => true,
-        "application/octet-stream" => named(),
-        _ => false,
-    };
-    typed && part.kind == Kind::Leaf && cms::kind(&start(part)).is_some()
+/// What can be opened.
+#[derive(Clone, Copy)]
+enum Format {
+    /// Signed or compressed S/MIME (RFC 8551 section 3.2): what is encrypted is left alone.
+    Signed,
+    /// `winmail.dat`.
+    Tnef,
 }
 
-/// The first bytes of a part.
-fn start<'a>(part: &Part<'a>) -> Cow<'a, [u8]> {
-    let body = &part.body[..part.body.len().min(START_BYTES)];
-    part.encoding.decode(body, START_BYTES, &|| ())
+/// What was opened.
+enum Content {
+    Part(Vec<u8>),
+    Tnef(Vec<u8>, tnef::Found),
+}
+
+impl Format {
+    /// By type and name, if the first bytes agree.
+    fn of(part: &Part) -> Option<Self> {
+        if part.kind != Kind::Leaf {
+            return None;
+        }
+        let format = match part.content_type.media_type.as_str() {
+            "application/pkcs7-mime" | "application/x-pkcs7-mime" => Self::Signed,
+            "application/ms-tnef" | "application/vnd.ms-tnef" => Self::Tnef,
+            "application/octet-stream" => {
+                let name = part.name.as_ref()?.to_ascii_lowercase();
+                match name.as_str() {
+                    "winmail.dat" | "win.dat" => Self::Tnef,
+                    name if name.ends_with(".p7m") || name.ends_with(".p7z") => Self::Signed,
+                    _ => return None,
+                }
+            }
+            _ => return None,
+        };
+        let body = &part.body[..part.body.len().min(START_BYTES)];
+        let start = part.encoding.decode(body, START_BYTES, &|| ());
+        let agrees = match format {
+            Self::Signed => cms::kind(&start).is_some(),
+            Self::Tnef => start.starts_with(tnef::SIGNATURE),
+        };
+        agrees.then_some(format)
+    }
 }
 
 /// Whether a signed content is a part of a message, and not a file: those have names of their

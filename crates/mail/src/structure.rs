@@ -21,6 +21,8 @@ pub(crate) enum Kind {
     Message,
     /// What is wrapped in a signature, which is the only child.
     Signed,
+    /// What Outlook adds to a message: its text, once more, and files.
+    Tnef,
     /// What has no parts, or none that are read.
     Leaf,
 }
@@ -59,6 +61,40 @@ impl Structure<'_> {
     pub(crate) fn label_of_body(&self, index: usize) -> Option<&str> {
         let mut parts = self.parts.iter().skip(index);
         parts.find_map(|part| part.content_type.charset.as_deref())
+    }
+}
+
+impl<'a> Part<'a> {
+    /// A part that stood in what was decoded.
+    pub(crate) fn decoded(content_type: ContentType, body: &'a [u8]) -> Self {
+        Self {
+            kind: Kind::Leaf,
+            parent: None,
+            children: Vec::new(),
+            unread: false,
+            content_type,
+            encoding: Encoding::Decoded,
+            attached: false,
+            name: None,
+            referable: false,
+            fields: Vec::new(),
+            body,
+        }
+    }
+}
+
+impl<'a> Structure<'a> {
+    /// Adds a part to another one, unless there are as many parts as there may be.
+    pub(crate) fn add(&mut self, part: Part<'a>, parent: usize, most: usize) -> Option<usize> {
+        if self.parts.len() >= most {
+            self.truncated = true;
+            return None;
+        }
+        let index = self.parts.len();
+        let parent = Some(parent);
+        self.parts.push(Part { parent, ..part });
+        self.parts[parent?].children.push(index);
+        Some(index)
     }
 }
 

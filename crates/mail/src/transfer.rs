@@ -12,6 +12,8 @@ pub(crate) enum Encoding {
     /// 7bit, 8bit, binary, and what is unknown.
     #[default]
     Identity,
+    /// Bytes that stood in something that is decoded: none is a line break.
+    Decoded,
     Base64,
     QuotedPrintable,
     /// x-uuencode: older than MIME, never standardised.
@@ -55,7 +57,7 @@ impl Encoding {
     /// by two polls' pieces at most, so that whoever cuts them there knows that there is more.
     pub(crate) fn decode<'a>(self, bytes: &'a [u8], limit: usize, poll: Poll) -> Cow<'a, [u8]> {
         match self {
-            Self::Identity => Cow::Borrowed(bytes),
+            Self::Identity | Self::Decoded => Cow::Borrowed(bytes),
             Self::Base64 if !looks_like_base64(bytes) => Cow::Borrowed(bytes),
             Self::Base64 => Cow::Owned(base64(bytes, limit, poll)),
             Self::QuotedPrintable => Cow::Owned(quoted_printable(bytes, limit, poll)),
@@ -67,6 +69,7 @@ impl Encoding {
     pub(crate) fn decoded_bytes(self, bytes: &[u8], poll: Poll) -> u64 {
         let mut size = 0_u64;
         match self {
+            Self::Decoded => size = bytes.len() as u64,
             Self::Identity => {
                 for chunk in bytes.chunks(POLL_BYTES) {
                     poll();

@@ -151,7 +151,8 @@ fn is_mostly_utf8(bytes: &[u8]) -> bool {
     characters > errors
 }
 
-fn convert<'a>(
+/// Decodes `bytes` to about `limit` bytes of text, whatever they seem to be.
+pub(crate) fn convert<'a>(
     encoding: &'static Encoding,
     bytes: &'a [u8],
     limit: usize,
