@@ -10,6 +10,8 @@ use crate::poll::Poll;
 const SAMPLE: usize = 4 << 10;
 /// Characters that UTF-32 has at least where no label says so.
 const FEWEST: usize = 2;
+/// Zeros that UTF-16 has at least where no label says so.
+const FEWEST_ZEROS: usize = 4;
 
 /// How many bytes a character has, and in which order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,8 +31,8 @@ pub(super) fn marked(bytes: &[u8]) -> Option<(Form, usize)> {
     })
 }
 
-/// The form that zeros tell: in texts of most languages every second byte is zero, or three of
-/// four. `None` if there are none, or here and there.
+/// The form that zeros tell: in European languages every second byte is zero, nearly, or three
+/// of four in all. `None` if there are none, or here and there.
 pub(super) fn by_zeros(bytes: &[u8]) -> Option<Form> {
     let sample = &bytes[..bytes.len().min(SAMPLE)];
     memchr::memchr(0, sample)?;
@@ -43,9 +45,12 @@ pub(super) fn by_zeros(bytes: &[u8]) -> Option<Form> {
     }
     let half = sample.len() / 2;
     let [even, odd] = zeros;
-    if even > odd * 8 && even * 3 >= half {
+    let is_high = |zeros: usize, others: usize| {
+        zeros >= FEWEST_ZEROS && zeros > others * 8 && zeros * 4 >= half * 3
+    };
+    if is_high(even, odd) {
         Some(Form::Utf16(ByteOrder::Big))
-    } else if odd > even * 8 && odd * 3 >= half {
+    } else if is_high(odd, even) {
         Some(Form::Utf16(ByteOrder::Little))
     } else {
         None
