@@ -90,6 +90,17 @@ TOKENS = [
     b"\x0e",
     b"+ADw-",
     b"begin 644 x\n",
+    b"Content-Type: text/calendar\r\n",
+    b"Content-Type: message/delivery-status\r\n",
+    b"Content-Type: application/octet-stream\r\n",
+    b"BEGIN:VEVENT\r\n",
+    b"END:VEVENT\r\n",
+    b"DTSTART;TZID=x:20260310T090000Z\r\n",
+    b"SUMMARY;ENCODING=QUOTED-PRINTABLE:",
+    b"DESCRIPTION:",
+    b"BEGIN:VCARD\r\nFN:",
+    b"Final-Recipient: rfc822;",
+    b"Action: failed\r\n",
 ]
 
 

@@ -271,6 +271,7 @@ impl<'p> Body<'p> {
             return;
         }
         let is_html = matches!(format, Format::Html | Format::LesserHtml)
+            || format == Format::Unknown && is_html_name(part)
             || (format == Format::Unknown || !part.content_type.declared) && begins_as_html(&bytes);
         let label = match &part.content_type.charset {
             None if is_html => meta_charset(&bytes),
@@ -423,10 +424,19 @@ fn is_encoded_message(part: &Part) -> bool {
 
 /// Whether a file is named as texts are, or not at all.
 fn has_text_name(part: &Part) -> bool {
-    const ENDS: [&str; 8] = ["txt", "text", "md", "markdown", "htm", "html", "asc", "log"];
-    let name = part.name.as_deref().unwrap_or_default();
-    name.rsplit_once('.')
-        .is_none_or(|(_, end)| ENDS.iter().any(|e| end.eq_ignore_ascii_case(e)))
+    const ENDS: [&str; 6] = ["txt", "text", "md", "markdown", "asc", "log"];
+    let end = end_of_name(part);
+    is_html_name(part) || end.is_none_or(|end| ENDS.iter().any(|e| end.eq_ignore_ascii_case(e)))
+}
+
+fn is_html_name(part: &Part) -> bool {
+    end_of_name(part)
+        .is_some_and(|e| e.eq_ignore_ascii_case("htm") || e.eq_ignore_ascii_case("html"))
+}
+
+/// `pdf` of `offer.pdf`.
+fn end_of_name<'a>(part: &'a Part) -> Option<&'a str> {
+    Some(part.name.as_deref()?.rsplit_once('.')?.1)
 }
 
 /// Whether bytes without a type are text for people: no control characters, no armour.

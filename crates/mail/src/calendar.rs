@@ -17,10 +17,10 @@ const SAID_CHARS: usize = 80;
 const SAID_BYTES: usize = 64 << 10;
 
 /// The events and tasks of a calendar whose lines end with LF, at most about `limit` bytes of
-/// them. `None` if it is no calendar. A description that `said`, which the reader has already
-/// seen, begins with or contains is left out.
+/// them. `None` if it is no calendar. The first description is left out if `said` has its
+/// beginning: the reader has seen that.
 pub(crate) fn to_text(text: &str, said: &str, limit: usize, poll: Poll) -> Option<String> {
-    let said = without_blanks(&said[..said.floor_char_boundary(SAID_BYTES)]);
+    let mut said = &said[..said.floor_char_boundary(SAID_BYTES)];
     let mut out = String::new();
     let mut found = false;
     let mut method = String::new();
@@ -40,15 +40,17 @@ pub(crate) fn to_text(text: &str, said: &str, limit: usize, poll: Poll) -> Optio
             (Some(open), "BEGIN") => open.within += 1,
             (Some(open), "END") if open.within > 0 => open.within -= 1,
             (Some(open), "END") => {
-                open.write(&method, &said, poll, &mut out);
+                open.write(&method, said, poll, &mut out);
                 entry = None;
+                // For each of a hundred thousand it would take long.
+                said = "";
             }
             (Some(open), name) if open.within == 0 => open.read(name, &property),
             _ => {}
         }
     }
     if let Some(open) = entry {
-        open.write(&method, &said, poll, &mut out);
+        open.write(&method, said, poll, &mut out);
         found = true;
     }
     (found || !out.is_empty()).then_some(out)
@@ -308,14 +310,16 @@ fn when(start: Option<&Moment>, end: Option<&Moment>, repeats: &str) -> String {
     format!("{text} {}", end.zone).trim().to_owned() + repeats
 }
 
-fn without_blanks(text: &str) -> String {
-    text.chars().filter(|c| !c.is_whitespace()).collect()
-}
-
-/// Whether a text, without its blanks, has the beginning of a description.
+/// Whether a text has the beginning of a description, whatever their blanks are.
 fn is_said(description: &str, text: &str) -> bool {
-    let letters = description.chars().filter(|c| !c.is_whitespace());
-    let begin: String = letters.take(SAID_CHARS).collect();
+    let without_blanks = |text: &str, chars| -> String {
+        text.chars()
+            .filter(|c| !c.is_whitespace())
+            .take(chars)
+            .collect()
+    };
+    let begin = without_blanks(description, SAID_CHARS);
+    let text = without_blanks(text, SAID_BYTES);
     !begin.is_empty() && memchr::memmem::find(text.as_bytes(), begin.as_bytes()).is_some()
 }
 

@@ -66,6 +66,7 @@ pub(crate) fn split(value: &str) -> (Option<String>, &str) {
         ("plain" | "txt", _) | ("text", "") | ("application", "plain") => "text/plain".to_owned(),
         ("multipart", "") => "multipart/mixed".to_owned(),
         ("message", "") => "message/rfc822".to_owned(),
+        ("application" | "audio" | "image" | "video", "") => "application/octet-stream".to_owned(),
         (_, "") | ("", _) => return (None, rest),
         (kind, subtype) => format!("{kind}/{subtype}"),
     };

@@ -101,7 +101,11 @@ fn bytes_without_a_type_are_read_if_they_are_text_and_there_is_no_other() {
     let text = bytes("; name=a.txt", "We were charged twice.");
     assert_eq!(read(&text).body, "We were charged twice.");
     assert_eq!(read(&bytes("", "hello")).body, "hello");
-    assert_eq!(read(&bytes("; name=a.HTM", "<html><p>hello")).body, "hello");
+    assert_eq!(read(&bytes("", "<html><p>hello")).body, "hello");
+    assert_eq!(
+        read(&bytes("; name=a.HTM", "<meta x=y>hello")).body,
+        "hello"
+    );
     assert_eq!(
         multipart("mixed", &["\n\n", &text]).body,
         "We were charged twice."

@@ -27,6 +27,25 @@ use writer::Writer;
 ///
 /// `None` if it cannot be read at all.
 pub(crate) fn to_text(html: &str, limit: usize, poll: Poll) -> Option<String> {
+    let text = read(html, limit, poll)?;
+    if !text.trim().is_empty() {
+        return Some(text);
+    }
+    behind_open_comment(html).map_or(Some(text), |rest| read(rest, limit, poll))
+}
+
+/// What stands behind a comment that does not end, if that ended at the first `>`. Browsers show
+/// nothing of it; where that is all there is, somebody has written it to be read.
+fn behind_open_comment(html: &str) -> Option<&str> {
+    let (start, end) = (b"<!--", b"-->");
+    let comment = &html[memchr::memmem::rfind(html.as_bytes(), start)? + start.len()..];
+    if memchr::memmem::find(comment.as_bytes(), end).is_some() {
+        return None;
+    }
+    Some(comment.split_once('>')?.1)
+}
+
+fn read(html: &str, limit: usize, poll: Poll) -> Option<String> {
     let (polling, attributes) = (Cell::new(false), Cell::new(0));
     let input = Input {
         rest: html.as_bytes(),
@@ -297,7 +316,9 @@ mod tests {
     #[test]
     fn broken_markup() {
         assert_eq!(text("a<b"), "a");
-        assert_eq!(text("a<!-- open"), "a");
+        assert_eq!(text("a<!-- open>b"), "a");
+        assert_eq!(text("<p><!--x>read <b>me"), "read me");
+        assert_eq!(text("<!--x>a--><!-- b --> "), "");
         assert_eq!(text("a</p></div></x>b"), "a\n\nb");
         assert_eq!(text("a<script>open"), "a");
         assert_eq!(text("<a href='open>b"), "");
