@@ -14,7 +14,7 @@ use crate::section::Name;
 use crate::stand_in::{may_stand_in, stands_in};
 use crate::structure::{Kind, Part, Structure, structure};
 use crate::transfer::Encoding;
-use crate::{calendar, charset, contact, flowed, html};
+use crate::{calendar, charset, contact, flowed, html, rtf};
 
 /// How much of a file without a type is looked at to see whether it is text.
 const SAMPLE_BYTES: usize = 4 << 10;
@@ -270,42 +270,55 @@ impl<'p> Body<'p> {
         if format == Format::Unknown && !seems_text(&bytes) {
             return;
         }
-        let is_html = matches!(format, Format::Html | Format::LesserHtml)
-            || format == Format::Unknown && is_html_name(part)
-            || (format == Format::Unknown || !part.content_type.declared) && begins_as_html(&bytes);
-        let label = match &part.content_type.charset {
-            None if is_html => meta_charset(&bytes),
-            label => label.as_deref().map(Cow::Borrowed),
+        let rtf = matches!(format, Format::Rtf | Format::Unknown)
+            .then(|| rtf::read(&bytes, limit, self.poll))
+            .flatten();
+        let (text, is_html) = match rtf {
+            Some(document) => {
+                self.truncated |= document.cut;
+                (Cow::Owned(document.text), document.html)
+            }
+            None => {
+                let is_html = is_html(part, format, &bytes);
+                let label = match &part.content_type.charset {
+                    None if is_html => meta_charset(&bytes),
+                    label => label.as_deref().map(Cow::Borrowed),
+                };
+                let text = charset::decode(&bytes, label.as_deref(), limit, self.poll);
+                (text, is_html)
+            }
         };
-        let text = charset::decode(&bytes, label.as_deref(), limit, self.poll);
         self.truncated |= text.len() > limit;
         let text = &text[..text.floor_char_boundary(limit)];
-        let text = match is_html
-            .then(|| html::to_text(text, limit, self.poll))
-            .flatten()
-        {
+        let seen = is_html.then(|| html::to_text(text, limit, self.poll));
+        let text = match seen.flatten() {
             Some(text) => {
                 self.truncated |= text.len() >= limit;
                 tidy(&text, self.poll)
             }
-            None => {
-                let text = tidy(text, self.poll);
-                let summary = match format {
-                    Format::Calendar => calendar::to_text(&text, out, limit, self.poll),
-                    Format::Contact => contact::to_text(&text, limit, self.poll),
-                    _ => None,
-                };
-                if let Some(summary) = summary {
-                    self.truncated |= summary.len() > limit;
-                    summary
-                } else if part.content_type.flowed {
-                    flowed::unwrap(&text, part.content_type.delsp, self.poll)
-                } else {
-                    text
-                }
-            }
+            None => self.lines(part, format, tidy(text, self.poll), out),
         };
         self.append(&text, out);
+    }
+
+    /// What is to be seen of a text whose lines end with LF. `said` is what has been before.
+    fn lines(&mut self, part: &Part, format: Format, text: String, said: &str) -> String {
+        let (limit, poll) = (self.limits.text_bytes, self.poll);
+        let summary = match format {
+            Format::Calendar => calendar::to_text(&text, said, limit, poll),
+            Format::Contact => contact::to_text(&text, limit, poll),
+            _ => None,
+        };
+        match summary {
+            Some(summary) => {
+                self.truncated |= summary.len() > limit;
+                summary
+            }
+            None if part.content_type.flowed => {
+                flowed::unwrap(&text, part.content_type.delsp, poll)
+            }
+            None => text,
+        }
     }
 
     /// Appends a paragraph, as far as there is room.
@@ -424,7 +437,7 @@ fn is_encoded_message(part: &Part) -> bool {
 
 /// Whether a file is named as texts are, or not at all.
 fn has_text_name(part: &Part) -> bool {
-    const ENDS: [&str; 6] = ["txt", "text", "md", "markdown", "asc", "log"];
+    const ENDS: [&str; 7] = ["txt", "text", "md", "markdown", "asc", "log", "rtf"];
     let end = end_of_name(part);
     is_html_name(part) || end.is_none_or(|end| ENDS.iter().any(|e| end.eq_ignore_ascii_case(e)))
 }
@@ -447,6 +460,15 @@ fn seems_text(bytes: &[u8]) -> bool {
         .iter()
         .any(|start| sample.starts_with(start));
     !is_armour && !sample.iter().any(is_control)
+}
+
+/// Whether a part is HTML: what does not say what it is shows it.
+fn is_html(part: &Part, format: Format, bytes: &[u8]) -> bool {
+    match format {
+        Format::Html | Format::LesserHtml => true,
+        Format::Unknown => is_html_name(part) || begins_as_html(bytes),
+        _ => !part.content_type.declared && begins_as_html(bytes),
+    }
 }
 
 /// Whether a text that does not say what it is begins as HTML documents do.

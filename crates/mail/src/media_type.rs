@@ -8,6 +8,7 @@ pub(crate) enum Format {
     Html,
     /// HTML for one program alone: never in place of the other alternatives.
     LesserHtml,
+    Rtf,
     Calendar,
     Contact,
     /// Nobody has said: what the bytes are decides.
@@ -32,6 +33,8 @@ pub(crate) fn text(media_type: &str) -> Option<(Format, bool)> {
         | "text/xml" => (Format::Plain, true),
         "text/calendar" | "text/x-vcalendar" => (Format::Calendar, false),
         "application/ics" | "application/x-ics" => (Format::Calendar, true),
+        "text/rtf" => (Format::Rtf, false),
+        "application/rtf" | "application/x-rtf" => (Format::Rtf, true),
         "text/directory" | "text/vcard" | "text/x-vcard" => (Format::Contact, true),
         "application/octet-stream" => (Format::Unknown, true),
         "text/rfc822-headers" => return None,

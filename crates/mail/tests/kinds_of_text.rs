@@ -243,3 +243,26 @@ fn where_a_body_is_that_was_not_sent_is_read_if_nothing_else_is() {
         "see below"
     );
 }
+
+// ---- RTF ---------------------------------------------------------------------
+
+#[test]
+fn rtf_is_read_as_its_text() {
+    let rtf = "{\\rtf1\\ansi\\ansicpg1252{\\fonttbl{\\f0 Arial;}}\\f0 Gr\\'fc\\'dfe, \\b charged\\b0  twice\\par}";
+    let text = "Grüße, charged twice";
+    let part = |header: &str| format!("{header}\n\n{rtf}");
+    let inline = part("Content-Type: text/rtf");
+    assert_eq!(multipart("mixed", &[&inline]).body, text);
+    assert_eq!(multipart("alternative", &["\n ", &inline]).body, text);
+    for file in [
+        "Content-Type: application/rtf; name=a.rtf",
+        "Content-Type: application/octet-stream; name=a.rtf",
+    ] {
+        assert_eq!(multipart("mixed", &[&part(file)]).body, text, "{file}");
+        assert_eq!(
+            multipart("mixed", &["\nsee below", &part(file)]).body,
+            "see below"
+        );
+    }
+    assert_eq!(read("Content-Type: text/rtf\n\nno RTF").body, "no RTF");
+}
