@@ -9,15 +9,15 @@ use crate::media_type::{self, Format};
 use crate::message::Attachment;
 use crate::packed::unpack;
 use crate::poll::Poll;
+use crate::reading::{
+    Reading, is_encoded_message, is_html, is_root, is_shown, is_text, seems_text,
+};
 use crate::report::Report;
 use crate::section::Name;
 use crate::stand_in::{may_stand_in, stands_in};
 use crate::structure::{Kind, Part, Structure, structure};
-use crate::transfer::Encoding;
 use crate::{calendar, charset, contact, flowed, html, rtf};
 
-/// How much of a file without a type is looked at to see whether it is text.
-const SAMPLE_BYTES: usize = 4 << 10;
 /// Where a document says its charset (WHATWG HTML, section 13.2.3.2).
 const META_BYTES: usize = 1024;
 /// How much of a field of a message in a message is read, in bytes.
@@ -147,6 +147,7 @@ impl<'p> Body<'p> {
             reading.attached = true;
             self.part(reading, root, out);
             reading.attached = false;
+            reading.added.clear();
         }
     }
 
@@ -369,115 +370,6 @@ impl<'p> Body<'p> {
         }
         bytes
     }
-}
-
-/// The parts, and which of them are messages whose text comes later.
-struct Reading<'s, 'a> {
-    parts: &'s [Part<'a>],
-    messages: VecDeque<usize>,
-    /// What Outlook has added to the message that is being read.
-    added: Vec<usize>,
-    /// Whether text that is attached counts.
-    attached: bool,
-}
-
-impl Reading<'_, '_> {
-    /// How a part is written whose text is read.
-    fn format(&self, part: &Part) -> Option<Format> {
-        let (format, is_file) = media_type::text(&part.content_type.media_type)?;
-        let counts = self.attached || is_root(part, self.parts) || !(is_file || part.attached);
-        let readable = format != Format::Unknown || has_text_name(part);
-        (counts && readable).then_some(format)
-    }
-
-    /// The alternatives of a part, and others: those that are read only if these have no text,
-    /// and calendars, which mail programs show beside the text of an invitation.
-    fn choices(&self, part: &Part) -> (Vec<usize>, Vec<usize>) {
-        part.children.iter().partition(|&&child| {
-            let text = media_type::text(&self.parts[child].content_type.media_type);
-            !matches!(text, Some((Format::LesserHtml | Format::Calendar, _)))
-        })
-    }
-
-    /// Whether this is plain text, or begins with it.
-    fn is_plain(&self, mut index: usize) -> bool {
-        while let Some(&first) = self.parts[index].children.first() {
-            index = first;
-        }
-        let part = &self.parts[index];
-        part.kind == Kind::Leaf && self.format(part) == Some(Format::Plain)
-    }
-}
-
-/// Whether mail programs show this type as text of the message, and not as a file, too: an
-/// invitation is both.
-fn is_shown(part: &Part) -> bool {
-    let text = media_type::text(&part.content_type.media_type);
-    matches!(text, Some((format, false)) if format != Format::Calendar)
-}
-
-fn is_text(part: &Part) -> bool {
-    part.content_type.media_type.starts_with("text/")
-}
-
-/// A message that is nothing but one text shows it, whatever the header calls it: there is
-/// nothing that it could be attached to.
-fn is_root(part: &Part, parts: &[Part]) -> bool {
-    let mut parent = part.parent;
-    while let Some(p) = parent.filter(|&p| parts[p].kind == Kind::Signed) {
-        parent = parts[p].parent;
-    }
-    part.kind == Kind::Leaf && parent.is_none_or(|p| parts[p].kind == Kind::Message)
-}
-
-fn is_encoded_message(part: &Part) -> bool {
-    part.content_type.is_message() && part.encoding != Encoding::Identity
-        || media_type::is_header(&part.content_type.media_type)
-}
-
-/// Whether a file is named as texts are, or not at all.
-fn has_text_name(part: &Part) -> bool {
-    const ENDS: [&str; 7] = ["txt", "text", "md", "markdown", "asc", "log", "rtf"];
-    let end = end_of_name(part);
-    is_html_name(part) || end.is_none_or(|end| ENDS.iter().any(|e| end.eq_ignore_ascii_case(e)))
-}
-
-fn is_html_name(part: &Part) -> bool {
-    end_of_name(part)
-        .is_some_and(|e| e.eq_ignore_ascii_case("htm") || e.eq_ignore_ascii_case("html"))
-}
-
-/// `pdf` of `offer.pdf`.
-fn end_of_name<'a>(part: &'a Part) -> Option<&'a str> {
-    Some(part.name.as_deref()?.rsplit_once('.')?.1)
-}
-
-/// Whether bytes without a type are text for people: no control characters, no armour.
-fn seems_text(bytes: &[u8]) -> bool {
-    let sample = bytes[..bytes.len().min(SAMPLE_BYTES)].trim_ascii_start();
-    let is_control = |&b: &u8| b < b' ' && !b"\t\n\r\x0c\x1b".contains(&b) || b == 0x7f;
-    let is_armour = [&b"-----BEGIN "[..], b"%PDF-", b"%!PS"]
-        .iter()
-        .any(|start| sample.starts_with(start));
-    !is_armour && !sample.iter().any(is_control)
-}
-
-/// Whether a part is HTML: what does not say what it is shows it.
-fn is_html(part: &Part, format: Format, bytes: &[u8]) -> bool {
-    match format {
-        Format::Html | Format::LesserHtml => true,
-        Format::Unknown => is_html_name(part) || begins_as_html(bytes),
-        _ => !part.content_type.declared && begins_as_html(bytes),
-    }
-}
-
-/// Whether a text that does not say what it is begins as HTML documents do.
-fn begins_as_html(text: &[u8]) -> bool {
-    let text = text.trim_ascii_start();
-    [&b"<html"[..], b"<!doctype html"].iter().any(|start| {
-        text.get(..start.len())
-            .is_some_and(|t| t.eq_ignore_ascii_case(start))
-    })
 }
 
 /// The charset that an HTML document says it has.

@@ -50,6 +50,7 @@ mod structure;
 mod tnef;
 
 mod packed;
+mod reading;
 
 mod body;
 mod calendar;
