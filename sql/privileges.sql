@@ -154,6 +154,7 @@ GRANT SELECT ON
     triage_internal.job,
     triage_internal.label_change,
     triage_internal.model,
+    triage_internal.name_change,
     triage_internal.pending,
     triage_internal.relabelled,
     triage_internal.report_timezone,

@@ -37,10 +37,16 @@ AS $$
                                       WHERE v.classifier = c.name AND v.version = t.version))
                               ORDER BY t.last_decision DESC, t.version DESC LIMIT 1) t ON true
     ), due AS (
-        SELECT 1 AS place, 'compact' AS task, k.name AS classifier,
+        SELECT 0 AS place, 'names' AS task, k.name AS classifier, 'names in a lookup table have changed' AS reason
+          FROM known k
+         WHERE EXISTS (SELECT FROM triage_internal.name_change n
+                         JOIN triage_internal.source s ON s.source_id = n.source_id AND s.attached
+                        WHERE s.classifier = k.name)
+        UNION ALL
+        SELECT 1, 'compact', k.name,
                CASE WHEN k.pending >= greatest(k.compact_after / 2, 1)
                     THEN format('at least %s decisions are pending', k.pending)
-                    ELSE format('%s decisions have been pending for a day', k.pending) END AS reason
+                    ELSE format('%s decisions have been pending for a day', k.pending) END
           FROM known k
          WHERE k.compact_after > 0
            AND (k.pending >= greatest(k.compact_after / 2, 1)

@@ -303,6 +303,7 @@ BEGIN
         IF source.label_table IS NOT NULL THEN
             PERFORM triage_internal.drop_label_table_triggers(source.source_id, source.label_table);
         END IF;
+        DELETE FROM triage_internal.name_change n WHERE n.source_id = source.source_id;
         UPDATE triage_internal.source s SET attached = false WHERE s.source_id = source.source_id;
     END LOOP;
     orphans := triage_internal.drop_orphans(relation);

@@ -28,6 +28,11 @@ DECLARE
                          OR triage_internal.is_citext(base);
     is_number boolean := base = ANY (ARRAY['int2', 'int4', 'int8', 'numeric', 'uuid']::regtype[]::oid[]);
 BEGIN
+    IF label_table IN (SELECT relid FROM pg_partition_tree(relation)
+                        UNION SELECT relid FROM pg_partition_ancestors(relation)) OR label_table = relation THEN
+        RETURN format('cannot have its labels in %s, which is the table itself: label_table must be another one',
+                      label_table);
+    END IF;
     IF label_table <> triage_internal.referred_table(relation, label_column, label_table) THEN
         RETURN format('refers to %s: label_table => %1$L',
                       triage_internal.referred_table(relation, label_column, label_table));
@@ -46,7 +51,8 @@ BEGIN
     END IF;
     IF is_number THEN
         RETURN format('is of type %s: say which table has the names of the labels with label_table => %L', shown,
-            coalesce(triage_internal.referred_table(relation, label_column, NULL)::text, '...'));
+            coalesce((SELECT r::text FROM triage_internal.referred_table(relation, label_column, NULL) AS r
+                       WHERE r <> relation), '...'));
     END IF;
     RETURN format('is of type %s; a label column must be text, varchar, char, citext, an enum or a domain of these',
                   shown);
@@ -140,13 +146,21 @@ COMMENT ON FUNCTION triage_internal.label_table_columns(regclass, text, regclass
 CREATE FUNCTION triage_internal.follow_label_table() RETURNS trigger
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'follow_label_table_wrapper';
 COMMENT ON FUNCTION triage_internal.follow_label_table() IS
-    'after a change of a lookup table: its names are labels, a changed name is a renamed label, a deleted or retired '
-    'row is a retired label';
+    'after a change of a lookup table: a new name is a new label, and what else has changed is noted for '
+    'follow_names()';
 
-CREATE FUNCTION triage_internal.hold_label_table() RETURNS trigger
-    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'hold_label_table_wrapper';
-COMMENT ON FUNCTION triage_internal.hold_label_table() IS
-    'before a change of names in a lookup table: locks labels before rows, so that nobody waits in a circle';
+CREATE FUNCTION triage_internal.follow_names() RETURNS trigger
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'follow_names_wrapper';
+COMMENT ON FUNCTION triage_internal.follow_names() IS
+    'when a transaction commits that has changed names in a lookup table: a changed name is a renamed label, a '
+    'deleted or retired row a retired label';
+
+-- At commit, because only then is it known what a transaction makes of all names together, and because labels are
+-- locked while they follow.
+CREATE CONSTRAINT TRIGGER follow_names AFTER INSERT ON triage_internal.name_change
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.at_commit)
+    EXECUTE FUNCTION triage_internal.follow_names();
+COMMENT ON TRIGGER follow_names ON triage_internal.name_change IS 'lets labels follow';
 
 CREATE FUNCTION triage_internal.create_label_table_triggers(caller text, id bigint, relation regclass,
         label_column text, label_table regclass, name_column text)
@@ -175,18 +189,11 @@ BEGIN
             ('zz_triage_names_', format('AFTER UPDATE OF %s', columns), 'ROW WHEN (false)',
              'pg_triage: its column list is id, name, retired'),
             ('zz_triage_named_', 'AFTER INSERT OR UPDATE OR DELETE', 'ROW', 'pg_triage: keeps labels in step'),
-            -- All names that a statement changes, taken together: they may change places.
-            ('zz_triage_renamed_', 'AFTER UPDATE', 'STATEMENT', 'pg_triage: keeps labels in step'),
-            ('zz_triage_hold_', format('BEFORE DELETE OR UPDATE OF %s', columns), 'STATEMENT',
-             'pg_triage: locks labels before rows'),
-            ('zz_triage_emptied_', 'AFTER TRUNCATE', 'STATEMENT', 'pg_triage: keeps labels in step'))
+            ('zz_triage_emptied_', 'BEFORE TRUNCATE', 'STATEMENT', 'pg_triage: keeps labels in step'))
             AS t (name, event, level, about) LOOP
-        EXECUTE format('CREATE TRIGGER %s%s %s ON %s %s FOR EACH %s EXECUTE FUNCTION triage_internal.%s(%2$s)',
-            step.name, id, step.event, label_table,
-            CASE step.name WHEN 'zz_triage_renamed_'
-                           THEN 'REFERENCING OLD TABLE AS zz_triage_old NEW TABLE AS zz_triage_new' END,
-            step.level,
-            CASE WHEN step.event ~ '^BEFORE' THEN 'hold_label_table' ELSE 'follow_label_table' END);
+        EXECUTE format('CREATE TRIGGER %s%s %s ON %s FOR EACH %s '
+                       'EXECUTE FUNCTION triage_internal.follow_label_table(%2$s)',
+                       step.name, id, step.event, label_table, step.level);
         EXECUTE format('COMMENT ON TRIGGER %s%s ON %s IS %L', step.name, id, label_table, step.about);
     END LOOP;
 END
@@ -204,8 +211,7 @@ BEGIN
     FOR name IN SELECT tgname FROM pg_trigger
                  WHERE tgrelid = label_table AND tgparentid = 0
                    AND tgargs = convert_to(id::text, 'UTF8') || '\x00'::bytea
-                   AND tgfoid IN ('triage_internal.follow_label_table'::regproc,
-                                  'triage_internal.hold_label_table'::regproc) LOOP
+                   AND tgfoid = 'triage_internal.follow_label_table'::regproc LOOP
         EXECUTE format('DROP TRIGGER %I ON %s', name, label_table);
     END LOOP;
 END

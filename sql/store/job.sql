@@ -17,7 +17,7 @@ CREATE TABLE triage_internal.job (
 COMMENT ON TABLE triage_internal.job IS 'each task of maintenance; people read triage.jobs';
 COMMENT ON COLUMN triage_internal.job.job_id IS 'ascending';
 COMMENT ON COLUMN triage_internal.job.task IS
-    'what was done: compact, train, calibrate, classify, statistics, audit, watch or retain';
+    'what was done: names, compact, train, calibrate, classify, statistics, audit, watch, sweep or retain';
 COMMENT ON COLUMN triage_internal.job.classifier IS 'for which classifier; NULL for all';
 COMMENT ON COLUMN triage_internal.job.reason IS 'why it was due';
 COMMENT ON COLUMN triage_internal.job.status IS

@@ -10,10 +10,11 @@ use crate::error::{SqlResult, report};
 use crate::learning::compaction;
 use crate::maintenance::audit;
 use crate::review::absence::note_absent;
+use crate::review::{attach, label_table};
 use crate::store::maintenance::Due;
 use crate::store::{self, Writer};
 use crate::training::prepared::PreparedVersion;
-use crate::{pg, review::attach, settings};
+use crate::{pg, settings};
 
 /// One call begins no task after this: its transaction should not be long.
 const TIME_FOR_TASKS: Duration = Duration::from_secs(20);
@@ -117,6 +118,7 @@ fn task(due: &Due) -> SqlResult<Begun> {
             None => "pg_triage.audit_rate is 0".to_owned(),
         })),
         task => store::write(c"triage.maintain()", |w| match task {
+            "names" => follow_names(w, classifier),
             "compact" => compact(w, classifier),
             "classify" => classify(w, classifier),
             "statistics" => count_reviews(w),
@@ -143,6 +145,12 @@ fn compact(w: &mut Writer, classifier: &str) -> SqlResult<String> {
     }
     let moved = compaction::compact_pending(w, classifier)?;
     Ok(format!("{moved} decisions"))
+}
+
+/// Labels follow the names of lookup tables.
+fn follow_names(w: &mut Writer, classifier: &str) -> SqlResult<String> {
+    let tables = label_table::follow_all(w, classifier)?;
+    Ok(format!("names of {tables} tables"))
 }
 
 fn classify(w: &mut Writer, classifier: &str) -> SqlResult<String> {

@@ -55,6 +55,13 @@ pub fn setting(name: &CStr) -> Option<String> {
     }
 }
 
+/// Whether nothing may be left to be done when the transaction commits, as while code of a table's
+/// owner runs with the owner's rights.
+pub fn is_restricted() -> bool {
+    // SAFETY: reads the state of the session.
+    unsafe { pg_sys::InSecurityRestrictedOperation() }
+}
+
 /// Whether a dump is being restored: its script begins by switching off the checking of
 /// function bodies and emptying the search path. Rows then keep what they have.
 pub fn is_restoring() -> bool {

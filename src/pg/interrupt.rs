@@ -7,6 +7,13 @@ pub fn check_for_interrupts() {
     pgrx::check_for_interrupts!();
 }
 
+/// Lets some milliseconds pass.
+pub fn pause(milliseconds: u16) {
+    // SAFETY: sleeps.
+    unsafe { pgrx::pg_sys::pg_usleep(std::ffi::c_long::from(milliseconds) * 1000) };
+    check_for_interrupts();
+}
+
 /// Refuses work on a text that may need this much memory where there is not as much left.
 /// Not for the small ones, of which there are many.
 pub fn probe_for_text(bytes: usize) -> SqlResult<()> {

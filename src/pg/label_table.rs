@@ -128,9 +128,4 @@ impl Trigger {
             })
         }
     }
-
-    /// Whether it fires for one row.
-    pub fn is_for_row(&self) -> bool {
-        self.data_event() & pg_sys::TRIGGER_EVENT_ROW != 0
-    }
 }

@@ -34,14 +34,15 @@ pub use constraint::{Check, ForeignKey, Rules, empty_row, rules_of};
 pub use content::{Content, content_argument};
 pub use environment::{
     application_name, current_user, in_transaction_block, is_parallel_worker, is_restoring,
-    is_subtransaction_running, keeps_one_snapshot, random, reserve_setting_prefix, session_user,
-    setting, statement_time, subtransaction, transaction_time, trigger_depth,
+    is_restricted, is_subtransaction_running, keeps_one_snapshot, random, reserve_setting_prefix,
+    session_user, setting, statement_time, subtransaction, transaction_time, trigger_depth,
 };
-pub use interrupt::{check_for_interrupts, probe_for_text, probe_for_work};
+pub use interrupt::{check_for_interrupts, pause, probe_for_text, probe_for_work};
 pub use key::key_parts;
 pub use label_table::{LabelColumns, LabelTable, Mark, label_table};
 pub use relation::{
     extension_relation, is_owner, lock_against_changes, lock_for_rows, relation_exists,
+    try_lock_against_changes,
 };
 pub use rights::{
     OWN_PATH, as_owner_of, as_table_owner, hides_rows, hides_rows_from_owner, is_one_of,

@@ -67,6 +67,17 @@ pub fn lock_against_changes(relation: pg_sys::Oid) {
     lock(relation, pg_sys::ShareRowExclusiveLock);
 }
 
+/// The same where nobody has to be waited for; false if somebody has.
+pub fn try_lock_against_changes(relation: pg_sys::Oid) -> bool {
+    // SAFETY: does not wait.
+    unsafe {
+        pg_sys::ConditionalLockRelationOid(
+            relation,
+            pg_sys::ShareRowExclusiveLock as pg_sys::LOCKMODE,
+        )
+    }
+}
+
 fn lock(relation: pg_sys::Oid, mode: u32) {
     // SAFETY: waits as any statement does, with interrupts; an SQL error if there is a deadlock.
     unsafe { pg_sys::LockRelationOid(relation, mode as pg_sys::LOCKMODE) }

@@ -29,23 +29,6 @@ impl Trigger {
         }
     }
 
-    /// What `read` makes of the rows that the statement has changed, as they were and as they are,
-    /// in one order. Nothing without transition tables.
-    pub fn updated<R>(&self, mut read: impl FnMut(Row) -> SqlResult<R>) -> SqlResult<Vec<(R, R)>> {
-        let (old, new) = (self.old_table(), self.new_table());
-        if old.is_null() || new.is_null() {
-            return Ok(Vec::new());
-        }
-        let (mut before, mut after) = (Vec::new(), Vec::new());
-        for (store, rows) in [(old, &mut before), (new, &mut after)] {
-            self.each_row(store, |row| {
-                rows.push(read(row)?);
-                Ok(())
-            })?;
-        }
-        Ok(before.into_iter().zip(after).collect())
-    }
-
     /// Passes on the rows of a transition table, which may be null: there are none then.
     fn each_row(
         &self,

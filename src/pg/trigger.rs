@@ -109,10 +109,6 @@ impl Trigger {
         self.data().tg_oldtable
     }
 
-    pub(super) fn new_table(&self) -> *mut pg_sys::Tuplestorestate {
-        self.data().tg_newtable
-    }
-
     pub(super) fn description(&self) -> pg_sys::TupleDesc {
         // SAFETY: open while the trigger runs.
         unsafe { (*self.data().tg_relation).rd_att }
@@ -126,10 +122,6 @@ impl Trigger {
     fn data(&self) -> &pg_sys::TriggerData {
         // SAFETY: lives as long as the call.
         unsafe { &*self.0 }
-    }
-
-    pub(super) fn data_event(&self) -> pg_sys::TriggerEvent {
-        self.data().tg_event
     }
 
     /// The table or view, which is open while the trigger runs.

@@ -63,6 +63,12 @@ fn attach(
         // A table that was attached before may have had another one.
         signal_names();
         if let Some(names) = names(&source)? {
+            if names.is_hidden {
+                warning!(
+                    "names in {} that policies hide from its owner are no labels: ALTER TABLE {0} NO FORCE ROW LEVEL SECURITY, or let its owner see them",
+                    names.table
+                );
+            }
             if let Some(name) = names.check()?.first() {
                 warning!(
                     "several rows of the label_table are called \"{name}\": predictions and corrections by name get the first of them"

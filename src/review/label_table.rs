@@ -1,17 +1,30 @@
 //! Lookup tables that label columns refer to: their names are labels, and stay so.
+//!
+//! A statement only notes which names it changes. Labels follow when its transaction commits, all
+//! together, or with the next maintenance: to give a label another name, labels are locked, and
+//! nobody who edits a lookup table is to wait for mail, or mail for them.
 
-use std::collections::HashSet;
+use std::cell::Cell;
 
 use pg_triage_classifier::casefold_label;
-use pgrx::{pg_extern, pg_sys, warning};
+use pgrx::{PgSqlErrorCode as Code, pg_extern, pg_sys, warning};
 
 use crate::arguments::given_label;
-use crate::error::SqlResult;
+use crate::error::{SqlResult, report};
+use crate::pg::shared_memory::{WakeRequest, wake_at_commit};
 use crate::pg::{self, Event, LabelColumns, Returned, Row, Trigger};
 use crate::session::{self, Change};
-use crate::store::label_table::{Names, names_now, signal_names};
+use crate::store::label_table::{names_now, signal_names};
+use crate::store::name_change::{Fate, NewName};
 use crate::store::source::Source;
-use crate::store::{self, Reader, Writer};
+use crate::store::{self, Writer};
+
+/// How long a change of a lookup table waits for a lock at most.
+const LONGEST_WAIT: &str = "500ms";
+
+/// With more reviews or decisions, another name of a label takes longer than who edits a lookup table
+/// expects to wait.
+const MOST_EMAILS: i64 = 20_000;
 
 #[pg_extern(sql = false)]
 fn follow_label_table(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
@@ -23,103 +36,222 @@ fn follow_label_table(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
     let Some(columns) = trigger.label_columns(source.id) else {
         return Ok(Returned::nothing());
     };
-    // Names that change are looked at when all of a statement have changed.
-    let is_update = trigger.event() == Event::Update;
     // Where a label has been renamed, the table follows.
-    if trigger.is_for_row() == is_update || session::is_own_change(Change::Label(source.id)) {
+    if session::is_own_change(Change::Label(source.id)) {
         return Ok(Returned::nothing());
     }
-    // What becomes of the labels is not to make the user's statement fail.
-    let followed = pg::catching(|| match is_update {
-        true => follow_update(&source, &trigger, &columns),
-        false => follow(&source, &trigger, &columns).map(|()| None),
-    });
-    if let Some(message) = followed.unwrap_or_else(Some) {
-        warning!(
-            "labels of classifier \"{}\" are not in step with {}: {message}",
-            source.classifier,
-            trigger.relation_name()
-        );
+    if trigger.is_truncation() {
+        note_all(&source)?;
+    } else {
+        note(&source, &trigger, &columns)?;
     }
     Ok(Returned::nothing())
 }
 
-#[pg_extern(sql = false)]
-fn hold_label_table(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
-    if attachment(&Trigger::new(fcinfo)?)?.is_some() {
-        store::as_owner(|w| w.lock_labels())?;
-    }
-    Ok(Returned::nothing())
-}
-
-/// The attachment that a trigger on a lookup table acts for; `None` if it has nothing to do, as
-/// one that was restored with another table.
+/// The attachment that a trigger on a lookup table acts for: of several of a classifier that share
+/// one the first. `None` if it has nothing to do, as one that was restored with another table.
 fn attachment(trigger: &Trigger) -> SqlResult<Option<Source>> {
     let id = trigger.argument()?;
-    let source = store::read_now(|r| r.find_source(id))?;
-    Ok(source.filter(|source| {
-        let is_ours = source.label_table.is_some_and(|table| trigger.is_of(table));
-        source.attached && is_ours && !pg::is_restoring()
-    }))
-}
-
-/// What a row of a lookup table says.
-#[derive(PartialEq, Eq)]
-struct Entry {
-    name: Option<String>,
-    is_retired: bool,
-}
-
-impl Entry {
-    fn of(row: Row, columns: &LabelColumns) -> SqlResult<Self> {
-        let name = row.text(columns.name)?;
-        let is_retired = match columns.retired {
-            Some((column, mark)) => mark.retires(row.text(column)?.as_deref()),
-            None => false,
-        };
-        Ok(Self {
-            name: given_label(name.as_deref()).map(str::to_owned),
-            is_retired,
-        })
-    }
-
-    /// The label that it gives rows; `None` if none.
-    fn label(&self) -> Option<&str> {
-        self.name.as_deref().filter(|_| !self.is_retired)
-    }
-}
-
-fn follow(source: &Source, trigger: &Trigger, columns: &LabelColumns) -> SqlResult<()> {
-    let is_new = trigger.event() == Event::Insert;
-    let row = match is_new {
-        true => trigger.new_row(),
-        false => trigger.old(),
-    };
-    let (id, entry) = (row.text(columns.id)?, Entry::of(row, columns)?);
-    let Some(label) = entry.label() else {
-        return Ok(());
-    };
-    store::as_owner(|w| match is_new {
-        true => add(w, source, id.as_deref(), label),
-        false => retire(w, source, &names_now(source)?, id.as_deref(), label),
+    store::read_now(|r| {
+        let source = r.find_source(id)?.filter(|source| {
+            let is_ours = source.label_table.is_some_and(|table| trigger.is_of(table));
+            source.attached && is_ours && !pg::is_restoring()
+        });
+        match source {
+            Some(source) if r.first_with_names(&source)? == id => Ok(Some(source)),
+            _ => Ok(None),
+        }
     })
 }
 
-/// Retires a label, unless another row has the name, too.
-fn retire(
-    w: &mut Writer,
-    source: &Source,
-    names: &Names,
-    id: Option<&str>,
-    label: &str,
-) -> SqlResult<()> {
-    if let Some(id) = id {
-        w.note_lost_name(source.id, id, label)?;
+/// The name of a label that a row of a lookup table gives rows that refer to it; `None` if none.
+fn label_of(row: Row, columns: &LabelColumns) -> SqlResult<Option<String>> {
+    let is_retired = match columns.retired {
+        Some((column, mark)) => mark.retires(row.text(column)?.as_deref()),
+        None => false,
+    };
+    let name = row.text(columns.name)?;
+    let label = given_label(name.as_deref()).filter(|_| !is_retired);
+    Ok(label.map(str::to_owned))
+}
+
+/// Notes what has become of a row.
+fn note(source: &Source, trigger: &Trigger, columns: &LabelColumns) -> SqlResult<()> {
+    let event = trigger.event();
+    let (row, before, after) = match event {
+        Event::Insert => (
+            trigger.new_row(),
+            None,
+            label_of(trigger.new_row(), columns)?,
+        ),
+        Event::Update => (
+            trigger.new_row(),
+            label_of(trigger.old(), columns)?,
+            label_of(trigger.new_row(), columns)?,
+        ),
+        Event::Erasure => (trigger.old(), label_of(trigger.old(), columns)?, None),
+    };
+    let Some(id) = row.text(columns.id)?.filter(|_| before != after) else {
+        return Ok(());
+    };
+    let is_new = event == Event::Insert;
+    store::as_owner(|w| {
+        // What follows in the transaction may say the new name. Where names have changed before,
+        // it may be that of a label there is.
+        if is_new
+            && let Some(label) = &after
+            && !w.has_name_changes(source.id)?
+            && add_now(w, source, &id, label)
+        {
+            return Ok(());
+        }
+        let new = NewName {
+            id: Some(&id),
+            before: before.as_deref(),
+            after: after.as_deref(),
+            is_new,
+        };
+        w.note_names(source.id, &[new])
+    })
+}
+
+/// Adds a label; false if it is to be tried again at commit.
+fn add_now(w: &mut Writer, source: &Source, id: &str, label: &str) -> bool {
+    pg::catching(|| w.with_lock_timeout(LONGEST_WAIT, |w| add(w, source, Some(id), label))).is_ok()
+}
+
+/// Notes that all rows of a lookup table are about to go.
+fn note_all(source: &Source) -> SqlResult<()> {
+    let names = names_now(source)?;
+    let rows: Vec<_> = names
+        .rows_in_use()
+        .map(|(id, name)| NewName {
+            id: Some(id),
+            before: Some(name),
+            ..NewName::default()
+        })
+        .collect();
+    match rows.is_empty() {
+        true => Ok(()),
+        false => store::as_owner(|w| w.note_names(source.id, &rows)),
     }
-    match names.refusal(label) {
-        Some(_) => w.follow_retired_label(&source.classifier, label),
-        None => Ok(()),
+}
+
+#[pg_extern(sql = false)]
+fn follow_names(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
+    let trigger = Trigger::new(fcinfo)?;
+    let row = trigger.new_row();
+    let id = row.text(row.column("source_id")?)?;
+    if let Some(id) = id.and_then(|id| id.parse().ok())
+        && !pg::is_restoring()
+    {
+        follow_soon(id)?;
     }
+    Ok(Returned::nothing())
+}
+
+thread_local! {
+    /// The attachment whose labels could not follow, and in which transaction.
+    static POSTPONED: Cell<Option<(i64, i64)>> = const { Cell::new(None) };
+}
+
+/// Lets the labels of an attachment follow the names that have changed, if nobody has to be waited
+/// for, and else with the next maintenance. Fails no statement.
+pub fn follow_soon(id: i64) -> SqlResult<()> {
+    let this = (id, pg::transaction_time());
+    if POSTPONED.get() == Some(this) {
+        return Ok(());
+    }
+    let found = store::read_now(|r| Ok((r.find_source(id)?, r.has_name_changes(id)?)))?;
+    let (Some(source), true) = found else {
+        return Ok(());
+    };
+    let followed = pg::catching(|| {
+        store::as_owner(|w| {
+            w.try_lock_labels()?;
+            w.with_lock_timeout(LONGEST_WAIT, |w| follow(w, &source, Some(MOST_EMAILS)))
+        })
+    });
+    if let Err(reason) = followed {
+        POSTPONED.set(Some(this));
+        wake_at_commit(WakeRequest::Now);
+        warning!(
+            "labels of classifier \"{}\" follow the names that have changed with the next maintenance (SELECT triage.maintain()), until then they are called what they were: {reason}",
+            source.classifier
+        );
+    }
+    Ok(())
+}
+
+/// The same in maintenance, which others wait for. Returns for how many tables.
+pub fn follow_all(w: &mut Writer, classifier: &str) -> SqlResult<usize> {
+    w.lock_labels_within(LONGEST_WAIT)?;
+    let mut tables = 0;
+    for source in w.attachments(None)? {
+        if source.classifier == classifier && w.has_name_changes(source.id)? {
+            follow(w, &source, None)?;
+            tables += 1;
+        }
+    }
+    Ok(tables)
+}
+
+/// Lets labels follow names. What cannot be is warned about, and done with. The caller has locked
+/// labels. An error if there are more emails than that and a label is renamed.
+fn follow(w: &mut Writer, source: &Source, most: Option<i64>) -> SqlResult<()> {
+    let names = names_now(source)?;
+    let changes = || names.pending.changed.iter().zip(&names.fates);
+    let is_renamed = changes().any(|(_, fate)| *fate == Fate::Renamed);
+    if let Some(most) = most.filter(|_| is_renamed)
+        && w.estimated_emails()? > most
+    {
+        return Err(report(
+            Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+            "there are too many emails to rename their labels at once",
+        ));
+    }
+    w.act_for(&names.pending.changed_by);
+    let (mut renamed, mut problems) = (Vec::new(), Vec::new());
+    for (one, fate) in changes() {
+        let (id, before) = (one.id.as_deref(), one.before.as_deref());
+        if let (Some(id), Some(before), None) = (id, before, &one.after) {
+            w.note_lost_name(source.id, id, before)?;
+        }
+        match (before, one.after.as_deref(), fate) {
+            (Some(before), _, Fate::Retired) => {
+                w.follow_retired_label(&source.classifier, before)?;
+            }
+            (Some(before), Some(after), Fate::Renamed) => renamed.push((before, after)),
+            _ => {}
+        }
+    }
+    problems.extend(rename(w, source, &renamed)?);
+    for (one, fate) in changes() {
+        if let (Some(after), Fate::Added) = (&one.after, fate) {
+            let added = pg::catching_error(|| add(w, source, one.id.as_deref(), after));
+            match added {
+                Ok(()) => {}
+                Err(error) if error.code == Some(Code::ERRCODE_LOCK_NOT_AVAILABLE) => {
+                    return Err(report(Code::ERRCODE_LOCK_NOT_AVAILABLE, error.message));
+                }
+                Err(error) => problems.push(error.message),
+            }
+        }
+    }
+    w.forget_names(source.id, names.pending.last)?;
+    signal_names();
+    if !problems.is_empty() {
+        warning!(
+            "labels of classifier \"{}\" are not in step with {}: {}",
+            source.classifier,
+            match names.table.as_str() {
+                "" => &source.name,
+                table => table,
+            },
+            problems.join("; ")
+        );
+    }
+    Ok(())
 }
 
 /// Adds the label of an id that had none. Whether it means what it did before it lost its name
@@ -147,41 +279,6 @@ fn add(w: &mut Writer, source: &Source, id: Option<&str>, label: &str) -> SqlRes
     Ok(())
 }
 
-/// Lets labels follow what a statement has changed, taken together: names may change places.
-/// Returns why some cannot.
-fn follow_update(
-    source: &Source,
-    trigger: &Trigger,
-    columns: &LabelColumns,
-) -> SqlResult<Option<String>> {
-    let rows = trigger.updated(|row| Ok((row.text(columns.id)?, Entry::of(row, columns)?)))?;
-    let changed: HashSet<String> = rows.iter().filter_map(|(_, (id, _))| id.clone()).collect();
-    store::as_owner(|w| {
-        let names = names_now(source)?;
-        let kept = names.in_use_but(&changed);
-        let has_another = |label: &str| casefold_label(label).is_ok_and(|key| kept.contains(&key));
-        let (mut renamed, mut added) = (Vec::new(), Vec::new());
-        let is_first = is_first(w, source)?;
-        for ((id, before), (after_id, after)) in rows.iter().filter(|(old, new)| old.1 != new.1) {
-            match (before.label(), after.label()) {
-                (Some(old), Some(new)) if !has_another(old) => {
-                    if is_first && old != new {
-                        renamed.push((old, new));
-                    }
-                }
-                (_, Some(new)) => added.push((after_id.as_deref(), new)),
-                (Some(old), None) => retire(w, source, &names, id.as_deref(), old)?,
-                (None, None) => {}
-            }
-        }
-        let problems = rename(w, source, &renamed)?;
-        for (id, label) in added {
-            add(w, source, id, label)?;
-        }
-        Ok(problems)
-    })
-}
-
 /// Renames labels; returns why some cannot be. Who may write a lookup table speaks for those who
 /// use it, not for the owners of other tables.
 fn rename(w: &mut Writer, source: &Source, renamed: &[(&str, &str)]) -> SqlResult<Option<String>> {
@@ -198,19 +295,4 @@ fn rename(w: &mut Writer, source: &Source, renamed: &[(&str, &str)]) -> SqlResul
         )));
     }
     w.follow_renamed_labels(&source.classifier, source.label_table, renamed)
-}
-
-/// Whether an attachment is the first of its classifier that takes its labels from a column of a
-/// lookup table: a name that changes is followed once.
-fn is_first(r: &Reader, source: &Source) -> SqlResult<bool> {
-    let column = |source: &Source| {
-        let table = source.label_table?;
-        Some((table, pg::label_table(table, source.id)?.name))
-    };
-    let ours = column(source);
-    let attachments = r.attachments(None)?;
-    let mut others = attachments
-        .iter()
-        .filter(|other| other.classifier == source.classifier && other.id < source.id);
-    Ok(!others.any(|other| other.label_table == source.label_table && column(other) == ours))
 }

@@ -8,7 +8,7 @@ pub mod attach;
 pub mod decide;
 mod functions;
 mod history;
-mod label_table;
+pub mod label_table;
 mod prediction;
 mod queue;
 mod restore;

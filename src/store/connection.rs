@@ -52,6 +52,11 @@ impl Drop for OnBehalf {
 }
 
 impl Writer<'_> {
+    /// From now on, what is written down is in the name of somebody who has asked for it before.
+    pub fn act_for(&mut self, caller: &str) {
+        self.caller = caller.to_owned();
+    }
+
     /// Calls a function of ours, which then writes down the caller of this connection as its own:
     /// else that were the owner of the extension. The expression gives one value.
     pub(super) fn call<V: Column>(

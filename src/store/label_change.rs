@@ -72,6 +72,10 @@ pub struct NewLabelChange<'a> {
 /// How long a change of labels waits for others at most.
 const LONGEST_WAIT: &str = "10s";
 
+/// Whom it waits for.
+const STILL_OPEN: &str =
+    "transactions that have labelled or decided something are still open (see pg_stat_activity)";
+
 /// The relation whose lock keeps labels as they are. Who writes a review takes it in any case.
 fn reviews() -> SqlResult<pgrx::pg_sys::Oid> {
     pg::extension_relation(c"triage", c"review").ok_or_else(|| {
@@ -80,6 +84,17 @@ fn reviews() -> SqlResult<pgrx::pg_sys::Oid> {
             "table triage.review is not there",
         )
     })
+}
+
+/// Refuses a transaction that does not see all that is to be changed.
+fn check_snapshot() -> SqlResult<()> {
+    match pg::keeps_one_snapshot() {
+        true => Err(report(
+            Code::ERRCODE_ACTIVE_SQL_TRANSACTION,
+            "labels cannot be changed in a transaction that keeps one snapshot, which hides decisions: use READ COMMITTED",
+        )),
+        false => Ok(()),
+    }
 }
 
 /// Until the end of the transaction no label changes: for who reads labels in order to write
@@ -192,32 +207,56 @@ impl Writer<'_> {
     /// Waits until nobody is about to write labels, and lets nobody begin until the end of the
     /// transaction. Before the lock of the classifier. Not for ever: new mail waits behind it.
     pub fn lock_labels(&mut self) -> SqlResult<()> {
-        if pg::keeps_one_snapshot() {
-            return Err(report(
-                Code::ERRCODE_ACTIVE_SQL_TRANSACTION,
-                "labels cannot be changed in a transaction that keeps one snapshot, which hides decisions: use READ COMMITTED",
-            ));
-        }
+        self.lock_labels_within(LONGEST_WAIT)
+    }
+
+    /// The same, waiting not longer than this where the session has no limit of its own.
+    pub fn lock_labels_within(&mut self, longest: &str) -> SqlResult<()> {
+        check_snapshot()?;
         let relation = reviews()?;
         let locked = pg::catching(|| {
-            let is_unlimited = pg::setting(c"lock_timeout").is_none_or(|limit| limit == "0");
-            if is_unlimited {
-                self.limit_lock_wait(LONGEST_WAIT)?;
-            }
-            pg::lock_against_changes(relation);
-            if is_unlimited {
-                self.limit_lock_wait("0")?;
-            }
-            Ok(())
+            let limit = pg::setting(c"lock_timeout").filter(|limit| limit != "0");
+            self.with_lock_timeout(limit.as_deref().unwrap_or(longest), |_| {
+                pg::lock_against_changes(relation);
+                Ok(())
+            })
         });
         locked.map_err(|message| {
             report(
                 Code::ERRCODE_LOCK_NOT_AVAILABLE,
-                format!(
-                    "{message}: transactions that have labelled or decided something are still open (see pg_stat_activity), try again when they have ended"
-                ),
+                format!("{message}: {STILL_OPEN}, try again when they have ended"),
             )
         })
+    }
+
+    /// The same for who may hold rows already that others wait for: it is never waited for in a
+    /// queue, so nobody waits in a circle, and no mail behind it. An error after half a second.
+    pub fn try_lock_labels(&mut self) -> SqlResult<()> {
+        const TRIES: usize = 50;
+        const PAUSE: u16 = 10;
+        check_snapshot()?;
+        let relation = reviews()?;
+        for _ in 0..TRIES {
+            if pg::try_lock_against_changes(relation) {
+                return Ok(());
+            }
+            pg::pause(PAUSE);
+        }
+        Err(report(Code::ERRCODE_LOCK_NOT_AVAILABLE, STILL_OPEN))
+    }
+
+    /// Runs `f`, in which no lock is waited for longer than this.
+    pub fn with_lock_timeout<R>(
+        &mut self,
+        limit: &str,
+        f: impl FnOnce(&mut Self) -> SqlResult<R>,
+    ) -> SqlResult<R> {
+        let before = pg::setting(c"lock_timeout").unwrap_or_default();
+        self.limit_lock_wait(limit)?;
+        // After an error, the subtransaction puts it back.
+        let result = f(self)?;
+        self.limit_lock_wait(&before)?;
+        Ok(result)
     }
 
     fn limit_lock_wait(&mut self, limit: &str) -> SqlResult<()> {

@@ -8,11 +8,11 @@ use std::rc::Rc;
 use pg_triage_classifier::casefold_label;
 use pgrx::PgSqlErrorCode as Code;
 
-use super::connection::{Reader, Writer};
+use super::connection::Reader;
+use super::name_change::{Fate, NameChanges};
 use super::source::Source;
 use crate::error::{SqlResult, from_classifier, report};
 use crate::pg::{self, LabelTable, Mark};
-use crate::session;
 use pgrx::pg_sys;
 
 /// Most rows of a lookup table that are read.
@@ -31,8 +31,18 @@ pub struct Names {
     retired: HashSet<String>,
     /// Names that several ids have.
     shared: Vec<String>,
+    /// Why ids have no name that can be a label.
+    unusable: HashMap<String, &'static str>,
+    /// Names of ids that were taken out of the table a moment ago.
+    gone: HashMap<String, String>,
     /// Whether there are more names than are read.
     has_more: bool,
+    /// Whether policies hide rows from the table's owner.
+    pub is_hidden: bool,
+    /// What labels do not follow yet: until then their ids are called what they were.
+    pub pending: NameChanges,
+    /// What labels are to do about each of that.
+    pub fates: Vec<Fate>,
 }
 
 /// What to do when there is no lookup table any more.
@@ -45,10 +55,15 @@ const UNNAMED: char = '#';
 impl Names {
     /// The name of an id; one that the table does not have is shown as `#17`.
     pub fn name_of(&self, id: &str) -> String {
-        match self.by_id.get(id) {
+        match self.by_id.get(id).or_else(|| self.gone.get(id)) {
             Some(name) => name.clone(),
             None => format!("{UNNAMED}{id}"),
         }
+    }
+
+    /// Whether an id has a name, or had one a moment ago.
+    pub fn has_name(&self, id: &str) -> bool {
+        self.by_id.contains_key(id) || self.gone.contains_key(id)
     }
 
     /// The id of a name, in whatever spelling; `None` if the table does not have it.
@@ -59,17 +74,6 @@ impl Names {
             // An id without a name, as it was shown.
             None => name.strip_prefix(UNNAMED),
         }
-    }
-
-    /// The casefolded names in use of all rows but these.
-    pub fn in_use_but(&self, ids: &HashSet<String>) -> HashSet<String> {
-        let others = self
-            .by_id
-            .iter()
-            .filter(|(id, _)| !ids.contains(*id) && !self.retired.contains(*id));
-        others
-            .filter_map(|(_, name)| casefold_label(name).ok())
-            .collect()
     }
 
     /// Refuses a table that cannot be meant, and returns the names that several ids have.
@@ -97,9 +101,22 @@ impl Names {
                 format!("what label {id} is cannot be told: {GONE}"),
             ));
         }
+        if let Some(why) = self.unusable.get(id) {
+            return Err(report(
+                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                format!(
+                    "row {id} of table {} {why}: give it a name first",
+                    self.table
+                ),
+            ));
+        }
+        let hidden = match self.is_hidden {
+            true => ", or policies hide it from the owner of that table",
+            false => ": insert it there first",
+        };
         Err(report(
             Code::ERRCODE_FOREIGN_KEY_VIOLATION,
-            format!("{id} is not in table {}: insert it there first", self.table),
+            format!("{id} is not in table {}{hidden}", self.table),
         ))
     }
 
@@ -117,7 +134,7 @@ impl Names {
     }
 }
 
-/// Changes of names seen, and the transaction if it keeps one snapshot.
+/// Changes of names seen, and the time of the transaction or statement if they hold no longer.
 type AsOf = (u64, i64);
 
 thread_local! {
@@ -147,12 +164,14 @@ pub fn names(source: &Source) -> SqlResult<Option<Rc<Names>>> {
     if let Some(relation) = names_signal() {
         pg::watch_names(relation);
     }
-    // What an old snapshot shows does not hold for the next transaction.
-    let transaction = match pg::keeps_one_snapshot() {
+    // What an old snapshot shows does not hold for the next transaction, nor what policies show for
+    // the next statement.
+    let time = match pg::keeps_one_snapshot() {
+        _ if pg::hides_rows_from_owner(table) => pg::statement_time(),
         true => pg::transaction_time(),
         false => 0,
     };
-    let stamp = (pg::name_changes(), transaction);
+    let stamp = (pg::name_changes(), time);
     let known = NAMES.with_borrow(|names| names.get(&source.id).cloned());
     if let Some((then, names)) = known
         && then == stamp
@@ -175,56 +194,147 @@ impl Reader<'_> {
     /// Reads the names of an attachment's labels, with the rights of their table's owner. There
     /// are none if that table is gone.
     fn label_names(&self, source: &Source) -> SqlResult<Names> {
-        let Some((relation, place)) = source.label_table.and_then(|relation| {
+        let mut names = Names::default();
+        let place = source.label_table.and_then(|relation| {
             pg::label_table(relation, source.id).map(|place| (relation, place))
-        }) else {
-            return Ok(Names::default());
+        });
+        let rows = match &place {
+            Some((relation, place)) => self.label_rows(*relation, place)?,
+            None => Vec::new(),
         };
-        let query = format!(
-            "SELECT t.{id}::text, t.{name}::text, {retired} FROM {table} AS t WHERE t.{name} IS NOT NULL
-              ORDER BY 3, t.{id} LIMIT {most}",
-            id = place.id,
-            name = place.name,
-            table = place.table,
-            retired = is_retired(&place),
-            most = MOST_NAMES + 1,
-        );
-        let mut names = Names {
-            table: place.table,
-            ..Names::default()
-        };
+        if let Some((relation, place)) = place {
+            names.table = place.table;
+            names.is_hidden = pg::hides_rows_from_owner(relation);
+        }
+        names.has_more = rows.len() > MOST_NAMES;
         let mut spellings = HashMap::new();
         for label in self.labels(&source.classifier)? {
             spellings.insert(casefold_label(&label).map_err(from_classifier)?, label);
         }
+        self.read_changes(source, &mut names, &rows, |key| spellings.contains_key(key))?;
+        let changes = names.pending.changed.iter().zip(&names.fates);
+        let called: HashMap<_, _> = changes
+            .filter(|(_, fate)| **fate == Fate::Renamed)
+            .filter_map(|(one, _)| Some((one.id.clone()?, one.before.clone()?)))
+            .collect();
+        for row in rows.into_iter().take(MOST_NAMES) {
+            let LabelRow { id, name, .. } = row;
+            let name = called.get(&id).unwrap_or(&name).trim();
+            let casefolded = match casefold_label(name) {
+                Ok(key) if !key.is_empty() => key,
+                Ok(_) => {
+                    names.unusable.insert(id, "has no name");
+                    continue;
+                }
+                Err(_) => {
+                    names
+                        .unusable
+                        .insert(id, "has a name that is too long for a label");
+                    continue;
+                }
+            };
+            if row.is_retired {
+                names.retired.insert(id.clone());
+            }
+            // Spelled as the classifier does: what it predicts is compared with it.
+            let spelled = spellings.get(&casefolded).map_or(name, String::as_str);
+            names.by_id.insert(id.clone(), spelled.to_owned());
+            match names.by_name.entry(casefolded) {
+                Entry::Vacant(entry) => drop(entry.insert(id)),
+                Entry::Occupied(_) => names.shared.push(spelled.to_owned()),
+            }
+        }
+        for one in &names.pending.changed {
+            if let (Some(id), Some(before)) = (&one.id, &one.before) {
+                names.gone.insert(id.clone(), before.clone());
+            }
+        }
+        Ok(names)
+    }
+
+    /// What labels do not follow yet, and what they are to do about it.
+    fn read_changes(
+        &self,
+        source: &Source,
+        names: &mut Names,
+        rows: &[LabelRow],
+        is_label: impl Fn(&str) -> bool,
+    ) -> SqlResult<()> {
+        let mut pending = self.name_changes(self.first_with_names(source)?)?;
+        if pending.changed.is_empty() {
+            return Ok(());
+        }
+        let ids = pending.ids();
+        let used = |row: &&LabelRow| !row.is_retired && !row.name.trim().is_empty();
+        let kept = rows.iter().filter(used);
+        let kept = kept
+            .filter(|row| !ids.contains(row.id.as_str()))
+            .filter_map(|row| casefold_label(row.name.trim()).ok())
+            .collect();
+        // What was noted holds where policies hide the row, or it is gone.
+        let by_id: HashMap<_, _> = rows.iter().map(|row| (row.id.as_str(), row)).collect();
+        for one in &mut pending.changed {
+            if let Some(row) = one.id.as_deref().and_then(|id| by_id.get(id)) {
+                one.after = used(row).then(|| row.name.trim().to_owned());
+            }
+        }
+        names.fates = pending.fates(&kept, is_label);
+        names.pending = pending;
+        Ok(())
+    }
+
+    /// The first attachment of the classifier that takes its labels from this one's column of a
+    /// lookup table: a name that changes there is followed once.
+    pub fn first_with_names(&self, source: &Source) -> SqlResult<i64> {
+        let column = |source: &Source| {
+            let table = source.label_table?;
+            Some((table, pg::label_table(table, source.id)?.name))
+        };
+        if source.label_table.is_none() {
+            return Ok(source.id);
+        }
+        let ours = column(source);
+        let attachments = self.attachments(None)?;
+        let mut others = attachments
+            .iter()
+            .filter(|other| other.classifier == source.classifier && other.id < source.id);
+        let first =
+            others.find(|other| other.label_table == source.label_table && column(other) == ours);
+        Ok(first.map_or(source.id, |first| first.id))
+    }
+
+    /// The rows of a lookup table, those in use first: one more than are read, at most.
+    fn label_rows(&self, relation: pg_sys::Oid, place: &LabelTable) -> SqlResult<Vec<LabelRow>> {
+        let query = format!(
+            "SELECT t.{id}::text, coalesce(t.{name}::text, ''), {retired} FROM {table} AS t
+              WHERE t.{id} IS NOT NULL ORDER BY 3, t.{id} LIMIT {most}",
+            id = place.id,
+            name = place.name,
+            table = place.table,
+            retired = is_retired(place),
+            most = MOST_NAMES + 1,
+        );
         pg::as_table_owner(relation, pg::OWN_PATH, || {
             let rows = self.connection.run(&query, &[])?;
             rows.probe()?;
-            names.has_more = rows.len() > MOST_NAMES;
-            for row in rows.iter().take(MOST_NAMES) {
-                let (id, name): (String, String) = (row.get(0)?, row.get(1)?);
-                let name = name.trim();
-                let Ok(casefolded) = casefold_label(name) else {
-                    continue;
-                };
-                if casefolded.is_empty() {
-                    continue;
-                }
-                if row.get::<bool>(2)? {
-                    names.retired.insert(id.clone());
-                }
-                // Spelled as the classifier does: what it predicts is compared with it.
-                let spelled = spellings.get(&casefolded).map_or(name, String::as_str);
-                names.by_id.insert(id.clone(), spelled.to_owned());
-                match names.by_name.entry(casefolded) {
-                    Entry::Vacant(entry) => drop(entry.insert(id)),
-                    Entry::Occupied(_) => names.shared.push(spelled.to_owned()),
-                }
-            }
-            Ok(())
-        })?;
-        Ok(names)
+            let read = |row: crate::pg::ResultRow| {
+                Ok(LabelRow {
+                    id: row.get(0)?,
+                    name: row.get(1)?,
+                    is_retired: row.get(2)?,
+                })
+            };
+            rows.iter().map(read).collect()
+        })
     }
+}
+
+/// A row of a lookup table.
+struct LabelRow {
+    id: String,
+    /// Empty if it has none.
+    name: String,
+    is_retired: bool,
 }
 
 /// Whether a row of the table, under the name `t`, is not to be used any more.
@@ -241,6 +351,15 @@ fn is_retired(place: &LabelTable) -> String {
 }
 
 impl Names {
+    /// Ids and names of the rows that are in use, in no order.
+    pub fn rows_in_use(&self) -> impl Iterator<Item = (&str, &str)> {
+        let used = self
+            .by_id
+            .iter()
+            .filter(|(id, _)| !self.retired.contains(*id));
+        used.map(|(id, name)| (id.as_str(), name.as_str()))
+    }
+
     /// The labels that are in use, in the order of their ids.
     pub fn labels(&self) -> Vec<&str> {
         let used = self
@@ -250,159 +369,5 @@ impl Names {
         let mut labels: Vec<_> = used.filter_map(|id| self.by_id.get(id)).collect();
         labels.sort_unstable();
         labels.into_iter().map(String::as_str).collect()
-    }
-}
-
-impl Writer<'_> {
-    /// A label has another name: so has it in the lookup table of an attachment, with the rights of
-    /// that table's owner. Nothing happens where the table does not have the old one.
-    pub fn rename_in_label_table(
-        &mut self,
-        source: &Source,
-        old: &str,
-        new: &str,
-    ) -> SqlResult<()> {
-        let known = names(source)?.unwrap_or_default();
-        let Some((relation, place)) = source.label_table.and_then(|relation| {
-            pg::label_table(relation, source.id).map(|place| (relation, place))
-        }) else {
-            return Ok(());
-        };
-        let Some(id) = known.id_of(old) else {
-            return Ok(());
-        };
-        let statement = format!(
-            "UPDATE {} AS t SET {} = $2 WHERE t.{}::text = $1",
-            place.table, place.name, place.id
-        );
-        pg::catching(|| {
-            pg::as_table_owner(relation, &source.search_path, || {
-                session::as_own_change(session::Change::Label(source.id), || {
-                    self.execute(&statement, &[id.into(), new.into()])
-                })
-            })
-        })
-        .map(drop)
-        .map_err(|message| {
-            report(
-                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-                format!(
-                    "label \"{new}\" cannot be written to table {}, let it take the name first: {message}",
-                    place.table
-                ),
-            )
-        })
-    }
-
-    /// A table of the user's has a name that is to be a label.
-    pub fn follow_new_label(&mut self, classifier: &str, label: &str) -> SqlResult<()> {
-        let arguments = [classifier.into(), label.into()];
-        let label = self.call::<Option<String>>("triage.add_label($1, $2)::text", &arguments);
-        label.map(drop)
-    }
-
-    /// A label has another name in a table of the user's.
-    pub fn follow_renamed_label(
-        &mut self,
-        classifier: &str,
-        old: &str,
-        new: &str,
-    ) -> SqlResult<()> {
-        match self.follow_renamed_labels(classifier, None, &[(old, new)])? {
-            None => Ok(()),
-            Some(problem) => Err(report(
-                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-                problem,
-            )),
-        }
-    }
-
-    /// A statement has changed names in the lookup table of an attachment: from the first to the
-    /// second of each. Returns why some labels cannot follow.
-    pub fn follow_renamed_labels(
-        &mut self,
-        classifier: &str,
-        label_table: Option<pg_sys::Oid>,
-        renamed: &[(&str, &str)],
-    ) -> SqlResult<Option<String>> {
-        let (mut old, mut new, mut added) = (Vec::new(), Vec::new(), Vec::new());
-        for &(before, after) in renamed {
-            if self.label(classifier, before)?.is_none() {
-                added.push(after);
-                continue;
-            }
-            old.push(before.to_owned());
-            new.push(after.to_owned());
-        }
-        let problems = match old.is_empty() {
-            true => None,
-            false => self
-                .call::<Option<String>>(
-                    "triage_internal.follow_label_names($1, $2, $3, $4)",
-                    &[
-                        classifier.into(),
-                        label_table.into(),
-                        old.into(),
-                        new.into(),
-                    ],
-                )?
-                .flatten(),
-        };
-        for label in added {
-            self.follow_new_label(classifier, label)?;
-        }
-        Ok(problems)
-    }
-
-    /// Tables that a new name of a label would be written to, and whose owners have not agreed to
-    /// that: those of the classifier that do not take their labels from this attachment's lookup
-    /// table, unless the owner of its own table has their owners' rights; `None` if there are none.
-    pub fn tables_of_others(&self, source: &Source) -> SqlResult<Option<String>> {
-        let found = self.value::<Option<String>>(
-            "string_agg(s.relation::text, ', ' ORDER BY s.source_id)
-               FROM triage_internal.source s
-               JOIN pg_class theirs ON theirs.oid = s.relation
-               JOIN pg_class ours ON ours.oid = $2
-              WHERE s.attached AND s.source_id <> 0 AND s.classifier = $1
-                AND s.label_table::oid IS DISTINCT FROM $3
-                AND NOT pg_has_role(ours.relowner, theirs.relowner, 'USAGE')",
-            &[
-                source.classifier.as_str().into(),
-                source.relation.into(),
-                source.label_table.into(),
-            ],
-        )?;
-        Ok(found.flatten())
-    }
-
-    /// An id of a lookup table has no name any more.
-    pub fn note_lost_name(&mut self, source: i64, id: &str, name: &str) -> SqlResult<()> {
-        self.execute(
-            "UPDATE triage_internal.source SET lost_names = lost_names || jsonb_build_object($2, $3)
-              WHERE source_id = $1",
-            &[source.into(), id.into(), name.into()],
-        )
-        .map(drop)
-    }
-
-    /// The name that an id of a lookup table had before it lost it.
-    pub fn lost_name(&self, source: i64, id: &str) -> SqlResult<Option<String>> {
-        let found = self.value::<Option<String>>(
-            "lost_names ->> $2 FROM triage_internal.source WHERE source_id = $1",
-            &[source.into(), id.into()],
-        )?;
-        Ok(found.flatten())
-    }
-
-    /// A label is not to be used any more, says a table of the user's.
-    pub fn follow_retired_label(&mut self, classifier: &str, label: &str) -> SqlResult<()> {
-        let key = casefold_label(label).map_err(from_classifier)?;
-        if let Some(found) = self.label_row(classifier, &key)?
-            && !found.is_retired
-        {
-            let arguments = [classifier.into(), found.label.as_str().into()];
-            self.call::<i64>("triage.retire_label($1, $2)", &arguments)?;
-        }
-        Ok(())
     }
 }

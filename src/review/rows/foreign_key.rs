@@ -5,14 +5,14 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use pgrx::warning;
-
 use super::table::{Columns, name_of};
 use crate::error::SqlResult;
 use crate::pg::{self, ForeignKey, Row, Trigger};
+use crate::review::label_table::follow_soon;
 use crate::review::prediction::unclassified;
+use crate::store;
+use crate::store::name_change::NewName;
 use crate::store::source::Source;
-use crate::store::{self, Writer};
 
 /// What a foreign key has done to the label of a row.
 #[derive(Clone)]
@@ -76,7 +76,7 @@ pub fn is_by_foreign_key(
         if store::as_owner(|w| w.is_referenced(&foreign_key, &before))? {
             continue;
         }
-        let action = action(source, columns, &foreign_key, old, new)?;
+        let action = action(source, columns, key, &foreign_key, (old, new))?;
         let note = Note {
             depth: pg::trigger_depth(),
             action,
@@ -98,12 +98,12 @@ fn referring(key: &ForeignKey, row: Row) -> SqlResult<Option<Vec<String>>> {
 fn action(
     source: &Source,
     columns: &Columns,
+    email_key: &str,
     key: &ForeignKey,
-    old: Row,
-    new: Row,
+    (old, new): (Row, Row),
 ) -> SqlResult<Action> {
     let (before, after) = (columns.label_of(old)?, columns.label_of(new)?);
-    let before = before.unwrap_or_default();
+    let mut before = before.unwrap_or_default();
     if let (Some(after), Some(now)) = (&after, referring(key, new)?)
         && store::as_owner(|w| Ok(w.updates_cascade(key)? && w.is_referenced(key, &now)?))?
     {
@@ -115,6 +115,12 @@ fn action(
         if known.is_none_or(|known| known != *after) || known_same(&before, after) {
             return Ok(Action::Renamed(before.into(), after.as_str().into()));
         }
+    }
+    // The row with the name is gone already.
+    if !columns.has_name(old)? {
+        let review = store::read_now(|r| r.review_of(name_of(source, email_key)))?;
+        let label = review.and_then(|review| review.human_label.or(review.predicted_label));
+        before = label.unwrap_or(before);
     }
     Ok(Action::Taken(
         format!(
@@ -166,20 +172,19 @@ impl Action {
                 if with_memory(|memory| memory.renamed.replace(this.clone())) == Some(this) {
                     return Ok(());
                 }
-                rename(source, &old, &new);
-                Ok(())
+                rename(source, &old, &new)
             }
         }
     }
 }
 
-/// The label follows; that it cannot is not to make the user's statement fail.
-fn rename(source: &Source, old: &str, new: &str) {
-    let follow = |w: &mut Writer| w.follow_renamed_label(&source.classifier, old, new);
-    if let Err(message) = pg::catching(|| store::as_owner(follow)) {
-        warning!(
-            "label \"{old}\" of classifier \"{}\" is not called \"{new}\" now: {message}",
-            source.classifier
-        );
-    }
+/// The label follows: at once, because what comes next in the transaction may say the new name.
+fn rename(source: &Source, old: &str, new: &str) -> SqlResult<()> {
+    let name = NewName {
+        before: Some(old),
+        after: Some(new),
+        ..NewName::default()
+    };
+    store::as_owner(|w| w.note_names(source.id, &[name]))?;
+    follow_soon(source.id)
 }

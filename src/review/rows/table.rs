@@ -154,6 +154,14 @@ impl<'a> Columns<'a> {
         })
     }
 
+    /// Whether what the label column of a row holds is known by name.
+    pub fn has_name(&self, row: Row) -> SqlResult<bool> {
+        Ok(match (&self.names, row.key(&[self.label()])?) {
+            (Some(names), Some(id)) => names.has_name(&id),
+            _ => true,
+        })
+    }
+
     /// Whether the label column of a row has a value, if one that counts as no label.
     pub fn has_value(&self, row: Row) -> SqlResult<bool> {
         Ok(row.text(self.label())?.is_some())
