@@ -27,6 +27,9 @@ pub(crate) enum Name {
     XMailer,
 }
 
+/// Lines of an mbox or protocol that are passed over before a header.
+const MAX_LINES_BEFORE: usize = 20;
+
 impl Name {
     /// Longest name that is read.
     const MAX_BYTES: usize = 25;
@@ -91,22 +94,60 @@ pub(crate) struct End {
     pub cut: bool,
 }
 
-/// The start of the header section of a message that begins at `at`: behind empty lines and an
-/// mbox line, if a header follows: else that is a sentence that begins with "From".
+/// A line that a program wrote before a message when it fetched or sent it: of HTTP, POP3, IMAP,
+/// SMTP or a news batch.
+fn is_protocol(line: &[u8]) -> bool {
+    const STARTS: [&[u8]; 7] = [
+        b"HTTP/",
+        b"+OK",
+        b"#! rnews ",
+        b"HELO ",
+        b"EHLO ",
+        b"MAIL FROM:",
+        b"RCPT TO:",
+    ];
+    let command = line.trim_ascii_end();
+    STARTS.iter().any(|start| {
+        let text = line.get(..start.len());
+        text.is_some_and(|text| text.eq_ignore_ascii_case(start))
+    }) || command == b"DATA"
+        || line.starts_with(b"* ") && memchr::memmem::find(line, b" FETCH ").is_some()
+        || command.ends_with(b" HTTP/1.0")
+        || command.ends_with(b" HTTP/1.1")
+}
+
+/// The start of the header section of a message that begins at `at`: behind lines that are empty
+/// or blank, of an mbox, or of a protocol, if a header follows: else they are text, such as a
+/// sentence that begins with "From". White space and a byte order mark before the first field
+/// do not count.
 pub(crate) fn start(raw: &[u8], at: usize, poll: Poll) -> usize {
-    let mut lines = Lines::new(raw, at).polled(poll);
-    let first = lines.find(|line| !line.text(raw).is_empty());
-    let is_header = |at| {
-        Lines::new(raw, at).next().is_none_or(|line| {
-            let text = line.text(raw);
-            text.is_empty() || is_envelope(text) || is_field(text)
-        })
-    };
-    match first {
-        Some(line) if is_envelope(line.text(raw)) && is_header(line.next) => line.next,
-        Some(line) if is_field(line.text(raw)) => line.start,
-        _ => at,
+    let mut envelope = None;
+    let mut before = 0;
+    for line in Lines::new(raw, at).polled(poll) {
+        let text = line.text(raw);
+        let field = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+        let field = field.trim_ascii_start();
+        let is_first = field.len() == text.len() || starts_with_field(raw, line.next);
+        if is_field(field) && is_first {
+            return line.end - field.len();
+        }
+        match field {
+            // A message without fields: the line belongs to it all the same.
+            b"" if envelope == Some(line.start) => return line.start,
+            b"" => {}
+            _ if before == MAX_LINES_BEFORE => break,
+            _ if is_envelope(field) => envelope = Some(line.next),
+            _ if is_protocol(field) => {}
+            _ => break,
+        }
+        before += usize::from(!field.is_empty());
     }
+    envelope.filter(|&end| end == raw.len()).unwrap_or(at)
+}
+
+fn starts_with_field(raw: &[u8], at: usize) -> bool {
+    let mut lines = Lines::new(raw, at);
+    lines.next().is_some_and(|line| is_field(line.text(raw)))
 }
 
 /// Reads the header section at `at`, at most `limit` bytes of it, and calls `field` with each
@@ -207,6 +248,31 @@ mod tests {
     fn a_message_may_begin_with_an_mbox_line_or_empty_lines() {
         assert_eq!(fields("From me  today\nTo: a\n\nb").0.len(), 1);
         assert_eq!(fields("\n\nTo: a\n\nb"), (vec![(Name::To, " a")], "b"));
+        for before in [
+            "   \n",
+            " \t\r\n\r\n",
+            "\u{feff}",
+            "\nFrom me  today\n>From you\n",
+            "\n\u{feff} ",
+            "HTTP/1.1 200 OK\r\n",
+            "POST /mail HTTP/1.1\n",
+            "+OK 512 octets\n\n",
+            "* 1 FETCH (BODY[] {512}\n",
+            "HELO x\nMAIL FROM:<a>\nRCPT TO:<b>\nDATA\n",
+        ] {
+            let raw = format!("{before}To: a\nCc: c\n\nb");
+            assert_eq!(
+                fields(&raw),
+                (vec![(Name::To, " a"), (Name::Cc, " c")], "b"),
+                "{before:?}"
+            );
+        }
+        assert_eq!(fields("From me\n\nb"), (vec![], "b"));
+        assert_eq!(fields("From here on\nwe go\n").1, "From here on\nwe go\n");
+        assert_eq!(
+            fields("  indented\ntext: more\n").1,
+            "  indented\ntext: more\n"
+        );
         assert_eq!(fields("\nno header\n").1, "no header\n");
         assert_eq!(fields("no header\nTo: a\n").1, "no header\nTo: a\n");
     }
