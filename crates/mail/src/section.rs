@@ -154,7 +154,8 @@ fn starts_with_field(raw: &[u8], at: usize) -> bool {
 /// field that is known: its name, and its value with the line breaks in it.
 ///
 /// The section ends at an empty line, before a line that `stops` it (a boundary), or before
-/// one that is no field, unless another field follows: then it is skipped.
+/// one that is no field, unless another field follows and it does not look like a boundary: then
+/// it is skipped.
 pub(crate) fn read<'a>(
     raw: &'a [u8],
     at: usize,
@@ -195,7 +196,7 @@ pub(crate) fn read<'a>(
             {
                 open = Some((name, line.start + value, line.end));
             }
-        } else if line.start == at || !continues(raw, &line) {
+        } else if line.start == at || text.starts_with(b"--") || !continues(raw, &line) {
             end.body = line.start;
             break;
         } else {
@@ -287,6 +288,7 @@ mod tests {
             fields("To: a\nhello\nthere\n"),
             (vec![(Name::To, " a")], "hello\nthere\n")
         );
+        assert_eq!(fields("To: a\n \n--c\nCc: b\n\n").1, "--c\nCc: b\n\n");
         // A line that does not belong there.
         assert_eq!(fields("To: a\nwhat is this\nCc: b\n\nc").0.len(), 2);
     }

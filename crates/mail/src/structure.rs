@@ -8,6 +8,9 @@ use crate::poll::Poll;
 use crate::section::{self, Name};
 use crate::transfer::Encoding;
 
+/// How fields of parts begin.
+const CONTENT: &[u8] = b"content-";
+
 /// What a part is, as far as its text is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -228,7 +231,10 @@ impl<'a> Walk<'a, '_> {
         let encoding = encoding.map_or_else(Encoding::default, Encoding::of);
         let (attached, name) = disposition.map_or((false, None), field::disposition);
         let index = self.found.parts.len();
-        let (kind, boundary) = self.kind(&content_type, encoding);
+        let (kind, mut boundary) = self.kind(&content_type, encoding);
+        if parent.is_none() && content_type.media_type.starts_with("multipart/") {
+            boundary = boundary_in_use(&raw[end.body..], boundary, self.poll);
+        }
         self.found.parts.push(Part {
             kind,
             parent,
@@ -298,6 +304,29 @@ impl<'a> Walk<'a, '_> {
             self.found.parts[open.part].body = &self.raw[open.start..end.max(open.start)];
         }
     }
+}
+
+/// The boundary of a multipart, or the one that is there instead: between a line that begins with
+/// two hyphens and a field of a part. Programs that send by the million get it wrong.
+fn boundary_in_use(body: &[u8], declared: Option<Vec<u8>>, poll: Poll) -> Option<Vec<u8>> {
+    let delimiter = declared.as_ref().map(|b| [b"--", &b[..]].concat());
+    if delimiter.is_some_and(|d| memchr::memmem::find(body, &d).is_some()) {
+        return declared;
+    }
+    let mut lines = Lines::new(body, 0).polled(poll).peekable();
+    while let Some(line) = lines.next() {
+        let boundary = line.text(body).strip_prefix(b"--");
+        let boundary = boundary
+            .map(<[u8]>::trim_ascii_end)
+            .filter(|b| !b.is_empty());
+        let field = lines
+            .peek()
+            .and_then(|next| next.text(body).get(..CONTENT.len()));
+        if boundary.is_some() && field.is_some_and(|f| f.eq_ignore_ascii_case(CONTENT)) {
+            return boundary.map(<[u8]>::to_vec);
+        }
+    }
+    declared
 }
 
 /// Whether a field is shown above a message in a message.

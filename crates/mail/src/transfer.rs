@@ -58,8 +58,19 @@ impl Encoding {
     pub(crate) fn decode<'a>(self, bytes: &'a [u8], limit: usize, poll: Poll) -> Cow<'a, [u8]> {
         match self {
             Self::Identity | Self::Decoded => Cow::Borrowed(bytes),
-            Self::Base64 if !looks_like_base64(bytes) => Cow::Borrowed(bytes),
-            Self::Base64 => Cow::Owned(base64(bytes, limit, poll)),
+            Self::Base64 => {
+                let (encoded, behind) = bytes.split_at(base64_bytes(bytes, limit, poll));
+                if !looks_like_base64(encoded) {
+                    return Cow::Borrowed(bytes);
+                }
+                let mut out = base64(encoded, limit, poll);
+                if !behind.is_empty() {
+                    out.extend_from_slice(b"\n\n");
+                    let room = limit.saturating_add(1).saturating_sub(out.len());
+                    out.extend_from_slice(&behind[..behind.len().min(room)]);
+                }
+                Cow::Owned(out)
+            }
             Self::QuotedPrintable => Cow::Owned(quoted_printable(bytes, limit, poll)),
             Self::Uuencode => Cow::Owned(uuencode(bytes, limit, poll)),
         }
@@ -139,6 +150,28 @@ fn looks_like_base64(bytes: &[u8]) -> bool {
     let breaks = sample.iter().filter(|b| matches!(b, b'\r' | b'\n'));
     let foreign = sample.len() - letters.count() - breaks.count();
     foreign <= 2.max(sample.len() / 20)
+}
+
+/// More than words have that somebody writes.
+const LETTERS_IN_A_ROW: usize = 20;
+
+/// How many bytes are Base64, as far as `limit` bytes of text reach: mailing lists add a footer
+/// to a text whatever its encoding is.
+fn base64_bytes(bytes: &[u8], limit: usize, poll: Poll) -> usize {
+    let end = bytes.len().min(limit.saturating_mul(2));
+    let mut encoded = false;
+    for line in Lines::new(&bytes[..end], 0).polled(poll) {
+        let text = line.text(bytes).trim_ascii();
+        if memchr::memchr3(b' ', b'_', b'-', text).is_none() {
+            encoded |= text.len() >= LETTERS_IN_A_ROW;
+            continue;
+        }
+        let is_foreign = |b: &&u8| BASE64[**b as usize] == NONE && **b != b'=';
+        if encoded && 4 * text.iter().filter(is_foreign).count() > text.len() {
+            return line.start;
+        }
+    }
+    bytes.len()
 }
 
 /// Other characters are skipped (RFC 2045 section 6.8); padding ends it.

@@ -266,3 +266,34 @@ fn rtf_is_read_as_its_text() {
     }
     assert_eq!(read("Content-Type: text/rtf\n\nno RTF").body, "no RTF");
 }
+
+// ---- damage ------------------------------------------------------------------
+
+#[test]
+fn a_boundary_that_is_not_the_one_of_the_header_is_found() {
+    let parts = |header: &str| {
+        read(&format!(
+            "Subject: s\nContent-Type: multipart/mixed{header}\n\npreamble\n--b\nContent-Type: text/html\n\n<p>charged\n--b\n\ntwice\n--b--\n"
+        ))
+    };
+    for header in ["; boundary=c", "; boundary=", "; bo", "; boundary=\"-b\""] {
+        assert_eq!(parts(header).body, "charged\n\ntwice", "{header}");
+    }
+    // A dashed line is none.
+    let text = "Content-Type: multipart/mixed; boundary=c\n\n-- \nAnn";
+    assert_eq!(read(text).body, "-- \nAnn");
+    // A blank line that is not empty.
+    let raw = "Content-Type: multipart/mixed; boundary=b\n \n--b\nContent-Type: text/html\n\n<p>hello\n--b--\n";
+    assert_eq!(read(raw).body, "hello");
+}
+
+#[test]
+fn a_footer_behind_base64_is_text() {
+    let raw = "Content-Transfer-Encoding: base64\n\nV2Ugd2VyZSBjaGFyZ2VkIHR3\naWNlLg\n\n\n_______________\nour mailing list\nhttp://lists.example.org/listinfo/our-list\n";
+    assert_eq!(
+        read(raw).body,
+        "We were charged twice.\n\n_______________\nour mailing list\nhttp://lists.example.org/listinfo/our-list"
+    );
+    let damaged = "Content-Transfer-Encoding: base64\n\nV2Ugd2VyZSBj\naGFyZ2Vk -IHR3aWNlLg==\n";
+    assert_eq!(read(damaged).body, "We were charged twice.");
+}
