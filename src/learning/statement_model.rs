@@ -1,7 +1,7 @@
 //! Steps of the residual layer: computed once, by who decides, and stored with the decision.
 
 use std::cell::RefCell;
-use std::collections::HashSet;
+use std::rc::Rc;
 
 use pg_triage_classifier::{Features, Learner, Live, Step};
 
@@ -30,7 +30,7 @@ struct StatementModel {
     classifier: String,
     version: Option<i32>,
     base: u128,
-    applied: HashSet<i64>,
+    applied: Rc<[i64]>,
     /// The first decision; a copy of the model is only made for a second.
     unseen: Option<Unseen>,
     live: Option<Live>,

@@ -1,6 +1,5 @@
 //! What a classifier answers with: its active model and the decisions since.
 
-use std::collections::HashSet;
 use std::rc::Rc;
 
 use pg_triage_classifier::{Error, Fit, Label, Live, Model, apply, casefold_label};
@@ -23,8 +22,8 @@ pub struct Active {
     pub version: Option<i32>,
     /// Below which confidence a person should see a prediction.
     pub review_below: f64,
-    /// The decisions that `live` holds beyond its base.
-    pub applied: HashSet<i64>,
+    /// The decisions that `live` holds beyond its base, ascending.
+    pub applied: Rc<[i64]>,
     /// The version whose steps count, 0 for none.
     pub steps_of: i64,
     /// Which installation of the extension it was read from: numbers start again in the next.
@@ -53,9 +52,10 @@ pub fn read(
         }
         return Err(unknown_classifier(classifier, r.classifiers()?));
     };
-    let ids = r.pending(classifier)?;
-    pg_triage_classifier::probe(64 * ids.len()).map_err(from_classifier)?;
-    let pending: HashSet<i64> = ids.into_iter().collect();
+    let mut pending = r.pending(classifier)?;
+    pg_triage_classifier::probe(64 * pending.len()).map_err(from_classifier)?;
+    pending.sort_unstable();
+    let pending: Rc<[i64]> = pending.into();
     let nothing = Found::NoModel {
         stored: served.latest,
     };
@@ -79,15 +79,16 @@ pub fn read(
                 (Some(stored), Some(header)) => stored.read_model_after(header)?,
                 _ => empty_base()?,
             };
-            (Live::new(Rc::new(base)), HashSet::new())
+            (Live::new(Rc::new(base)), Rc::default())
         }
     };
     if applied.len() < pending.len() {
         if let (true, Some(stored), Some(header)) = (live.needs_counts(), served.stored, &header) {
             live.set_counts(Rc::new(stored.read_counts(header)?));
         }
-        let new = pending.difference(&applied).copied().collect();
-        apply_decisions(r, &mut live, new, served.steps_of)?;
+        let is_new = |id: &&i64| applied.binary_search(id).is_err();
+        let new: Vec<i64> = pending.iter().filter(is_new).copied().collect();
+        apply_decisions(r, &mut live, &new, served.steps_of)?;
     }
     let catalogue = Catalogue::new(r.labels_with_use(classifier)?)?;
     live.declare(catalogue.in_use.clone())
@@ -113,25 +114,20 @@ pub fn read(
 
 /// What a known model of the same base still gives, and the decisions in that: all of its own, or
 /// none if one of them counts no more.
-fn kept(known: Active, pending: &HashSet<i64>) -> (Live, HashSet<i64>) {
-    if known.applied.is_subset(pending) {
+fn kept(known: Active, pending: &[i64]) -> (Live, Rc<[i64]>) {
+    let still_counts = |id: &i64| pending.binary_search(id).is_ok();
+    if known.applied.iter().all(still_counts) {
         return (known.live, known.applied);
     }
     let mut live = Live::new(known.live.base().clone());
     if let Some(counts) = known.live.counts() {
         live.set_counts(counts.clone());
     }
-    (live, HashSet::new())
+    (live, Rc::default())
 }
 
-/// Applies stored decisions that a model does not hold yet.
-fn apply_decisions(
-    r: &Reader,
-    live: &mut Live,
-    mut decisions: Vec<i64>,
-    steps_of: i64,
-) -> SqlResult<()> {
-    decisions.sort_unstable();
+/// Applies stored decisions, ascending, that a model does not hold yet.
+fn apply_decisions(r: &Reader, live: &mut Live, decisions: &[i64], steps_of: i64) -> SqlResult<()> {
     for some in decisions.chunks(DECISIONS_AT_ONCE) {
         pg::check_for_interrupts();
         let effects = effects(r, some, steps_of)?;

@@ -9,8 +9,11 @@ use crate::store::label_table::signal_names;
 /// Row and statement trigger of the tables that models are read from.
 #[pg_extern(sql = false)]
 fn signal_change(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<()> {
+    let changed = pg::Trigger::new(fcinfo)?.relation();
     // Names of ids are spelled as the labels are.
-    if Some(pg::Trigger::new(fcinfo)?.relation()) == pg::extension_relation(c"triage", c"label") {
+    if Some(changed) == pg::extension_relation(c"triage", c"label")
+        || Some(changed) == pg::extension_relation(c"triage_internal", c"source")
+    {
         signal_names();
     }
     // Gone only while the extension is being dropped: then nobody needs the signal.

@@ -95,15 +95,18 @@ impl Reader<'_> {
 
     /// What these decisions change, in their order, with steps against this version.
     pub fn effects(&self, decisions: &[i64], steps_of: i64) -> SqlResult<Vec<StoredEffect>> {
-        self.rows(
+        // One by itself is what a session reads after each correction. Of an array the server does
+        // not know the length, and plans anew each time.
+        let (which, wanted) = match decisions {
+            [one] => ("= $1", (*one).into()),
+            all => ("= ANY ($1)", all.to_vec().into()),
+        };
+        let rest = format!(
             "FROM triage.decision d LEFT JOIN triage.decision p ON p.decision_id = d.replaces
-              WHERE d.decision_id = ANY ($1) ORDER BY d.decision_id",
-            &[
-                decisions.to_vec().into(),
-                (TOKENIZER_VERSION as i32).into(),
-                (steps_of as i32).into(),
-            ],
-        )
+              WHERE d.decision_id {which} ORDER BY d.decision_id"
+        );
+        let (tokenizer, version) = (TOKENIZER_VERSION as i32, steps_of as i32);
+        self.rows(&rest, &[wanted, tokenizer.into(), version.into()])
     }
 
     /// Decisions that the base does not hold yet.

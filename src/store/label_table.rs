@@ -143,12 +143,21 @@ thread_local! {
 }
 
 /// The relation whose invalidation says that names have changed: `triage_internal.source`, which
-/// says where they are, and hardly ever changes itself.
+/// says where they are, and hardly ever changes itself. Its own changes are told so, too.
 fn names_signal() -> Option<pg_sys::Oid> {
     pg::extension_relation(c"triage_internal", c"source")
 }
 
-/// Tells every session, at commit, that names of labels have changed.
+/// How often the session has heard that an attachment, or the names of labels, have changed. A
+/// correction is neither: what is kept as of this number outlives it.
+pub fn heard_changes() -> u64 {
+    if let Some(relation) = names_signal() {
+        pg::watch_names(relation);
+    }
+    pg::name_changes()
+}
+
+/// Tells every session, at commit, that names of labels have changed, or an attachment.
 pub fn signal_names() {
     if let Some(relation) = names_signal() {
         pg::invalidate_relation(relation);
@@ -161,9 +170,6 @@ pub fn names(source: &Source) -> SqlResult<Option<Rc<Names>>> {
     let Some(table) = source.label_table else {
         return Ok(None);
     };
-    if let Some(relation) = names_signal() {
-        pg::watch_names(relation);
-    }
     // What an old snapshot shows does not hold for the next transaction, nor what policies show for
     // the next statement.
     let time = match pg::keeps_one_snapshot() {
@@ -171,7 +177,7 @@ pub fn names(source: &Source) -> SqlResult<Option<Rc<Names>>> {
         true => pg::transaction_time(),
         false => 0,
     };
-    let stamp = (pg::name_changes(), time);
+    let stamp = (heard_changes(), time);
     let known = NAMES.with_borrow(|names| names.get(&source.id).cloned());
     if let Some((then, names)) = known
         && then == stamp
