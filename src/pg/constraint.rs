@@ -1,27 +1,28 @@
 //! What a table's constraints let into one of its columns.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
 use std::ffi::{CStr, CString};
 
 use pgrx::pg_sys;
 
 use super::attachment::{operator, quote, text, type_name};
+use super::dependencies::{Dependencies, mentioned};
+use super::generated::with_generated;
 use super::trigger::{Row, Trigger};
+use super::unique::{Unique, uniques};
 use crate::error::SqlResult;
 
-/// A check constraint that mentions the column.
+/// A check constraint that depends on the column.
 #[derive(Debug, Clone)]
 pub struct Check {
     /// Its name.
     pub name: String,
-    /// Whether it mentions no other column.
-    pub is_alone: bool,
+    /// The other columns that it depends on.
+    pub others: Vec<i16>,
     /// As the server stores it.
     expression: CString,
 }
 
-/// A foreign key that the column is in.
+/// A foreign key that depends on the column.
 #[derive(Debug, Clone)]
 pub struct ForeignKey {
     /// Its number in the catalogue.
@@ -34,6 +35,8 @@ pub struct ForeignKey {
     pub table: String,
     /// The columns that it compares.
     pub columns: Vec<ForeignColumn>,
+    /// The other columns that it depends on.
+    pub others: Vec<i16>,
 }
 
 /// One column of a foreign key. Names are quoted.
@@ -49,48 +52,57 @@ pub struct ForeignColumn {
     pub equals: String,
 }
 
-/// What the type and the constraints of a column let in.
+/// A stored generated column that is made of the column.
+#[derive(Debug, Clone)]
+pub struct Generated {
+    /// Its number.
+    pub number: i16,
+    /// Its name.
+    pub name: String,
+    /// Whether it must have a value.
+    pub is_required: bool,
+    /// The other columns that it is made of.
+    pub others: Vec<i16>,
+}
+
+/// What the type and the constraints of a column let in. Where something depends on other columns,
+/// too, these are the stored ones: of a generated column what it is made of, and 0 for the whole
+/// row.
 #[derive(Debug, Clone, Default)]
 pub struct Rules {
     /// Whether the type may refuse a text: an enum or a domain.
     pub is_choosy: bool,
     /// How many characters it takes; `None` for any number.
     pub limit: Option<usize>,
-    /// Check constraints that mention the column.
+    /// Whether it must have a value.
+    pub is_required: bool,
+    /// Its own number.
+    pub column: i16,
+    /// Check constraints that depend on it.
     pub checks: Vec<Check>,
-    /// Foreign keys that it is in.
+    /// Foreign keys that depend on it.
     pub foreign_keys: Vec<ForeignKey>,
-    /// Generated columns, which may be made of it.
-    pub generated: Vec<i16>,
+    /// Generated columns that are made of it.
+    pub generated: Vec<Generated>,
+    /// Indexes that let each of its values in once.
+    pub uniques: Vec<Unique>,
 }
 
 impl Rules {
     /// Whether any text may be stored.
     pub fn is_nothing(&self) -> bool {
-        !self.is_choosy
-            && self.limit.is_none()
-            && self.checks.is_empty()
-            && self.foreign_keys.is_empty()
+        !self.is_choosy && self.limit.is_none() && self.others().next().is_none()
     }
-}
 
-impl ForeignKey {
-    /// Whether other columns are in it.
-    pub fn is_alone(&self) -> bool {
-        self.columns.len() == 1
+    /// The other columns that each constraint, index and generated column depends on.
+    pub fn others(&self) -> impl Iterator<Item = &[i16]> {
+        let checks = self.checks.iter().map(|check| &check.others);
+        let foreign_keys = self.foreign_keys.iter().map(|key| &key.others);
+        let generated = self.generated.iter().map(|generated| &generated.others);
+        let uniques = self.uniques.iter().map(|unique| &unique.others);
+        let all = checks.chain(foreign_keys).chain(generated).chain(uniques);
+        all.map(Vec::as_slice)
     }
-}
-
-/// What a check constraint mentions.
-#[derive(Clone, Copy)]
-struct Mentioned {
-    column: bool,
-    others: bool,
-}
-
-thread_local! {
-    /// By the stored expression and the number of the column.
-    static MENTIONED: RefCell<HashMap<(CString, i16), Mentioned>> = RefCell::default();
 }
 
 impl Trigger {
@@ -135,6 +147,21 @@ pub fn empty_row(relation: pg_sys::Oid) -> Option<Row> {
     }
 }
 
+/// A row of a table that is not open with those of these columns that are generated; as it is if the
+/// table is gone.
+pub fn completed(relation: pg_sys::Oid, row: Row, columns: &[i16]) -> SqlResult<Row> {
+    // SAFETY: opened and closed here; after an error the server closes it.
+    unsafe {
+        let open = pg_sys::try_relation_open(relation, pg_sys::AccessShareLock as i32);
+        if open.is_null() {
+            return Ok(row);
+        }
+        let tuple = with_generated(open, row.tuple(), columns);
+        pg_sys::relation_close(open, pg_sys::NoLock as i32);
+        Ok(tuple.map_or(row, |tuple| row.of(tuple)))
+    }
+}
+
 /// # Safety
 /// An open relation and one of its columns.
 unsafe fn rules(relation: pg_sys::Relation, column: i16) -> Rules {
@@ -144,36 +171,42 @@ unsafe fn rules(relation: pg_sys::Relation, column: i16) -> Rules {
         let attributes = (*description)
             .attrs
             .as_slice((*description).natts.max(0) as usize);
-        let modifier = usize::try_from(column - 1)
+        let own = usize::try_from(column - 1)
             .ok()
-            .and_then(|n| attributes.get(n))
-            .map_or(-1, |attribute| attribute.atttypmod);
-        let constraints = (*description).constr;
-        let has_generated = !constraints.is_null() && (*constraints).has_generated_stored;
-        let generated: Vec<i16> = match has_generated {
-            true => attributes
-                .iter()
-                .filter(|attribute| attribute.attgenerated != 0)
-                .map(|attribute| attribute.attnum)
-                .collect(),
-            false => Vec::new(),
-        };
+            .and_then(|n| attributes.get(n));
+        let modifier = own.map_or(-1, |attribute| attribute.atttypmod);
+        let dependencies = Dependencies::of(description, column);
+        let generated = dependencies.generated().filter_map(|number| {
+            let others = dependencies.others(&[number])?;
+            let attribute = attributes.get(usize::try_from(number - 1).ok()?)?;
+            Some(Generated {
+                number,
+                name: CStr::from_ptr(attribute.attname.data.as_ptr())
+                    .to_string_lossy()
+                    .into_owned(),
+                is_required: attribute.attnotnull,
+                others,
+            })
+        });
         Rules {
             is_choosy: pg_sys::getBaseType(type_id) != type_id || pg_sys::type_is_enum(type_id),
             limit: match type_id {
                 pg_sys::VARCHAROID | pg_sys::BPCHAROID => usize::try_from(modifier - 4).ok(),
                 _ => None,
             },
-            checks: checks(description, column, &generated),
-            foreign_keys: foreign_keys(relation, column),
-            generated,
+            is_required: own.is_some_and(|attribute| attribute.attnotnull),
+            column,
+            checks: checks(description, &dependencies),
+            foreign_keys: foreign_keys(relation, &dependencies),
+            generated: generated.collect(),
+            uniques: uniques(relation, &dependencies),
         }
     }
 }
 
 /// # Safety
 /// A description of an open relation.
-unsafe fn checks(description: pg_sys::TupleDesc, column: i16, generated: &[i16]) -> Vec<Check> {
+unsafe fn checks(description: pg_sys::TupleDesc, dependencies: &Dependencies) -> Vec<Check> {
     unsafe {
         let constraints = (*description).constr;
         if constraints.is_null() || (*constraints).num_check == 0 {
@@ -182,64 +215,20 @@ unsafe fn checks(description: pg_sys::TupleDesc, column: i16, generated: &[i16])
         let all =
             std::slice::from_raw_parts((*constraints).check, usize::from((*constraints).num_check));
         let found = all.iter().filter_map(|check| {
-            let expression = CStr::from_ptr(check.ccbin).to_owned();
-            let by_itself = mentioned(&expression, column);
-            let of_generated = generated.iter().any(|&n| mentioned(&expression, n).column);
-            (by_itself.column || of_generated).then(|| Check {
+            let expression = CStr::from_ptr(check.ccbin);
+            Some(Check {
                 name: CStr::from_ptr(check.ccname).to_string_lossy().into_owned(),
-                is_alone: !by_itself.others && !of_generated,
-                expression,
+                others: dependencies.others(&mentioned(expression))?,
+                expression: expression.to_owned(),
             })
         });
         found.collect()
     }
 }
 
-fn mentioned(expression: &CString, column: i16) -> Mentioned {
-    const MOST: usize = 1000;
-    let key = (expression.clone(), column);
-    if let Some(known) = MENTIONED.with_borrow(|known| known.get(&key).copied()) {
-        return known;
-    }
-    // SAFETY: an expression of the server's own; members of the set are column numbers less
-    // that of the first system column.
-    let found = unsafe {
-        let node = pg_sys::stringToNode(expression.as_ptr());
-        let mut columns = std::ptr::null_mut();
-        pg_sys::pull_varattnos(node.cast(), 1, &mut columns);
-        let mut found = Mentioned {
-            column: false,
-            others: false,
-        };
-        let mut member = pg_sys::bms_next_member(columns, -1);
-        while member >= 0 {
-            match member + pg_sys::FirstLowInvalidHeapAttributeNumber {
-                // The whole row.
-                0 => {
-                    found = Mentioned {
-                        column: true,
-                        others: true,
-                    }
-                }
-                number if number == i32::from(column) => found.column = true,
-                _ => found.others = true,
-            }
-            member = pg_sys::bms_next_member(columns, member);
-        }
-        found
-    };
-    MENTIONED.with_borrow_mut(|known| {
-        if known.len() >= MOST {
-            known.clear();
-        }
-        known.insert(key, found);
-    });
-    found
-}
-
 /// # Safety
 /// An open relation.
-unsafe fn foreign_keys(relation: pg_sys::Relation, column: i16) -> Vec<ForeignKey> {
+unsafe fn foreign_keys(relation: pg_sys::Relation, dependencies: &Dependencies) -> Vec<ForeignKey> {
     unsafe {
         let list = pg_sys::RelationGetFKeyList(relation);
         if list.is_null() {
@@ -250,12 +239,13 @@ unsafe fn foreign_keys(relation: pg_sys::Relation, column: i16) -> Vec<ForeignKe
         let all: Vec<pg_sys::ForeignKeyCacheInfo> = cells
             .iter()
             .map(|cell| *cell.ptr_value.cast::<pg_sys::ForeignKeyCacheInfo>())
-            .filter(|key| key.conkey[..key.nkeys.max(0) as usize].contains(&column))
             .collect();
         let description = (*relation).rd_att;
-        all.iter()
-            .filter_map(|key| foreign_key(key, description))
-            .collect()
+        let found = all.iter().filter_map(|key| {
+            let others = dependencies.others(&key.conkey[..key.nkeys.max(0) as usize])?;
+            foreign_key(key, description, others)
+        });
+        found.collect()
     }
 }
 
@@ -264,6 +254,7 @@ unsafe fn foreign_keys(relation: pg_sys::Relation, column: i16) -> Vec<ForeignKe
 unsafe fn foreign_key(
     key: &pg_sys::ForeignKeyCacheInfo,
     description: pg_sys::TupleDesc,
+    others: Vec<i16>,
 ) -> Option<ForeignKey> {
     unsafe {
         let referenced = key.confrelid;
@@ -291,6 +282,7 @@ unsafe fn foreign_key(
             referenced,
             table: format!("{only}{}.{}", quote(&schema), quote(&table)),
             columns: columns.collect::<Option<_>>()?,
+            others,
         })
     }
 }

@@ -1,18 +1,16 @@
-//! Generated columns of rows that are not written yet.
+//! Generated columns and defaults of rows that are not written yet.
 
 use pgrx::pg_sys;
-
-use crate::error::SqlResult;
 
 /// The row with those of these columns that are generated; `None` if none is.
 ///
 /// # Safety
 /// An open relation, a tuple of its description, and numbers of its columns.
-pub(super) unsafe fn completed(
+pub(super) unsafe fn with_generated(
     relation: pg_sys::Relation,
     tuple: pg_sys::HeapTuple,
     columns: &[i16],
-) -> SqlResult<Option<pg_sys::HeapTuple>> {
+) -> Option<pg_sys::HeapTuple> {
     unsafe {
         let description = (*relation).rd_att;
         let attributes = (*description)
@@ -24,9 +22,22 @@ pub(super) unsafe fn completed(
             attribute.is_some_and(|attribute| attribute.attgenerated != 0)
         };
         let generated: Vec<i16> = columns.iter().filter(is_generated).copied().collect();
-        if generated.is_empty() {
-            return Ok(None);
-        }
+        (!generated.is_empty()).then(|| with_defaults(relation, tuple, &generated))
+    }
+}
+
+/// The row with the default of these columns, which of generated ones is what they are generated
+/// from. Those without one are left as they are.
+///
+/// # Safety
+/// As above.
+pub(super) unsafe fn with_defaults(
+    relation: pg_sys::Relation,
+    tuple: pg_sys::HeapTuple,
+    columns: &[i16],
+) -> pg_sys::HeapTuple {
+    unsafe {
+        let description = (*relation).rd_att;
         let executor = pg_sys::CreateExecutorState();
         let slot =
             pg_sys::MakeSingleTupleTableSlot(description, &raw const pg_sys::TTSOpsHeapTuple);
@@ -34,7 +45,7 @@ pub(super) unsafe fn completed(
         let context = pg_sys::CreateExprContext(executor);
         (*context).ecxt_scantuple = slot;
         let (mut numbers, mut values, mut nulls) = (Vec::new(), Vec::new(), Vec::new());
-        for number in generated {
+        for &number in columns {
             let expression = pg_sys::build_column_default(relation, number.into());
             if expression.is_null() {
                 continue;
@@ -55,6 +66,6 @@ pub(super) unsafe fn completed(
         );
         pg_sys::ExecDropSingleTupleTableSlot(slot);
         pg_sys::FreeExecutorState(executor);
-        Ok(Some(completed))
+        completed
     }
 }

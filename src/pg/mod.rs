@@ -8,6 +8,7 @@ mod attachment;
 mod column;
 mod constraint;
 mod content;
+mod dependencies;
 mod environment;
 mod generated;
 mod interrupt;
@@ -23,6 +24,7 @@ mod spi;
 mod subtransaction;
 mod transition;
 mod trigger;
+mod unique;
 pub mod worker;
 
 pub use aggregate::{state_of, with_state};
@@ -30,7 +32,7 @@ pub use argument::{optional_bool, raw_argument, text_argument, text_array_argume
 pub use artifact::{RawValue, buffer, copy, pinned_model, receive};
 pub use attachment::{AttachedTable, KeyColumn, attached_table, label_column, listed};
 pub use column::{Column, Timestamp};
-pub use constraint::{Check, ForeignKey, Rules, empty_row, rules_of};
+pub use constraint::{Check, ForeignKey, Generated, Rules, completed, empty_row, rules_of};
 pub use content::{Content, content_argument};
 pub use environment::{
     application_name, current_user, in_transaction_block, is_parallel_worker, is_restoring,

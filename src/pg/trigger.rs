@@ -3,7 +3,7 @@
 use std::ffi::{CStr, CString};
 
 use pgrx::callconv::{BoxRet, FcInfo};
-use pgrx::datum::Datum;
+use pgrx::datum::{Datum, DatumWithOid};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::pgrx_sql_entity_graph::metadata::{
     ArgumentError, ReturnsError, ReturnsRef, SqlMappingRef, SqlTranslatable, TypeOrigin,
@@ -20,7 +20,7 @@ use super::partition::tables_above;
 use crate::error::{SqlResult, report};
 
 /// What fired a trigger.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Event {
     /// INSERT
     Insert,
@@ -191,6 +191,18 @@ impl Trigger {
         }
     }
 
+    /// Whether an update names one of these columns in its SET list, or what one of them is generated
+    /// from.
+    pub fn sets_one_of(&self, columns: &[i16]) -> bool {
+        let set = self.data().tg_updatedcols;
+        let is_set = |&number: &i16| {
+            let member = i32::from(number) - pg_sys::FirstLowInvalidHeapAttributeNumber;
+            // SAFETY: a set of the server's, or null for none.
+            unsafe { pg_sys::bms_is_member(member, set) }
+        };
+        columns.iter().any(is_set)
+    }
+
     /// Whether it is a trigger of this table: on it, or on a partition of it that has it from there.
     pub fn is_of(&self, table: pg_sys::Oid) -> bool {
         // SAFETY: the server's own description of the trigger.
@@ -264,8 +276,21 @@ impl Trigger {
     pub fn completed(&self, row: Row, columns: &[i16]) -> SqlResult<Row> {
         // SAFETY: columns of the open relation; what the expressions need lives until it is freed
         // here, and the new row is a copy.
-        unsafe { generated::completed(self.data().tg_relation, row.tuple, columns) }
-            .map(|tuple| tuple.map_or(row, |tuple| Row { tuple, ..row }))
+        let tuple =
+            unsafe { generated::with_generated(self.data().tg_relation, row.tuple, columns) };
+        Ok(tuple.map_or(row, |tuple| row.of(tuple)))
+    }
+
+    /// The row with all of its generated columns.
+    pub fn completed_all(&self, row: Row) -> SqlResult<Row> {
+        let all: Vec<i16> = (1..=row.columns()).collect();
+        self.completed(row, &all)
+    }
+
+    /// The row with the default of one column.
+    pub fn with_default(&self, row: Row, column: i16) -> Row {
+        // SAFETY: a column of the open relation; the new row is a copy.
+        row.of(unsafe { generated::with_defaults(self.data().tg_relation, row.tuple, &[column]) })
     }
 }
 
@@ -294,6 +319,21 @@ impl Row {
             relation,
             tuple,
             description,
+        }
+    }
+
+    /// Another tuple of the same table.
+    pub(super) fn of(&self, tuple: pg_sys::HeapTuple) -> Self {
+        Self { tuple, ..*self }
+    }
+
+    /// The whole row as an argument of a statement.
+    pub fn argument(&self) -> DatumWithOid<'static> {
+        // SAFETY: a tuple with its description, which has the number of its type; the value is a
+        // copy in the current memory context.
+        unsafe {
+            let row = pg_sys::heap_copy_tuple_as_datum(self.tuple, self.description);
+            DatumWithOid::new(row, (*self.description).tdtypeid)
         }
     }
 

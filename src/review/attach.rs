@@ -8,7 +8,7 @@ use crate::pg;
 use crate::predict::cache;
 use crate::review::absence::warn_of_other_labels;
 use crate::review::prediction::is_without_text;
-use crate::review::rows::allowed::warn_of_refused;
+use crate::review::rows::allowed::{warn_of_refused, warn_of_what_fails};
 use crate::review::waiting::label_waiting;
 use crate::store::label_table::{names, signal_names};
 use crate::store::source::{INBOX, NewAttachment, Source};
@@ -79,6 +79,7 @@ fn attach(
             }
         }
         warn_of_refused(&source, &w.labels(classifier)?)?;
+        warn_of_what_fails(w, &source, label_column)?;
         warn_of_other_labels(w, &source)?;
         Ok(number)
     })

@@ -155,6 +155,7 @@ pub fn recorded(prediction: &Prediction) -> NewPrediction<'_> {
         audit,
         unknown_share: prediction.unknown_share,
         unclassified_reason: None,
+        given_label: None,
         received_at: None,
     }
 }

@@ -8,8 +8,8 @@ mod to_undo;
 
 pub use actor::Actor;
 pub use own_change::{
-    Change, as_erasure, as_label_change, as_own_change, base_is_held, holding_base, is_erasure,
-    is_label_change, is_own_change,
+    Change, as_erasure, as_label_change, as_own_change, base_is_held, has_own_change, holding_base,
+    is_erasure, is_label_change, is_own_change,
 };
 pub use statement::{
     activity, batch, begin_batch, count_changed_row, has_decided, list_row, note_decided,

@@ -58,6 +58,11 @@ pub fn as_own_change<R>(change: Change, f: impl FnOnce() -> R) -> R {
     f()
 }
 
+/// Whether a change of ours is under way. Costs nothing.
+pub fn has_own_change() -> bool {
+    OWN_CHANGE.get().is_some()
+}
+
 /// Whether a trigger fires because of our own change.
 pub fn is_own_change(change: Change) -> bool {
     is_direct(&OWN_CHANGE, change)

@@ -29,6 +29,7 @@ pub mod learned;
 pub mod maintenance;
 pub mod model;
 pub mod name_change;
+pub mod policy;
 pub mod quality;
 pub mod relabel;
 pub mod review;

@@ -87,6 +87,8 @@ pub struct NewPrediction<'a> {
     pub unknown_share: Option<f64>,
     /// Why there is no label, if that is not for want of a model.
     pub unclassified_reason: Option<&'a str>,
+    /// The label that the row has instead.
+    pub given_label: Option<&'a str>,
     /// When the email was received; `None` for now.
     pub received_at: Option<Timestamp>,
 }
@@ -261,8 +263,8 @@ impl Writer<'_> {
             email,
             new,
             "received_at = excluded.received_at, queue_reason = excluded.queue_reason, audit = excluded.audit, human_label = NULL,
-             note = NULL, reviewed_by = NULL, reviewed_at = NULL, decision_id = NULL, given_label = NULL,
-             text_changed_at = NULL, predicted_at = NULL",
+             note = NULL, reviewed_by = NULL, reviewed_at = NULL, decision_id = NULL,
+             given_label = excluded.given_label, text_changed_at = NULL, predicted_at = NULL",
             "true",
         )
     }
@@ -338,8 +340,8 @@ impl Writer<'_> {
         let statement = format!(
             "INSERT INTO triage.review AS r (classifier, source, email_key, predicted_label, confidence,
                     second_label, second_confidence, margin, model_version, queue_reason, audit, unknown_share,
-                    unclassified_reason, received_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, coalesce($15, now()))
+                    unclassified_reason, received_at, given_label)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, coalesce($15, now()), $16)
              ON CONFLICT (source, email_key, classifier) DO UPDATE
                 SET predicted_label = excluded.predicted_label, confidence = excluded.confidence,
                     second_label = excluded.second_label, second_confidence = excluded.second_confidence,
@@ -368,6 +370,7 @@ impl Writer<'_> {
                 new.unclassified_reason.into(),
                 new.reason_by_confidence.into(),
                 Timestamp::argument(new.received_at),
+                new.given_label.into(),
             ],
         )
         .map(drop)

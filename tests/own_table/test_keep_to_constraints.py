@@ -17,7 +17,7 @@ WITHOUT_MOBILITY = {
     "check that is not valid": ("", "text"),
     "check of several columns": ("", "text, open boolean DEFAULT true, CHECK (category <> 'mobility' OR NOT open)"),
     "check that fails": ("", "text CHECK (CASE category WHEN 'mobility' THEN 1 / (length(category) - 8) END IS NULL)"),
-    "check of several generated columns": (
+    "check of a generated column": (
         "",
         "text, shout text GENERATED ALWAYS AS (upper(category)) STORED, CHECK (shout <> 'MOBILITY')",
     ),

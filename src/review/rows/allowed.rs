@@ -1,17 +1,18 @@
-//! What a table lets into its label column: a label that its type or a constraint refuses is not
-//! written, because the row would fail.
+//! What a table lets into its label column: a label that its type, a constraint, an index or a
+//! policy refuses is not written, because the row would fail.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use pgrx::{pg_sys, warning};
+use pgrx::{PgSqlErrorCode as Code, pg_sys, warning};
 
 use super::table::Columns;
 use crate::error::SqlResult;
-use crate::pg::{self, Check, ForeignKey, Row, Rules, Trigger, Value};
-use crate::store;
+use crate::pg::{self, Check, Event, ForeignKey, Generated, Row, Rules, Trigger, Value};
+use crate::store::policy::Policy;
 use crate::store::source::Source;
+use crate::store::{self, Writer};
 
 /// What one statement has found out. The next one asks anew: what a foreign key refers to is
 /// locked until the transaction ends, but for changes of the transaction itself.
@@ -19,6 +20,8 @@ use crate::store::source::Source;
 struct Known {
     statement: (i64, i64),
     rules: HashMap<(pg_sys::Oid, i16), Rc<Rules>>,
+    /// By table and command; `None` where none applies to the current user.
+    policies: HashMap<(pg_sys::Oid, Event), Option<Rc<Policy>>>,
     /// Why a label is refused, whatever else the row holds; `None` if it is not.
     refusals: HashMap<(pg_sys::Oid, i16, String), Option<String>>,
 }
@@ -45,9 +48,37 @@ fn with_known<R>(f: impl FnOnce(&mut Known) -> R) -> R {
     })
 }
 
+/// What the running statement's table lets into its label column.
+fn rules_of(trigger: &Trigger, column: i16) -> Rc<Rules> {
+    let place = (trigger.relation(), column);
+    if let Some(rules) = with_known(|known| known.rules.get(&place).cloned()) {
+        return rules;
+    }
+    let rules = Rc::new(trigger.rules(column));
+    with_known(|known| known.rules.insert(place, rules.clone()));
+    rules
+}
+
+/// The policies that a row of the running statement has to satisfy, if any apply.
+fn policy_of(trigger: &Trigger, source: &Source) -> SqlResult<Option<Rc<Policy>>> {
+    if !pg::hides_rows(source.relation) {
+        return Ok(None);
+    }
+    let place = (source.relation, trigger.event());
+    if let Some(policy) = with_known(|known| known.policies.get(&place).cloned()) {
+        return Ok(policy);
+    }
+    let command = trigger.event() == Event::Update;
+    let user = pg::current_user();
+    let policy = store::read_now(|r| r.policy(source, &user, command))?.map(Rc::new);
+    with_known(|known| known.policies.insert(place, policy.clone()));
+    Ok(policy)
+}
+
 /// The row with a label, or why the table does not let it have that.
 pub fn with_label(
     trigger: &Trigger,
+    source: &Source,
     columns: &Columns,
     row: Row,
     label: &str,
@@ -57,24 +88,17 @@ pub fn with_label(
     };
     let column = columns.label();
     let put = || row.with(&[(column, Value::Text(value))]);
-    let place = (trigger.relation(), column);
-    let rules = match with_known(|known| known.rules.get(&place).cloned()) {
-        Some(rules) => rules,
-        None => {
-            let rules = trigger.rules(column);
-            if rules.is_nothing() {
-                return put().map(Ok);
-            }
-            let rules = Rc::new(rules);
-            with_known(|known| known.rules.insert(place, rules.clone()));
-            rules
-        }
-    };
-    let name = (place.0, place.1, label.to_owned());
+    let rules = rules_of(trigger, column);
+    let policy = policy_of(trigger, source)?;
+    if rules.is_nothing() && policy.is_none() {
+        return put().map(Ok);
+    }
+    let name = (trigger.relation(), column, label.to_owned());
     let refusal = match with_known(|known| known.refusals.get(&name).cloned()) {
         Some(refusal) => refusal,
         None => {
-            let refusal = refusal(&rules, label, value, put)?;
+            let complete = |row, numbers: &[i16]| trigger.completed(row, numbers);
+            let refusal = refusal(&rules, label, value, put, complete)?;
             with_known(|known| known.refusals.insert(name, refusal.clone()));
             refusal
         }
@@ -83,21 +107,41 @@ pub fn with_label(
         return Ok(Err(refusal));
     }
     let labelled = put()?;
-    let checks = rules.checks.iter().filter(|check| !check.is_alone);
-    for check in checks {
-        let whole = || trigger.completed(labelled, &rules.generated);
-        let satisfies = pg::catching(|| whole()?.satisfies(check));
-        if let Some(refusal) = refused_by_check(satisfies, check, label) {
-            return Ok(Err(refusal));
-        }
+    let refusal = refused_by_row(trigger, &rules, labelled, label, &|others| {
+        !others.is_empty()
+    })?;
+    if let Some(refusal) = refusal {
+        return Ok(Err(refusal));
     }
-    let keys = rules.foreign_keys.iter().filter(|key| !key.is_alone());
-    for key in keys {
-        if let Some(refusal) = refused_by_key(&labelled, key, label)? {
-            return Ok(Err(refusal));
-        }
+    let lets = |policy: &Policy, row| {
+        pg::catching(|| policy.lets(&trigger.completed_all(row)?)).unwrap_or(false)
+    };
+    // Who inserts through a view is asked for by the policies on the view's owner: the user's own
+    // would not even let the row through that has no label.
+    if let Some(policy) = policy
+        && !lets(&policy, labelled)
+        && lets(&policy, row)
+    {
+        return Ok(Err(format!(
+            "label \"{label}\" violates row-level security of {}",
+            source.name
+        )));
     }
     Ok(Ok(labelled))
+}
+
+/// Whether an update of other columns makes the table refuse the label that a row has and keeps.
+pub fn is_refused_now(trigger: &Trigger, columns: &Columns, old: Row, new: Row) -> SqlResult<bool> {
+    let rules = rules_of(trigger, columns.label());
+    let is_changed = |&number: &i16| number == 0 || !old.stores_same(&new, number);
+    let concerns = |others: &[i16]| others.iter().any(is_changed);
+    if !rules.others().any(concerns) {
+        return Ok(false);
+    }
+    let Some(label) = columns.label_of(new)? else {
+        return Ok(false);
+    };
+    Ok(refused_by_row(trigger, &rules, new, &label, &concerns)?.is_some())
 }
 
 /// Why the label column of an attached table refuses a label whatever else a row holds; `None`
@@ -116,10 +160,10 @@ pub fn column_refusal(source: &Source, label: &str) -> SqlResult<Option<String>>
         return Ok(refusal_of_table);
     };
     let rules = pg::rules_of(source.relation, column);
+    let put = || row.with(&[(column, Value::Text(value))]);
+    let complete = |row, numbers: &[i16]| pg::completed(source.relation, row, numbers);
     pg::as_table_owner(source.relation, &source.search_path, || {
-        refusal(&rules, label, value, || {
-            row.with(&[(column, Value::Text(value))])
-        })
+        refusal(&rules, label, value, put, complete)
     })
 }
 
@@ -148,12 +192,42 @@ pub fn warn_of_refused(source: &Source, labels: &[String]) -> SqlResult<()> {
     Ok(())
 }
 
-/// Why a label is refused, whatever else the row holds.
+/// Warns what a statement on an attached table can still fail on because of a label that is
+/// predicted, or of one that is not.
+pub fn warn_of_what_fails(w: &mut Writer, source: &Source, label_column: &str) -> SqlResult<()> {
+    let Some(column) = source.label_column() else {
+        return Ok(());
+    };
+    let rules = pg::rules_of(source.relation, column);
+    for unique in &rules.uniques {
+        warning!(
+            "index \"{}\" of {} lets a label in only once: where the best one is there already, a row gets the next best or waits; of two sessions that insert at the same moment, one can still fail",
+            unique.name,
+            source.name
+        );
+    }
+    if rules.is_required && w.label_default(source)?.is_none() {
+        warning!(
+            "column \"{label_column}\" of {} is NOT NULL and has no default, so an INSERT fails that gets no label: drop NOT NULL, or give it a default and attach with default_is_empty => true",
+            source.name
+        );
+    }
+    for view in w.checking_views(source, column)? {
+        warning!(
+            "view {view} has a CHECK OPTION and depends on column \"{label_column}\" of {}: an INSERT through it fails where the predicted label does not satisfy it; drop the option, or give rows their label there",
+            source.name
+        );
+    }
+    Ok(())
+}
+
+/// Why a label is refused, whatever else the row holds. `complete` computes generated columns.
 fn refusal(
     rules: &Rules,
     label: &str,
     value: &str,
     put: impl Fn() -> SqlResult<Row>,
+    complete: impl Fn(Row, &[i16]) -> SqlResult<Row>,
 ) -> SqlResult<Option<String>> {
     if rules
         .limit
@@ -168,15 +242,104 @@ fn refusal(
     {
         return Ok(Some(format!("label \"{label}\" is refused: {message}")));
     }
-    let labelled = put()?;
-    for check in rules.checks.iter().filter(|check| check.is_alone) {
-        let satisfies = pg::catching(|| labelled.satisfies(check));
+    let alone = |others: &[i16]| others.is_empty();
+    match with_generated(rules, put()?, label, &alone, complete)? {
+        Ok(whole) => refused_by_constraint(rules, &whole, label, &alone),
+        Err(refusal) => Ok(Some(refusal)),
+    }
+}
+
+/// Why a row with a label is refused, as far as it depends on other columns that are of `concern`,
+/// or on other rows.
+fn refused_by_row(
+    trigger: &Trigger,
+    rules: &Rules,
+    labelled: Row,
+    label: &str,
+    concern: &impl Fn(&[i16]) -> bool,
+) -> SqlResult<Option<String>> {
+    let complete = |row, numbers: &[i16]| trigger.completed(row, numbers);
+    let whole = match with_generated(rules, labelled, label, &|_| true, complete)? {
+        Ok(whole) => whole,
+        Err(refusal) => return Ok(Some(refusal)),
+    };
+    if let Some(refusal) = refused_by_constraint(rules, &whole, label, concern)? {
+        return Ok(Some(refusal));
+    }
+    // Of a label that stays, what it depends on alone is as it was.
+    let is_new =
+        trigger.event() != Event::Update || !trigger.old().stores_same(&labelled, rules.column);
+    for unique in &rules.uniques {
+        if !is_new && !concern(&unique.others) {
+            continue;
+        }
+        let checked = pg::catching_error(|| trigger.check_unique(&whole, unique));
+        if let Err(error) = checked {
+            return Ok(Some(match error.code {
+                Some(Code::ERRCODE_EXCLUSION_VIOLATION) => format!(
+                    "label \"{label}\" is there already, which unique index \"{}\" does not allow",
+                    unique.name
+                ),
+                _ => format!(
+                    "label \"{label}\" is refused by index \"{}\": {}",
+                    unique.name, error.message
+                ),
+            }));
+        }
+    }
+    Ok(None)
+}
+
+/// The row with the generated columns that are made of its label and of columns of `concern`, or why
+/// they refuse the label.
+fn with_generated(
+    rules: &Rules,
+    labelled: Row,
+    label: &str,
+    concern: &impl Fn(&[i16]) -> bool,
+    complete: impl Fn(Row, &[i16]) -> SqlResult<Row>,
+) -> SqlResult<Result<Row, String>> {
+    let wanted = |generated: &&Generated| concern(&generated.others);
+    let generated: Vec<&Generated> = rules.generated.iter().filter(wanted).collect();
+    if generated.is_empty() {
+        return Ok(Ok(labelled));
+    }
+    let numbers: Vec<i16> = generated.iter().map(|column| column.number).collect();
+    let whole = match pg::catching(|| complete(labelled, &numbers)) {
+        Ok(whole) => whole,
+        Err(message) => {
+            return Ok(Err(format!(
+                "label \"{label}\" is refused by a generated column: {message}"
+            )));
+        }
+    };
+    for column in generated.iter().filter(|column| column.is_required) {
+        if whole.text(column.number)?.is_none() {
+            return Ok(Err(format!(
+                "label \"{label}\" leaves generated column \"{}\" null, which is NOT NULL",
+                column.name
+            )));
+        }
+    }
+    Ok(Ok(whole))
+}
+
+/// Why a check constraint or a foreign key refuses a row, of those that depend on columns of
+/// `concern`.
+fn refused_by_constraint(
+    rules: &Rules,
+    whole: &Row,
+    label: &str,
+    concern: &impl Fn(&[i16]) -> bool,
+) -> SqlResult<Option<String>> {
+    for check in rules.checks.iter().filter(|check| concern(&check.others)) {
+        let satisfies = pg::catching(|| whole.satisfies(check));
         if let Some(refusal) = refused_by_check(satisfies, check, label) {
             return Ok(Some(refusal));
         }
     }
-    for key in rules.foreign_keys.iter().filter(|key| key.is_alone()) {
-        if let Some(refusal) = refused_by_key(&labelled, key, label)? {
+    for key in rules.foreign_keys.iter().filter(|key| concern(&key.others)) {
+        if let Some(refusal) = refused_by_key(whole, key, label)? {
             return Ok(Some(refusal));
         }
     }
@@ -208,7 +371,7 @@ fn refused_by_key(row: &Row, key: &ForeignKey, label: &str) -> SqlResult<Option<
     }
     let found = store::as_owner(|w| w.lock_referenced(key, &values))?;
     Ok((!found).then(|| {
-        let what = match key.is_alone() {
+        let what = match key.others.is_empty() {
             true => format!("label \"{label}\" is"),
             false => format!("label \"{label}\" and other columns are"),
         };

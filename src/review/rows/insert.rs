@@ -1,7 +1,8 @@
 //! New rows: they get a label before they are written, and a review after.
 
 use pg_triage_decision::{Door, FoundLabel};
-use pgrx::{pg_extern, pg_sys, warning};
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::{PgSqlErrorCode as Code, pg_extern, pg_sys, warning};
 
 use super::label::labelled;
 use super::memory::{Remembered, is_cleared, is_moved, may_know, recall, remember, take_settled};
@@ -9,7 +10,7 @@ use super::returned::is_same_email;
 use super::table::{Columns, attachment, check_agrees, fires_for_us, label_request, name_of};
 use super::text::{is_recorded, recall_text};
 use crate::arguments::given_label;
-use crate::error::SqlResult;
+use crate::error::{SqlResult, report};
 use crate::pg::{self, Returned, Row, Trigger};
 use crate::review::decide::{self, OwnRow};
 use crate::review::prediction::{self, is_without_text, predict, recorded, warn_of_statement};
@@ -48,9 +49,32 @@ fn label_row(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
     if is_cleared(source.id, &key) || is_moved(source.id, &key) {
         return Ok(Returned::row(new));
     }
-    let (labelled, what) = labelled(&trigger, &source, &columns, new)?;
+    let (mut row, mut what) = labelled(&trigger, &source, &columns, new)?;
+    if let Remembered::Unclassified(reason) = &what
+        && trigger.is_not_null(columns.label())
+        && !columns.has_value(row)?
+    {
+        row = trigger.with_default(row, columns.label());
+        if !columns.has_value(row)? {
+            let column = row.name(columns.label());
+            return Err(no_label(&source, &key, reason.as_deref(), &column));
+        }
+        what = Remembered::Defaulted(reason.clone());
+    }
     remember(source.id, key, what);
-    Ok(Returned::row(labelled))
+    Ok(Returned::row(row))
+}
+
+/// A row that gets no label, which its column does not allow.
+fn no_label(source: &Source, key: &str, reason: Option<&str>, column: &str) -> ErrorReport {
+    report(
+        Code::ERRCODE_NOT_NULL_VIOLATION,
+        format!(
+            "email \"{key}\" in {} gets no label ({}), and column \"{column}\" is NOT NULL and has no default: drop NOT NULL, or give it a default and attach with default_is_empty => true",
+            source.name,
+            reason.unwrap_or("nothing is known about it yet")
+        ),
+    )
 }
 
 /// Says that rows without a key have no review.
@@ -123,10 +147,15 @@ impl Written<'_> {
             return self.complete();
         }
         let mut unclassified = None;
+        let mut is_defaulted = false;
         let known = match recall(source.id, &self.key) {
             Some(Remembered::Predicted(prediction)) => Some(prediction),
             Some(Remembered::Unclassified(reason)) => {
                 unclassified = reason;
+                None
+            }
+            Some(Remembered::Defaulted(reason)) => {
+                (unclassified, is_defaulted) = (reason, true);
                 None
             }
             Some(Remembered::Cleared) => return self.decide(None, "", None),
@@ -145,12 +174,16 @@ impl Written<'_> {
             (Some(prediction), Some(_)) => store::as_owner(|w| {
                 w.insert_review(self.name(), &self.dated(recorded(&prediction)))
             }),
-            (_, None) => store::as_owner(|w| {
-                let reason = unclassified.as_deref();
-                w.insert_review(self.name(), &self.dated(prediction::unclassified(reason)))
+            (_, label) if label.is_none() || is_defaulted => store::as_owner(|w| {
+                let new = NewPrediction {
+                    given_label: label.as_deref(),
+                    ..prediction::unclassified(unclassified.as_deref())
+                };
+                w.insert_review(self.name(), &self.dated(new))
             }),
             (None, Some(label)) if source.record_given_labels => self.record_given(label),
             (None, Some(label)) => store::as_owner(|w| self.record_labelled(w, label)),
+            (_, None) => Ok(()),
         }
     }
 

@@ -43,13 +43,13 @@ pub fn labelled(
     let Some(label) = &prediction.label else {
         return Ok((row, Remembered::Unclassified(None)));
     };
-    let refusal = match with_label(trigger, columns, row, label)? {
+    let refusal = match with_label(trigger, source, columns, row, label)? {
         Ok(labelled) => return Ok((labelled, Remembered::Predicted(prediction))),
         Err(refusal) => refusal,
     };
     let mut labelled = row;
     let next = predict_next(source, &text, |label| {
-        let allowed = with_label(trigger, columns, row, label)?;
+        let allowed = with_label(trigger, source, columns, row, label)?;
         labelled = allowed.as_ref().copied().unwrap_or(row);
         Ok(allowed.is_ok())
     })?;

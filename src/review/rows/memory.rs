@@ -13,6 +13,8 @@ pub enum Remembered {
     Predicted(Prediction),
     /// We could not fill in any, and why, if that is not for want of a model.
     Unclassified(Option<String>),
+    /// The same, and the column that cannot be null got its default.
+    Defaulted(Option<String>),
     /// A person took the label away.
     Cleared,
     /// An update gives it this key; it had that key and label before.

@@ -8,15 +8,17 @@ use super::table::{attachment, fires_for_us};
 use super::text::forget_texts;
 use crate::error::{SqlResult, report};
 use crate::learning::compaction;
-use crate::pg::{self, Returned, Trigger};
+use crate::pg::{self, Event, Returned, Trigger};
 use crate::{session, settings, store};
 
 #[pg_extern(sql = false)]
 fn begin_batch(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
     let trigger = Trigger::new(fcinfo)?;
     if !fires_for_us(&trigger) && has_attachment(&trigger)? {
-        // Before any row of the statement is locked: see there.
-        store::hold_labels()?;
+        if may_give_labels(&trigger)? {
+            // Before any row of the statement is locked: see there.
+            store::hold_labels()?;
+        }
         session::begin_batch();
         if let Some(source) = trigger.optional_argument() {
             forget_statement(source);
@@ -25,6 +27,17 @@ fn begin_batch(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
         }
     }
     Ok(Returned::nothing())
+}
+
+/// Whether a statement is about labels by what it says itself: an update that sets neither label,
+/// key nor text is none, unless another trigger of the table makes it one.
+fn may_give_labels(trigger: &Trigger) -> SqlResult<bool> {
+    match trigger.optional_argument() {
+        Some(source) if trigger.event() == Event::Update && !pg::is_restoring() => {
+            Ok(trigger.sets_one_of(&trigger.columns(source)?))
+        }
+        _ => Ok(true),
+    }
 }
 
 #[pg_extern(sql = false)]

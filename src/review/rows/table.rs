@@ -17,7 +17,7 @@ use crate::store::review::EmailName;
 use crate::store::source::Source;
 use crate::types::text::TextParts;
 
-/// An attachment as of so many invalidations; `None` if there is none.
+/// An attachment as of so many changes; `None` if there is none.
 type Known = (u64, Option<Rc<Source>>);
 
 thread_local! {
@@ -38,8 +38,7 @@ pub fn attachment(trigger: &Trigger) -> SqlResult<Option<Rc<Source>>> {
 }
 
 fn source(id: i64) -> SqlResult<Option<Rc<Source>>> {
-    pg::watch_relation(store::signal_relation()?);
-    let now = pg::invalidations();
+    let now = store::label_table::heard_changes();
     let known = SOURCES.with_borrow(|sources| sources.get(&id).cloned());
     if let Some((then, source)) = known
         && then == now
@@ -167,6 +166,11 @@ impl<'a> Columns<'a> {
         Ok(row.text(self.label())?.is_some())
     }
 
+    /// Whether a row may be without a label.
+    pub fn can_be_empty(&self, trigger: &Trigger) -> bool {
+        self.empty.is_some() || !trigger.is_not_null(self.label())
+    }
+
     /// Refuses a row whose label column refers to nothing.
     pub fn check_label(&self, row: Row) -> SqlResult<()> {
         match (&self.names, row.key(&[self.label()])?) {
@@ -237,6 +241,9 @@ impl<'a> Columns<'a> {
 
 /// Whether a trigger fires because we write a label, or a review.
 pub fn fires_for_us(trigger: &Trigger) -> bool {
+    if !session::has_own_change() {
+        return false;
+    }
     let is_review = pg::extension_relation(c"triage", c"review") == Some(trigger.relation());
     match trigger.optional_argument() {
         _ if is_review => session::is_own_change(Change::Review),

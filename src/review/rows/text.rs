@@ -1,11 +1,12 @@
-//! Texts that come later, or change: an undecided row is predicted anew in the same statement, a
-//! decided one is marked.
+//! Texts that come later, or change, and updates after which a table refuses the label: an undecided
+//! row is predicted anew in the same statement, a decided one is marked if its text is another.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 
 use pgrx::pg_extern;
 
+use super::allowed::{is_refused_now, with_label};
 use super::label::labelled;
 use super::memory::{Remembered, is_cleared, predicted_label};
 use super::table::{Columns, name_of};
@@ -17,7 +18,7 @@ use crate::store::review::EmailName;
 use crate::store::source::Source;
 use crate::store::{self, Writer};
 
-/// What becomes of a row's review because its text is another one.
+/// What becomes of a row's review because its text is another one, or its label is refused now.
 #[derive(Clone)]
 pub enum NewText {
     /// This takes the place of what had been predicted.
@@ -144,8 +145,9 @@ pub fn is_recorded(source: i64, key: &str) -> bool {
     })
 }
 
-/// The row with the label that its new text asks for, where its text is new and nobody has decided
-/// about it. Costs next to nothing where the text is the same.
+/// The row with the label that its new text asks for, or that the table lets in now, where nobody
+/// has decided about it. Costs next to nothing where the text is the same and no constraint, index or
+/// generated column depends on the label and others.
 pub fn predicted_anew(
     trigger: &Trigger,
     source: &Source,
@@ -153,7 +155,8 @@ pub fn predicted_anew(
     old: Row,
     new: Row,
 ) -> SqlResult<Row> {
-    if columns.has_same_text(old, trigger.completed(new, columns.texts())?)? {
+    let is_new_text = !columns.has_same_text(old, trigger.completed(new, columns.texts())?)?;
+    if !is_new_text && !is_in_the_way(trigger, source, columns, old, new)? {
         return Ok(new);
     }
     let (Some(old_key), Some(key)) = (columns.key_of(old)?, columns.key_of(new)?) else {
@@ -167,7 +170,9 @@ pub fn predicted_anew(
     }
     let review = store::as_owner(|w| w.review_of(name_of(source, &old_key)))?;
     if review.as_ref().is_some_and(|r| r.human_label.is_some()) && !taken_back {
-        remember(source, &key, NewText::Decided)?;
+        if is_new_text {
+            remember(source, &key, NewText::Decided)?;
+        }
         return Ok(new);
     }
     // A label that nobody predicted came with the row.
@@ -180,11 +185,36 @@ pub fn predicted_anew(
     }
     let (mut row, what) = labelled(trigger, source, columns, new)?;
     if matches!(what, Remembered::Unclassified(_)) && label.is_some() {
-        if trigger.is_not_null(columns.label()) {
+        if !columns.can_be_empty(trigger) {
             return Ok(new);
         }
         row = columns.put(row, None)?;
     }
     remember(source, &key, NewText::Undecided(what))?;
     Ok(row)
+}
+
+/// Whether the label of a row that keeps its text would make the update fail: what was predicted
+/// gives way to what a user does.
+fn is_in_the_way(
+    trigger: &Trigger,
+    source: &Source,
+    columns: &Columns,
+    old: Row,
+    new: Row,
+) -> SqlResult<bool> {
+    if old.stores_same(&new, columns.label()) {
+        return is_refused_now(trigger, columns, old, new);
+    }
+    // Another label is what somebody says, unless a decision is taken back: what had been predicted
+    // comes again.
+    let Some(key) = columns.key_of(old)? else {
+        return Ok(false);
+    };
+    match columns.label_of(new)? {
+        Some(label) if is_cleared(source.id, &key) => {
+            Ok(with_label(trigger, source, columns, new, &label)?.is_err())
+        }
+        _ => Ok(false),
+    }
 }

@@ -50,6 +50,8 @@ fn decided_row(trigger: &Trigger, source: &Source, columns: &Columns) -> SqlResu
     if old.stores_same(&new, columns.label()) {
         return Ok(new);
     }
+    // Held already, unless another trigger has set it.
+    store::hold_labels()?;
     let (before, given) = (columns.label_of(old)?, columns.label_of(new)?);
     if before == given {
         return Ok(new);
