@@ -10,7 +10,7 @@ use crate::message::Attachment;
 use crate::packed::unpack;
 use crate::poll::Poll;
 use crate::reading::{
-    Reading, is_encoded_message, is_html, is_root, is_shown, is_text, seems_text,
+    Reading, begins_as_html, is_encoded_message, is_html, is_root, is_shown, is_text, seems_text,
 };
 use crate::report::Report;
 use crate::section::Name;
@@ -243,10 +243,13 @@ impl<'p> Body<'p> {
         let plain = choices.iter().copied().find(|&c| reading.is_plain(c));
         let start = out.len();
         let mut plain_text = String::new();
+        let mut is_source = false;
         let before = reading.messages.len();
         if let Some(plain) = plain {
             self.part(reading, plain, out);
-            if !may_stand_in(&out[start..]) {
+            // Some programs put the HTML into both.
+            is_source = begins_as_html(&out.as_bytes()[start..]);
+            if !is_source && !may_stand_in(&out[start..]) {
                 return;
             }
             plain_text = out.split_off(start);
@@ -254,7 +257,10 @@ impl<'p> Body<'p> {
         let messages = reading.messages.split_off(before);
         for &other in choices.iter().rev().filter(|&&c| Some(c) != plain) {
             self.part(reading, other, out);
-            if stands_in(&plain_text, &out[start..], self.poll) {
+            let rich = &out[start..];
+            if is_source && !rich.is_empty()
+                || !is_source && stands_in(&plain_text, rich, self.poll)
+            {
                 return;
             }
             out.truncate(start);

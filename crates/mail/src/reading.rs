@@ -6,7 +6,7 @@ use crate::media_type::{self, Format};
 use crate::structure::{Kind, Part};
 use crate::transfer::Encoding;
 
-/// How much of a file without a type is looked at to see whether it is text.
+/// How much of a text is looked at to see whether it is one, and of which kind.
 const SAMPLE_BYTES: usize = 4 << 10;
 
 /// A message on the way to its text.
@@ -112,9 +112,14 @@ pub(crate) fn is_html(part: &Part, format: Format, bytes: &[u8]) -> bool {
     }
 }
 
-/// Whether a text that does not say what it is begins as HTML documents do.
-fn begins_as_html(text: &[u8]) -> bool {
-    let text = text.trim_ascii_start();
+/// Whether a text begins as HTML documents do, or with a comment before that.
+pub(crate) fn begins_as_html(text: &[u8]) -> bool {
+    let mut text = text[..text.len().min(SAMPLE_BYTES)].trim_ascii_start();
+    if text.starts_with(b"<!--")
+        && let Some(end) = memchr::memmem::find(text, b"-->")
+    {
+        text = text[end + b"-->".len()..].trim_ascii_start();
+    }
     [&b"<html"[..], b"<!doctype html"].iter().any(|start| {
         text.get(..start.len())
             .is_some_and(|t| t.eq_ignore_ascii_case(start))

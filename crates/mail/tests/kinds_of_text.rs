@@ -61,6 +61,24 @@ fn html_is_read_as_html_whatever_it_is_called() {
 }
 
 #[test]
+fn source_of_html_is_no_plain_alternative() {
+    let source = format!(
+        "\n<!-- saved -->\n<html><p>charged{}</p></html>",
+        " again".repeat(200)
+    );
+    let html = "Content-Type: text/html\n\n<p>charged twice";
+    let plain = format!("Content-Type: text/plain\n{source}");
+    assert_eq!(
+        multipart("alternative", &[&plain, html]).body,
+        "charged twice"
+    );
+    assert_eq!(
+        multipart("alternative", &[&plain, "Content-Type: text/html\n\n<br>"]).body,
+        source.trim()
+    );
+}
+
+#[test]
 fn alternatives_for_one_program_are_the_last_choice() {
     let lesser = "Content-Type: text/watch-html\n\n<p>watch";
     let amp = "Content-Type: text/x-amp-html\n\n<p>amp";
