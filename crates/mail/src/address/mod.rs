@@ -77,7 +77,8 @@ pub(crate) fn mailboxes(value: &str) -> Vec<Mailbox> {
     let mut marks = Marks::default();
     // Only a group ends with a semicolon.
     let groups_end = value.rfind(';').unwrap_or(0);
-    let mut in_group = false;
+    let (mut in_group, mut has_groups) = (false, false);
+    let mut last_comment = String::new();
     let mut rest = value;
     while let Some(c) = rest.chars().next() {
         rest = match c {
@@ -93,7 +94,7 @@ pub(crate) fn mailboxes(value: &str) -> Vec<Mailbox> {
                     // The name of a group.
                     open.close_separated(&mut found);
                     open = Open::default();
-                    in_group = true;
+                    (in_group, has_groups) = (true, true);
                     &rest[1..]
                 } else {
                     let (text, behind) = word(&rest[1..], &mut encoded);
@@ -107,6 +108,7 @@ pub(crate) fn mailboxes(value: &str) -> Vec<Mailbox> {
                 }
             }
             '(' if let Some((text, behind)) = marks.comment(rest) => {
+                last_comment.clone_from(&text);
                 open.comment = text;
                 behind
             }
@@ -136,6 +138,14 @@ pub(crate) fn mailboxes(value: &str) -> Vec<Mailbox> {
         };
     }
     open.close(&mut found);
+    let comment = decode(&last_comment);
+    if found.is_empty() && !has_groups && !comment.trim().is_empty() {
+        // Better than nothing.
+        found.push(Mailbox {
+            name: comment.into_owned(),
+            address: String::new(),
+        });
+    }
     found
 }
 
@@ -361,6 +371,7 @@ mod tests {
 
     #[test]
     fn a_comment_stands_for_a_name() {
+        assert_eq!(list("(Ann Lee)"), ["Ann Lee"]);
         assert_eq!(
             list("ann@example.org (Ann (A.) Lee)"),
             ["Ann (A.) Lee <ann@example.org>"]
