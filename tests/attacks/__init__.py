@@ -6,7 +6,7 @@ parts, say. Everything is generated, and the same each time. One message on stan
     PYTHONPATH=tests python3 -m attacks NAME [BYTES [SEED]]       without NAME: lists the names
 """
 
-from . import encodings, formats, headers, html, structure  # noqa: F401 (each adds its shapes)
+from . import encodings, formats, headers, html, packed, structure  # noqa: F401 (each adds its shapes)
 from .build import SHAPES, make, mutated
 
 __all__ = ["SHAPES", "attacks", "make", "mutated"]
