@@ -65,6 +65,8 @@ struct Entry {
     summary: String,
     start: Option<Moment>,
     end: Option<Moment>,
+    /// Instead of an end.
+    lasts: String,
     repeats: &'static str,
     place: String,
     organizer: String,
@@ -97,6 +99,7 @@ impl Entry {
             "SUMMARY" => self.summary = line(property),
             "DTSTART" => self.start = Moment::of(property),
             "DTEND" | "DUE" => self.end = Moment::of(property),
+            "DURATION" => self.lasts = lasts(property.raw()),
             "RRULE" => self.repeats = repeats(property.raw()),
             "LOCATION" => self.place = line(property),
             "ORGANIZER" => self.organizer = person(property),
@@ -133,7 +136,11 @@ impl Entry {
     }
 
     fn write(&self, method: &str, said: &str, poll: Poll, out: &mut String) {
-        let when = when(self.start.as_ref(), self.end.as_ref(), self.repeats);
+        let mut when = when(self.start.as_ref(), self.end.as_ref());
+        if !when.is_empty() {
+            when += &self.lasts;
+            when += self.repeats;
+        }
         let description = match self.description.trim() {
             "" => &self.markup,
             text => text,
@@ -180,7 +187,8 @@ fn person(property: &Property) -> String {
     };
     let name = property.parameter("cn").unwrap_or_default();
     let name = &name[..name.floor_char_boundary(MAX_VALUE_BYTES)];
-    match (name, address) {
+    let name = name.replace('\\', "");
+    match (name.as_str(), address) {
         ("", address) => address.to_owned(),
         (name, "") => name.to_owned(),
         (name, address) if name.eq_ignore_ascii_case(address) => address.to_owned(),
@@ -198,6 +206,34 @@ fn repeats(rule: &str) -> &'static str {
         Some("MONTHLY") => ", monthly",
         Some("YEARLY") => ", yearly",
         _ => "",
+    }
+}
+
+/// How long, of `PT1H30M` (RFC 5545 section 3.3.6): ` for 1 h 30 min`.
+fn lasts(duration: &str) -> String {
+    let mut text = String::new();
+    let mut number = String::new();
+    for c in duration.chars().take(MAX_VALUE_BYTES) {
+        let unit = match c.to_ascii_uppercase() {
+            'W' => "weeks",
+            'D' => "days",
+            'H' => "h",
+            'M' => "min",
+            '0'..='9' => {
+                number.push(c);
+                continue;
+            }
+            _ => "",
+        };
+        if !unit.is_empty() && number.bytes().any(|b| b != b'0') {
+            text += &format!(" {number} {unit}");
+        }
+        number.clear();
+    }
+    if text.is_empty() {
+        text
+    } else {
+        format!(" for{text}")
     }
 }
 
@@ -272,7 +308,7 @@ fn zone(name: &str) -> &str {
 }
 
 /// `2026-03-10 09:00 to 10:00 UTC`.
-fn when(start: Option<&Moment>, end: Option<&Moment>, repeats: &str) -> String {
+fn when(start: Option<&Moment>, end: Option<&Moment>) -> String {
     let day = |(year, month, day): (u16, u8, u8)| format!("{year:04}-{month:02}-{day:02}");
     let full = |moment: &Moment| {
         let time = moment.time.as_ref();
@@ -285,9 +321,7 @@ fn when(start: Option<&Moment>, end: Option<&Moment>, repeats: &str) -> String {
     };
     let (Some(start), Some(end)) = (start, end) else {
         return match (start, end) {
-            (Some(start), _) => {
-                format!("{} {}", full(start), start.zone).trim().to_owned() + repeats
-            }
+            (Some(start), _) => format!("{} {}", full(start), start.zone).trim().to_owned(),
             (_, Some(end)) => format!("until {} {}", full(end), end.zone)
                 .trim()
                 .to_owned(),
@@ -307,7 +341,7 @@ fn when(start: Option<&Moment>, end: Option<&Moment>, repeats: &str) -> String {
     if !until.is_empty() {
         text = format!("{text} to {until}");
     }
-    format!("{text} {}", end.zone).trim().to_owned() + repeats
+    format!("{text} {}", end.zone).trim().to_owned()
 }
 
 /// Whether a text has the beginning of a description, whatever their blanks are.
@@ -367,6 +401,14 @@ mod tests {
                 "2024-02-28 to 2024-02-29",
             ),
             ("DTSTART:2026-03-10T09:00:00Z", "2026-03-10 09:00 UTC"),
+            (
+                "DTSTART:20260310T090000Z\nDURATION:PT1H30M",
+                "2026-03-10 09:00 UTC for 1 h 30 min",
+            ),
+            (
+                "DTSTART:20260310\nDURATION:+P2D\nRRULE:FREQ=DAILY",
+                "2026-03-10 for 2 days, daily",
+            ),
             ("DUE:20260310", "until 2026-03-10"),
             (
                 "DTSTART;TZID=/x.org/1/Europe/Rome:20260310T090000",

@@ -3,38 +3,62 @@
 use crate::content_line::Properties;
 use crate::poll::Poll;
 
-/// What is told of a card. Its name comes first, under whichever property.
-const SHOWN: [&str; 8] = ["FN", "ORG", "TITLE", "EMAIL", "TEL", "ADR", "URL", "NOTE"];
+/// What is told of a card, beside its name.
+const SHOWN: [&str; 7] = ["ORG", "TITLE", "EMAIL", "TEL", "ADR", "URL", "NOTE"];
 
 /// The cards of a text whose lines end with LF, one value a line, at most about `limit` bytes.
 /// `None` if it is no vCard.
 pub(crate) fn to_text(text: &str, limit: usize, poll: Poll) -> Option<String> {
     let mut out = String::new();
-    let mut within = false;
+    let mut card: Option<Card> = None;
     for property in Properties::new(text, poll) {
-        if out.len() > limit {
+        if out.len() + card.as_ref().map_or(0, |c| c.rest.len()) > limit {
             break;
         }
-        let name = property.name();
-        let is_card = property.raw().eq_ignore_ascii_case("vcard");
-        if name.eq_ignore_ascii_case("begin") && is_card {
-            out.push_str(if within { "\n" } else { "" });
-            within = true;
-        } else if within && SHOWN.iter().any(|n| name.eq_ignore_ascii_case(n)) {
-            // The components of an address or an organization.
+        let name = property.name().to_ascii_uppercase();
+        if name == "BEGIN" && property.raw().eq_ignore_ascii_case("vcard") {
+            card.replace(Card::default())
+                .unwrap_or_default()
+                .write(&mut out);
+        }
+        let Some(card) = &mut card else {
+            continue;
+        };
+        let values = || {
+            // The components of a name, an address, an organization.
             let line = property.line();
-            let parts = line
-                .split(';')
-                .map(str::trim)
-                .filter(|part| !part.is_empty());
-            let line = parts.collect::<Vec<_>>().join(", ");
-            if !line.is_empty() {
-                out.push_str(&line);
-                out.push('\n');
+            let parts = line.split(';').map(str::trim);
+            let parts = parts.filter(|part| !part.is_empty());
+            parts.collect::<Vec<_>>().join(", ")
+        };
+        match name.as_str() {
+            "FN" => card.name = values(),
+            // Older cards have no other.
+            "N" if card.name.is_empty() => card.name = values(),
+            name if SHOWN.contains(&name) => {
+                card.rest.push_str(&values());
+                card.rest.push('\n');
             }
+            _ => {}
         }
     }
-    within.then_some(out)
+    card?.write(&mut out);
+    Some(out)
+}
+
+#[derive(Default)]
+struct Card {
+    name: String,
+    rest: String,
+}
+
+impl Card {
+    fn write(&self, out: &mut String) {
+        if !self.name.is_empty() || !self.rest.is_empty() {
+            out.push_str(if out.is_empty() { "" } else { "\n" });
+            *out += &format!("{}\n{}", self.name, self.rest);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -50,6 +74,8 @@ mod tests {
                 "Ann Lee\nExample Ltd, Sales\nann@example.org\n\nAnn Lee\nExample Ltd, Sales\nann@example.org\n"
             )
         );
+        let old = "BEGIN:VCARD\nN;QUOTED-PRINTABLE:M=C3=BCller;Ann;;;\nEND:VCARD";
+        assert_eq!(to_text(old, 1000, &|| ()).as_deref(), Some("Müller, Ann\n"));
         assert_eq!(to_text("FN:Ann", 1000, &|| ()), None);
     }
 }

@@ -25,8 +25,13 @@ impl Reading<'_, '_> {
     pub(crate) fn format(&self, part: &Part) -> Option<Format> {
         let (format, is_file) = media_type::text(&part.content_type.media_type)?;
         let counts = self.attached || is_root(part, self.parts) || !(is_file || part.attached);
-        let readable = format != Format::Unknown || has_text_name(part);
-        (counts && readable).then_some(format)
+        if !counts {
+            return None;
+        }
+        match format {
+            Format::Unknown => format_by_name(part.name.as_deref()),
+            _ => Some(format),
+        }
     }
 
     /// The alternatives of a part, and others: those that are read only if these have no text,
@@ -44,7 +49,8 @@ impl Reading<'_, '_> {
             index = first;
         }
         let part = &self.parts[index];
-        part.kind == Kind::Leaf && self.format(part) == Some(Format::Plain)
+        let is_plain = part.content_type.media_type == "text/plain";
+        part.kind == Kind::Leaf && is_plain && self.format(part).is_some()
     }
 }
 
@@ -76,21 +82,17 @@ pub(crate) fn is_encoded_message(part: &Part) -> bool {
         || media_type::is_header(&part.content_type.media_type)
 }
 
-/// Whether a file is named as texts are, or not at all.
-fn has_text_name(part: &Part) -> bool {
-    const ENDS: [&str; 7] = ["txt", "text", "md", "markdown", "asc", "log", "rtf"];
-    let end = end_of_name(part);
-    is_html_name(part) || end.is_none_or(|end| ENDS.iter().any(|e| end.eq_ignore_ascii_case(e)))
-}
-
-fn is_html_name(part: &Part) -> bool {
-    end_of_name(part)
-        .is_some_and(|e| e.eq_ignore_ascii_case("htm") || e.eq_ignore_ascii_case("html"))
-}
-
-/// `pdf` of `offer.pdf`.
-fn end_of_name<'a>(part: &'a Part) -> Option<&'a str> {
-    Some(part.name.as_deref()?.rsplit_once('.')?.1)
+/// How a file of this name is written, if it is text. One without a name may be.
+fn format_by_name(name: Option<&str>) -> Option<Format> {
+    let end = name.and_then(|n| n.rsplit_once('.')).map(|(_, end)| end);
+    Some(match end.map(str::to_ascii_lowercase).as_deref() {
+        None | Some("asc" | "log" | "markdown" | "md" | "text" | "txt") => Format::Unknown,
+        Some("htm" | "html") => Format::Html,
+        Some("ics" | "vcs") => Format::Calendar,
+        Some("vcf") => Format::Contact,
+        Some("rtf") => Format::Rtf,
+        _ => return None,
+    })
 }
 
 /// Whether bytes without a type are text for people: no control characters, no armour.
@@ -107,7 +109,7 @@ pub(crate) fn seems_text(bytes: &[u8]) -> bool {
 pub(crate) fn is_html(part: &Part, format: Format, bytes: &[u8]) -> bool {
     match format {
         Format::Html | Format::LesserHtml => true,
-        Format::Unknown => is_html_name(part) || begins_as_html(bytes),
+        Format::Unknown => begins_as_html(bytes),
         _ => !part.content_type.declared && begins_as_html(bytes),
     }
 }

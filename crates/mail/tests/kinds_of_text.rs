@@ -61,6 +61,24 @@ fn html_is_read_as_html_whatever_it_is_called() {
 }
 
 #[test]
+fn plain_text_comes_before_other_kinds_of_it() {
+    let markdown = "Content-Type: text/markdown\n\n# We were charged";
+    let html = "Content-Type: text/html\n\n<h1>We were charged</h1>";
+    let plain = "Content-Type: text/plain\n\nWe were charged";
+    for parts in [
+        [markdown, plain, html],
+        [plain, markdown, html],
+        [markdown, html, ""],
+    ] {
+        assert_eq!(multipart("alternative", &parts).body, "We were charged");
+    }
+    assert_eq!(
+        multipart("alternative", &[markdown]).body,
+        "# We were charged"
+    );
+}
+
+#[test]
 fn source_of_html_is_no_plain_alternative() {
     let source = format!(
         "\n<!-- saved -->\n<html><p>charged{}</p></html>",
@@ -167,8 +185,10 @@ fn an_invitation_without_other_text_is_read() {
     let html = "Content-Type: text/html\n\n<br>";
     let attached = calendar(&format!("\n{ATTACHED}=a.ics"));
     assert_eq!(multipart("mixed", &["\n \n", html, &attached]).body, all);
-    let ics = attached.replace("text/calendar", "application/ics");
-    assert_eq!(multipart("mixed", &[&ics]).body, all);
+    for other in ["application/ics", "application/octet-stream"] {
+        let ics = attached.replace("text/calendar", other);
+        assert_eq!(multipart("mixed", &[&ics]).body, all, "{other}");
+    }
 }
 
 #[test]
