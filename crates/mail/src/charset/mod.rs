@@ -192,6 +192,16 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_before_zeros_is_text() {
+        let start = "<p>The first line.</p>";
+        for zeros in ["a\0".repeat(100), "\0a".repeat(100)] {
+            let seen = text(format!("{start}{zeros}").as_bytes(), "utf-8");
+            assert!(seen.starts_with(start), "{seen}");
+            assert_eq!(text(zeros.as_bytes(), "utf-8"), "a".repeat(100));
+        }
+    }
+
+    #[test]
     fn labels_that_lie() {
         assert_eq!(text("Grüße".as_bytes(), "iso-8859-1"), "Grüße");
         assert_eq!(text("Grüße".as_bytes(), "us-ascii"), "Grüße");

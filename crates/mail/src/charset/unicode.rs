@@ -8,6 +8,8 @@ use crate::poll::Poll;
 
 /// Bytes in which the order of bytes is looked for.
 const SAMPLE: usize = 4 << 10;
+/// Bytes at the beginning of which one is zero.
+const BEGINNING: usize = 8;
 /// Characters that UTF-32 has at least where no label says so.
 const FEWEST: usize = 2;
 /// Zeros that UTF-16 has at least where no label says so.
@@ -32,10 +34,11 @@ pub(super) fn marked(bytes: &[u8]) -> Option<(Form, usize)> {
 }
 
 /// The form that zeros tell: in European languages every second byte is zero, nearly, or three
-/// of four in all. `None` if there are none, or here and there.
+/// of four in all. `None` if there are none, or here and there, or only behind a beginning that
+/// mail programs show as it stands.
 pub(super) fn by_zeros(bytes: &[u8]) -> Option<Form> {
     let sample = &bytes[..bytes.len().min(SAMPLE)];
-    memchr::memchr(0, sample)?;
+    memchr::memchr(0, sample).filter(|&first| first < BEGINNING)?;
     if let Some(order) = utf_32_order(sample) {
         return Some(Form::Utf32(order));
     }
