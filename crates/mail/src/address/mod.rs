@@ -268,7 +268,7 @@ impl Open {
         for address in addresses {
             let mailbox = Mailbox {
                 name: std::mem::take(&mut name),
-                address: tidy(&address),
+                address: tidy(address),
             };
             if mailbox != Mailbox::default() {
                 found.push(mailbox);

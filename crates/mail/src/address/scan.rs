@@ -30,6 +30,11 @@ pub(super) fn word<'a>(text: &'a str, encoded: &mut Words<'a>) -> (&'a str, &'a 
 /// What stands in angle brackets without comments: the address, and the name if that stands
 /// there, too. White space around `@` and `.` is none.
 pub(super) fn angle<'a>(mut text: &'a str, marks: &mut Marks) -> (String, String, &'a str) {
+    if let Some((address, behind)) = text.split_once('>')
+        && is_simple(address)
+    {
+        return (address.to_owned(), String::new(), behind);
+    }
     let mut words: Vec<String> = vec![String::new()];
     let mut found = false;
     while let Some(c) = text.chars().next() {
@@ -88,6 +93,12 @@ pub(super) fn angle<'a>(mut text: &'a str, marks: &mut Marks) -> (String, String
         name.clear();
     }
     (address, name.join(" "), text)
+}
+
+/// Whether this is an address with nothing around or between it, as nearly all are.
+fn is_simple(address: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"@.-_+=".contains(&b);
+    address.contains('@') && address.bytes().all(plain)
 }
 
 /// Quotation marks and parentheses. One that nothing closes means nothing, and neither does
@@ -182,8 +193,11 @@ fn without_route(angle: &str) -> &str {
 }
 
 /// An address without what stands around it in mail: encoded words, `mailto:`, other brackets.
-pub(super) fn tidy(address: &str) -> String {
-    let decoded = decode(address);
+pub(super) fn tidy(address: String) -> String {
+    if is_simple(&address) {
+        return address;
+    }
+    let decoded = decode(&address);
     let mut address = without_route(&decoded);
     for (left, right) in [
         ('[', ']'),

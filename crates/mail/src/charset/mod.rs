@@ -57,7 +57,7 @@ pub(crate) fn decode<'a>(
 /// the body's label says, as old mail programs write them.
 pub(crate) fn decode_field<'a>(bytes: &'a [u8], label_of_body: Option<&str>) -> Cow<'a, str> {
     match std::str::from_utf8(bytes) {
-        Ok(text) if !text.contains(['\x1b', '~']) => text.into(),
+        Ok(text) if memchr::memchr2(b'\x1b', b'~', bytes).is_none() => text.into(),
         Ok(_) => {
             let body = label_of_body.and_then(Charset::of);
             let label = label_of_body.filter(|_| body.is_some_and(Charset::is_7_bit));

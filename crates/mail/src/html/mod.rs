@@ -12,7 +12,7 @@ use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::string::FromUtf8Error;
 
-use html5gum::{Readable, Reader, Tokenizer};
+use html5gum::{Reader, Tokenizer};
 
 use crate::lines::POLL_BYTES;
 use crate::poll::Poll;
@@ -138,19 +138,39 @@ impl Reader for Input<'_> {
     fn read_until<'b>(
         &'b mut self,
         needle: &[u8],
-        buffer: &'b mut [u8; 4],
+        _: &'b mut [u8; 4],
     ) -> Result<Option<&'b [u8]>, Infallible> {
         if self.ends_tag() {
             return Ok(Some(b">"));
         }
-        let mut piece = self.piece().to_reader();
-        let Some(length) = piece.read_until(needle, buffer)?.map(<[u8]>::len) else {
+        let piece = self.piece();
+        if piece.is_empty() {
             return Ok(None);
-        };
+        }
+        // One of the signs itself, if the text begins with it.
+        let length = find(needle, piece).map_or(piece.len(), |at| at.max(1));
         let text = &self.rest[..length];
         self.advance(length);
         Ok(Some(text))
     }
+}
+
+/// Bytes in which several signs are looked for at a time.
+const WINDOW: usize = 64;
+
+/// Where the first of these signs is. Four of them end texts and values of attributes, which
+/// are most of a document.
+fn find(signs: &[u8], text: &[u8]) -> Option<usize> {
+    let &[a, b, c, d] = signs else {
+        return text
+            .iter()
+            .position(|byte| signs.iter().any(|sign| sign == byte));
+    };
+    text.chunks(WINDOW).enumerate().find_map(|(i, window)| {
+        let end = memchr::memchr3(a, b, c, window);
+        let first = memchr::memchr(d, &window[..end.unwrap_or(window.len())]);
+        Some(i * WINDOW + first.or(end)?)
+    })
 }
 
 #[cfg(test)]
