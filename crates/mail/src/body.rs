@@ -3,7 +3,10 @@
 use std::borrow::Cow;
 use std::collections::VecDeque;
 
-use crate::field::Reader;
+use pg_triage_encoded::Block;
+
+use crate::blocks::cut_blocks;
+use crate::field::{self, Reader};
 use crate::limits::Limits;
 use crate::media_type::{self, Format};
 use crate::message::Attachment;
@@ -131,6 +134,7 @@ impl<'p> Body<'p> {
     /// said is what Outlook has added, what it reports, or what is attached.
     fn own_text(&mut self, reading: &mut Reading, root: usize, out: &mut String) {
         let (start, messages) = (out.len(), reading.messages.len());
+        let attached = self.attachments.len();
         self.part(reading, root, out);
         let parts = reading.parts;
         for added in std::mem::take(&mut reading.added) {
@@ -145,6 +149,7 @@ impl<'p> Body<'p> {
         }
         if out.len() == start && reading.messages.len() == messages {
             reading.attached = true;
+            self.attachments.truncate(attached);
             self.part(reading, root, out);
             reading.attached = false;
             reading.added.clear();
@@ -189,6 +194,7 @@ impl<'p> Body<'p> {
                 name: part.name.clone(),
                 media_type: part.content_type.media_type.clone(),
                 bytes: part.encoding.decoded_bytes(part.body, self.poll),
+                in_text: false,
             });
         }
     }
@@ -245,6 +251,7 @@ impl<'p> Body<'p> {
         let mut plain_text = String::new();
         let mut is_source = false;
         let before = reading.messages.len();
+        let attached = self.attachments.len();
         if let Some(plain) = plain {
             self.part(reading, plain, out);
             // Some programs put the HTML into both.
@@ -255,6 +262,7 @@ impl<'p> Body<'p> {
             plain_text = out.split_off(start);
         }
         let messages = reading.messages.split_off(before);
+        let files = self.attachments.split_off(attached);
         for &other in choices.iter().rev().filter(|&&c| Some(c) != plain) {
             self.part(reading, other, out);
             let rich = &out[start..];
@@ -265,9 +273,11 @@ impl<'p> Body<'p> {
             }
             out.truncate(start);
             reading.messages.truncate(before);
+            self.attachments.truncate(attached);
         }
         out.push_str(&plain_text);
         reading.messages.extend(messages);
+        self.attachments.extend(files);
     }
 
     /// Appends the text of a part that has no parts.
@@ -305,6 +315,7 @@ impl<'p> Body<'p> {
             }
             None => self.lines(part, format, tidy(text, self.poll), out),
         };
+        let text = cut_blocks(text, self.poll, |block| self.list(block));
         self.append(&text, out);
     }
 
@@ -326,6 +337,23 @@ impl<'p> Body<'p> {
             }
             None => text,
         }
+    }
+
+    /// Lists a file that is encoded in a text, if it has a name.
+    fn list(&mut self, block: &Block) {
+        let Some(name) = block.name.as_deref().and_then(field::short) else {
+            return;
+        };
+        if self.attachments.len() >= self.limits.parts {
+            self.truncated = true;
+            return;
+        }
+        self.attachments.push(Attachment {
+            name: Some(name),
+            media_type: "application/octet-stream".to_owned(),
+            bytes: block.bytes,
+            in_text: true,
+        });
     }
 
     /// Appends a paragraph, as far as there is room.
@@ -405,10 +433,9 @@ fn tidy(text: &str, poll: Poll) -> String {
         let (piece, behind) = rest.split_at(rest.floor_char_boundary(crate::lines::POLL_BYTES));
         rest = behind;
         let mut start = 0;
-        for (at, b) in piece.bytes().enumerate() {
-            if b >= b' ' && b != b'\x7f' || matches!(b, b'\n' | b'\t') {
-                continue;
-            }
+        while let Some(length) = control(&piece.as_bytes()[start..]) {
+            let at = start + length;
+            let b = piece.as_bytes()[at];
             out.push_str(&piece[start..at]);
             start = at + 1;
             let next = piece.as_bytes().get(start).or(rest.as_bytes().first());
@@ -420,6 +447,20 @@ fn tidy(text: &str, poll: Poll) -> String {
         out.push_str(&piece[start..]);
     }
     out
+}
+
+/// Where the first control character is that is no text. Most of a text has none: many bytes are
+/// looked at at once.
+fn control(text: &[u8]) -> Option<usize> {
+    let is_control = |b: u8| b < b' ' && b != b'\n' && b != b'\t' || b == b'\x7f';
+    let mut at = 0;
+    for few in text.chunks(32) {
+        if few.iter().fold(false, |found, &b| found | is_control(b)) {
+            return few.iter().position(|&b| is_control(b)).map(|n| at + n);
+        }
+        at += few.len();
+    }
+    None
 }
 
 /// The text without a byte order mark, empty lines at the beginning, and white space at the end.

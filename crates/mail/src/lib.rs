@@ -52,6 +52,7 @@ mod tnef;
 mod packed;
 mod reading;
 
+mod blocks;
 mod body;
 mod calendar;
 mod contact;

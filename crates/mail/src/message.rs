@@ -11,6 +11,8 @@ pub struct Attachment {
     pub media_type: String,
     /// Decoded size in bytes.
     pub bytes: u64,
+    /// Whether it is encoded in a text, as uuencode, and is no part of the message.
+    pub in_text: bool,
 }
 
 /// What was read of a message. No text has a NUL, and only the body has line breaks (LF).
@@ -59,11 +61,13 @@ impl Message {
     }
 
     /// Header fields that say something about the label, one a line, `Name: value`, under
-    /// names that the tokenizer knows.
+    /// names that the tokenizer knows. A file that is encoded in a text is none of them: the text
+    /// says the same without it, in whatever column it stands.
     pub fn header(&self) -> Option<String> {
         let names: Vec<_> = self
             .attachments
             .iter()
+            .filter(|a| !a.in_text)
             .map(|a| match &a.name {
                 Some(name) => format!("{name} {}", a.media_type),
                 None => a.media_type.clone(),

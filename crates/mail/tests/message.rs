@@ -270,6 +270,7 @@ fn attachments_have_name_type_and_size() {
             name: name.map(str::to_owned),
             media_type: media_type.to_owned(),
             bytes,
+            in_text: false,
         }]
     };
     assert_eq!(
@@ -303,6 +304,77 @@ fn attachments_have_name_type_and_size() {
         one(Some("a.html"), "text/html", 3)
     );
     assert!(attachments("Content-Type: text/html", "<p>").is_empty());
+}
+
+/// Ten bytes.
+const UU_FILE: &str = "begin 644 offer.pdf\n*1&5A<B!\";V(A\"@``\n`\nend\n";
+
+#[test]
+fn files_that_are_encoded_in_text_are_listed_and_no_text() {
+    let listed = vec![Attachment {
+        name: Some("offer.pdf".to_owned()),
+        media_type: "application/octet-stream".to_owned(),
+        bytes: 10,
+        in_text: true,
+    }];
+    let text = format!("Hello,\n\n{UU_FILE}\nRegards\n");
+    let quoted: String = text.lines().map(|l| format!("> {l}\n")).collect();
+    let html = |pre: &str| {
+        let escaped = pre.replace('&', "&amp;").replace('<', "&lt;");
+        format!("Content-Type: text/html\n\n<p>Hello,<pre>\n{escaped}</pre><p>Regards")
+    };
+    let flowed = "Content-Type: text/plain; format=flowed\n\n";
+    for (raw, body) in [
+        (format!("Subject: s\n\n{text}"), "Hello,\n\nRegards"),
+        (
+            format!("Subject: s\n\n{text}").replace('\n', "\r\n"),
+            "Hello,\n\nRegards",
+        ),
+        (
+            format!("Subject: s\n\n{quoted}"),
+            "> Hello,\n>\n>\n> Regards",
+        ),
+        (format!("{flowed}{text}"), "Hello,\n\nRegards"),
+        (html(UU_FILE), "Hello,\n\nRegards"),
+        (
+            multipart("alternative", &[&format!("\n{text}"), &html(UU_FILE)]),
+            "Hello,\n\nRegards",
+        ),
+        (
+            multipart("alternative", &[&format!("\n{UU_FILE}"), &html(UU_FILE)]),
+            "Hello,\n\nRegards",
+        ),
+        (format!("Subject: s\n\n{UU_FILE}"), ""),
+    ] {
+        let m = read(&raw);
+        assert_eq!(
+            (m.body.replace("> \n", ">\n").as_str(), &m.attachments),
+            (body, &listed),
+            "{raw}"
+        );
+        // The same for the classifier as a text without it.
+        assert_eq!(m.header(), None);
+        assert!(
+            m.attachment_list()
+                .is_some_and(|l| l.starts_with("offer.pdf ("))
+        );
+    }
+}
+
+#[test]
+fn of_signed_and_encrypted_text_the_armour_is_no_text() {
+    let data = "iQEzBAEBCAAdFiEEabcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKL\nMNOPQRSTUVWXYZ==\n=aB3/\n";
+    let signed = format!(
+        "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\nSee you.\n-----BEGIN PGP SIGNATURE-----\n\n{data}-----END PGP SIGNATURE-----\n"
+    );
+    let encrypted = format!("-----BEGIN PGP MESSAGE-----\n\n{data}-----END PGP MESSAGE-----\n");
+    assert_eq!(read(&format!("Subject: s\n\n{signed}")).body, "See you.");
+    let m = read(&format!("Subject: s\n\nHello\n\n{encrypted}"));
+    assert_eq!((m.body.as_str(), m.attachments.len()), ("Hello", 0));
+    assert_eq!(read(&format!("Subject: s\n\n{encrypted}")).body, "");
+    // A sentence about it is one.
+    let about = "It begins with begin 644 and a name.\nbegin 644 name\nthen come the data.";
+    assert_eq!(read(&format!("Subject: s\n\n{about}")).body, about);
 }
 
 // ---- identity ----------------------------------------------------------------

@@ -430,3 +430,40 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_is_encoded_is_read_as_if_it_were_not_there() {
+    let data: String = (0..40)
+        .map(|n| format!("M{}\n", "7&5R(#8R,S0U+".repeat(5)[n % 5..].split_at(60).0))
+        .collect();
+    let uu = format!("begin 644 offer.pdf\n{data}`\nend\n");
+    let quoted: String = uu.lines().map(|l| format!("> {l}\n")).collect();
+    let armour = "-----BEGIN PGP MESSAGE-----\n\niQEzBAEBCAAdFiEEabcdefghijklmnop\n-----END PGP MESSAGE-----\n";
+    for block in [uu.as_str(), &quoted, armour] {
+        for text in [
+            "Short question\n#",
+            "#Short question\n",
+            "A subject\nand a text\n#\nwith more of it\n",
+            "From: a@example.org\n#A subject\nand a text\n#with more\n\n#",
+        ] {
+            let tokens = |text: &str| {
+                let mut tokenizer = Tokenizer::default();
+                let tokens = tokenizer.tokens(text);
+                tokens
+                    .map(|t| (t.text.to_owned(), t.field))
+                    .collect::<Vec<_>>()
+            };
+            let with = text.replace('#', block);
+            assert_eq!(tokens(&with), tokens(&text.replace('#', "")), "{with}");
+            // A word stands where it stood.
+            let mut tokenizer = Tokenizer::default();
+            for token in tokenizer.tokens(&with).filter(|t| t.field == Field::Body) {
+                let written = with[token.written.clone()].to_lowercase();
+                assert!(
+                    written == token.text || token.text.contains(' '),
+                    "{token:?}"
+                );
+            }
+        }
+    }
+}

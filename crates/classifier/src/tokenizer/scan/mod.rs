@@ -7,6 +7,11 @@ mod position;
 mod web_address;
 mod words;
 
+use std::iter;
+use std::ops::Range;
+
+use pg_triage_encoded::blocks;
+
 use super::field::Field;
 use super::kinds::Kinds;
 use super::token::Found;
@@ -28,14 +33,22 @@ pub(super) fn scan(
 
 impl Scan<'_> {
     fn run(mut self) {
-        let begin = self.header_lines();
+        let mut begin = self.header_lines();
         let bytes = self.text.as_bytes();
-        let one_line = !bytes[begin..].trim_ascii().contains(&b'\n');
+        let encoded: Vec<_> = blocks(self.text, &|| ()).map(|b| b.range).collect();
+        let one_line = is_one_line(bytes, begin, &encoded);
+        let mut encoded = encoded.into_iter().peekable();
         if one_line && self.kinds.has(Kinds::LETTERS) {
             self.short = Some(Vec::new());
         }
         let mut at = begin;
         while at < bytes.len() {
+            // What is encoded is read as if it were not there.
+            if let Some(block) = encoded.next_if(|block| block.start <= at) {
+                begin = if at == begin { block.end } else { begin };
+                at = block.end.max(at);
+                continue;
+            }
             let end = line_end(bytes, at);
             let line = &bytes[at..end];
             let zone = if at == begin && !one_line && end - begin <= MAX_SUBJECT_BYTES {
@@ -60,6 +73,17 @@ impl Scan<'_> {
         line.trim_ascii_end().ends_with(b":")
             && is_quoted(self.text.as_bytes()[end..].trim_ascii_start())
     }
+}
+
+/// Whether all text from `begin` on stands in one line, encoded blocks left out.
+fn is_one_line(text: &[u8], begin: usize, encoded: &[Range<usize>]) -> bool {
+    let starts = iter::once(begin).chain(encoded.iter().map(|block| block.end));
+    let ends = encoded.iter().map(|block| block.start).chain([text.len()]);
+    let mut texts = starts
+        .zip(ends)
+        .map(|(start, end)| text[start.min(end)..end].trim_ascii())
+        .filter(|text| !text.is_empty());
+    texts.next().is_none_or(|text| !text.contains(&b'\n')) && texts.next().is_none()
 }
 
 /// `> text`, `JD> text`, `| text`.
