@@ -14,7 +14,7 @@ const MAX_ATTENDEES: usize = 10;
 /// How much of a description, in characters without white space, tells whether a text has it,
 /// and how much of that text is looked at, in bytes.
 const SAID_CHARS: usize = 80;
-const SAID_BYTES: usize = 64 << 10;
+const SAID_BYTES: usize = 8 << 10;
 
 /// The events and tasks of a calendar whose lines end with LF, at most about `limit` bytes of
 /// them. `None` if it is no calendar. The first description is left out if `said` has its

@@ -18,8 +18,9 @@
 //! - **A header field**: its name in `section.rs`; where it is decoded in `field.rs`; a field of
 //!   [`Message`], filled in `parse.rs`. A line for the classifier in [`Message::header`] needs a
 //!   line of the same name in the tokenizer, and a new tokenizer version.
-//! - **A reader of another format of text** (beside plain and HTML): a module of its own that
-//!   gives text within a limit of bytes and polls, as `html` does, and a case in `body.rs`.
+//! - **A reader of another format of text** (beside plain text, HTML, RTF, calendars, vCards): a
+//!   module of its own that gives text within a limit of bytes and polls, as `html` does; its
+//!   `Format` and media types in `media_type.rs`, and a case in `body.rs`.
 //! - **A format that holds other parts**: a module that finds them, and a case in `packed.rs`.
 //! - **A transfer encoding**: `transfer.rs`.
 //! - **A container of messages** (mbox, Maildir) is no message: it is taken apart before.
