@@ -7,8 +7,8 @@ CREATE FUNCTION @extschema@.parse_email(raw bytea)
     AS 'MODULE_PATHNAME', 'parse_email_wrapper';
 COMMENT ON FUNCTION @extschema@.parse_email(bytea) IS
     'what a raw message (RFC 5322) says: always one row, with what could be read. body is the plain text, else the '
-    'HTML as text; attachments are listed, never unpacked. truncated: it was larger than the settings '
-    'pg_triage.max_* allow';
+    'HTML as text; what stands in a signature (S/MIME) or in winmail.dat is read, other attachments are listed, never '
+    'unpacked. truncated: it was larger than the settings pg_triage.max_* allow';
 
 CREATE FUNCTION @extschema@.email_text(raw bytea) RETURNS text
     LANGUAGE c STABLE STRICT PARALLEL SAFE COST 5000

@@ -24,12 +24,19 @@ pub(crate) fn unpack(
     poll: Poll,
     read: &mut dyn FnMut(&Structure, usize),
 ) {
-    let mut unpacking = Unpacking { room, limits, poll };
+    let mut unpacking = Unpacking {
+        room,
+        files: limits.parts,
+        limits,
+        poll,
+    };
     unpacking.level(found, 0, MAX_LEVELS, read);
 }
 
 struct Unpacking<'p> {
     room: usize,
+    /// Files of Outlook that are looked at.
+    files: usize,
     limits: &'p Limits,
     poll: Poll<'p>,
 }
@@ -91,11 +98,13 @@ impl Unpacking<'_> {
                 if !is_entity(&bytes, part.name.as_deref()) {
                     return None;
                 }
+                bytes.shrink_to_fit();
                 self.room = self.room.saturating_sub(bytes.len());
                 Some(Content::Part(bytes))
             }
             Format::Tnef => {
-                let found = tnef::read(&bytes, most, self.limits.parts, self.poll)?;
+                let found = tnef::read(&bytes, most, self.files, self.poll)?;
+                self.files -= found.files.len();
                 *cut |= found.cut || more;
                 let made = found.texts.iter().map(|text| match &text.bytes {
                     Bytes::There(_) => 0,

@@ -383,7 +383,7 @@ fn elements() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
+    #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
     fn anything_signed_is_read(inner in elements(), at in any::<prop::sample::Index>(), byte in any::<u8>()) {

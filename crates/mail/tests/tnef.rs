@@ -488,7 +488,7 @@ fn streams() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
+    #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
     fn any_stream_is_read(stream in streams(), at in any::<prop::sample::Index>(), byte in any::<u8>()) {
