@@ -4,6 +4,8 @@
 
 mod scan;
 
+use std::borrow::Cow;
+
 use crate::words::{Words, decode};
 use scan::{Marks, angle, tidy, word};
 
@@ -292,7 +294,10 @@ fn joined(words: &mut [Word]) -> String {
         name += &word.text;
         name.extend(word.separator);
     }
-    decode(&name).into_owned()
+    match decode(&name) {
+        Cow::Owned(decoded) => decoded,
+        Cow::Borrowed(_) => name,
+    }
 }
 
 /// The words behind the name of a group that does not end: `Us: ann@example.org`.

@@ -97,7 +97,8 @@ pub(super) fn angle<'a>(mut text: &'a str, marks: &mut Marks) -> (String, String
 
 /// Whether this is an address with nothing around or between it, as nearly all are.
 fn is_simple(address: &str) -> bool {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"@.-_+=".contains(&b);
+    let plain =
+        |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'@' | b'.' | b'-' | b'_' | b'+' | b'=');
     address.contains('@') && address.bytes().all(plain)
 }
 

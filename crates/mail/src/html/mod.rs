@@ -155,8 +155,8 @@ impl Reader for Input<'_> {
     }
 }
 
-/// Bytes in which several signs are looked for at a time.
-const WINDOW: usize = 64;
+/// Bytes that are compared with several signs at a time.
+const WINDOW: usize = 16;
 
 /// Where the first of these signs is. Four of them end texts and values of attributes, which
 /// are most of a document.
@@ -166,11 +166,15 @@ fn find(signs: &[u8], text: &[u8]) -> Option<usize> {
             .iter()
             .position(|byte| signs.iter().any(|sign| sign == byte));
     };
-    text.chunks(WINDOW).enumerate().find_map(|(i, window)| {
-        let end = memchr::memchr3(a, b, c, window);
-        let first = memchr::memchr(d, &window[..end.unwrap_or(window.len())]);
-        Some(i * WINDOW + first.or(end)?)
-    })
+    let is_sign = |&byte: &u8| (byte == a) | (byte == b) | (byte == c) | (byte == d);
+    let (windows, _) = text.as_chunks::<WINDOW>();
+    let before = windows.iter().take_while(|window| {
+        !window
+            .iter()
+            .fold(false, |found, byte| found | is_sign(byte))
+    });
+    let start = before.count() * WINDOW;
+    Some(start + text[start..].iter().position(is_sign)?)
 }
 
 #[cfg(test)]
