@@ -303,8 +303,13 @@ BEGIN
         IF source.label_table IS NOT NULL THEN
             PERFORM triage_internal.drop_label_table_triggers(source.source_id, source.label_table);
         END IF;
-        DELETE FROM triage_internal.name_change n WHERE n.source_id = source.source_id;
         UPDATE triage_internal.source s SET attached = false WHERE s.source_id = source.source_id;
+        -- Another attachment with these names goes on.
+        UPDATE triage_internal.name_change n SET source_id = o.source_id
+          FROM (SELECT min(s.source_id) AS source_id FROM triage_internal.source s
+                 WHERE s.attached AND s.classifier = source.classifier AND s.label_table = source.label_table) o
+         WHERE n.source_id = source.source_id AND o.source_id IS NOT NULL;
+        DELETE FROM triage_internal.name_change n WHERE n.source_id = source.source_id;
     END LOOP;
     orphans := triage_internal.drop_orphans(relation);
     IF orphans > 0 THEN

@@ -29,21 +29,26 @@ const MOST_EMAILS: i64 = 20_000;
 #[pg_extern(sql = false)]
 fn follow_label_table(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
     let trigger = Trigger::new(fcinfo)?;
-    signal_names();
-    let Some(source) = attachment(&trigger)? else {
-        return Ok(Returned::nothing());
+    let id = trigger.argument()?;
+    let row = match (trigger.is_truncation(), trigger.label_columns(id)) {
+        (true, _) => None,
+        (false, Some(columns)) => Some(ChangedRow::of(&trigger, &columns)?),
+        (false, None) => return Ok(Returned::nothing()),
     };
-    let Some(columns) = trigger.label_columns(source.id) else {
-        return Ok(Returned::nothing());
-    };
-    // Where a label has been renamed, the table follows.
-    if session::is_own_change(Change::Label(source.id)) {
+    // Tables of categories have counters, too.
+    if row.as_ref().is_some_and(ChangedRow::is_the_same) {
         return Ok(Returned::nothing());
     }
-    if trigger.is_truncation() {
-        note_all(&source)?;
-    } else {
-        note(&source, &trigger, &columns)?;
+    signal_names();
+    // Where a label has been renamed, the table follows.
+    if session::is_own_change(Change::Label(id)) {
+        return Ok(Returned::nothing());
+    }
+    if let Some(source) = attachment(&trigger)? {
+        match row {
+            Some(row) => note(&source, &row)?,
+            None => note_all(&source)?,
+        }
     }
     Ok(Returned::nothing())
 }
@@ -64,49 +69,84 @@ fn attachment(trigger: &Trigger) -> SqlResult<Option<Source>> {
     })
 }
 
-/// The name of a label that a row of a lookup table gives rows that refer to it; `None` if none.
-fn label_of(row: Row, columns: &LabelColumns) -> SqlResult<Option<String>> {
-    let is_retired = match columns.retired {
-        Some((column, mark)) => mark.retires(row.text(column)?.as_deref()),
-        None => false,
-    };
-    let name = row.text(columns.name)?;
-    let label = given_label(name.as_deref()).filter(|_| !is_retired);
-    Ok(label.map(str::to_owned))
+/// What a row of a lookup table says.
+#[derive(PartialEq, Eq)]
+struct Entry {
+    id: Option<String>,
+    name: Option<String>,
+    is_retired: bool,
+}
+
+impl Entry {
+    fn of(row: Row, columns: &LabelColumns) -> SqlResult<Self> {
+        let name = row.text(columns.name)?;
+        Ok(Self {
+            id: row.text(columns.id)?,
+            name: given_label(name.as_deref()).map(str::to_owned),
+            is_retired: match columns.retired {
+                Some((column, mark)) => mark.retires(row.text(column)?.as_deref()),
+                None => false,
+            },
+        })
+    }
+
+    /// The label that it gives rows; `None` if none.
+    fn label(&self) -> Option<&str> {
+        self.name.as_deref().filter(|_| !self.is_retired)
+    }
+}
+
+/// A row of a lookup table as it was and as it is.
+struct ChangedRow {
+    before: Option<Entry>,
+    after: Option<Entry>,
+}
+
+impl ChangedRow {
+    fn of(trigger: &Trigger, columns: &LabelColumns) -> SqlResult<Self> {
+        let event = trigger.event();
+        let entry = |row| Entry::of(row, columns).map(Some);
+        Ok(Self {
+            before: match event {
+                Event::Insert => None,
+                Event::Update | Event::Erasure => entry(trigger.old())?,
+            },
+            after: match event {
+                Event::Insert | Event::Update => entry(trigger.new_row())?,
+                Event::Erasure => None,
+            },
+        })
+    }
+
+    fn is_the_same(&self) -> bool {
+        self.before == self.after
+    }
 }
 
 /// Notes what has become of a row.
-fn note(source: &Source, trigger: &Trigger, columns: &LabelColumns) -> SqlResult<()> {
-    let event = trigger.event();
-    let (row, before, after) = match event {
-        Event::Insert => (
-            trigger.new_row(),
-            None,
-            label_of(trigger.new_row(), columns)?,
-        ),
-        Event::Update => (
-            trigger.new_row(),
-            label_of(trigger.old(), columns)?,
-            label_of(trigger.new_row(), columns)?,
-        ),
-        Event::Erasure => (trigger.old(), label_of(trigger.old(), columns)?, None),
-    };
-    let Some(id) = row.text(columns.id)?.filter(|_| before != after) else {
+fn note(source: &Source, row: &ChangedRow) -> SqlResult<()> {
+    let entry = row.after.as_ref().or(row.before.as_ref());
+    let Some(id) = entry.and_then(|entry| entry.id.as_deref()) else {
         return Ok(());
     };
-    let is_new = event == Event::Insert;
+    let label = |entry: &'_ Option<Entry>| entry.as_ref().and_then(Entry::label).map(str::to_owned);
+    let (before, after) = (label(&row.before), label(&row.after));
+    if before == after {
+        return Ok(());
+    }
+    let is_new = row.before.is_none();
     store::as_owner(|w| {
         // What follows in the transaction may say the new name. Where names have changed before,
         // it may be that of a label there is.
         if is_new
             && let Some(label) = &after
             && !w.has_name_changes(source.id)?
-            && add_now(w, source, &id, label)
+            && add_now(w, source, id, label)
         {
             return Ok(());
         }
         let new = NewName {
-            id: Some(&id),
+            id: Some(id),
             before: before.as_deref(),
             after: after.as_deref(),
             is_new,
@@ -117,7 +157,14 @@ fn note(source: &Source, trigger: &Trigger, columns: &LabelColumns) -> SqlResult
 
 /// Adds a label; false if it is to be tried again at commit.
 fn add_now(w: &mut Writer, source: &Source, id: &str, label: &str) -> bool {
-    pg::catching(|| w.with_lock_timeout(LONGEST_WAIT, |w| add(w, source, Some(id), label))).is_ok()
+    let added = pg::catching(|| {
+        w.with_lock_timeout(LONGEST_WAIT, |w| {
+            // Before the classifier, which stays locked: mail may come next in the transaction.
+            store::hold_labels()?;
+            add(w, source, Some(id), label)
+        })
+    });
+    added.is_ok()
 }
 
 /// Notes that all rows of a lookup table are about to go.

@@ -232,6 +232,71 @@ def test_later_changes_of_a_name_are_one(database):
     assert reviews(database) == [("money", None)]
 
 
+@pytest.mark.parametrize(
+    "change", ["rename_label('default', 'billing', 'money')", "merge_labels('default', 'billing', 'support')"]
+)
+def test_a_label_that_is_changed_meanwhile_stays_changed(database, change):
+    prepare(database)
+    database.run("INSERT INTO ticket VALUES (1, 'invoice')")
+    database.run("BEGIN ISOLATION LEVEL REPEATABLE READ; UPDATE categories SET name = 'invoices' WHERE id = 1; COMMIT")
+    database.run(f"SELECT triage.{change}")
+    maintain(database)
+    if change.startswith("rename"):
+        assert labels(database) == ["money", "support"]
+        assert database.value("SELECT name FROM categories WHERE id = 1") == "money"
+        assert reviews(database) == [("money", None)]
+    else:
+        assert labels(database) == ["invoices", "support"]
+        assert reviews(database) == [("support", None)]
+        assert database.value("SELECT category_id FROM ticket") == 2
+
+
+def test_another_attachment_goes_on_where_one_is_detached(database):
+    prepare(database)
+    database.run("CREATE TABLE chat (id int PRIMARY KEY, body text, category_id int)")
+    attach(database, "chat")
+    database.run("INSERT INTO chat VALUES (1, 'invoice')")
+    database.run("BEGIN ISOLATION LEVEL REPEATABLE READ; UPDATE categories SET name = 'invoices' WHERE id = 1; COMMIT")
+    database.run("SELECT triage.detach('ticket')")
+    maintain(database)
+    assert (labels(database), reviews(database)) == (["invoices", "support"], [("invoices", None)])
+
+
+def test_who_adds_a_row_and_then_mail_waits_in_no_circle(database):
+    """Its transaction holds the classifier; who renames a label waits for that and holds up mail."""
+    prepare(database)
+    adding, renaming = database.connect(autocommit=False), database.connect()
+    adding.run("INSERT INTO categories VALUES (3, 'sales')")
+    rename = threading.Thread(target=lambda: renaming.run("SELECT triage.rename_label('default', 'billing', 'money')"))
+    rename.start()
+    wait_for(
+        lambda: database.value(f"SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = {renaming.pid}"), 20
+    )
+    adding.run("INSERT INTO ticket VALUES (1, 'password')")
+    adding.commit()
+    rename.join(30)
+    assert labels(database) == ["money", "sales", "support"]
+    assert reviews(database) == [("support", None)]
+
+
+def test_a_counter_in_a_lookup_table_makes_nobody_read_names_anew(database):
+    prepare(database, more=", tickets int DEFAULT 0")
+    other = database.connect()
+
+    def scans(number):
+        count = "SELECT seq_scan + idx_scan FROM pg_stat_xact_user_tables WHERE relname = 'categories'"
+        with other.transaction():
+            before = other.value(count)
+            other.run(f"INSERT INTO ticket VALUES ({number}, 'invoice')")
+            return other.value(count) - before
+
+    assert scans(1) > 0
+    database.run("UPDATE categories SET tickets = tickets + 1")
+    assert scans(2) == 0
+    database.run("UPDATE categories SET name = 'invoices' WHERE id = 1")
+    assert scans(3) > 0
+
+
 def test_with_many_emails_a_change_of_a_name_is_left_to_maintenance(database):
     prepare(database)
     database.run("UPDATE pg_class SET reltuples = 1000000 WHERE oid = 'triage.review'::regclass")
