@@ -90,10 +90,46 @@ pub(crate) fn decode(value: &str) -> Cow<'_, str> {
 struct Bytes<'a> {
     charset: &'a str,
     bytes: Vec<u8>,
+    /// Base64 that is not decoded yet: some programs cut it anywhere.
+    base64: Vec<u8>,
 }
 
-impl Bytes<'_> {
-    fn text(&self) -> Cow<'_, str> {
+impl<'a> Bytes<'a> {
+    fn new(word: &Word<'a>) -> Self {
+        let mut new = Self {
+            charset: word.charset,
+            bytes: Vec::new(),
+            base64: Vec::new(),
+        };
+        new.push(word);
+        new
+    }
+
+    fn push(&mut self, word: &Word) {
+        let is_base64 = word.encoding.eq_ignore_ascii_case(&b'b');
+        let is_cut = self.base64.len() % 4 != 0 && !self.base64.ends_with(b"=");
+        if !(is_base64 && is_cut) {
+            self.decode_base64();
+        }
+        let text = word.text.as_bytes();
+        if is_base64 {
+            self.base64.extend(text);
+        } else {
+            self.bytes
+                .extend(transfer::word(word.encoding, text).unwrap_or_default());
+        }
+    }
+
+    fn decode_base64(&mut self) {
+        if !self.base64.is_empty() {
+            let decoded = transfer::word(b'b', &self.base64);
+            self.bytes.extend(decoded.unwrap_or_default());
+            self.base64.clear();
+        }
+    }
+
+    fn text(&mut self) -> Cow<'_, str> {
+        self.decode_base64();
         charset::decode(&self.bytes, Some(self.charset), usize::MAX, &|| ())
     }
 
@@ -112,16 +148,15 @@ fn run<'a>(words: &mut Words<'a>, text: &'a str) -> Option<(String, usize)> {
         let gap = text[end..].len() - text[end..].trim_start().len();
         let next = words
             .first(&text[end + gap..])
-            .and_then(|word| Some((transfer::word(word.encoding, word.text.as_bytes())?, word)));
-        let Some((bytes, word)) = next else {
+            .filter(|word| matches!(word.encoding.to_ascii_lowercase(), b'b' | b'q'));
+        let Some(word) = next else {
             break;
         };
         end += gap + word.end;
         match &mut open {
-            Some(before) if before.continues_in(word.charset) => before.bytes.extend(bytes),
+            Some(before) if before.continues_in(word.charset) => before.push(&word),
             _ => {
-                let charset = word.charset;
-                if let Some(before) = open.replace(Bytes { charset, bytes }) {
+                if let Some(mut before) = open.replace(Bytes::new(&word)) {
                     out += &before.text();
                 }
             }
@@ -196,6 +231,11 @@ mod tests {
             "Grüße"
         );
         assert_eq!(decode("=?utf-8?q?a?= =?iso-8859-1?q?=FC?= b"), "aü b");
+        assert_eq!(decode("=?utf-8?b?R3LD?= =?utf-8?b?vMOf?="), "Grüß");
+        assert_eq!(
+            decode("=?utf-8?b?R3LDv?= =?utf-8?b?MOfZQ==?= =?utf-8?b?IQ==?="),
+            "Grüße!"
+        );
         assert_eq!(
             decode("=?iso-2022-jp?B?GyRCJDMbKEI=?= =?iso-2022-jp?B?GyRCJDMbKEI=?="),
             "ここ"
