@@ -115,7 +115,7 @@ GRANT EXECUTE ON FUNCTION
     triage.create_classifier(text, text),
     triage.deploy(text, @extschema@.email_model, boolean, text),
     triage.detach(regclass),
-    triage.learn_from(text, regclass, text[], text, regclass, text),
+    triage.learn_from(text, regclass, text[], text, regclass, text, text),
     triage.load_sample(),
     triage.merge_labels(text, text, text),
     triage.maintain(integer),

@@ -72,7 +72,7 @@ AS $$
         UNION ALL
         SELECT 4, 'classify', k.name, 'rows wait for a first prediction'
           FROM known k
-         WHERE k.active IS NOT NULL
+         WHERE (k.active IS NOT NULL OR k.pending > 0 OR k.decisions > 0)
            AND EXISTS (SELECT FROM triage.review r WHERE r.classifier = k.name AND r.queue_reason = 'unclassified'
                           AND r.margin IS NULL
                           AND r.predicted_label IS NULL AND r.given_label IS NULL AND r.human_label IS NULL
@@ -86,7 +86,11 @@ AS $$
                               AND j.status = 'done' AND j.result = '0 rows'
                               AND j.started_at > now() - interval '1 hour'
                               AND j.started_at > coalesce((SELECT max(a.activated_at) FROM triage_internal.activation a
-                                                            WHERE a.classifier = k.name), '-infinity'))
+                                                            WHERE a.classifier = k.name),
+                                                          -- Without a version the decisions answer.
+                                                          (SELECT d.decided_at FROM triage.decision d
+                                                            WHERE d.classifier = k.name AND d.features IS NOT NULL
+                                                            ORDER BY d.decision_id DESC LIMIT 1), '-infinity'))
         UNION ALL
         -- What people found in the audit sample since the last time.
         SELECT 3, 'calibrate', k.name, 'new decisions, once a day'
@@ -130,11 +134,15 @@ AS $$
                             WHERE j.job_id > w.job_id
                               AND (j.task IN ('train', 'calibrate') OR j.status = 'failed')))
         UNION ALL
-        -- No trigger fires when a table or partition is dropped.
+        -- No trigger fires when a table or partition is dropped, or a partition emptied.
         SELECT 8, 'sweep', NULL,
-               CASE WHEN x.is_dropped THEN 'a table was dropped' ELSE 'once a day' END
-          FROM (SELECT EXISTS (SELECT FROM triage_internal.dropped_source d WHERE d.attached) AS is_dropped) x
-         WHERE x.is_dropped
+               CASE WHEN x.is_dropped THEN 'a table was dropped' WHEN x.is_other THEN 'partitions have changed'
+                    ELSE 'once a day' END
+          FROM (SELECT EXISTS (SELECT FROM triage_internal.dropped_source d WHERE d.attached) AS is_dropped,
+                       EXISTS (SELECT FROM triage_internal.source s
+                                WHERE s.attached AND s.partition_files IS DISTINCT FROM
+                                      triage_internal.files_of_partitions(s.relation)) AS is_other) x
+         WHERE x.is_dropped OR x.is_other
             OR EXISTS (SELECT FROM triage_internal.source s
                         WHERE s.attached AND s.source_id <> 0 AND s.attached_at < now() - interval '1 day')
                AND NOT EXISTS (SELECT FROM triage_internal.job j

@@ -12,6 +12,7 @@ SELECT s.classifier,
                 WHEN k.preloaded AND coalesce(k.problem, k.last_error) IS NOT NULL
                  AND n.new_decisions + p.pending_decisions > 0
                      THEN 'the background worker does not work: ' || coalesce(k.problem, k.last_error)
+                WHEN b.table_name IS NOT NULL THEN format('table %s %s', b.table_name, b.problem)
                 WHEN a.version IS NULL AND n.new_decisions = 0 THEN 'it has learned nothing yet'
                 WHEN o.table_name IS NOT NULL
                      THEN format('table %s is not attached, but has triggers of one that is', o.table_name)
@@ -24,6 +25,7 @@ SELECT s.classifier,
                 WHEN k.preloaded AND coalesce(k.problem, k.last_error) IS NOT NULL
                  AND n.new_decisions + p.pending_decisions > 0
                      THEN 'what the message says; or SELECT * FROM triage.maintain() now and then'
+                WHEN b.table_name IS NOT NULL THEN b.what_to_do
                 WHEN a.version IS NULL AND n.new_decisions = 0
                      THEN 'decide some emails, import history with triage.learn_from(), or deploy a model with '
                           'triage.deploy()'
@@ -55,6 +57,8 @@ SELECT s.classifier,
      CROSS JOIN (SELECT EXISTS (SELECT FROM triage_internal.review_change) AS changes) t
       LEFT JOIN (SELECT o.table_name, o.what_to_do FROM triage_internal.orphan o
                   ORDER BY o.table_name LIMIT 1) o ON true
+      LEFT JOIN LATERAL (SELECT b.table_name, b.problem, b.what_to_do FROM triage_internal.broken_source b
+                          WHERE b.classifier = c.name ORDER BY b.table_name LIMIT 1) b ON true
      CROSS JOIN triage.worker_status() k
   ) s;
 COMMENT ON VIEW triage.status IS 'one row per classifier: whether all is well, and what to do if not';

@@ -239,6 +239,7 @@ BEGIN
         show);
     UPDATE triage_internal.source s
        SET queue_view = view_name,
+           partition_files = triage_internal.files_of_partitions(attach_relation.relation),
            attached_with = jsonb_build_object(
                'columns', triage_internal.attached_columns(attach_relation.relation, id), 'label', label_column,
                'keys', keys, 'key_types', triage_internal.types_of(attach_relation.relation, keys),

@@ -58,6 +58,72 @@ $$;
 COMMENT ON FUNCTION triage_internal.drop_orphans(regclass) IS
     'part of attach(), adopt() and detach(): takes triggers off a table that act for no attachment';
 
+CREATE FUNCTION triage_internal.with_partitions(relation oid) RETURNS SETOF oid
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    -- pg_partition_tree() would lock them all, and wait for who drops one.
+    WITH RECURSIVE tree AS (
+        SELECT relation AS oid
+         UNION ALL
+        SELECT i.inhrelid FROM tree t JOIN pg_inherits i ON i.inhparent = t.oid)
+    SELECT oid FROM tree
+$$;
+COMMENT ON FUNCTION triage_internal.with_partitions(oid) IS 'a table and all its partitions, none of them locked';
+
+CREATE FUNCTION triage_internal.files_of_partitions(relation oid) RETURNS oid[]
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT array_agg(c.relfilenode ORDER BY c.relfilenode)
+      FROM triage_internal.with_partitions(relation) t
+      JOIN pg_class c ON c.oid = t AND c.relfilenode <> 0
+     WHERE EXISTS (SELECT FROM pg_class r WHERE r.oid = relation AND r.relkind = 'p')
+$$;
+COMMENT ON FUNCTION triage_internal.files_of_partitions(oid) IS
+    'numbers of the files that the partitions of a table are in: others once one was emptied, dropped, detached or '
+    'attached, for which no trigger fires; NULL for a table without partitions';
+
+CREATE VIEW triage_internal.broken_source AS
+SELECT s.source_id, s.classifier, n.table_name, p.problem,
+       CASE WHEN p.is_disabled
+            THEN format('ALTER TABLE %s ENABLE TRIGGER USER, then SELECT triage.classify_pending(%L) for the rows that '
+                        'came meanwhile', n.table_name, n.table_name)
+            ELSE format('SELECT triage.detach(%L), then triage.attach() with the columns that it has now; its reviews '
+                        'and decisions stay', n.table_name) END AS what_to_do
+  FROM triage_internal.source s
+  JOIN pg_class c ON c.oid = s.relation
+  JOIN pg_namespace m ON m.oid = c.relnamespace
+ CROSS JOIN LATERAL (SELECT quote_ident(m.nspname) || '.' || quote_ident(c.relname) AS table_name) n
+ CROSS JOIN LATERAL (
+      SELECT count(*) FILTER (WHERE t.tgparentid = 0) AS there,
+             bool_or(cardinality(t.tgattr::int2[]) > 2 AND t.tgparentid = 0) AS has_columns,
+             bool_or(t.tgenabled IN ('D', 'R')) AS is_disabled,
+             CASE WHEN c.relkind = 'p' OR c.relispartition THEN 10 ELSE 9 END AS wanted
+        FROM triage_internal.with_partitions(s.relation) r
+        JOIN pg_trigger t ON t.tgrelid = r
+        JOIN pg_proc f ON f.oid = t.tgfoid
+       WHERE f.pronamespace = 'triage_internal'::regnamespace
+         AND f.proname IN ('label_row', 'record_row', 'decide_row', 'record_decision', 'record_deletion', 'begin_batch',
+                           'end_batch')
+         AND t.tgargs = convert_to(s.source_id::text, 'UTF8') || '\x00'::bytea) t
+ CROSS JOIN LATERAL (
+      SELECT CASE WHEN t.has_columns IS NOT TRUE THEN 'has lost a column that its attachment needs'
+                  WHEN t.there = 9 AND c.relispartition THEN 'has become a partition since it was attached'
+                  WHEN t.there < t.wanted THEN 'has lost triggers of its attachment'
+                  WHEN to_regclass(format('triage.%I', s.queue_view)) IS NULL THEN 'has lost its queue view'
+                  WHEN t.is_disabled THEN 'has disabled triggers' END AS problem,
+             t.is_disabled IS TRUE AND t.there >= t.wanted AND t.has_columns
+                 AND to_regclass(format('triage.%I', s.queue_view)) IS NOT NULL AS is_disabled) p
+ WHERE s.attached AND s.source_id <> 0 AND p.problem IS NOT NULL;
+COMMENT ON VIEW triage_internal.broken_source IS
+    'attached tables of which a column or trigger was dropped or disabled: rows get no label, or corrections are lost';
+COMMENT ON COLUMN triage_internal.broken_source.source_id IS 'the attachment';
+COMMENT ON COLUMN triage_internal.broken_source.classifier IS 'by which classifier';
+COMMENT ON COLUMN triage_internal.broken_source.table_name IS 'what the table is called now';
+COMMENT ON COLUMN triage_internal.broken_source.problem IS 'what is wrong with it';
+COMMENT ON COLUMN triage_internal.broken_source.what_to_do IS 'what to do about it';
+
 CREATE VIEW triage_internal.dropped_source AS
 SELECT s.source_id, s.source, s.classifier, s.attached
   FROM triage_internal.source s

@@ -68,14 +68,17 @@ DECLARE
                        WITH ORDINALITY AS t (c, n));
     changed text := (SELECT string_agg(format('OLD.%1$I::text IS DISTINCT FROM NEW.%1$I::text', c), ' OR ' ORDER BY n)
                        FROM unnest(ARRAY[label] || keys) WITH ORDINALITY AS t (c, n));
+    -- Statements that name a partition, or a table above, fire triggers for rows only.
+    has_parts boolean := (SELECT c.relkind = 'p' OR c.relispartition FROM pg_class c WHERE c.oid = relation);
 BEGIN
     EXECUTE format('CREATE TRIGGER zz_triage_label_%1$s BEFORE INSERT ON %2$s
         FOR EACH ROW EXECUTE FUNCTION triage_internal.label_row(%1$s)', id, relation);
     EXECUTE format('CREATE TRIGGER zz_triage_labelled_%1$s AFTER INSERT ON %2$s
         FOR EACH ROW EXECUTE FUNCTION triage_internal.record_row(%1$s)', id, relation);
     -- Of any update, whatever columns it names: another trigger of the table may set the label.
-    EXECUTE format('CREATE TRIGGER zz_triage_batch_%1$s BEFORE INSERT OR UPDATE ON %2$s
-        FOR EACH STATEMENT EXECUTE FUNCTION triage_internal.begin_batch(%1$s)', id, relation);
+    EXECUTE format('CREATE TRIGGER zz_triage_batch_%1$s BEFORE INSERT OR UPDATE%3$s ON %2$s
+        FOR EACH STATEMENT EXECUTE FUNCTION triage_internal.begin_batch(%1$s)', id, relation,
+        CASE WHEN has_parts THEN ' OR DELETE' END);
     EXECUTE format('CREATE TRIGGER zz_triage_decide_%1$s BEFORE UPDATE ON %2$s
         FOR EACH ROW EXECUTE FUNCTION triage_internal.decide_row(%1$s)', id, relation);
     EXECUTE format('CREATE TRIGGER zz_triage_decided_%1$s AFTER UPDATE ON %2$s
@@ -86,6 +89,12 @@ BEGIN
     EXECUTE format('CREATE TRIGGER zz_triage_deleted_%1$s AFTER DELETE ON %2$s
         REFERENCING OLD TABLE AS zz_triage_deleted
         FOR EACH STATEMENT EXECUTE FUNCTION triage_internal.record_deletion(%1$s)', id, relation);
+    IF has_parts THEN
+        EXECUTE format('CREATE TRIGGER zz_triage_gone_%1$s AFTER DELETE ON %2$s
+            FOR EACH ROW EXECUTE FUNCTION triage_internal.record_deletion(%1$s)', id, relation);
+        EXECUTE format('COMMENT ON TRIGGER zz_triage_gone_%s ON %s IS %L', id, relation,
+                       'pg_triage: the same for statements that name a partition');
+    END IF;
     EXECUTE format('CREATE TRIGGER zz_triage_emptied_%1$s AFTER TRUNCATE ON %2$s
         FOR EACH STATEMENT EXECUTE FUNCTION triage_internal.record_deletion(%1$s)', id, relation);
     -- It never fires. Its list of columns is what tells the others which they are: PostgreSQL keeps

@@ -11,6 +11,7 @@ SELECT s.source_id, s.source, s.classifier,
        CASE WHEN t.state = 'dropped' AND s.queue_view IS NOT NULL
                  THEN format('nothing; or SELECT triage.adopt(''name of the table'', %L) if another table has its rows',
                              s.source)
+            WHEN b.problem IS NOT NULL THEN b.what_to_do
             WHEN t.state = 'attached' AND EXISTS (SELECT FROM pg_inherits i
                                                    WHERE i.inhparent = s.relation AND c.relkind = 'r')
                  THEN 'rows of the children that inherit from it are not labelled: attach each of them'
@@ -25,7 +26,9 @@ SELECT s.source_id, s.source, s.classifier,
          WHERE NOT EXISTS (SELECT FROM triage_internal.source s WHERE s.source_id = 0)) s
   LEFT JOIN pg_class c ON c.oid = s.relation
   LEFT JOIN pg_namespace n ON n.oid = c.relnamespace
+  LEFT JOIN triage_internal.broken_source b ON b.source_id = s.source_id
  CROSS JOIN LATERAL (SELECT CASE WHEN c.oid IS NULL THEN 'dropped'
+                                 WHEN b.problem IS NOT NULL THEN 'broken'
                                  WHEN s.attached THEN 'attached'
                                  WHEN s.queue_view IS NULL THEN 'imported'
                                  ELSE 'detached' END AS state) t
@@ -43,7 +46,8 @@ COMMENT ON COLUMN triage.sources.table_name IS 'what the table is called now; NU
 COMMENT ON COLUMN triage.sources.queue_view IS 'the view of its reviews; NULL unless it is attached';
 COMMENT ON COLUMN triage.sources.state IS
     'attached; detached (by triage.detach(): its reviews and decisions stay); imported (only learned from, by '
-    'triage.learn_from()); dropped (the table is gone, or is another source''s since triage.adopt()); orphan triggers '
+    'triage.learn_from()); broken (a column or trigger that it needs was dropped or disabled: its rows get no label, '
+    'or corrections are lost; see what_to_do); dropped (the table is gone, or is another source''s since triage.adopt()); orphan triggers '
     '(a table that is not attached, with triggers of one that is: restored, copied, or of another database)';
 COMMENT ON COLUMN triage.sources.record_given_labels IS
     'whether a label that a row comes with is recorded as a human decision';

@@ -15,8 +15,13 @@ AS $$
 DECLARE
     rest  text := btrim(spec, E' \t\n\r');
     path  text[];
+    steps text[];
     found text[];
 BEGIN
+    -- Taking one step after the other off a text costs its length each time.
+    IF octet_length(spec) > 1024 THEN
+        RETURN NULL;
+    END IF;
     LOOP
         found := coalesce(regexp_match(rest, '^\((.*)\)\s*(?:::\s*text)?$'),
                           regexp_match(rest, '^(.*\S)\s*::\s*text$'));
@@ -33,10 +38,14 @@ BEGIN
         found := regexp_match(rest, '^#>>?\s*''(\{.*?\})''(?:\s*::\s*text\[\])?\s*(.*)$');
         IF found IS NOT NULL THEN
             BEGIN
-                path := path || found[1]::text[];
-            EXCEPTION WHEN invalid_text_representation THEN
+                steps := found[1]::text[];
+            EXCEPTION WHEN invalid_text_representation OR array_subscript_error THEN
                 RETURN NULL;
             END;
+            IF array_ndims(steps) > 1 OR array_position(steps, NULL) IS NOT NULL THEN
+                RETURN NULL;
+            END IF;
+            path := path || steps;
             rest := found[2];
             CONTINUE;
         END IF;
@@ -86,7 +95,7 @@ BEGIN
         IF path IS NULL THEN
             RAISE invalid_parameter_value USING MESSAGE = format(
                 'text column "%s" of %s is not understood: name a column or a path in one, as payload->>''body'', '
-                'payload #>> ''{message,body}'' or payload.message.body (columns: %s)',
+                'payload #>> ''{message,body}'' or payload.message.body, of 1024 bytes at most (columns: %s)',
                 left(spec, 64), about, array_to_string(known[:40], ', '));
         END IF;
         name := path[1];

@@ -19,6 +19,7 @@ CREATE TABLE triage_internal.source (
     received_at_place   integer,
     attached_with       jsonb,
     lost_names          jsonb NOT NULL DEFAULT '{}',
+    partition_files     oid[],
     UNIQUE (source, classifier)
 );
 COMMENT ON TABLE triage_internal.source IS
@@ -58,6 +59,8 @@ COMMENT ON COLUMN triage_internal.source.attached_with IS
     'column list when it was attached and detached';
 COMMENT ON COLUMN triage_internal.source.lost_names IS
     'the last names of ids that have lost theirs in the lookup table: an id that gets another one is warned about';
+COMMENT ON COLUMN triage_internal.source.partition_files IS
+    'files_of_partitions() when maintenance last looked for rows that are gone; NULL for a table without partitions';
 COMMENT ON SEQUENCE triage_internal.source_source_id_seq IS 'numbers attached tables';
 
 SELECT pg_extension_config_dump('triage_internal.source', '');

@@ -43,16 +43,16 @@ pub use interrupt::{check_for_interrupts, pause, probe_for_text, probe_for_work}
 pub use key::key_parts;
 pub use label_table::{LabelColumns, LabelTable, Mark, label_table};
 pub use relation::{
-    extension_relation, is_owner, lock_against_changes, lock_for_rows, relation_exists,
-    try_lock_against_changes,
+    extension_relation, is_owner, lock_against_changes, lock_for_rows, qualified_name,
+    relation_exists, try_lock_against_changes,
 };
 pub use rights::{
     OWN_PATH, as_owner_of, as_table_owner, hides_rows, hides_rows_from_owner, is_one_of,
     prevent_if_read_only,
 };
 pub use snapshot::{
-    SnapshotTime, invalidate_relation, invalidations, latest_snapshot_time, name_changes,
-    snapshot_time, watch_invalidations, watch_names, watch_relation,
+    SnapshotTime, calling_command, invalidate_relation, invalidations, latest_snapshot_time,
+    name_changes, snapshot_time, watch_invalidations, watch_names, watch_relation,
 };
 pub use spi::{Connection, ResultRow, Rows, Sees, connected, execute_once};
 pub use subtransaction::{Caught, catching, catching_error};

@@ -118,6 +118,18 @@ pub fn snapshot_time() -> Option<SnapshotTime> {
     }
 }
 
+/// Number of the command that has called a trigger, within its transaction: with the depth of the
+/// trigger it tells one statement from another. To be asked before the trigger runs any itself.
+pub fn calling_command() -> u32 {
+    // SAFETY: triggers run under the snapshot of their statement; it is checked all the same.
+    unsafe {
+        let snapshot = pg_sys::ActiveSnapshotSet().then(|| pg_sys::GetActiveSnapshot());
+        snapshot
+            .and_then(|snapshot| snapshot.as_ref())
+            .map_or(0, |snapshot| snapshot.curcid)
+    }
+}
+
 /// Time of a snapshot taken now, where one can be taken.
 pub fn latest_snapshot_time() -> Option<SnapshotTime> {
     // SAFETY: refused by the server in parallel mode only, which is checked.

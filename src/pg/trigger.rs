@@ -165,6 +165,11 @@ impl Trigger {
         })
     }
 
+    /// Whether it is called for each row.
+    pub fn is_for_row(&self) -> bool {
+        self.data().tg_event & pg_sys::TRIGGER_EVENT_ROW != 0
+    }
+
     /// Whether the table is a partition, whose rows may move to another one.
     pub fn is_on_partition(&self) -> bool {
         // SAFETY: open while the trigger runs.
@@ -203,6 +208,13 @@ impl Trigger {
         columns.iter().any(is_set)
     }
 
+    /// Whether an update names this column in its SET list.
+    pub fn sets(&self, column: &CStr) -> bool {
+        // SAFETY: a valid description of the open relation.
+        let number = unsafe { pg_sys::SPI_fnumber(self.description(), column.as_ptr()) };
+        i16::try_from(number).is_ok_and(|number| self.set_columns().contains(&number))
+    }
+
     /// Whether it is a trigger of this table: on it, or on a partition of it that has it from there.
     pub fn is_of(&self, table: pg_sys::Oid) -> bool {
         // SAFETY: the server's own description of the trigger.
@@ -222,16 +234,11 @@ impl Trigger {
     }
 
     /// Column numbers in the list (`UPDATE OF label, keys, texts`) of the relation's trigger
-    /// that calls `triage_internal.record_decision` with that argument.
-    pub fn columns(&self, argument: i64) -> SqlResult<Vec<i16>> {
+    /// that calls `triage_internal.record_decision` with that argument; `None` if it is gone, with
+    /// a column or by hand.
+    pub fn columns(&self, argument: i64) -> Option<Vec<i16>> {
         // SAFETY: open while the trigger runs.
-        let columns = unsafe { columns_of(self.data().tg_relation, argument, LIST, LEAST) };
-        columns.ok_or_else(|| {
-            report(
-                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-                "a trigger of triage.attach() is missing: detach the table and attach it again",
-            )
-        })
+        unsafe { columns_of(self.data().tg_relation, argument, LIST, LEAST) }
     }
 
     /// The row before an update.

@@ -4,12 +4,12 @@
 use std::collections::HashMap;
 
 use pg_triage_classifier::casefold_label;
-use pgrx::warning;
+use pgrx::{notice, warning};
 
 use crate::error::SqlResult;
 use crate::pg;
 use crate::store::Writer;
-use crate::store::deletion::ReviewedLabel;
+use crate::store::deletion::{ReviewedLabel, Which};
 use crate::store::source::{INBOX, Source};
 
 /// Reviews looked at by one query.
@@ -30,15 +30,24 @@ pub struct Found {
 /// Takes reviews that are in the queue, and whose rows are gone, out of it; returns how many.
 pub fn note_absent(w: &mut Writer, source: &Source) -> SqlResult<i64> {
     let mut gone = 0;
-    // An invisible row is not a deleted one.
-    if pg::hides_rows_from_owner(source.relation) {
+    // Before looking: what changes meanwhile is looked at again.
+    let is_other = w.note_partitions(source)?;
+    // An invisible row is not a deleted one, nor is one whose key nobody can tell.
+    if pg::hides_rows_from_owner(source.relation) || source.check_columns().is_err() {
         return Ok(gone);
     }
-    look_at_all(w, source, true, |w, keys, there| {
+    look_at_all(w, source, Which::Open, |w, keys, there| {
         let (_, absent) = split(keys, there);
         gone += w.note_deleted(source, absent)? as i64;
         Ok(())
     })?;
+    if is_other {
+        // A partition may have come back.
+        look_at_all(w, source, Which::Deleted, |w, keys, there| {
+            let (present, _) = split(keys, there);
+            w.note_returned(source, present).map(drop)
+        })?;
+    }
     Ok(gone)
 }
 
@@ -46,7 +55,7 @@ pub fn note_absent(w: &mut Writer, source: &Source) -> SqlResult<i64> {
 pub fn note_presence(w: &mut Writer, source: &Source) -> SqlResult<Found> {
     let mut found = Found::default();
     let hides_rows = pg::hides_rows_from_owner(source.relation);
-    look_at_all(w, source, false, |w, keys, there| {
+    look_at_all(w, source, Which::All, |w, keys, there| {
         let (present, absent) = split(keys, there);
         found.there += present.len() as i64;
         found.gone += absent.len() as i64;
@@ -57,6 +66,55 @@ pub fn note_presence(w: &mut Writer, source: &Source) -> SqlResult<Found> {
         Ok(())
     })?;
     Ok(found)
+}
+
+/// Gives rows the labels that people have decided, where they have none or the one from before that
+/// decision, as those of an older copy do. Says how many, and how many the table did not let in. A
+/// row with another label was changed by somebody since: see [`warn_of_other_labels`].
+pub fn write_decided_labels(w: &mut Writer, source: &Source) -> SqlResult<()> {
+    let Some(place) = source.table() else {
+        return Ok(());
+    };
+    let (mut written, mut last, mut refused) = (0, 0, (0, String::new()));
+    loop {
+        pg::check_for_interrupts();
+        let decided = w.decided_labels(source, last, REVIEWS_AT_ONCE)?;
+        let Some(review) = decided.last() else {
+            break;
+        };
+        last = review.review_id;
+        let keys: Vec<_> = decided.iter().map(|d| d.email_key.clone()).collect();
+        let rows = w.present(source, &keys)?;
+        for decided in decided {
+            let Some(label) = rows.get(&decided.email_key).map(Option::as_deref) else {
+                continue;
+            };
+            let is_old = label.is_none() || is_same(label, decided.before.as_deref());
+            if !is_old || is_same(label, Some(&decided.human_label)) {
+                continue;
+            }
+            pg::check_for_interrupts();
+            let human = Some(decided.human_label.as_str());
+            match pg::catching(|| w.write_label(source, &place, &decided.email_key, human)) {
+                Ok(()) => written += 1,
+                Err(reason) => refused = (refused.0 + 1, reason),
+            }
+        }
+    }
+    if written > 0 {
+        notice!(
+            "{written} rows of {} had no label, or the one from before somebody decided, and have the decided one now",
+            source.name
+        );
+    }
+    if let (1.., reason) = refused {
+        let n = refused.0;
+        warning!(
+            "{n} rows of {} do not have the label that was decided: {reason}",
+            source.name
+        );
+    }
+    Ok(())
 }
 
 /// Says how many rows have another label than their review says, which nobody has noted down: that
@@ -111,13 +169,13 @@ fn split(keys: Vec<String>, there: &HashMap<String, Option<String>>) -> (Vec<Str
 fn look_at_all(
     w: &mut Writer,
     source: &Source,
-    open: bool,
+    which: Which,
     mut note: impl FnMut(&mut Writer, Vec<String>, &HashMap<String, Option<String>>) -> SqlResult<()>,
 ) -> SqlResult<()> {
     let mut last = 0;
     loop {
         pg::check_for_interrupts();
-        let reviews = w.reviews_of(source, open, last, REVIEWS_AT_ONCE)?;
+        let reviews = w.reviews_of(source, which, last, REVIEWS_AT_ONCE)?;
         let Some(review) = reviews.last() else {
             return Ok(());
         };

@@ -3,7 +3,7 @@
 
 use pgrx::{PgSqlErrorCode as Code, notice, pg_extern, pg_sys};
 
-use super::absence::{Found, note_presence, warn_of_other_labels};
+use super::absence::{Found, note_presence, warn_of_other_labels, write_decided_labels};
 use super::attach::current_search_path;
 use crate::arguments::given;
 use crate::error::{SqlResult, report};
@@ -24,6 +24,7 @@ fn adopt(
     let source = given(source, "source")?;
     let search_path = current_search_path();
     store::write(c"triage.adopt()", |w| {
+        store::hold_labels()?;
         let attachments = w.adopt(Adoption {
             relation,
             source,
@@ -57,6 +58,7 @@ fn adopt_reviews(w: &mut Writer, source: &Source) -> SqlResult<i64> {
             source.name
         );
     }
+    write_decided_labels(w, source)?;
     warn_of_other_labels(w, source)?;
     Ok(there)
 }

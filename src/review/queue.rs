@@ -1,6 +1,6 @@
 //! Doors that are rows: `triage.review` and the queue views.
 
-use pg_triage_decision::{Action, Door, Request};
+use pg_triage_decision::{Action, Door, QueueReason, Request};
 use pgrx::{PgSqlErrorCode as Code, pg_extern, pg_sys};
 
 use crate::arguments::{given_label, no_review_id};
@@ -72,6 +72,10 @@ fn updated(trigger: &Trigger, instead: bool) -> SqlResult<Returned> {
         given_label(new_label.as_deref()) != given_label(old.text(label)?.as_deref());
     let note_changed = changed("note")?;
     let wanted = Wanted::of(new, label_changed)?;
+    // Asked again, the same label is an answer.
+    let confirms =
+        !label_changed && wanted.is_none() && session::names_label() && wants_answer(old)?;
+    let label_changed = label_changed || confirms;
     if wanted.is_none() && !label_changed && !note_changed && !stale {
         return Ok(Returned::row(old));
     }
@@ -99,6 +103,15 @@ fn updated(trigger: &Trigger, instead: bool) -> SqlResult<Returned> {
     })?;
     // From the old row: nothing of what the client sent is stored unseen.
     Ok(Returned::row(shown(old, &after, instead)?))
+}
+
+/// Whether somebody has decided about a review, and is asked again: its text is another one now, or
+/// somebody has put it to people again.
+fn wants_answer(row: Row) -> SqlResult<bool> {
+    let text = |column: &str| row.text(row.column(column)?);
+    Ok(given_label(text("human_label")?.as_deref()).is_some()
+        && (text("text_changed_at")?.is_some()
+            || text("queue_reason")?.as_deref() == Some(QueueReason::Reopened.name())))
 }
 
 /// Refuses a change of any column but those that are for people to write.
@@ -200,6 +213,9 @@ fn inserted(trigger: &Trigger) -> SqlResult<Returned> {
         if let Some(own) = &own {
             check_belongs(&w.review(id)?, own)?;
         }
+        if request.action == Action::NoteOnly && request.note.is_none() && wanted.is_none() {
+            check_nothing_to_take_back(&w.review(id)?)?;
+        }
         let decided = match wanted {
             Some(Wanted::Undo) => decide::undo_last(w, &actor, id, request),
             _ => decide::decide(w, &actor, id, request),
@@ -285,6 +301,21 @@ impl Named {
     fn is_complete(&self) -> bool {
         self.email().is_some() && self.classifier.is_some()
     }
+}
+
+/// Refuses a row that says nothing about a decided review: a column that was not named, and a file
+/// that is filled in to a half, have no label either, and must not take back what others decided.
+fn check_nothing_to_take_back(review: &Review) -> SqlResult<()> {
+    let Some(label) = &review.human_label else {
+        return Ok(());
+    };
+    let id = review.review_id;
+    Err(report(
+        Code::ERRCODE_NULL_VALUE_NOT_ALLOWED,
+        format!(
+            "review {id} has the label \"{label}\", and an INSERT without a label takes nothing back: UPDATE triage.review SET human_label = NULL WHERE review_id = {id}, or INSERT the action 'undo'"
+        ),
+    ))
 }
 
 /// Refuses a row that has some columns of the key, and not all.

@@ -12,7 +12,8 @@ pub use own_change::{
     is_erasure, is_label_change, is_own_change,
 };
 pub use statement::{
-    activity, batch, begin_batch, count_changed_row, has_decided, list_row, note_decided,
-    note_received, one_in, take_batch, take_decided, take_listed_row,
+    activity, batch, batch_beyond, begin_batch, count_changed_row, has_decided, list_row,
+    name_label, names_label, note_decided, note_received, one_in, take_batch, take_decided,
+    take_listed_row,
 };
 pub use to_undo::{ToUndo, list_to_undo, take_to_undo};

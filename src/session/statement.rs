@@ -26,6 +26,10 @@ struct Statement {
     decided: u64,
     /// Whether the row that comes next was listed by the client.
     listed: bool,
+    /// Whether it was said how to take it back.
+    announced: bool,
+    /// Whether it is an update that names the label.
+    names_label: bool,
 }
 
 impl Statement {
@@ -36,6 +40,8 @@ impl Statement {
         changed_rows: 0,
         decided: 0,
         listed: false,
+        announced: false,
+        names_label: false,
     };
 }
 
@@ -53,6 +59,21 @@ pub fn begin_batch() {
         depth,
         ..Statement::NONE
     });
+}
+
+/// Notes that the statement that has begun is an update of reviews that names the label.
+pub fn name_label() {
+    let statement = STATEMENT.get();
+    STATEMENT.set(Statement {
+        names_label: true,
+        ..statement
+    });
+}
+
+/// Whether the running statement is an update of reviews that names the label, if to the same one.
+pub fn names_label() -> bool {
+    let statement = STATEMENT.get();
+    statement.time == pg::statement_time() && statement.names_label
 }
 
 /// Number of the statement's batch; `new` makes one.
@@ -114,6 +135,18 @@ pub fn take_batch() -> Option<(i64, u64)> {
     let decided = std::mem::take(&mut statement.decided);
     STATEMENT.set(statement);
     Some((batch, decided))
+}
+
+/// The running statement's batch once it has made more decisions than this; said once.
+pub fn batch_beyond(most: u64) -> Option<i64> {
+    let mut statement = STATEMENT.get();
+    let is_current = statement.time == pg::statement_time();
+    if !is_current || statement.announced || statement.decided <= most {
+        return None;
+    }
+    statement.announced = true;
+    STATEMENT.set(statement);
+    statement.batch
 }
 
 /// A number that is another one once a decision was made, or a statement on an attached table began.

@@ -29,6 +29,27 @@ row! {
     }
 }
 
+row! {
+    /// What a person said about an email, and the label that its row had before.
+    pub struct DecidedLabel {
+        pub review_id: i64,
+        pub email_key: String,
+        pub human_label: String,
+        pub before: Option<String> = "coalesce(predicted_label, given_label)",
+    }
+}
+
+/// Reviews to look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// All.
+    All = 0,
+    /// Those in the queue.
+    Open = 1,
+    /// Those whose rows are gone.
+    Deleted = 2,
+}
+
 /// What is said about a review whose row is gone.
 const LEAVES: &str = "UPDATE triage.review
       SET deleted_at = now(), deleted_queue_reason = queue_reason, queue_reason = NULL, row_version = row_version + 1
@@ -108,6 +129,26 @@ impl Reader<'_> {
         )
     }
 
+    /// Decided reviews of an attachment after the review `after`, as many as asked for.
+    pub fn decided_labels(
+        &self,
+        source: &Source,
+        after: i64,
+        most: i64,
+    ) -> SqlResult<Vec<DecidedLabel>> {
+        self.rows(
+            "FROM triage.review
+              WHERE source = $1 AND classifier = $2 AND review_id > $3 AND human_label IS NOT NULL
+              ORDER BY review_id LIMIT $4",
+            &[
+                source.name.as_str().into(),
+                source.classifier.as_str().into(),
+                after.into(),
+                most.into(),
+            ],
+        )
+    }
+
     /// The view of an attached table's reviews.
     pub fn queue_view(&self, source: &Source) -> SqlResult<Option<String>> {
         let found: Option<Option<String>> = self.value(
@@ -117,24 +158,23 @@ impl Reader<'_> {
         Ok(found.flatten())
     }
 
-    /// Reviews of an attachment after the review `after`, as many as asked for: all, or those that
-    /// are `open`.
+    /// Reviews of an attachment after the review `after`, as many as asked for.
     pub fn reviews_of(
         &self,
         source: &Source,
-        open: bool,
+        which: Which,
         after: i64,
         most: i64,
     ) -> SqlResult<Vec<ReviewedEmail>> {
         self.rows(
             "FROM triage.review
               WHERE source = $1 AND classifier = $2 AND review_id > $4
-                AND (queue_reason IS NOT NULL OR NOT $3)
+                AND CASE $3 WHEN 1 THEN queue_reason IS NOT NULL WHEN 2 THEN deleted_at IS NOT NULL ELSE true END
               ORDER BY review_id LIMIT $5",
             &[
                 source.name.as_str().into(),
                 source.classifier.as_str().into(),
-                open.into(),
+                (which as i32).into(),
                 after.into(),
                 most.into(),
             ],
@@ -161,6 +201,18 @@ impl Reader<'_> {
 }
 
 impl Writer<'_> {
+    /// Notes which partitions an attached table has; returns whether these are others than the last
+    /// time, or emptied ones.
+    pub fn note_partitions(&mut self, source: &Source) -> SqlResult<bool> {
+        let changed = self.execute(
+            "UPDATE triage_internal.source s SET partition_files = triage_internal.files_of_partitions(s.relation)
+              WHERE s.source_id = $1
+                AND s.partition_files IS DISTINCT FROM triage_internal.files_of_partitions(s.relation)",
+            &[source.id.into()],
+        )?;
+        Ok(changed > 0)
+    }
+
     /// Emails whose rows are gone leave the queue; returns how many reviews that changed.
     pub fn note_deleted(&mut self, source: &Source, keys: Vec<String>) -> SqlResult<usize> {
         self.change_review(

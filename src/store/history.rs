@@ -5,7 +5,7 @@ use pgrx::{PgSqlErrorCode as Code, Spi, pg_sys};
 use super::connection::Reader;
 use super::row::row;
 use crate::error::{SqlResult, report};
-use crate::pg::{self, check_for_interrupts};
+use crate::pg::{self, Timestamp, check_for_interrupts};
 use crate::types::text::TextParts;
 
 /// Emails read at once.
@@ -14,8 +14,8 @@ const ROWS_AT_ONCE: i64 = 500;
 row! {
     /// How labelled history is read from a relation.
     pub struct History {
-        /// Gives text columns, label and the columns of the key.
-        query: String = "triage_internal.history_query($1::oid::regclass, $2, $3, $4::oid::regclass, $5)",
+        /// Gives text columns, label, time and the columns of the key.
+        query: String = "triage_internal.history_query($1::oid::regclass, $2, $3, $4::oid::regclass, $5, $6)",
         /// How many text columns these are.
         columns: i32 = "cardinality(triage_internal.text_names($1::oid::regclass, $2))",
         /// How the text is made of them.
@@ -47,6 +47,8 @@ pub struct PastEmail {
     pub key: Option<String>,
     pub text: String,
     pub label: Option<String>,
+    /// When it was received, if a column says so.
+    pub received_at: Option<Timestamp>,
 }
 
 impl Reader<'_> {
@@ -56,6 +58,7 @@ impl Reader<'_> {
         relation: pg_sys::Oid,
         text_columns: &[Option<String>],
         label: LabelPlace,
+        received_at_column: Option<&str>,
     ) -> SqlResult<History> {
         self.one(
             "",
@@ -65,6 +68,7 @@ impl Reader<'_> {
                 label.column.into(),
                 label.table.into(),
                 label.name_column.into(),
+                received_at_column.into(),
             ],
         )
     }
@@ -108,11 +112,12 @@ impl History {
                 pass_on(&mut rows.iter().map(|row| {
                     Ok(PastEmail {
                         key: match self.keys {
-                            1.. => row.key(columns + 1..columns + 1 + self.keys as usize)?,
+                            1.. => row.key(columns + 2..columns + 2 + self.keys as usize)?,
                             _ => None,
                         },
                         text: text.text(columns, &|column, most| row.content(column, most))?,
                         label: row.get(columns)?,
+                        received_at: row.get(columns + 1)?,
                     })
                 }))?;
             }

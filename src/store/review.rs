@@ -479,12 +479,13 @@ impl Writer<'_> {
         email: EmailName,
         label: &str,
         given_label: Option<&str>,
+        received_at: Option<Timestamp>,
         actor: &Actor,
     ) -> SqlResult<Option<i64>> {
         self.returning_value(
             "INSERT INTO triage.review (classifier, source, email_key, human_label, given_label, reviewed_by,
-                    reviewed_at)
-             VALUES ($1, $2, $3, $4, $5, $6, clock_timestamp())
+                    reviewed_at, received_at)
+             VALUES ($1, $2, $3, $4, $5, $6, clock_timestamp(), coalesce($7, now()))
              ON CONFLICT (source, email_key, classifier) DO NOTHING RETURNING review_id",
             &[
                 email.classifier.into(),
@@ -493,6 +494,7 @@ impl Writer<'_> {
                 label.into(),
                 given_label.into(),
                 actor.name.as_str().into(),
+                Timestamp::argument(received_at),
             ],
         )
     }

@@ -63,7 +63,27 @@ pub struct Source {
     pub received_at: Option<usize>,
 }
 
+/// What to say of a table that has lost a column which its attachment needs.
+pub fn lost_column(table: &str) -> String {
+    let literal = pgrx::spi::quote_literal(table);
+    format!(
+        "table {table} has lost a column that its attachment needs, so that its rows get no label and what people set is not learned: SELECT triage.detach({literal}), then triage.attach() with the columns that it has now"
+    )
+}
+
 impl Source {
+    /// Refuses to decide about rows of a table that has lost a column which the attachment needs:
+    /// the ledger would differ from the table.
+    pub fn check_columns(&self) -> SqlResult<()> {
+        match pg::qualified_name(self.relation) {
+            Some(table) if self.attached && self.table().is_none() => Err(report(
+                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                lost_column(&table),
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// How to get at its rows; `None` if it is gone, or is not the table that was attached.
     pub fn table(&self) -> Option<AttachedTable> {
         pg::attached_table(self.relation, self.id, self.keys, self.received_at)

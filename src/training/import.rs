@@ -46,6 +46,7 @@ fn learn_from(
     label_column: Option<&str>,
     label_table: Option<pg_sys::Oid>,
     label_name_column: Option<&str>,
+    received_at_column: Option<&str>,
 ) -> SqlResult<i64> {
     let classifier = given_classifier(classifier)?;
     let relation = given(relation, "relation")?;
@@ -61,7 +62,7 @@ fn learn_from(
             table: label_table,
             name_column: label_name_column,
         };
-        let history = w.history(relation, &text_columns, label)?;
+        let history = w.history(relation, &text_columns, label, received_at_column)?;
         w.register_source(&history.source, classifier, relation)?;
         let mut base = Base::read(w, classifier)?;
         compaction::take_pending(w, classifier, &mut base)?;
@@ -150,7 +151,13 @@ impl Import<'_> {
     }
 
     /// Takes an email over as decided, unless it is so already or has no label.
-    fn take(&mut self, w: &mut Writer, PastEmail { key, text, label }: PastEmail) -> SqlResult<()> {
+    fn take(&mut self, w: &mut Writer, email: PastEmail) -> SqlResult<()> {
+        let PastEmail {
+            key,
+            text,
+            label,
+            received_at,
+        } = email;
         let Some(given) = given_label(label.as_deref()) else {
             self.empty += 1;
             return Ok(());
@@ -177,7 +184,7 @@ impl Import<'_> {
         let review_id = match &key {
             Some(key) => {
                 let email = self.name(key);
-                match w.insert_decided(email, &label, given_label, &self.actor)? {
+                match w.insert_decided(email, &label, given_label, received_at, &self.actor)? {
                     Some(review_id) => Some(review_id),
                     None => {
                         self.decided += 1;

@@ -137,3 +137,14 @@ def test_a_single_label_is_no_choice(database):
     assert best(database, "quokka") == "support"
     assert scores(database) == pytest.approx({"support": 2 / 3, "billing": 1 / 3})
     assert database.rows("SELECT * FROM explain_email('quokka', NULL, 'q')") == [], "there is nothing to compare with"
+
+
+@pytest.mark.parametrize("decide", [by_update, by_function])
+def test_maintenance_labels_what_came_before_the_first_decision(desk, decide):
+    classify = "SELECT result FROM triage.maintain() WHERE task = 'classify'"
+    assert desk.column(classify) == []
+    decide(desk, 1, "support")
+    assert desk.column(classify) == ["6 rows"]
+    assert desk.value("SELECT count(*) FROM mail WHERE category IS NULL") == 0
+    assert desk.value("SELECT count(*) FROM triage.review WHERE queue_reason = 'unclassified'") == 0
+    assert desk.column(classify) == []

@@ -99,6 +99,23 @@ def test_no_action_is_none(desk, act):
         desk.ignores(1, lambda nothing=nothing: act(mail, nothing))
 
 
+def test_an_insert_without_a_label_takes_nothing_back(desk):
+    decided, open_mail = desk.new(2)
+    desk.database.run(f"SELECT triage.correct({decided.review_id}, '{decided.other}', actor => 'anna')")
+    for view in ("triage.review_queue", desk.view):
+        for columns in ("(review_id, human_label) VALUES (?, NULL)", "(review_id) VALUES (?)"):
+            result = desk.reviewer.run(f"INSERT INTO {view} {columns}", decided.review_id)
+            assert result.sqlstate == "22004", result
+            assert f'review {decided.review_id} has the label "{decided.other}"' in str(result)
+            # There is nothing to take back.
+            assert desk.reviewer.run(f"INSERT INTO {view} {columns}", open_mail.review_id).sqlstate is None
+        result = desk.reviewer.run(f"INSERT INTO {view} (review_id, note) VALUES (?, 'fine')", decided.review_id)
+        assert result.sqlstate is None, result
+    assert decided.state().human_label == decided.other
+    result = desk.reviewer.run("UPDATE triage.review SET human_label = NULL WHERE review_id = ?", decided.review_id)
+    assert result.sqlstate is None and decided.state().human_label is None
+
+
 def test_an_unknown_action_names_those_that_are_known(desk, act):
     (mail,) = desk.new()
     allowed = "allowed: accept, skip, undo, ask again"

@@ -59,6 +59,49 @@ def test_a_restored_table(ticket, tmp_path, custom):
     works(ticket)
 
 
+def test_an_older_copy_gets_the_labels_that_were_decided_since(ticket):
+    ticket.run(
+        """INSERT INTO ticket (id, body) SELECT n, 'the invoice' FROM generate_series(5, 9) n;
+        CREATE TABLE older AS SELECT * FROM ticket;
+        UPDATE ticket SET category = 'support' WHERE id BETWEEN 5 AND 8;
+        DROP TABLE ticket CASCADE;
+        ALTER TABLE older RENAME TO ticket;
+        ALTER TABLE ticket ADD PRIMARY KEY (id);
+        -- What people have changed there, and a predicted label.
+        UPDATE ticket SET category = NULL WHERE id = 6;
+        UPDATE ticket SET category = 'sales' WHERE id = 7;
+        UPDATE ticket SET category = 'support' WHERE id = 8;
+        UPDATE ticket SET category = NULL WHERE id = 9"""
+    )
+    session = ticket.connect()
+    session.run("SELECT triage.adopt('ticket', 'public.ticket')")
+    assert session.rows("SELECT id, category FROM ticket WHERE id > 4 ORDER BY id") == [
+        (5, "support"),
+        (6, "support"),
+        (7, "sales"),
+        (8, "support"),
+        (9, None),
+    ]
+    assert [notice.split(" of ")[0] for notice in session.notices] == ["2 rows", "2 rows"]
+    assert "have the decided one now" in session.notices[0] and "have another label" in session.notices[1]
+    assert session.value("SELECT count(*) FROM triage.decision") == 6
+    assert session.value("SELECT triage.learned_state('default')::text = triage.replayed_state('default')::text")
+
+
+def test_a_label_that_the_copy_does_not_take_is_left_out(ticket):
+    ticket.run(
+        """CREATE TABLE older AS SELECT * FROM ticket;
+        UPDATE ticket SET category = 'billing' WHERE id = 4;
+        DROP TABLE ticket CASCADE;
+        ALTER TABLE older RENAME TO ticket;
+        ALTER TABLE ticket ADD PRIMARY KEY (id), ADD CHECK (category = 'support' OR id <> 4)"""
+    )
+    session = ticket.connect()
+    session.run("SELECT triage.adopt('ticket', 'public.ticket')")
+    assert session.value("SELECT category FROM ticket WHERE id = 4") == "support"
+    assert any("1 rows of public.ticket do not have the label" in notice for notice in session.notices)
+
+
 def test_a_copy_that_was_swapped_in(ticket):
     ticket.run(
         """CREATE TABLE copied (LIKE ticket INCLUDING ALL); INSERT INTO copied SELECT * FROM ticket;

@@ -284,6 +284,11 @@ def test_several_paths_in_one_column_and_a_column_beside(desk):
         ("body->>'x'", "22023", ["body", "only json and jsonb have paths"]),
         ("nothing->>'x'", "42703", ["nothing", "there are: id, body, tags, payload, category"]),
         ("payload ->> x", "22023", ["not understood", "payload->>'body'"]),
+        ("payload #>> '{NULL}'", "22023", ["not understood"]),
+        ("payload #>> '{a,NULL,b}'", "22023", ["not understood"]),
+        ("payload #>> '{{a},{b}}'", "22023", ["not understood"]),
+        ("payload" + ".a" * 520, "22023", ["not understood", "1024 bytes"]),
+        ("(" * 500_000 + "payload" + ")" * 500_000, "22023", ["not understood", "1024 bytes"]),
     ],
 )
 def test_what_cannot_be_read_is_refused_with_what_can(desk, column, state, words):

@@ -3,6 +3,7 @@ the old data learned, however the table keeps its labels and keys."""
 
 import pytest
 from support.processor import needs_proc, processor_seconds
+from support.sessions import refused
 
 TICKETS = 5000
 # A word of each label among words of all, so that what is learned is more than the labels' shares.
@@ -87,3 +88,32 @@ def test_five_statements_and_ten_seconds(empty_database, table, label_column, mo
     other = database.connect()
     assert other.value("SELECT classify_email('password for the login screen')") == "support"
     assert took < 10
+
+
+@pytest.mark.parametrize(
+    ("kind", "first"), [("timestamptz", "2020-01-02"), ("timestamp", "2020-01-02"), ("date", "2020-01-02")]
+)
+def test_old_mail_is_as_old_as_its_column_says(database, kind, first):
+    database.run(
+        f"""CREATE TABLE ticket (id int PRIMARY KEY, body text, sent {kind}, category text);
+        INSERT INTO ticket VALUES (1, 'invoice', '2020-01-02', 'billing'), (2, 'password', 'infinity', 'support'),
+                                  (3, 'login', NULL, 'support');
+        SELECT triage.learn_from('default', 'ticket', ARRAY['body'], 'category', received_at_column => 'sent')"""
+    )
+    assert database.column(
+        "SELECT CASE WHEN received_at > now() - interval '1 hour' THEN 'now' ELSE received_at::date::text END"
+        " FROM triage.review ORDER BY email_key"
+    ) == [first, "now", "now"]
+    # A relation without a key has no reviews.
+    database.run(
+        "CREATE VIEW other AS SELECT * FROM ticket;"
+        "SELECT triage.learn_from('default', 'other', ARRAY['body'], 'category', received_at_column => 'sent')"
+    )
+    with refused("22023", 'column "body" of ticket is not a time'):
+        database.run(
+            "SELECT triage.learn_from('default', 'ticket', ARRAY['body'], 'category', received_at_column => 'body')"
+        )
+    with refused("42703", "there are: id, body, sent, category"):
+        database.run(
+            "SELECT triage.learn_from('default', 'ticket', ARRAY['body'], 'category', received_at_column => 'no')"
+        )

@@ -139,6 +139,47 @@ def test_a_decision_stands_and_is_marked(desk, label):
     learned_is_replayed(desk)
 
 
+CONFIRMED = {
+    "review": "UPDATE triage.review SET human_label = 'support' WHERE review_id = {id}",
+    "view": "UPDATE triage.mail_queue SET human_label = 'support' WHERE review_id = {id}",
+    "view with a note": "UPDATE triage.mail_queue SET human_label = 'support', note = 'still' WHERE review_id = {id}",
+    "queue": "UPDATE triage.review_queue SET human_label = human_label WHERE review_id = {id}",
+    "insert": "INSERT INTO triage.mail_queue (review_id, human_label) VALUES ({id}, 'support')",
+    "upsert": "INSERT INTO triage.review (review_id, human_label) VALUES ({id}, 'support')"
+    " ON CONFLICT (review_id) DO UPDATE SET human_label = excluded.human_label",
+    "function": "SELECT triage.correct({id}, 'support')",
+}
+
+
+@pytest.mark.parametrize("why", ["text", "asked"])
+@pytest.mark.parametrize("door", CONFIRMED)
+def test_the_same_label_once_more_is_a_decision(desk, door, why):
+    desk.run("INSERT INTO mail VALUES (1, NULL, %s)", TEXT["billing"])
+    number = desk.value("SELECT review_id FROM triage.review")
+    desk.run("UPDATE mail SET category = 'support'")
+    statement = CONFIRMED[door].format(id=number)
+    # Nobody asks: it says nothing new.
+    desk.run(statement)
+    assert desk.value("SELECT count(*) FROM triage.decision") == 1
+    if why == "text":
+        desk.run("UPDATE mail SET body = %s", TEXT["sales"])
+    else:
+        desk.run(f"SELECT triage.ask_again('{number}')")
+    decided = desk.value("SELECT count(*) FROM triage.decision")
+    # Nor does a note.
+    desk.run("UPDATE triage.mail_queue SET note = 'a note'")
+    desk.run("UPDATE triage.review SET note = NULL")
+    assert desk.value("SELECT count(*) FROM triage.decision") == decided
+    desk.run(statement)
+    assert review(desk, 1) == ("support", "billing", "support", None, None, False)
+    assert desk.value("SELECT count(*) FROM triage.decision") == decided + 1
+    learned_is_replayed(desk)
+    desk.run(statement)
+    assert desk.value("SELECT count(*) FROM triage.decision") == decided + 1
+    desk.run("SELECT triage.undo(max(decision_id)) FROM triage.decision")
+    learned_is_replayed(desk)
+
+
 def test_a_decision_of_the_same_statement_is_about_the_new_text(desk):
     desk.run("INSERT INTO mail VALUES (1, NULL, %s)", TEXT["sales"])
     desk.run("UPDATE mail SET body = 'quokka wombat', category = 'billing'")

@@ -148,7 +148,7 @@ pub fn resolve(
         }
         // Asked again, the same answer is one.
         (_, Some(label))
-            if before.human_label.as_ref() == Some(&label) && !before.is_reopened() =>
+            if before.human_label.as_ref() == Some(&label) && !before.wants_answer() =>
         {
             unchanged(before, note, before.decision_id)
         }

@@ -21,6 +21,8 @@ pub struct ReviewFacts {
     pub queue_reason: Option<QueueReason>,
     /// Drawn at random, to measure accuracy.
     pub is_audit: bool,
+    /// Whether the email's text is another one than was decided about.
+    pub is_outdated: bool,
     /// Counts changes.
     pub row_version: i32,
     /// The latest decision about it.
@@ -31,6 +33,11 @@ impl ReviewFacts {
     /// Whether somebody has put it to people again, who have not answered yet.
     pub fn is_reopened(&self) -> bool {
         self.queue_reason == Some(QueueReason::Reopened)
+    }
+
+    /// Whether an answer is wanted, also the one that was given before.
+    pub fn wants_answer(&self) -> bool {
+        self.is_reopened() || self.is_outdated
     }
 
     /// The label that the email's row has while a person's label is this.

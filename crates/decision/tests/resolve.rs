@@ -309,3 +309,27 @@ fn a_label_that_nobody_looked_up_is_none() {
         Err(refusal)
     );
 }
+
+#[test]
+fn the_same_label_is_a_decision_about_a_text_that_has_changed() {
+    let email = emails()[2].clone();
+    for action in [Action::Accept, Action::Label(Some("spam"))] {
+        for (is_outdated, kind) in [(false, None), (true, Some(Kind::Accept))] {
+            let before = ReviewFacts {
+                human_label: Some("spam".to_owned()),
+                queue_reason: None,
+                decision_id: Some(7),
+                is_outdated,
+                ..review()
+            };
+            let resolved = outcome(&before, email.as_ref(), &request(action, DOORS[0])).unwrap();
+            let decided = match resolved.outcome {
+                Outcome::Decision(decision) => Some(decision),
+                _ => None,
+            };
+            assert_eq!(decided.as_ref().map(|decision| decision.kind), kind);
+            let replaced = decided.and_then(|decision| decision.replaces);
+            assert_eq!(replaced, is_outdated.then_some(7));
+        }
+    }
+}

@@ -93,6 +93,9 @@ fn open_email(
         return Ok((None, None));
     };
     let email = w.lock_email(&source, &review.email_key, if_locked)?;
+    if email.is_none() {
+        source.check_columns()?;
+    }
     Ok((Some(source), email))
 }
 
@@ -108,6 +111,7 @@ pub fn review_facts(review: &Review) -> ReviewFacts {
         note: review.note.clone(),
         queue_reason: reason(review.queue_reason.as_deref()),
         is_audit: review.audit,
+        is_outdated: review.text_changed_at.is_some(),
         row_version: review.row_version,
         decision_id: review.decision_id,
     }

@@ -2,10 +2,13 @@
 
 use pgrx::{pg_extern, pg_sys};
 
+use super::memory::is_moved;
+use super::statement::fires_at_end;
 use super::table::{Columns, attachment};
 use crate::error::SqlResult;
 use crate::pg::{self, Returned, Trigger};
-use crate::store;
+use crate::store::source::Source;
+use crate::store::{self, Writer};
 
 /// Rows noted by one statement.
 const ROWS_AT_ONCE: usize = 1000;
@@ -19,22 +22,51 @@ fn record_deletion(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
     let Some(source) = attachment(&trigger)? else {
         return Ok(Returned::nothing());
     };
+    if trigger.is_for_row() {
+        note_deleted_row(&trigger, &source)?;
+        return Ok(Returned::nothing());
+    }
     store::as_owner(|w| {
         if trigger.is_truncation() {
             w.note_all_deleted(&source)?;
             return Ok(());
         }
-        let columns = Columns::of(&trigger, &source)?;
-        trigger.deleted_keys(columns.keys(), ROWS_AT_ONCE, |mut keys| {
-            // The same statement, or another trigger of it, may have written them anew. Policies
-            // on the table's owner are not for this statement to fail on.
-            if !pg::hides_rows_from_owner(source.relation) {
-                let there = w.present(&source, &keys)?;
-                keys.retain(|key| !there.contains_key(key));
-            }
-            w.note_deleted(&source, keys)?;
-            Ok(())
+        let Some(columns) = Columns::of(&trigger, &source)? else {
+            return Ok(());
+        };
+        trigger.deleted_keys(columns.keys(), ROWS_AT_ONCE, |keys| {
+            note_deleted(w, &source, keys)
         })
     })?;
     Ok(Returned::nothing())
+}
+
+/// A row of a partition, by a statement that names the partition: one on the attached table has a
+/// trigger at its end that notes all rows at once.
+fn note_deleted_row(trigger: &Trigger, source: &Source) -> SqlResult<()> {
+    if fires_at_end(trigger, source) {
+        return Ok(());
+    }
+    let Some(columns) = Columns::of(trigger, source)? else {
+        return Ok(());
+    };
+    let Some(key) = columns.key_of(trigger.old())? else {
+        return Ok(());
+    };
+    // An update that moves a row to another partition deletes it here.
+    if pg::hides_rows_from_owner(source.relation) && is_moved(source.id, &key) {
+        return Ok(());
+    }
+    store::as_owner(|w| note_deleted(w, source, vec![key]))
+}
+
+fn note_deleted(w: &mut Writer, source: &Source, mut keys: Vec<String>) -> SqlResult<()> {
+    // The same statement, or another trigger of it, may have written them anew. Policies on the
+    // table's owner are not for this statement to fail on.
+    if !pg::hides_rows_from_owner(source.relation) {
+        let there = w.present(source, &keys)?;
+        keys.retain(|key| !there.contains_key(key));
+    }
+    w.note_deleted(source, keys)?;
+    Ok(())
 }

@@ -7,6 +7,7 @@ use pgrx::{PgSqlErrorCode as Code, pg_extern, pg_sys, warning};
 use super::label::labelled;
 use super::memory::{Remembered, is_cleared, is_moved, may_know, recall, remember, take_settled};
 use super::returned::is_same_email;
+use super::statement::{announce_by_row, begin_by_row};
 use super::table::{Columns, attachment, check_agrees, fires_for_us, label_request, name_of};
 use super::text::{is_recorded, recall_text};
 use crate::arguments::given_label;
@@ -31,7 +32,10 @@ fn label_row(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
     let Some(source) = attachment(&trigger)? else {
         return Ok(Returned::row(new));
     };
-    let columns = Columns::of(&trigger, &source)?;
+    let Some(columns) = Columns::of(&trigger, &source)? else {
+        return Ok(Returned::row(new));
+    };
+    begin_by_row(&trigger, &source)?;
     // White space is what forms and files send for nothing.
     if given_label(columns.label_of(new)?.as_deref()).is_some() {
         return Ok(Returned::row(new));
@@ -94,7 +98,9 @@ fn record_row(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
     let Some(source) = attachment(&trigger)? else {
         return Ok(Returned::nothing());
     };
-    let columns = Columns::of(&trigger, &source)?;
+    let Some(columns) = Columns::of(&trigger, &source)? else {
+        return Ok(Returned::nothing());
+    };
     let row = trigger.new_row();
     let Some(key) = columns.key_of(row)? else {
         return Ok(Returned::nothing());
@@ -111,6 +117,7 @@ fn record_row(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
         label,
     };
     written.record()?;
+    announce_by_row(&trigger, &source);
     Ok(Returned::nothing())
 }
 
@@ -221,7 +228,11 @@ impl Written<'_> {
     /// The row has come from another partition, where it had this key and label.
     fn record_move(&self, old_key: &str, before: Option<&str>) -> SqlResult<()> {
         if old_key != self.key {
-            store::as_owner(|w| w.move_review(name_of(self.source, old_key), &self.key))?;
+            store::as_owner(|w| {
+                w.move_review(name_of(self.source, old_key), &self.key)?;
+                // Its old key has left the table, which a trigger of the partition may have noted.
+                w.note_returned(self.source, vec![self.key.clone()])
+            })?;
         }
         let label = self.label.as_deref();
         if let Some(text) = recall_text(self.source.id, &self.key) {

@@ -2,6 +2,7 @@
 //! and an update of the label is a decision.
 
 pub mod allowed;
+mod begun;
 mod delete;
 mod foreign_key;
 mod insert;

@@ -1,5 +1,6 @@
-//! Triggers whose table is not the one that was attached: it was restored or copied from there,
-//! or the database is another one. They do nothing, and say so.
+//! Triggers that cannot do their work, and say so once a session instead of failing the statement:
+//! their table is not the one that was attached (it was restored or copied from there, or the
+//! database is another one), or has lost a column that they need.
 
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -7,16 +8,27 @@ use std::collections::HashSet;
 use pgrx::{pg_sys, warning};
 
 use crate::pg::Trigger;
-use crate::store::source::Source;
+use crate::store::source::{Source, lost_column};
 
 thread_local! {
     static WARNED: RefCell<HashSet<pg_sys::Oid>> = RefCell::default();
 }
 
+fn is_first(trigger: &Trigger) -> bool {
+    WARNED.with_borrow_mut(|warned| warned.insert(trigger.relation()))
+}
+
+/// Warns once a session that a table has lost a column, and the list of columns with it.
+pub fn warn_of_lost_column(trigger: &Trigger) {
+    if is_first(trigger) {
+        warning!("{}", lost_column(&trigger.relation_name()));
+    }
+}
+
 /// Warns once a session that a table has such triggers. `source` is the attachment that they
 /// name, if it exists.
 pub fn warn_of_orphan(trigger: &Trigger, source: Option<&Source>) {
-    if !WARNED.with_borrow_mut(|warned| warned.insert(trigger.relation())) {
+    if !is_first(trigger) {
         return;
     }
     let table = trigger.relation_name();

@@ -3,27 +3,27 @@
 use pgrx::{PgSqlErrorCode as Code, pg_extern, pg_sys, warning};
 
 use super::allowed::forget_refusals;
+use super::begun::{self, By};
 use super::memory::forget_statement;
 use super::table::{attachment, fires_for_us};
 use super::text::forget_texts;
 use crate::error::{SqlResult, report};
 use crate::learning::compaction;
 use crate::pg::{self, Event, Returned, Trigger};
+use crate::store::source::Source;
 use crate::{session, settings, store};
 
 #[pg_extern(sql = false)]
 fn begin_batch(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
     let trigger = Trigger::new(fcinfo)?;
     if !fires_for_us(&trigger) && has_attachment(&trigger)? {
-        if may_give_labels(&trigger)? {
-            // Before any row of the statement is locked: see there.
-            store::hold_labels()?;
+        let source = trigger.optional_argument();
+        if let Some(source) = source {
+            begun::note(source, By::Table);
         }
-        session::begin_batch();
-        if let Some(source) = trigger.optional_argument() {
-            forget_statement(source);
-            forget_texts(source);
-            forget_refusals();
+        begin(&trigger, source)?;
+        if source.is_none() && trigger.event() == Event::Update && trigger.sets(c"human_label") {
+            session::name_label();
         }
     }
     Ok(Returned::nothing())
@@ -31,13 +31,63 @@ fn begin_batch(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
 
 /// Whether a statement is about labels by what it says itself: an update that sets neither label,
 /// key nor text is none, unless another trigger of the table makes it one.
-fn may_give_labels(trigger: &Trigger) -> SqlResult<bool> {
+fn may_give_labels(trigger: &Trigger) -> bool {
     match trigger.optional_argument() {
         Some(source) if trigger.event() == Event::Update && !pg::is_restoring() => {
-            Ok(trigger.sets_one_of(&trigger.columns(source)?))
+            let columns = trigger.columns(source);
+            columns.is_none_or(|columns| trigger.sets_one_of(&columns))
         }
-        _ => Ok(true),
+        _ => true,
     }
+}
+
+fn begin(trigger: &Trigger, source: Option<i64>) -> SqlResult<()> {
+    if may_give_labels(trigger) {
+        // Before any row of the statement is locked, where it is not a row that begins it: see there.
+        store::hold_labels()?;
+    }
+    session::begin_batch();
+    if let Some(source) = source {
+        forget_statement(source);
+        forget_texts(source);
+        forget_refusals();
+    }
+    Ok(())
+}
+
+/// Begins the statement of a row trigger, unless that has been done: one that names a partition, or
+/// a table above the attached one, fires none of the attached table's triggers for statements.
+pub fn begin_by_row(trigger: &Trigger, source: &Source) -> SqlResult<()> {
+    if !trigger.is_on_partition() || begun::by(source.id).is_some() {
+        return Ok(());
+    }
+    begun::note(source.id, By::Row);
+    begin(trigger, Some(source.id))?;
+    // What the one before has decided, at whose end nothing fired.
+    if session::has_decided() {
+        store::as_owner(compaction::compact_if_due)?;
+    }
+    Ok(())
+}
+
+/// Says how to take back what a statement has decided that fires no trigger at its end, as soon as
+/// that is much.
+pub fn announce_by_row(trigger: &Trigger, source: &Source) {
+    let most = settings::max_rows_per_correction();
+    if trigger.is_on_partition()
+        && begun::by(source.id) == Some(By::Row)
+        && let Some(batch) = session::batch_beyond(most)
+    {
+        warning!(
+            "this statement decides about more than {most} emails in {} (pg_triage.max_rows_per_correction): if that was not meant, SELECT triage.undo_batch({batch}) takes it back",
+            source.name
+        );
+    }
+}
+
+/// Whether a statement fires the triggers of the attached table that come after its rows.
+pub fn fires_at_end(trigger: &Trigger, source: &Source) -> bool {
+    !trigger.is_on_partition() || begun::by(source.id) == Some(By::Table)
 }
 
 #[pg_extern(sql = false)]

@@ -9,7 +9,7 @@ use pgrx::PgSqlErrorCode as Code;
 
 use crate::error::{SqlResult, report};
 use crate::pg::{self, Row, Timestamp, Trigger, Value};
-use crate::review::rows::orphan::warn_of_orphan;
+use crate::review::rows::orphan::{warn_of_lost_column, warn_of_orphan};
 use crate::session::{self, Change};
 use crate::store;
 use crate::store::label_table::Names;
@@ -110,21 +110,26 @@ pub struct Columns<'a> {
 }
 
 impl<'a> Columns<'a> {
-    pub fn of(trigger: &Trigger, source: &'a Source) -> SqlResult<Self> {
-        let all = trigger.columns(source.id)?;
+    /// `None`, with a warning, where the table has lost one of them: its statements go on without
+    /// labels.
+    pub fn of(trigger: &Trigger, source: &'a Source) -> SqlResult<Option<Self>> {
+        let Some(all) = trigger.columns(source.id) else {
+            warn_of_lost_column(trigger);
+            return Ok(None);
+        };
         let received = source.received_at.and_then(|place| all.get(place).copied());
         let numbers = pg::listed(&all, source.received_at).to_vec();
         // Label and key, and at least one text.
         let keys = source.keys.min(numbers.len().saturating_sub(2));
         let names = store::label_table::names(source)?;
-        Ok(Self {
+        Ok(Some(Self {
             numbers,
             received,
             keys,
             text: &source.text,
             names,
             empty: source.empty_label.as_deref(),
-        })
+        }))
     }
 
     /// The label column.

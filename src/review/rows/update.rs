@@ -10,6 +10,7 @@ use super::memory::{
     take_settled,
 };
 use super::save;
+use super::statement::{announce_by_row, begin_by_row};
 use super::table::{Columns, attachment, check_agrees, fires_for_us, label_request, name_of};
 use super::text::{NewText, predicted_anew, recall_text};
 use crate::arguments::given_label;
@@ -34,7 +35,10 @@ fn decide_row(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
     let Some(source) = attachment(&trigger)? else {
         return Ok(Returned::row(new));
     };
-    let columns = Columns::of(&trigger, &source)?;
+    let Some(columns) = Columns::of(&trigger, &source)? else {
+        return Ok(Returned::row(new));
+    };
+    begin_by_row(&trigger, &source)?;
     let decided = decided_row(&trigger, &source, &columns)?;
     let decided = predicted_anew(&trigger, &source, &columns, old, decided)?;
     if trigger.is_on_partition() {
@@ -163,7 +167,9 @@ fn record_decision(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
     let Some(source) = attachment(&trigger)? else {
         return Ok(Returned::nothing());
     };
-    let columns = Columns::of(&trigger, &source)?;
+    let Some(columns) = Columns::of(&trigger, &source)? else {
+        return Ok(Returned::nothing());
+    };
     let (old, new) = (trigger.old(), trigger.new_row());
     let (Some(old_key), Some(key)) = (columns.key_of(old)?, columns.key_of(new)?) else {
         // One that gets its key waits for classify_pending().
@@ -188,6 +194,7 @@ fn record_decision(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
         }
         None => updated.record(updated.meaning())?,
     }
+    announce_by_row(&trigger, &source);
     Ok(Returned::nothing())
 }
 

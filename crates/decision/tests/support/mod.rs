@@ -38,6 +38,7 @@ pub fn review() -> ReviewFacts {
         note: None,
         queue_reason: Some(QueueReason::Uncertain),
         is_audit: false,
+        is_outdated: false,
         row_version: 4,
         decision_id: None,
     }
