@@ -150,5 +150,6 @@ CREATE FUNCTION triage.adopt(relation regclass, source text, text_columns text[]
 COMMENT ON FUNCTION triage.adopt(regclass, text, text[], text, text) IS
     'attaches a table that takes the place of another one which was dropped or detached (restored, swapped, moved): '
     'its rows get the reviews and decisions of that source, see triage.sources, so that nothing is learned twice. '
+    'Rows without a label, or with the one from before somebody decided, get the decided one; others keep theirs. '
     'Columns are those of the earlier attachment, unless named. Returns how many reviews have their row there; those '
     'of other rows stay, and leave the queue';

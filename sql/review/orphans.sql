@@ -58,7 +58,7 @@ $$;
 COMMENT ON FUNCTION triage_internal.drop_orphans(regclass) IS
     'part of attach(), adopt() and detach(): takes triggers off a table that act for no attachment';
 
-CREATE FUNCTION triage_internal.with_partitions(relation oid) RETURNS SETOF oid
+CREATE FUNCTION triage_internal.files_of_partitions(relation oid) RETURNS oid[]
     LANGUAGE sql STABLE STRICT PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
@@ -67,17 +67,9 @@ AS $$
         SELECT relation AS oid
          UNION ALL
         SELECT i.inhrelid FROM tree t JOIN pg_inherits i ON i.inhparent = t.oid)
-    SELECT oid FROM tree
-$$;
-COMMENT ON FUNCTION triage_internal.with_partitions(oid) IS 'a table and all its partitions, none of them locked';
-
-CREATE FUNCTION triage_internal.files_of_partitions(relation oid) RETURNS oid[]
-    LANGUAGE sql STABLE STRICT PARALLEL SAFE
-    SET search_path = pg_catalog, pg_temp
-AS $$
     SELECT array_agg(c.relfilenode ORDER BY c.relfilenode)
-      FROM triage_internal.with_partitions(relation) t
-      JOIN pg_class c ON c.oid = t AND c.relfilenode <> 0
+      FROM tree t
+      JOIN pg_class c ON c.oid = t.oid AND c.relfilenode <> 0
      WHERE EXISTS (SELECT FROM pg_class r WHERE r.oid = relation AND r.relkind = 'p')
 $$;
 COMMENT ON FUNCTION triage_internal.files_of_partitions(oid) IS
@@ -89,6 +81,9 @@ SELECT s.source_id, s.classifier, n.table_name, p.problem,
        CASE WHEN p.is_disabled
             THEN format('ALTER TABLE %s ENABLE TRIGGER USER, then SELECT triage.classify_pending(%L) for the rows that '
                         'came meanwhile', n.table_name, n.table_name)
+            WHEN a.above IS NOT NULL
+            THEN format('SELECT triage.detach(%L) to have its rows labelled through %s; its reviews and decisions stay',
+                        n.table_name, a.above)
             ELSE format('SELECT triage.detach(%L), then triage.attach() with the columns that it has now; its reviews '
                         'and decisions stay', n.table_name) END AS what_to_do
   FROM triage_internal.source s
@@ -100,20 +95,31 @@ SELECT s.source_id, s.classifier, n.table_name, p.problem,
              bool_or(cardinality(t.tgattr::int2[]) > 2 AND t.tgparentid = 0) AS has_columns,
              bool_or(t.tgenabled IN ('D', 'R')) AS is_disabled,
              CASE WHEN c.relkind = 'p' OR c.relispartition THEN 10 ELSE 9 END AS wanted
-        FROM triage_internal.with_partitions(s.relation) r
-        JOIN pg_trigger t ON t.tgrelid = r
+        -- A function would need the rights of who reads the view.
+        FROM (WITH RECURSIVE tree AS (
+                  SELECT s.relation::oid AS oid
+                   UNION ALL
+                  SELECT i.inhrelid FROM tree r JOIN pg_inherits i ON i.inhparent = r.oid)
+              SELECT oid FROM tree) r
+        JOIN pg_trigger t ON t.tgrelid = r.oid
         JOIN pg_proc f ON f.oid = t.tgfoid
        WHERE f.pronamespace = 'triage_internal'::regnamespace
          AND f.proname IN ('label_row', 'record_row', 'decide_row', 'record_decision', 'record_deletion', 'begin_batch',
                            'end_batch')
          AND t.tgargs = convert_to(s.source_id::text, 'UTF8') || '\x00'::bytea) t
+  LEFT JOIN LATERAL (
+      SELECT o.source AS above FROM pg_partition_ancestors(s.relation) r
+        JOIN triage_internal.source o ON o.relation = r.relid AND o.attached
+       WHERE r.relid <> s.relation::oid ORDER BY o.source_id LIMIT 1) a ON true
  CROSS JOIN LATERAL (
-      SELECT CASE WHEN t.has_columns IS NOT TRUE THEN 'has lost a column that its attachment needs'
+      SELECT CASE WHEN a.above IS NOT NULL THEN format('is attached itself and a partition of %s, which is attached, too',
+                                                       a.above)
+                  WHEN t.has_columns IS NOT TRUE THEN 'has lost a column that its attachment needs'
                   WHEN t.there = 9 AND c.relispartition THEN 'has become a partition since it was attached'
                   WHEN t.there < t.wanted THEN 'has lost triggers of its attachment'
                   WHEN to_regclass(format('triage.%I', s.queue_view)) IS NULL THEN 'has lost its queue view'
                   WHEN t.is_disabled THEN 'has disabled triggers' END AS problem,
-             t.is_disabled IS TRUE AND t.there >= t.wanted AND t.has_columns
+             a.above IS NULL AND t.is_disabled IS TRUE AND t.there >= t.wanted AND t.has_columns
                  AND to_regclass(format('triage.%I', s.queue_view)) IS NOT NULL AS is_disabled) p
  WHERE s.attached AND s.source_id <> 0 AND p.problem IS NOT NULL;
 COMMENT ON VIEW triage_internal.broken_source IS

@@ -155,13 +155,15 @@ BEGIN
                r.model_version, r.reviewed_by, r.reviewed_at, r.text_changed_at, r.row_version, r.classifier, r.source,
                r.email_key, %7$s
           FROM triage.review r
-          JOIN %8$s t ON %9$s
+          JOIN %13$s%8$s t ON %9$s
          WHERE r.source = %10$L
            -- Read, not written down: a classifier can be renamed.
            AND r.classifier = coalesce((SELECT s.classifier FROM triage_internal.source s WHERE s.source_id = %12$s),
                                        %11$L)$view$,
         view_name, columns[1], columns[2], excerpt, columns[3], label, rtrim(columns[4], ','),
-        relation, triage_internal.has_key(relation, of_source, keys), of_source, of_classifier, id);
+        relation, triage_internal.has_key(relation, of_source, keys), of_source, of_classifier, id,
+        -- Rows of tables that inherit from it are theirs.
+        (SELECT CASE WHEN c.relkind = 'r' THEN 'ONLY ' ELSE '' END FROM pg_class c WHERE c.oid = relation));
     EXECUTE format('CREATE TRIGGER review_batch INSTEAD OF INSERT OR UPDATE ON triage.%I
         FOR EACH ROW EXECUTE FUNCTION triage_internal.review_row(%s)', view_name, id);
     EXECUTE format('CREATE TRIGGER review_begin BEFORE INSERT OR UPDATE ON triage.%I

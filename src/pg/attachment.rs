@@ -48,6 +48,29 @@ pub(super) unsafe fn columns_of(
     }
 }
 
+/// Arguments and first columns of the lists of other attachments on a relation.
+///
+/// # Safety
+/// An open relation.
+pub(super) unsafe fn other_lists(relation: pg_sys::Relation, argument: i64) -> Vec<(i64, i16)> {
+    unsafe {
+        let description = (*relation).trigdesc;
+        if description.is_null() {
+            return Vec::new();
+        }
+        let triggers = std::slice::from_raw_parts(
+            (*description).triggers,
+            (*description).numtriggers.max(0) as usize,
+        );
+        let other = |trigger: &pg_sys::Trigger| {
+            let other = argument_of(trigger).filter(|&other| other != argument)?;
+            let is_list = trigger.tgnattr >= LEAST && is_ours(trigger.tgfoid, LIST);
+            is_list.then(|| (other, *trigger.tgattr))
+        };
+        triggers.iter().filter_map(other).collect()
+    }
+}
+
 fn is_ours(function: pg_sys::Oid, wanted: &CStr) -> bool {
     // SAFETY: syscache look-ups; null for a function that is gone.
     unsafe {
@@ -122,6 +145,11 @@ pub fn attached_table(
             let (keys, texts) = others.split_at_checked(keys)?;
             let schema = text(pg_sys::get_namespace_name((*(*open).rd_rel).relnamespace))?;
             let name = text(pg_sys::get_rel_name(relation))?;
+            // Rows of tables that inherit from it are theirs: no trigger here sees them.
+            let only = match (*(*open).rd_rel).relkind as u8 {
+                pg_sys::RELKIND_RELATION => "ONLY ",
+                _ => "",
+            };
             let quoted = |number: i16| name_of_column(relation, number);
             let type_of = |number: i16| pg_sys::SPI_gettypeid((*open).rd_att, number.into());
             let key = |&number: &i16| {
@@ -138,7 +166,7 @@ pub fn attached_table(
                 })
             };
             Some(AttachedTable {
-                table: format!("{}.{}", quote(&schema), quote(&name)),
+                table: format!("{only}{}.{}", quote(&schema), quote(&name)),
                 label: quoted(label)?,
                 label_type: type_name(type_of(label))?,
                 keys: keys.iter().map(key).collect::<Option<_>>()?,

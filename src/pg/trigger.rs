@@ -11,7 +11,7 @@ use pgrx::pgrx_sql_entity_graph::metadata::{
 use pgrx::{PgSqlErrorCode as Code, pg_sys, trigger_support};
 
 use super::artifact::copy;
-use super::attachment::{LEAST, LIST, argument_of, columns_of};
+use super::attachment::{LEAST, LIST, argument_of, columns_of, other_lists};
 use super::column::Timestamp;
 use super::content::{Content, column_content};
 use super::generated;
@@ -217,15 +217,40 @@ impl Trigger {
 
     /// Whether it is a trigger of this table: on it, or on a partition of it that has it from there.
     pub fn is_of(&self, table: pg_sys::Oid) -> bool {
-        // SAFETY: the server's own description of the trigger.
-        let (is_clone, number) = unsafe {
-            let trigger = &*self.data().tg_trigger;
-            (trigger.tgisclone, trigger.tgoid)
-        };
-        match is_clone {
-            true => tables_above(number, self.relation()).contains(&table),
+        match self.is_clone() {
+            true => self.distance(table).is_some_and(|distance| distance > 0),
             false => self.relation() == table,
         }
+    }
+
+    /// Whether a partition has it from a table above.
+    pub fn is_clone(&self) -> bool {
+        // SAFETY: the server's own description of the trigger.
+        unsafe { (*self.data().tg_trigger).tgisclone }
+    }
+
+    /// How far above a table is of the partition that has this clone of a trigger; 0 for itself.
+    pub fn distance(&self, table: pg_sys::Oid) -> Option<usize> {
+        if self.relation() == table {
+            return Some(0);
+        }
+        // SAFETY: the server's own description of the trigger.
+        let number = unsafe { (*self.data().tg_trigger).tgoid };
+        let above = tables_above(number, self.relation());
+        Some(1 + above.iter().position(|&above| above == table)?)
+    }
+
+    /// Other attachments whose triggers the table has, and their label columns.
+    pub fn other_attachments(&self, argument: i64) -> Vec<(i64, i16)> {
+        // SAFETY: open while the trigger runs.
+        unsafe { other_lists(self.data().tg_relation, argument) }
+    }
+
+    /// Whether other tables inherit from the table, or did so.
+    pub fn has_children(&self) -> bool {
+        // SAFETY: open while the trigger runs.
+        let relation = unsafe { &*(*self.data().tg_relation).rd_rel };
+        relation.relhassubclass && relation.relkind == pg_sys::RELKIND_RELATION as i8
     }
 
     /// Name of the table or view, with its schema.

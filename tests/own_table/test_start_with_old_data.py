@@ -109,7 +109,7 @@ def test_old_mail_is_as_old_as_its_column_says(database, kind, first):
         "CREATE VIEW other AS SELECT * FROM ticket;"
         "SELECT triage.learn_from('default', 'other', ARRAY['body'], 'category', received_at_column => 'sent')"
     )
-    with refused("22023", 'column "body" of ticket is not a time'):
+    with refused("22023", 'column "body" of public.ticket is not a time'):
         database.run(
             "SELECT triage.learn_from('default', 'ticket', ARRAY['body'], 'category', received_at_column => 'body')"
         )

@@ -25,6 +25,27 @@ pub fn warn_of_lost_column(trigger: &Trigger) {
     }
 }
 
+/// Warns once a session that a partition is attached by itself and through a table above.
+pub fn warn_of_two(trigger: &Trigger, nearer: &Source, above: &Source) {
+    if is_first(trigger) {
+        let (nearer, above) = (&nearer.name, &above.name);
+        let literal = pgrx::spi::quote_literal(nearer);
+        warning!(
+            "{nearer} is attached itself and has become a partition of {above}, which is attached, too: its rows are labelled through {nearer} alone. SELECT triage.detach({literal}) to have them labelled through {above}"
+        );
+    }
+}
+
+/// Warns once a session that rows of tables which inherit from an attached one are not labelled.
+pub fn warn_of_children(trigger: &Trigger) {
+    if trigger.has_children() && is_first(trigger) {
+        warning!(
+            "rows of tables that inherit from {} are not labelled, and labels set there are not learned: attach each of them, or make it a partitioned table",
+            trigger.relation_name()
+        );
+    }
+}
+
 /// Warns once a session that a table has such triggers. `source` is the attachment that they
 /// name, if it exists.
 pub fn warn_of_orphan(trigger: &Trigger, source: Option<&Source>) {

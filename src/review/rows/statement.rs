@@ -5,6 +5,7 @@ use pgrx::{PgSqlErrorCode as Code, pg_extern, pg_sys, warning};
 use super::allowed::forget_refusals;
 use super::begun::{self, By};
 use super::memory::forget_statement;
+use super::orphan::warn_of_children;
 use super::table::{attachment, fires_for_us};
 use super::text::forget_texts;
 use crate::error::{SqlResult, report};
@@ -20,6 +21,7 @@ fn begin_batch(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
         let source = trigger.optional_argument();
         if let Some(source) = source {
             begun::note(source, By::Table);
+            warn_of_children(&trigger);
         }
         begin(&trigger, source)?;
         if source.is_none() && trigger.event() == Event::Update && trigger.sets(c"human_label") {

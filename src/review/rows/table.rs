@@ -9,7 +9,7 @@ use pgrx::PgSqlErrorCode as Code;
 
 use crate::error::{SqlResult, report};
 use crate::pg::{self, Row, Timestamp, Trigger, Value};
-use crate::review::rows::orphan::{warn_of_lost_column, warn_of_orphan};
+use crate::review::rows::orphan::{warn_of_lost_column, warn_of_orphan, warn_of_two};
 use crate::session::{self, Change};
 use crate::store;
 use crate::store::label_table::Names;
@@ -29,12 +29,43 @@ thread_local! {
 pub fn attachment(trigger: &Trigger) -> SqlResult<Option<Rc<Source>>> {
     let source = source(trigger.argument()?)?;
     match source {
-        Some(source) if trigger.is_of(source.relation) => Ok(source.attached.then_some(source)),
+        Some(source) if trigger.is_of(source.relation) => {
+            if !source.attached || is_labelled_below(trigger, &source)? {
+                return Ok(None);
+            }
+            Ok(Some(source))
+        }
         other => {
             warn_of_orphan(trigger, other.as_deref());
             Ok(None)
         }
     }
+}
+
+/// Whether the partition, or a table between, is attached by itself, for the same labels: it was when
+/// it became a partition. Each row is labelled through one table only, the nearest.
+fn is_labelled_below(trigger: &Trigger, above: &Source) -> SqlResult<bool> {
+    if !trigger.is_clone() {
+        return Ok(false);
+    }
+    let others = trigger.other_attachments(above.id);
+    if others.is_empty() {
+        return Ok(false);
+    }
+    let label = trigger.columns(above.id).map(|columns| columns[0]);
+    for (other, its_label) in others {
+        let Some(nearer) = source(other)?.filter(|other| other.attached) else {
+            continue;
+        };
+        let is_nearer = trigger
+            .distance(nearer.relation)
+            .is_some_and(|distance| Some(distance) < trigger.distance(above.relation));
+        if is_nearer && (nearer.classifier == above.classifier || label == Some(its_label)) {
+            warn_of_two(trigger, &nearer, above);
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn source(id: i64) -> SqlResult<Option<Rc<Source>>> {
