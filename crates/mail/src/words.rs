@@ -107,7 +107,7 @@ impl<'a> Bytes<'a> {
 
     fn push(&mut self, word: &Word) {
         let is_base64 = word.encoding.eq_ignore_ascii_case(&b'b');
-        let is_cut = self.base64.len() % 4 != 0 && !self.base64.ends_with(b"=");
+        let is_cut = !self.base64.len().is_multiple_of(4) && !self.base64.ends_with(b"=");
         if !(is_base64 && is_cut) {
             self.decode_base64();
         }
