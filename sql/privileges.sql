@@ -97,13 +97,18 @@ GRANT EXECUTE ON FUNCTION triage_internal.find_suspects(text), triage_internal.i
     triage_internal.is_changing_labels() TO triage_reviewer;
 
 -- Mail servers and web hooks; reviewers write triage.email in any case.
-GRANT EXECUTE ON FUNCTION triage.ingest(bytea, text), triage.ingest_json(jsonb) TO triage_writer, triage_reviewer;
--- Called by triage.ingest_json().
-GRANT EXECUTE ON FUNCTION triage_internal.read_web_hook(jsonb) TO triage_writer, triage_reviewer;
+GRANT EXECUTE ON FUNCTION triage.ingest(bytea, text), triage.ingest_json(jsonb), triage.ingest_json_all(jsonb, text)
+    TO triage_writer, triage_reviewer;
+-- Called by the two of JSON.
+GRANT EXECUTE ON FUNCTION triage_internal.ingest_payload(text, text, boolean) TO triage_writer, triage_reviewer;
+-- Who hands in mail may see which shapes there are, and not change them: what is posted by others is read with them.
+GRANT SELECT ON triage.hook_shape TO triage_writer, triage_reviewer;
 
 -- Trainers.
 GRANT UPDATE (review_below) ON triage.classifier TO triage_trainer;
-GRANT INSERT, UPDATE, DELETE ON triage.cost TO triage_trainer;
+GRANT INSERT, UPDATE, DELETE ON triage.cost, triage.hook_shape TO triage_trainer;
+-- Called by its constraint.
+GRANT EXECUTE ON FUNCTION triage_internal.is_hook_shape(text[]) TO triage_trainer;
 GRANT EXECUTE ON FUNCTION
     triage.activate(text, integer, text),
     triage.adopt(regclass, text, text[], text, text),

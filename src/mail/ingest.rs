@@ -6,6 +6,7 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::{PgSqlErrorCode as Code, name, pg_extern};
 
 use crate::error::{SqlResult, report};
+use crate::store::Writer;
 use crate::store::inbox::Incoming;
 use crate::types::text::message;
 use crate::{pg, predict::cache, predict::classify, settings, store};
@@ -81,6 +82,11 @@ fn ingest(raw: Option<&[u8]>, mailbox: Option<&str>) -> SqlResult<i64> {
             "raw is NULL: pass the bytes of the message",
         )
     })?;
+    store::write(c"triage.ingest()", |w| take_in(w, raw, mailbox))
+}
+
+/// Takes in a message, unless its mailbox has it already; returns its number.
+pub(super) fn take_in(w: &mut Writer, raw: &[u8], mailbox: Option<&str>) -> SqlResult<i64> {
     let mailbox = mailbox.map(str::trim).filter(|name| !name.is_empty());
     let mailbox: String = mailbox
         .unwrap_or(DEFAULT_MAILBOX)
@@ -88,31 +94,29 @@ fn ingest(raw: Option<&[u8]>, mailbox: Option<&str>) -> SqlResult<i64> {
         .map(|c| if c.is_control() { ' ' } else { c })
         .take(MAX_MAILBOX_CHARS)
         .collect();
-    store::write(c"triage.ingest()", |w| {
-        // With other line ends it is copied, all of it, whatever the limits are.
-        pg::probe_for_text(raw.len())?;
-        let content_hash = pg_triage_mail::content_hash(raw, &pg::check_for_interrupts);
-        if let Some(known) = w.email_with(&content_hash, &mailbox)? {
-            return Ok(known);
-        }
-        let message = message(raw)?;
-        let incoming = Incoming {
-            mailbox: &mailbox,
-            message: &message,
-            content_hash: &content_hash,
-            raw: settings::keep_raw().then_some(raw),
-            received_at: None,
-            label: None,
-        };
-        match w.insert_email(&incoming)? {
-            Some(id) => Ok(id),
-            // Another session was faster.
-            None => w.email_with(&content_hash, &mailbox)?.ok_or_else(|| {
-                report(
-                    Code::ERRCODE_T_R_SERIALIZATION_FAILURE,
-                    "another session takes in the same message: try again",
-                )
-            }),
-        }
-    })
+    // With other line ends it is copied, all of it, whatever the limits are.
+    pg::probe_for_text(raw.len())?;
+    let content_hash = pg_triage_mail::content_hash(raw, &pg::check_for_interrupts);
+    if let Some(known) = w.email_with(&content_hash, &mailbox)? {
+        return Ok(known);
+    }
+    let message = message(raw)?;
+    let incoming = Incoming {
+        mailbox: &mailbox,
+        message: &message,
+        content_hash: &content_hash,
+        raw: settings::keep_raw().then_some(raw),
+        received_at: None,
+        label: None,
+    };
+    match w.insert_email(&incoming)? {
+        Some(id) => Ok(id),
+        // Another session was faster.
+        None => w.email_with(&content_hash, &mailbox)?.ok_or_else(|| {
+            report(
+                Code::ERRCODE_T_R_SERIALIZATION_FAILURE,
+                "another session takes in the same message: try again",
+            )
+        }),
+    }
 }

@@ -1,4 +1,5 @@
-//! Ways in for raw mail: reading and storing messages, and the sample mails.
+//! Ways in for mail: reading and storing raw messages, what web hooks post, and the sample mails.
 
 mod ingest;
 mod sample_mails;
+mod web_hook;

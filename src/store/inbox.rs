@@ -28,6 +28,17 @@ impl Reader<'_> {
         )
     }
 
+    /// Shapes of payloads that are the user's own, as columns in their order; "" for NULL.
+    pub fn hook_shapes(&self) -> SqlResult<Vec<Vec<String>>> {
+        self.values(
+            "array_replace(ARRAY[name, requires, messages, raw, text, html, subject, sender, sender_name,
+                                 recipients, cc, sent_at, message_id, in_reply_to, reference_ids, headers,
+                                 attachments, ignored], NULL, '')
+               FROM triage.hook_shape ORDER BY name COLLATE \"C\"",
+            &[],
+        )
+    }
+
     /// The thread that a message belongs to: that of a message it refers to, else that of one
     /// that answers it and came before it, else the one that begins with the oldest message
     /// it refers to. No row is changed for it: nobody waits, and no message can move the

@@ -3,9 +3,11 @@
 --messages FOLDER BYTES     writes one of each shape
 --bodies FOLDER BYTES       the same without their headers
 --units FOLDER              writes what shapes repeat, as fuzz/fuzz_targets/repeated.rs reads it
+--payloads FOLDER           writes what services post to a web hook
 --dictionary                prints what has a meaning somewhere
 """
 
+import json
 import sys
 from pathlib import Path
 
@@ -30,6 +32,14 @@ def write_units(folder):
                 (folder / f"{kind}_{number:03}").write_bytes(before + unit + bytes([len(unit)]))
 
 
+def write_payloads(folder):
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    services = Path(__file__).parents[2] / "crates/web_hook/tests/services.json"
+    for number, case in enumerate(json.loads(services.read_text())):
+        (folder / f"payload_{number:03}").write_text(json.dumps(case["payload"]))
+
+
 def quoted(token):
     return '"{}"'.format("".join(f"\\x{byte:02x}" for byte in token))
 
@@ -41,6 +51,8 @@ match sys.argv[1:]:
         write(folder, int(size), what == "--bodies")
     case ["--units", folder]:
         write_units(folder)
+    case ["--payloads", folder]:
+        write_payloads(folder)
     case ["--dictionary"]:
         print(*map(quoted, TOKENS), sep="\n")
     case [name, *numbers]:

@@ -210,6 +210,13 @@ def test_two_events_are_two_messages(admin, port):
     assert len(json.loads(send(port, URL, *events(MANDRILL, EVENT_OF_RAW))[1])) == 2
 
 
+def test_messages_in_one_object_are_as_many(admin, port):
+    items = [{"From": {"Address": "a@b.example"}, "RawTextBody": text} for text in ("one", "two")]
+    status, text = send(port, URL, *as_json({"items": [*items, {"nothing": "of a message"}]}))
+    assert (status, stored(admin), len(json.loads(text))) == (200, 2, 2)
+    assert admin.value("SELECT count(*) FROM triage.email WHERE mailbox = 'support'") == 2
+
+
 @pytest.mark.parametrize("bad", [{"event": "inbound", "msg": {"nothing": 1}}, "no object"], ids=str)
 def test_a_bad_event_costs_the_others_nothing(admin, port, bad):
     """The service would send all of them again for one that never succeeds."""
@@ -266,7 +273,7 @@ def test_nuls_and_half_characters_are_replaced(admin, port):
 
 def test_a_form_with_an_address_as_email_is_no_raw_message(admin, port):
     send(port, URL, *urlencoded({"email": "a@b.example", "subject": "s", "message": "written"}))
-    assert admin.row(r"SELECT recipients, btrim(body, E'\r\n') FROM triage.email") == (
+    assert admin.row(r"SELECT sender, btrim(body, E'\r\n') FROM triage.email") == (
         "a@b.example",
         "written",
     )
