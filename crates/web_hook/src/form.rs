@@ -7,7 +7,7 @@ use crate::json::{Field, Json};
 use crate::shape::BUILT_IN;
 
 /// Keys under which forms have their fields.
-const FIELDS: [&str; 9] = [
+const FIELDS: [&str; 10] = [
     "fields",
     "answers",
     "data",
@@ -17,11 +17,15 @@ const FIELDS: [&str; 9] = [
     "form",
     "namedvalues",
     "questions",
+    "properties",
 ];
 const LABELS: [&str; 6] = ["label", "name", "title", "question", "key", "id"];
+/// The first four are what fields have, the others what kinds of answers have.
 const VALUES: [&str; 14] = [
     "value",
     "answer",
+    "response",
+    "values",
     "text",
     "email",
     "choice",
@@ -32,8 +36,6 @@ const VALUES: [&str; 14] = [
     "date",
     "number",
     "boolean",
-    "response",
-    "values",
 ];
 
 /// Makes objects of the fields of forms in a payload.
@@ -53,7 +55,10 @@ pub(crate) fn flatten(payload: &mut Json) {
                 let pair = |field: &Field| match &field.value {
                     Json::List(_) if is_list => Some((field.key.to_string(), said(&field.value))),
                     Json::Object(_) => {
-                        Some((field.key.to_string(), said(field.value.get("value")?)))
+                        let is_number = field.key.bytes().all(|b| b.is_ascii_digit());
+                        let label = || LABELS.iter().find_map(|name| field.value.get(name)?.text());
+                        let label = label().filter(|_| is_number).unwrap_or(&field.key);
+                        Some((label.to_owned(), said(field.value.get("value")?)))
                     }
                     _ => None,
                 };
@@ -97,7 +102,13 @@ fn answered(element: &Json, titles: &BTreeMap<String, String>) -> Option<(String
     };
     let own = || LABELS.iter().find_map(|name| element.get(name)?.text());
     let label = title.or_else(own).or(id)?;
-    let value = VALUES.iter().find_map(|name| element.get(name))?;
+    // Elsewhere a list of messages may look like that.
+    let values = if field.is_some() {
+        &VALUES[..]
+    } else {
+        &VALUES[..4]
+    };
+    let value = values.iter().find_map(|name| element.get(name))?;
     Some((label.to_owned(), said(value)))
 }
 

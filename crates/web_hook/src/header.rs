@@ -144,6 +144,7 @@ fn collect(value: &Json, depth: usize, found: &mut Vec<String>) {
                 "email",
                 "group",
                 "contacts",
+                "addresses",
             ];
             let inner = inner.iter().filter_map(|name| value.get(name));
             let mut inner = inner.filter(|v| matches!(v, Json::List(_) | Json::Object(_)));

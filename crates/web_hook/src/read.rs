@@ -75,7 +75,8 @@ impl Reader<'_> {
     fn unfold(&self, payload: &mut Json, deeper: usize) {
         (self.poll)();
         if let Json::List(elements) = payload {
-            for element in elements {
+            // Of more none is read.
+            for element in elements.iter_mut().take(MAX_MESSAGES) {
                 if let Some(deeper) = deeper.checked_sub(1) {
                     self.unfold(element, deeper);
                 }

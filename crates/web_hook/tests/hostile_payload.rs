@@ -78,30 +78,28 @@ fn payloads(bytes: usize) -> Vec<String> {
     ]
 }
 
+/// Milliseconds each on an idle machine; a square of the size would take many times the limit.
 #[test]
-fn time_grows_with_the_size_and_is_interrupted() {
-    for (small, large) in payloads(200_000).into_iter().zip(payloads(1_600_000)) {
-        let timed = |payload: &str| {
-            let longest = Cell::new(Duration::ZERO);
-            let last = Cell::new(Instant::now());
+fn no_payload_takes_long_or_goes_long_without_a_poll() {
+    for payload in payloads(1_600_000) {
+        let timed = || {
+            let (longest, last) = (Cell::new(Duration::ZERO), Cell::new(Instant::now()));
             let start = Instant::now();
-            let poll = || {
-                longest.set(longest.get().max(last.get().elapsed()));
-                last.set(Instant::now());
-            };
-            drop(read(payload, &[], &poll));
+            let poll = || longest.set(longest.get().max(last.replace(Instant::now()).elapsed()));
+            drop(read(&payload, &[], &poll));
             poll();
             (start.elapsed(), longest.get())
         };
-        let best = (0..3).map(|_| timed(&small).0).min().unwrap();
-        let (taken, longest) = timed(&large);
-        let name = &large[..60];
-        // Eight times the size; a square would take 64 times as long.
+        // Others may need the processor as well.
+        let runs: Vec<_> = (0..3).map(|_| timed()).collect();
+        let taken = runs.iter().map(|run| run.0).min().unwrap();
+        let unpolled = runs.iter().map(|run| run.1).min().unwrap();
+        let name = &payload[..60];
+        assert!(taken < Duration::from_secs(4), "{name}: {taken:?}");
         assert!(
-            taken < best * 24 + Duration::from_millis(100),
-            "{name}: {best:?}, {taken:?}"
+            unpolled < Duration::from_millis(250),
+            "{name}: {unpolled:?}"
         );
-        assert!(longest < Duration::from_millis(250), "{name}: {longest:?}");
     }
 }
 
