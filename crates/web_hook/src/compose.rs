@@ -27,6 +27,7 @@ pub(crate) fn message(parts: &Parts, identity: &str, poll: Poll) -> Vec<u8> {
     let mut raw =
         format!("MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=\"m{identity}\"\r\n");
     for (name, value) in &parts.header {
+        poll();
         raw.push_str(&format!("{name}: {value}\r\n"));
     }
     let delimiter = format!("\r\n--m{identity}");

@@ -2,6 +2,7 @@
 //! objects, times as numbers.
 
 use crate::json::{Field, Json};
+use crate::poll::Poll;
 
 /// Objects within objects that an address is looked for in.
 const ADDRESS_DEPTH: usize = 4;
@@ -20,9 +21,10 @@ pub(crate) fn line(value: &str) -> String {
 
 /// The fields of a header that came as an object, a list of objects or pairs, or one text.
 /// Those of the body are left out: it is composed anew, and says itself how.
-pub(crate) fn fields(headers: &Json) -> Vec<(String, String)> {
-    let mut found = fields_as_they_are(headers);
+pub(crate) fn fields(headers: &Json, poll: Poll) -> Vec<(String, String)> {
+    let mut found = fields_as_they_are(headers, poll);
     found.retain_mut(|(name, value)| {
+        poll();
         *value = line(value);
         let is_name = (1..=MAX_NAME).contains(&name.len())
             && name.bytes().all(|b| b.is_ascii_graphic() && b != b':');
@@ -33,12 +35,13 @@ pub(crate) fn fields(headers: &Json) -> Vec<(String, String)> {
 }
 
 /// All of them, whatever their names and values are.
-pub(crate) fn fields_as_they_are(headers: &Json) -> Vec<(String, String)> {
+pub(crate) fn fields_as_they_are(headers: &Json, poll: Poll) -> Vec<(String, String)> {
     let mut found = Vec::new();
     match headers {
         // Long lines are continued on the next one.
         Json::Text(text) => {
             for next in text.lines() {
+                poll();
                 match (next.starts_with([' ', '\t']), found.last_mut()) {
                     (true, Some((_, value))) => {
                         let value: &mut String = value;
@@ -51,11 +54,13 @@ pub(crate) fn fields_as_they_are(headers: &Json) -> Vec<(String, String)> {
         }
         Json::List(elements) => {
             for element in elements {
+                poll();
                 of_element(element, &mut found);
             }
         }
         Json::Object(fields) => {
             for Field { key, value, .. } in fields {
+                poll();
                 named(key, value, &mut found);
             }
         }
@@ -108,13 +113,14 @@ fn named(name: &str, value: &Json, found: &mut Vec<(String, String)>) {
 
 /// Addresses for a header, from a text, an object with address and name, a pair of these, or a
 /// list of such.
-pub(crate) fn addresses(value: &Json) -> Option<String> {
+pub(crate) fn addresses(value: &Json, poll: Poll) -> Option<String> {
     let mut found = Vec::new();
-    collect(value, ADDRESS_DEPTH, &mut found);
+    collect(value, ADDRESS_DEPTH, &mut found, poll);
     (!found.is_empty()).then(|| found.join(", "))
 }
 
-fn collect(value: &Json, depth: usize, found: &mut Vec<String>) {
+fn collect(value: &Json, depth: usize, found: &mut Vec<String>, poll: Poll) {
+    poll();
     let Some(deeper) = depth.checked_sub(1) else {
         return;
     };
@@ -133,7 +139,7 @@ fn collect(value: &Json, depth: usize, found: &mut Vec<String>) {
         }
         Json::List(elements) => {
             for element in elements {
-                collect(element, deeper, found);
+                collect(element, deeper, found, poll);
             }
         }
         Json::Object(_) => {
@@ -149,7 +155,7 @@ fn collect(value: &Json, depth: usize, found: &mut Vec<String>) {
             let inner = inner.iter().filter_map(|name| value.get(name));
             let mut inner = inner.filter(|v| matches!(v, Json::List(_) | Json::Object(_)));
             if let Some(inner) = inner.next() {
-                return collect(inner, deeper, found);
+                return collect(inner, deeper, found, poll);
             }
             let address = [
                 "email",
@@ -366,7 +372,11 @@ mod tests {
                 "ann@x.org",
             ),
         ] {
-            assert_eq!(addresses(&json(text)).as_deref(), Some(wanted), "{text}");
+            assert_eq!(
+                addresses(&json(text), &|| ()).as_deref(),
+                Some(wanted),
+                "{text}"
+            );
         }
         for text in [
             "17",
@@ -375,7 +385,7 @@ mod tests {
             "[]",
             r#"{"email": {"email": {"email": {"email": {"email": "x"}}}}}"#,
         ] {
-            assert_eq!(addresses(&json(text)), None, "{text}");
+            assert_eq!(addresses(&json(text), &|| ()), None, "{text}");
         }
     }
 
@@ -410,7 +420,7 @@ mod tests {
             r#"{"X_A": ["b c"], "x b": "c", "x-c": {}, "x-d": 1e9}"#,
             r#"{"X-A": {"value": [{"address": "x"}], "text": "b c"}}"#,
         ] {
-            let found = fields(&json(text));
+            let found = fields(&json(text), &|| ());
             let found: Vec<_> = found
                 .into_iter()
                 .filter(|f| f.0 != "x-d")

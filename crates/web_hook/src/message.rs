@@ -232,12 +232,12 @@ impl<'a> Lookup<'a> {
     }
 
     /// The sender: the first that has an address, else the first that names somebody.
-    fn sender(&self) -> Option<(String, &'a str)> {
+    fn sender(&self, poll: Poll) -> Option<(String, &'a str)> {
         let of = |json: &Json| {
             let mut named = None;
             for path in self.paths(Part::Sender) {
                 for value in path.find(json) {
-                    let Some(mut sender) = header::addresses(value) else {
+                    let Some(mut sender) = header::addresses(value, poll) else {
                         continue;
                     };
                     let is_bare =
@@ -273,12 +273,13 @@ impl<'a> Lookup<'a> {
     }
 
     /// The header: as it came, then what it lacks.
-    fn header(&self, headers: Option<&Json>) -> Vec<(String, String)> {
+    fn header(&self, headers: Option<&Json>, poll: Poll) -> Vec<(String, String)> {
         let mut header = match headers {
-            Some(headers) => header::fields(headers),
+            Some(headers) => header::fields(headers, poll),
             None => {
-                let fields =
-                    |value: &Json| Some(header::fields(value)).filter(|fields| !fields.is_empty());
+                let fields = |value: &Json| {
+                    Some(header::fields(value, poll)).filter(|fields| !fields.is_empty())
+                };
                 self.first(Part::Headers, fields).unwrap_or_default()
             }
         };
@@ -286,7 +287,8 @@ impl<'a> Lookup<'a> {
             .iter()
             .map(|(name, _)| name.to_ascii_lowercase())
             .collect();
-        let sender = self.sender();
+        let addresses = |value: &Json| header::addresses(value, poll);
+        let sender = self.sender(poll);
         // A service that names the sender otherwise may call the recipient that.
         let is_sender = sender
             .as_ref()
@@ -298,14 +300,11 @@ impl<'a> Lookup<'a> {
                 .map(header::line)
                 .filter(|text| !text.is_empty())
         };
-        let recipients = self.first(Part::Recipients, header::addresses);
+        let recipients = self.first(Part::Recipients, addresses);
         let fields = [
             ("From", sender.map(|(sender, _)| sender)),
-            (
-                "To",
-                recipients.or_else(|| email.and_then(header::addresses)),
-            ),
-            ("Cc", self.first(Part::Cc, header::addresses)),
+            ("To", recipients.or_else(|| email.and_then(addresses))),
+            ("Cc", self.first(Part::Cc, addresses)),
             ("Subject", self.first(Part::Subject, line)),
             ("Date", self.date()),
             ("Message-ID", self.first(Part::MessageId, header::ids)),
@@ -363,7 +362,7 @@ pub(crate) fn compose(found: Found, payload: &Json, around: &[&Json], poll: Poll
         (Some(text), None) if is_html(&text) => (None, Some(text)),
         both => both,
     };
-    let header = lookup.header(found.parted.headers.as_ref());
+    let header = lookup.header(found.parted.headers.as_ref(), poll);
     let whole = around.last().unwrap_or(&payload);
     let ignored = ignored(found.shape, &header);
     let identity = compose::identity(whole, &|name| ignored.contains(name), poll);
@@ -419,11 +418,26 @@ pub(crate) fn says_something(payload: &Json, poll: Poll) -> bool {
             .any(|v| matches!(v, Json::Text(_)))
     };
     let in_header = || {
-        let mut fields = found(Part::Headers).flat_map(header::fields);
+        let mut fields = found(Part::Headers).flat_map(|headers| header::fields(headers, poll));
         fields.any(|(name, _)| name.eq_ignore_ascii_case("subject"))
     };
     has_subject
         || has_key()
         || in_header()
         || found(Part::Attachments).any(|a| !attachments(a, poll).is_empty())
+}
+
+/// Whether a service that has read a mail says that it has no text: the keys for it are there and empty.
+/// Whatever else is in the payload, it is none.
+pub(crate) fn is_empty_mail(payload: &Json, poll: Poll) -> bool {
+    let found = |part| {
+        let paths = BUILT_IN.any.part(part).iter();
+        paths.flat_map(|path| path.find(payload))
+    };
+    let mut texts = found(Part::Text).chain(found(Part::Html)).peekable();
+    let has_key = texts.peek().is_some();
+    let is_empty = |value: &Json| !value.says_something() || matches!(value, Json::Bool(_));
+    let is_id = |name: &str| name.eq_ignore_ascii_case("message-id");
+    let mut header = found(Part::Headers).flat_map(|headers| header::fields(headers, poll));
+    has_key && texts.all(is_empty) && header.any(|(name, _)| is_id(&name))
 }

@@ -35,13 +35,13 @@ fn add(to: &mut Option<String>, text: &str) {
 }
 
 /// A part's text: UTF-8, or what its header says if it is not.
-fn decoded<'b>(part: &Json, bytes: &'b [u8]) -> Cow<'b, str> {
+fn decoded<'b>(part: &Json, bytes: &'b [u8], poll: Poll) -> Cow<'b, str> {
     if let Ok(text) = std::str::from_utf8(bytes) {
         return Cow::Borrowed(text);
     }
     let headers = part
         .get("headers")
-        .map(header::fields_as_they_are)
+        .map(|headers| header::fields_as_they_are(headers, poll))
         .unwrap_or_default();
     let mut types = headers
         .iter()
@@ -86,9 +86,9 @@ pub(crate) fn gmail(message: &Json, poll: Poll) -> Parted {
         let name = text(part, "filename");
         match (&*media_type, name) {
             (media_type, None) if media_type.starts_with("multipart/") => {}
-            ("text/html", None) => add(&mut found.html, &decoded(part, &bytes)),
+            ("text/html", None) => add(&mut found.html, &decoded(part, &bytes, poll)),
             (media_type, None) if media_type.starts_with("text/") => {
-                add(&mut found.text, &decoded(part, &bytes));
+                add(&mut found.text, &decoded(part, &bytes, poll));
             }
             _ => found.attachments.push(Attachment {
                 name: name.map(str::to_owned),

@@ -2,7 +2,7 @@
 
 use crate::form;
 use crate::json::{self, Json, JsonError};
-use crate::message::{Found, compose, says_something, texts, texts_of};
+use crate::message::{Found, compose, is_empty_mail, says_something, texts, texts_of};
 use crate::path::Path;
 use crate::poll::Poll;
 use crate::refusal::{self, Refusal};
@@ -234,7 +234,9 @@ impl Reader<'_> {
         }
         let is_elsewhere = refused.as_ref().is_some_and(Gathered::is_elsewhere);
         // Mail may be without text, but not if something else may be it.
-        if !is_elsewhere && !refusal::is_unread(payload, self.poll) {
+        if !is_elsewhere
+            && (is_empty_mail(payload, self.poll) || !refusal::is_unread(payload, self.poll))
+        {
             if let Some(gathered) = without_text {
                 return gathered;
             }
