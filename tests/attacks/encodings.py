@@ -29,6 +29,32 @@ repeated("flowed quotes", typed(b"text/plain; format=flowed"), b">" * 70 + b" a 
 repeated("flowed quotes of changing depth", typed(b"text/plain; format=flowed"), b"> a \r\n>> b \r\n c \r\n-- \r\n")
 repeated("quotes", PLAIN, b"> " * 35 + b"a\r\n")
 
+# ---- files in text -------------------------------------------------------------
+
+UU_LINE = b"M" + b"7&5R" * 15 + b"\r\n"
+BASE64_LINE = b"iQEzBAEBCAAdFiEEabcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKL\r\n"
+
+repeated("files that begin and begin", PLAIN, b"begin 644 a{n}.pdf\r\n")
+repeated("small files in text", PLAIN, b"begin 644 a{n}.pdf\r\n#86%A\r\n`\r\nend\r\n")
+repeated("a large file in text", PLAIN + b"begin 644 a.pdf\r\n", UU_LINE, b"`\r\nend\r\n")
+repeated("the middle of a file in text", PLAIN, UU_LINE)
+repeated("a large file of blanks in text", PLAIN + b"begin 644 a.pdf\r\n" + UU_LINE, b"M\r\n")
+repeated("Base64 in text", PLAIN, BASE64_LINE)
+repeated("Base64 and words in text", PLAIN, BASE64_LINE * 2 + b"invoice\r\n")
+repeated("Base64 without line breaks in text", PLAIN, b"aW52b2ljZQ")
+repeated("files by yEnc", PLAIN, b"=ybegin line=128 size=9 name=a{n}\r\n*+-*+-*+-\r\n=yend size=9\r\n")
+repeated("yEnc that begins and begins", PLAIN, b"=ybegin line=128 size=9 name=a\r\ninvoice\r\n")
+repeated("a large file by yEnc", PLAIN + b"=ybegin line=128 size=9 name=a\r\n", b"*+-=}" * 25 + b"\r\n")
+repeated("BinHex that begins and begins", PLAIN, b"(This file must be converted with BinHex 4.0)\r\n\r\n:#86%A\r\n")
+repeated(
+    "a large file by BinHex", PLAIN + b"(This file must be converted with BinHex 4.0)\r\n:", b"#86%" * 16 + b"\r\n"
+)
+repeated("armour that begins and begins", PLAIN, b"-----BEGIN PGP MESSAGE-----\r\nVersion: {n}\r\n")
+repeated("armour around nothing", PLAIN, b"-----BEGIN A-----\r\n-----END A-----\r\n")
+repeated("signed texts in signed texts", PLAIN, b"-----BEGIN PGP SIGNED MESSAGE-----\r\nHash: SHA1\r\n\r\n")
+repeated("armour with dashes", PLAIN, b"- ")
+repeated("quoted files in text", PLAIN, b"> begin 644 a.pdf\r\n> " + UU_LINE)
+
 # ---- charsets ----------------------------------------------------------------
 
 CHARSETS = [

@@ -133,6 +133,21 @@ repeated(
     b"--b\r\nContent-Type: text/plain\r\n\r\nplain\r\n--b\r\nContent-Type: text/html\r\n\r\n<p>rich</p>\r\n",
     b"--b--\r\n",
 )
+repeated(
+    "a stand-in beside HTML",
+    typed(b"multipart/alternative; boundary=b")
+    + b"--b\r\nContent-Type: text/plain\r\n\r\nsee the HTML\r\n--b\r\nContent-Type: text/html\r\n\r\n",
+    b"<p>see the invoice</p>",
+    b"\r\n--b--\r\n",
+)
+repeated(
+    "stand-ins beside HTML beside stand-ins",
+    typed(b"multipart/alternative; boundary=b"),
+    b"--b\r\nContent-Type: text/plain\r\n\r\n"
+    + b"invoice " * 60
+    + b"\r\n--b\r\nContent-Type: text/html\r\n\r\nletter\r\n",
+    b"--b--\r\n",
+)
 repeated("digest", typed(b"multipart/digest; boundary=b"), b"--b\r\n\r\nSubject: {n}\r\n\r\ntext\r\n", b"--b--\r\n")
 repeated(
     "related parts",

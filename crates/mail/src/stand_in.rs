@@ -10,6 +10,8 @@ use crate::poll::Poll;
 const MAX_CHARS: usize = 600;
 /// Longest text that is looked at for that, in bytes: links are long.
 const MAX_BYTES: usize = 8 << 10;
+/// How much of a rich text is looked at, in bytes: alternatives may be nested, and each compares.
+const MAX_RICH_BYTES: usize = 1 << 16;
 
 /// What a word counts, and a character of a script without spaces.
 const WORD: usize = 2;
@@ -51,6 +53,7 @@ pub(crate) fn stands_in(plain: &str, rich: &str, poll: Poll) -> bool {
     if plain.trim().is_empty() {
         return !rich.trim().is_empty();
     }
+    let rich = &rich[..rich.floor_char_boundary(MAX_RICH_BYTES)];
     let own = Passages::of(plain, poll);
     let seen = own.seen_in(rich, poll);
     if 2 * seen.found < own.pairs.len() || own.pairs.is_empty() {
