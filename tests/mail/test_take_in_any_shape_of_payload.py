@@ -11,7 +11,10 @@ from support.sessions import refused
 SERVICES = json.loads((Path(__file__).parents[2] / "crates/web_hook/tests/services.json").read_text())
 INGEST = "SELECT triage.ingest_json(%s::jsonb)"
 ALL = "SELECT triage.ingest_json_all(%s::jsonb, %s)"
-ORDER = {"order": {"note": "The blue one is missing.", "buyer": {"mail": "a@b.example", "name": "Ann"}}, "kind": "order"}
+ORDER = {
+    "order": {"note": "The blue one is missing.", "buyer": {"mail": "a@b.example", "name": "Ann"}},
+    "kind": "order",
+}
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +135,9 @@ def test_one_that_is_refused_costs_the_others_nothing(admin, hook, around):
     assert "message 2 of 4" in warnings[0] and "zzz" in warnings[0] and "message 3 of 4" in warnings[1]
 
 
-@pytest.mark.parametrize("payload", [[{"zzz": "lost in here"}], {"items": [{"zzz": "lost in here"}, {"zzz": "and here"}]}])
+@pytest.mark.parametrize(
+    "payload", [[{"zzz": "lost in here"}], {"items": [{"zzz": "lost in here"}, {"zzz": "and here"}]}]
+)
 def test_if_all_are_refused_it_is_an_error(admin, hook, payload):
     with refused("22023", "zzz"):
         post_all(hook, payload)

@@ -202,11 +202,11 @@ def test_functions_inside_are_called_by_views_and_triggers_only(module_database)
           FROM member JOIN pg_proc AS p ON p.oid = objid AND classid = 'pg_proc'::regclass,
                aclexplode(coalesce(proacl, acldefault('f', proowner))) AS acl
          WHERE pronamespace = 'triage_internal'::regnamespace AND acl.grantee <> proowner
-           -- A view, a trigger's condition, an index, a function that the server has parsed.
+           -- A view, a trigger's condition, an index, a constraint, a function that the server has parsed.
            AND NOT EXISTS (SELECT FROM pg_depend AS d
                             WHERE d.refclassid = 'pg_proc'::regclass AND d.refobjid = member.objid AND d.deptype = 'n'
                               AND d.classid IN ('pg_rewrite'::regclass, 'pg_trigger'::regclass, 'pg_proc'::regclass,
-                                                'pg_class'::regclass)) ORDER BY 1"""
+                                                'pg_class'::regclass, 'pg_constraint'::regclass)) ORDER BY 1"""
     assert module_database.column(executable) == []
     may_look_inside = """SELECT rolname FROM pg_roles
                           WHERE rolname ~ '^triage_' AND has_schema_privilege(oid, 'triage_internal', 'USAGE')"""
@@ -217,7 +217,7 @@ def test_functions_inside_are_called_by_views_and_triggers_only(module_database)
 REVIEWERS_CALL = {
     "accept", "ask_again", "correct", "correct_many", "skip", "undo", "undo_batch",
     "classify_email", "classify_email_scores", "explain_email", "ingest", "ingest_json",
-    "find_suspects", "is_changing_labels", "is_restoring", "is_undone", "read_web_hook",
+    "ingest_json_all", "ingest_payload", "find_suspects", "is_changing_labels", "is_restoring", "is_undone",
 }  # fmt: skip
 
 
