@@ -118,6 +118,7 @@ Where Python leaves to its caller what any mail program does, the comparison doe
 - A comment in a date is left out before Python reads it (RFC 5322 allows it anywhere; Python stops there).
 - An address as unquoted name before the address in angle brackets is a name. Python takes it for the address.
 - Where a message has no other text, its attached text is its text. A document without any header is HTML if it begins as such.
+- Files that are encoded in a text (uuencode, Base64) are attachments: they are cut from it.
 - Of a message with a calendar or delivery status, all lines that Python reads have to be there, in order; what parse_email tells of the calendar or status besides, which Python has no reader for, does not count.
 
 | file | field | right | why |

@@ -127,6 +127,13 @@ def stripped(markup):
     return html.unescape(re.sub(r"(?s)</?[a-zA-Z!?][^>]*>", "", markup))
 
 
+def without_blocks(text):
+    """Text without files that are encoded in it."""
+    text = text.replace("\r\n", "\n")
+    text = re.sub(r"(?m)^begin [0-7]{3} .*\n(?:[ -`]{0,62}\n)*?end *$", "", text)
+    return re.sub(r"(?m)(?:^[A-Za-z0-9+/]{60,76}\n){3,}[A-Za-z0-9+/]*={0,2} *$", "", text)
+
+
 def is_text(kind):
     return kind.startswith("text/") and kind not in (*NO_TEXT, HEADERS)
 
@@ -198,6 +205,6 @@ def python_reading(raw):
         "subject": subject_of(message),
         "sender": sender_of(message),
         "date": date_of(message),
-        "text": text_of(message),
+        "text": without_blocks(text_of(message)),
         "told": any(part.get_content_type() in TOLD for part in message.walk()),
     }

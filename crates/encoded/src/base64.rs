@@ -20,7 +20,7 @@ const MIN_LAST: usize = 24;
 /// A file that begins with `begin-base64 644 name`.
 pub(crate) fn begun(line: &[u8], after: Within) -> Option<Found> {
     let name = uuencode::name(line.strip_prefix(b"begin-base64 ")?)?;
-    run(after, Some(name), step(None, |line| line == b"===="))
+    run(after, name, step(None, |line| line == b"===="))
 }
 
 /// Base64 that begins with this line. `before` is the line before it.

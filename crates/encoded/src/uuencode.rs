@@ -15,15 +15,17 @@ const SIGNS: usize = 8;
 /// A file that begins with `begin 644 name`.
 pub(crate) fn begun(line: &[u8], after: Within) -> Option<Found> {
     let name = name(line.strip_prefix(b"begin ")?)?;
-    run(after, Some(name), step())
+    run(after, name, step())
 }
 
-/// The name behind a file mode.
-pub(crate) fn name(rest: &[u8]) -> Option<String> {
+/// The name behind a file mode, if there is one; `None` if this is no file mode.
+pub(crate) fn name(rest: &[u8]) -> Option<Option<String>> {
     let digits = rest.iter().take_while(|b| matches!(b, b'0'..=b'7')).count();
-    let name = rest[digits..].strip_prefix(b" ")?.trim_ascii();
-    ((3..=5).contains(&digits) && !name.is_empty())
-        .then(|| String::from_utf8_lossy(name).into_owned())
+    let rest = &rest[digits..];
+    let name = rest.trim_ascii();
+    let is_mode = (3..=5).contains(&digits) && (rest.is_empty() || rest.starts_with(b" "));
+    let text = || String::from_utf8_lossy(name).into_owned();
+    is_mode.then(|| (!name.is_empty()).then(text))
 }
 
 /// A file of which the beginning is not there.
