@@ -33,7 +33,7 @@ pub fn note_absent(w: &mut Writer, source: &Source) -> SqlResult<i64> {
     // Before looking: what changes meanwhile is looked at again.
     let is_other = w.note_partitions(source)?;
     // An invisible row is not a deleted one, nor is one whose key nobody can tell.
-    if pg::hides_rows_from_owner(source.relation) || source.check_columns().is_err() {
+    if pg::hides_rows_from_owner(source.relation) || w.check_columns(source).is_err() {
         return Ok(gone);
     }
     look_at_all(w, source, Which::Open, |w, keys, there| {

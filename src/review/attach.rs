@@ -179,7 +179,7 @@ fn classify_rows(w: &mut Writer, source: &Source, most: i64) -> SqlResult<i64> {
         return Ok(0);
     };
     let Some(place) = source.table() else {
-        source.check_columns()?;
+        w.check_columns(source)?;
         return Ok(0);
     };
     store::hold_labels()?;

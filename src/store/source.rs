@@ -72,18 +72,6 @@ pub fn lost_column(table: &str) -> String {
 }
 
 impl Source {
-    /// Refuses to decide about rows of a table that has lost a column which the attachment needs:
-    /// the ledger would differ from the table.
-    pub fn check_columns(&self) -> SqlResult<()> {
-        match pg::qualified_name(self.relation) {
-            Some(table) if self.attached && self.table().is_none() => Err(report(
-                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-                lost_column(&table),
-            )),
-            _ => Ok(()),
-        }
-    }
-
     /// How to get at its rows; `None` if it is gone, or is not the table that was attached.
     pub fn table(&self) -> Option<AttachedTable> {
         pg::attached_table(self.relation, self.id, self.keys, self.received_at)
@@ -200,6 +188,23 @@ impl Reader<'_> {
                 format!("attachment {id} does not exist (see triage.sources)"),
             )
         })
+    }
+
+    /// Refuses to decide about rows of a table that has lost a column which the attachment needs:
+    /// the ledger would differ from the table.
+    pub fn check_columns(&self, source: &Source) -> SqlResult<()> {
+        if !source.attached || source.table().is_some() {
+            return Ok(());
+        }
+        // It may have been detached meanwhile.
+        let is_attached = |source: Source| source.attached;
+        match pg::qualified_name(source.relation) {
+            Some(table) if self.find_source(source.id)?.is_some_and(is_attached) => Err(report(
+                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                lost_column(&table),
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// The attachment that a review belongs to.

@@ -94,7 +94,7 @@ fn open_email(
     };
     let email = w.lock_email(&source, &review.email_key, if_locked)?;
     if email.is_none() {
-        source.check_columns()?;
+        w.check_columns(&source)?;
     }
     Ok((Some(source), email))
 }
