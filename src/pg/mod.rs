@@ -47,7 +47,7 @@ pub use relation::{
     relation_exists, try_lock_against_changes,
 };
 pub use rights::{
-    OWN_PATH, as_owner_of, as_table_owner, hides_rows, hides_rows_from_owner, is_one_of,
+    OWN_PATH, as_owner_of, as_table_owner, hides_rows, hides_rows_from_owner, is_one_of, on_path,
     prevent_if_read_only,
 };
 pub use snapshot::{

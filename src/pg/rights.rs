@@ -101,11 +101,22 @@ fn as_owner<R>(
         };
         let (mut user, mut context) = (pg_sys::InvalidOid, 0);
         pg_sys::GetUserIdAndSecContext(&mut user, &mut context);
-        let level = pg_sys::NewGUCNestLevel();
         pg_sys::SetUserIdAndSecContext(
             owner,
             context | pg_sys::SECURITY_LOCAL_USERID_CHANGE as i32 | restriction,
         );
+        let result = on_path(path, f);
+        pg_sys::SetUserIdAndSecContext(user, context);
+        result
+    }
+}
+
+/// Runs `f` with another search path: of what is parsed there, the caller's is not to choose what it
+/// means. An error ends the (sub)transaction, which restores it.
+pub fn on_path<R>(path: &CStr, f: impl FnOnce() -> SqlResult<R>) -> SqlResult<R> {
+    // SAFETY: the documented sequence (compare the server's `fmgr_security_definer`).
+    unsafe {
+        let level = pg_sys::NewGUCNestLevel();
         pg_sys::set_config_option(
             c"search_path".as_ptr(),
             path.as_ptr(),
@@ -119,7 +130,6 @@ fn as_owner<R>(
         let result = f();
         // As after an error: what `f` executed may have changed settings for good.
         pg_sys::AtEOXact_GUC(false, level);
-        pg_sys::SetUserIdAndSecContext(user, context);
         result
     }
 }

@@ -2,7 +2,6 @@
 //! row is written.
 
 use std::ffi::CStr;
-use std::ptr::null_mut;
 
 use pgrx::pg_sys;
 
@@ -147,7 +146,7 @@ unsafe fn is_indexed(
     context: *mut pg_sys::ExprContext,
 ) -> bool {
     unsafe {
-        if (*info).ii_Predicate == null_mut() {
+        if (*info).ii_Predicate.is_null() {
             return true;
         }
         let condition = pg_sys::make_ands_explicit((*info).ii_Predicate);

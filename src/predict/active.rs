@@ -56,11 +56,12 @@ pub fn read(
     pg_triage_classifier::probe(64 * pending.len()).map_err(from_classifier)?;
     pending.sort_unstable();
     let pending: Rc<[i64]> = pending.into();
-    let nothing = Found::NoModel {
-        stored: served.latest,
+    let nothing = || {
+        let stored = r.latest_version(classifier)?;
+        Ok(Found::NoModel { stored })
     };
     if served.stored.is_none() && pending.is_empty() {
-        return Ok(nothing);
+        return nothing();
     }
     let header = served.stored.map(RawValue::read_header).transpose()?;
     let identity = match &header {
@@ -99,7 +100,7 @@ pub fn read(
     // Without a version only decisions are known: of none, or of a single label, nothing can be
     // said.
     if served.version.is_none() && (live.documents() == 0 || labels.len() < 2) {
-        return Ok(nothing);
+        return nothing();
     }
     Ok(Found::Active(Active {
         live,

@@ -64,10 +64,10 @@ impl Reader<'_> {
         self.value(BY_KEY, &[classifier.into(), key.as_str().into()])
     }
 
-    /// Labels of a classifier, and which of them are retired.
+    /// Labels of a classifier in no order, and which of them are retired.
     pub fn labels_with_use(&self, classifier: &str) -> SqlResult<Vec<KnownLabel>> {
         self.rows(
-            "FROM triage.label WHERE classifier = $1 ORDER BY label",
+            "FROM triage.label WHERE classifier = $1",
             &[classifier.into()],
         )
     }
@@ -82,15 +82,20 @@ impl Reader<'_> {
 
     /// A label, or what may be said about one that the classifier does not have.
     pub fn find_label(&self, classifier: &str, given: &str) -> SqlResult<FoundLabel> {
+        let found = |found: KnownLabel| match found.is_retired {
+            true => FoundLabel::Retired(found.label),
+            false => FoundLabel::Known(found.label),
+        };
+        // Mostly it is spelled as it is stored: then nothing has to be casefolded.
+        let same = "FROM triage.label WHERE classifier = $1 AND label = $2";
+        if let Some(label) = self.maybe(same, &[classifier.into(), given.into()])? {
+            return Ok(found(label));
+        }
         let key = casefold_label(given).map_err(from_classifier)?;
-        let from =
+        let alike =
             "FROM triage.label WHERE classifier = $1 AND triage_internal.label_key(label) = $2";
-        let given_key = [classifier.into(), key.as_str().into()];
-        if let Some(found) = self.maybe::<KnownLabel>(from, &given_key)? {
-            return Ok(match found.is_retired {
-                true => FoundLabel::Retired(found.label),
-                false => FoundLabel::Known(found.label),
-            });
+        if let Some(label) = self.maybe(alike, &[classifier.into(), key.as_str().into()])? {
+            return Ok(found(label));
         }
         if let Some(label) = self.renamed_to(classifier, &key)? {
             return Ok(FoundLabel::Renamed(label));

@@ -16,9 +16,6 @@ row! {
         pub stored: Option<RawValue> = "coalesce(b.serving, m.model)",
         /// The active version.
         pub version: Option<i32> = "a.version",
-        /// The latest version that is stored, active or not.
-        pub latest: Option<i32> =
-            "(SELECT max(version) FROM triage_internal.model WHERE classifier = c.name)",
         /// Below which confidence a person should see a prediction.
         pub review_below: f64 = "c.review_below",
         /// The version whose steps count, 0 for none.
@@ -95,6 +92,15 @@ impl Reader<'_> {
             "FROM triage_internal.model WHERE classifier = $1 AND version = $2",
             &[classifier.into(), version.into()],
         )
+    }
+
+    /// The latest version that is stored, active or not.
+    pub fn latest_version(&self, classifier: &str) -> SqlResult<Option<i32>> {
+        let latest = self.value(
+            "max(version) FROM triage_internal.model WHERE classifier = $1",
+            &[classifier.into()],
+        )?;
+        Ok(latest.flatten())
     }
 
     /// The latest activation of another version than the active one, past those whose version

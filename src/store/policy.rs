@@ -14,32 +14,44 @@ pub struct Policy {
 }
 
 impl Reader<'_> {
-    /// The policies of an attached table for rows that this user inserts, or updates; `None` if the
-    /// table is gone.
+    /// The policies of an attached table for rows that this user inserts, or updates, if one of them
+    /// depends on one of these columns. `None` also where no policy is for this user: who may write
+    /// all the same does so through a view, under the policies on its owner.
     pub fn policy(
         &self,
         source: &Source,
         user: &str,
         is_update: bool,
+        columns: Vec<i32>,
     ) -> SqlResult<Option<Policy>> {
         let command = if is_update { "w" } else { "a" };
         // As the server puts them together: one that is permissive, and all that restrict.
         let query = self.value(
             "format('SELECT (%s)%s FROM (SELECT ($1).*) AS %I',
-                    coalesce(string_agg(p.condition, ' OR ') FILTER (WHERE p.polpermissive), 'false'),
+                    string_agg(p.condition, ' OR ') FILTER (WHERE p.polpermissive),
                     string_agg(' AND ' || p.condition, '') FILTER (WHERE NOT p.polpermissive), c.relname)
                FROM pg_class c
-               LEFT JOIN LATERAL (
-                    SELECT p.polpermissive,
-                           format('coalesce((%s), false)', coalesce(pg_get_expr(p.polwithcheck, p.polrelid),
-                                                                    pg_get_expr(p.polqual, p.polrelid))) AS condition
-                      FROM pg_policy p
-                     WHERE p.polrelid = c.oid AND p.polcmd::text IN ('*', $3)
-                       AND coalesce(p.polwithcheck, p.polqual) IS NOT NULL
-                       AND EXISTS (SELECT FROM unnest(p.polroles) AS r
-                                    WHERE r = 0 OR pg_has_role($2::name, r, 'USAGE'))) p ON true
-              WHERE c.oid = $1 GROUP BY c.relname",
-            &[source.relation.into(), user.into(), command.into()],
+               JOIN (SELECT p.polrelid, p.polpermissive,
+                            format('coalesce((%s), false)', coalesce(pg_get_expr(p.polwithcheck, p.polrelid),
+                                                                     pg_get_expr(p.polqual, p.polrelid))) AS condition,
+                            EXISTS (SELECT FROM pg_depend d
+                                     WHERE d.classid = 'pg_policy'::regclass AND d.objid = p.oid
+                                       AND d.refclassid = 'pg_class'::regclass AND d.refobjid = p.polrelid
+                                       -- 0 is the whole row.
+                                       AND (d.refobjsubid = ANY ($4) OR d.refobjsubid = 0 AND d.deptype = 'n'))
+                                AS is_about_label
+                       FROM pg_policy p
+                      WHERE p.polcmd::text IN ('*', $3) AND coalesce(p.polwithcheck, p.polqual) IS NOT NULL
+                        AND EXISTS (SELECT FROM unnest(p.polroles) AS r
+                                     WHERE r = 0 OR pg_has_role($2::name, r, 'USAGE'))) p ON p.polrelid = c.oid
+              WHERE c.oid = $1 GROUP BY c.relname
+             HAVING bool_or(p.polpermissive) AND bool_or(p.is_about_label)",
+            &[
+                source.relation.into(),
+                user.into(),
+                command.into(),
+                columns.into(),
+            ],
         )?;
         Ok(query.map(|query| Policy { query }))
     }
@@ -62,13 +74,16 @@ impl Reader<'_> {
 
 impl Policy {
     /// Whether they let a row be written. Runs what they call as the server does a moment later, as
-    /// the current user.
+    /// the current user; where the server has them parsed, a search path must not give them another
+    /// meaning.
     pub fn lets(&self, row: &Row) -> SqlResult<bool> {
-        pg::connected(Sees::Now, |connection| {
-            let rows = connection.run(&self.query, &[row.argument()])?;
-            let first = rows.iter().next();
-            let lets = first.map(|row| row.get::<bool>(0)).transpose()?;
-            Ok(lets.unwrap_or(false))
+        pg::on_path(pg::OWN_PATH, || {
+            pg::connected(Sees::Now, |connection| {
+                let rows = connection.run(&self.query, &[row.argument()])?;
+                let first = rows.iter().next();
+                let lets = first.map(|row| row.get::<bool>(0)).transpose()?;
+                Ok(lets.unwrap_or(false))
+            })
         })
     }
 }

@@ -169,6 +169,29 @@ def test_a_policy_is_kept(guarded):
     assert labels(guarded)[2] in ("billing", "support")
 
 
+def test_a_prediction_gives_way_to_a_policy_on_the_update(database):
+    database.role("app")
+    attach(
+        database,
+        "text",
+        "GRANT SELECT, INSERT, UPDATE ON ticket TO app",
+        "ALTER TABLE ticket ENABLE ROW LEVEL SECURITY",
+        "CREATE POLICY calm ON ticket USING (true) WITH CHECK (status <> 'closed' OR category <> 'mobility')",
+    )
+    app = database.connect("app")
+    app.run("INSERT INTO ticket (id, body) VALUES (1, 'bike')")
+    assert labels(database) == {1: "mobility"}
+    app.run("UPDATE ticket SET customer = 2")
+    assert labels(database) == {1: "mobility"}
+    app.run("UPDATE ticket SET status = 'closed'")
+    assert labels(database)[1] in ("billing", "support", None)
+    # A decision stays an error.
+    database.run("UPDATE ticket SET status = 'open'")
+    database.run("UPDATE ticket SET category = 'mobility'")
+    with refused("42501", "row-level security"):
+        app.run("UPDATE ticket SET status = 'closed'")
+
+
 def test_policies_on_the_user_say_nothing_about_a_view(guarded):
     """They are those on the view's owner: the user may have none at all."""
     guarded.run("DROP POLICY IF EXISTS every ON ticket")
@@ -177,6 +200,51 @@ def test_policies_on_the_user_say_nothing_about_a_view(guarded):
     guarded.run("CREATE VIEW door AS SELECT * FROM ticket; GRANT INSERT ON door TO app")
     guarded.connect("app").run("INSERT INTO door (id, body) VALUES (1, 'bike')")
     assert labels(guarded) == {1: "mobility"}
+
+
+def test_policies_that_are_not_about_the_label_do_not_keep_it_out(database):
+    """A tenant's policy says nothing about a row that comes through a view of the table's owner."""
+    database.role("app")
+    attach(
+        database,
+        "text",
+        "ALTER TABLE ticket ENABLE ROW LEVEL SECURITY",
+        "CREATE POLICY tenant ON ticket USING (customer::text = current_setting('app.customer', true))",
+        "CREATE VIEW door AS SELECT * FROM ticket",
+        "GRANT INSERT ON door, ticket TO app",
+    )
+    app = database.connect("app")
+    app.run("INSERT INTO door (id, body) VALUES (1, 'bike')")
+    app.run("SET app.customer = '1'")
+    app.run("INSERT INTO ticket (id, body) VALUES (2, 'bike')")
+    assert labels(database) == {1: "mobility", 2: "mobility"}
+
+
+def test_a_search_path_gives_a_policy_no_other_meaning(database):
+    """A function of somebody else's inserts, with their rights and the caller's search path."""
+    database.role("app")
+    database.role("writer")
+    attach(
+        database,
+        "text",
+        "GRANT SELECT, INSERT ON ticket TO writer",
+        "ALTER TABLE ticket ENABLE ROW LEVEL SECURITY",
+        "CREATE POLICY calm ON ticket USING (true) WITH CHECK (category IS NULL OR lower(category) <> 'mobility')",
+        "CREATE FUNCTION public.receive(key int) RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS "
+        "$$ BEGIN INSERT INTO public.ticket (id, body) VALUES (key, 'bike'); END $$",
+        "ALTER FUNCTION receive(int) OWNER TO writer",
+        "CREATE SCHEMA own AUTHORIZATION app",
+        "CREATE TABLE seen (who text); GRANT INSERT ON seen TO app, writer",
+    )
+    app = database.connect("app")
+    app.run(
+        "CREATE FUNCTION own.lower(text) RETURNS text LANGUAGE plpgsql AS "
+        "$$ BEGIN INSERT INTO public.seen VALUES (current_user); RETURN 'calm'; END $$"
+    )
+    app.run("GRANT USAGE ON SCHEMA own TO writer; SET search_path = own, pg_catalog, public")
+    app.run("SELECT public.receive(1)")
+    assert labels(database)[1] in ("billing", "support")
+    assert database.column("SELECT who FROM seen") == []
 
 
 MADE_OF_IT = {

@@ -20,8 +20,8 @@ use crate::store::{self, Writer};
 struct Known {
     statement: (i64, i64),
     rules: HashMap<(pg_sys::Oid, i16), Rc<Rules>>,
-    /// By table and command; `None` where none applies to the current user.
-    policies: HashMap<(pg_sys::Oid, Event), Option<Rc<Policy>>>,
+    /// By table, command and user; `None` where none applies.
+    policies: HashMap<(pg_sys::Oid, Event, String), Option<Rc<Policy>>>,
     /// Why a label is refused, whatever else the row holds; `None` if it is not.
     refusals: HashMap<(pg_sys::Oid, i16, String), Option<String>>,
 }
@@ -59,18 +59,26 @@ fn rules_of(trigger: &Trigger, column: i16) -> Rc<Rules> {
     rules
 }
 
-/// The policies that a row of the running statement has to satisfy, if any apply.
+/// The policies that a row of the running statement has to satisfy, if they depend on its label.
 fn policy_of(trigger: &Trigger, source: &Source) -> SqlResult<Option<Rc<Policy>>> {
     if !pg::hides_rows(source.relation) {
         return Ok(None);
     }
-    let place = (source.relation, trigger.event());
+    let place = (source.relation, trigger.event(), pg::current_user());
     if let Some(policy) = with_known(|known| known.policies.get(&place).cloned()) {
         return Ok(policy);
     }
-    let command = trigger.event() == Event::Update;
-    let user = pg::current_user();
-    let policy = store::read_now(|r| r.policy(source, &user, command))?.map(Rc::new);
+    let policy = match source.label_column() {
+        Some(column) => {
+            // Of the table that was attached: columns of a partition have other numbers.
+            let generated = pg::rules_of(source.relation, column).generated;
+            let mut columns: Vec<i32> = generated.iter().map(|c| i32::from(c.number)).collect();
+            columns.push(column.into());
+            let is_update = trigger.event() == Event::Update;
+            store::read_now(|r| r.policy(source, &place.2, is_update, columns))?.map(Rc::new)
+        }
+        None => None,
+    };
     with_known(|known| known.policies.insert(place, policy.clone()));
     Ok(policy)
 }
@@ -89,39 +97,13 @@ pub fn with_label(
     let column = columns.label();
     let put = || row.with(&[(column, Value::Text(value))]);
     let rules = rules_of(trigger, column);
-    let policy = policy_of(trigger, source)?;
-    if rules.is_nothing() && policy.is_none() {
-        return put().map(Ok);
-    }
-    let name = (trigger.relation(), column, label.to_owned());
-    let refusal = match with_known(|known| known.refusals.get(&name).cloned()) {
-        Some(refusal) => refusal,
-        None => {
-            let complete = |row, numbers: &[i16]| trigger.completed(row, numbers);
-            let refusal = refusal(&rules, label, value, put, complete)?;
-            with_known(|known| known.refusals.insert(name, refusal.clone()));
-            refusal
-        }
-    };
-    if let Some(refusal) = refusal {
+    if !rules.is_nothing()
+        && let Some(refusal) = refused_by_rules(trigger, &rules, label, value, put)?
+    {
         return Ok(Err(refusal));
     }
     let labelled = put()?;
-    let refusal = refused_by_row(trigger, &rules, labelled, label, &|others| {
-        !others.is_empty()
-    })?;
-    if let Some(refusal) = refusal {
-        return Ok(Err(refusal));
-    }
-    let lets = |policy: &Policy, row| {
-        pg::catching(|| policy.lets(&trigger.completed_all(row)?)).unwrap_or(false)
-    };
-    // Who inserts through a view is asked for by the policies on the view's owner: the user's own
-    // would not even let the row through that has no label.
-    if let Some(policy) = policy
-        && !lets(&policy, labelled)
-        && lets(&policy, row)
-    {
+    if is_refused_by_policy(trigger, source, labelled)? {
         return Ok(Err(format!(
             "label \"{label}\" violates row-level security of {}",
             source.name
@@ -130,18 +112,60 @@ pub fn with_label(
     Ok(Ok(labelled))
 }
 
-/// Whether an update of other columns makes the table refuse the label that a row has and keeps.
-pub fn is_refused_now(trigger: &Trigger, columns: &Columns, old: Row, new: Row) -> SqlResult<bool> {
+/// Why the type of the label column, a constraint or an index refuses a label.
+fn refused_by_rules(
+    trigger: &Trigger,
+    rules: &Rules,
+    label: &str,
+    value: &str,
+    put: impl Fn() -> SqlResult<Row>,
+) -> SqlResult<Option<String>> {
+    let name = (trigger.relation(), rules.column, label.to_owned());
+    let refusal = match with_known(|known| known.refusals.get(&name).cloned()) {
+        Some(refusal) => refusal,
+        None => {
+            let complete = |row, numbers: &[i16]| trigger.completed(row, numbers);
+            let refusal = refusal(rules, label, value, &put, complete)?;
+            with_known(|known| known.refusals.insert(name, refusal.clone()));
+            refusal
+        }
+    };
+    if refusal.is_some() {
+        return Ok(refusal);
+    }
+    refused_by_row(trigger, rules, put()?, label, &|others| !others.is_empty())
+}
+
+/// Whether a policy that depends on the label does not let a row be written.
+fn is_refused_by_policy(trigger: &Trigger, source: &Source, row: Row) -> SqlResult<bool> {
+    let Some(policy) = policy_of(trigger, source)? else {
+        return Ok(false);
+    };
+    Ok(!pg::catching(|| policy.lets(&trigger.completed_all(row)?)).unwrap_or(false))
+}
+
+/// Whether the table refuses the label that a row has and keeps, because an update changes other
+/// columns.
+pub fn is_refused_now(
+    trigger: &Trigger,
+    source: &Source,
+    columns: &Columns,
+    old: Row,
+    new: Row,
+) -> SqlResult<bool> {
     let rules = rules_of(trigger, columns.label());
     let is_changed = |&number: &i16| number == 0 || !old.stores_same(&new, number);
     let concerns = |others: &[i16]| others.iter().any(is_changed);
-    if !rules.others().any(concerns) {
+    if policy_of(trigger, source)?.is_none() && !rules.others().any(concerns) {
         return Ok(false);
     }
     let Some(label) = columns.label_of(new)? else {
         return Ok(false);
     };
-    Ok(refused_by_row(trigger, &rules, new, &label, &concerns)?.is_some())
+    Ok(
+        refused_by_row(trigger, &rules, new, &label, &concerns)?.is_some()
+            || is_refused_by_policy(trigger, source, new)?,
+    )
 }
 
 /// Why the label column of an attached table refuses a label whatever else a row holds; `None`

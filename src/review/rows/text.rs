@@ -204,7 +204,7 @@ fn is_in_the_way(
     new: Row,
 ) -> SqlResult<bool> {
     if old.stores_same(&new, columns.label()) {
-        return is_refused_now(trigger, columns, old, new);
+        return is_refused_now(trigger, source, columns, old, new);
     }
     // Another label is what somebody says, unless a decision is taken back: what had been predicted
     // comes again.
