@@ -192,7 +192,10 @@ fn follow_names(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
     if let Some(id) = id.and_then(|id| id.parse().ok())
         && !pg::is_restoring()
     {
-        follow_soon(id)?;
+        // Else within the statement, with SET CONSTRAINTS ALL IMMEDIATE: it may have changed some
+        // of its names only.
+        let is_complete = pg::trigger_depth() == 1;
+        follow_soon(id, is_complete)?;
     }
     Ok(Returned::nothing())
 }
@@ -203,8 +206,9 @@ thread_local! {
 }
 
 /// Lets the labels of an attachment follow the names that have changed, if nobody has to be waited
-/// for, and else with the next maintenance. Fails no statement.
-pub fn follow_soon(id: i64) -> SqlResult<()> {
+/// for, and else with the next maintenance. Fails no statement. `is_complete` says that all names
+/// are there that are to be followed together.
+pub fn follow_soon(id: i64, is_complete: bool) -> SqlResult<()> {
     let this = (id, pg::transaction_time());
     if POSTPONED.get() == Some(this) {
         return Ok(());
@@ -215,6 +219,12 @@ pub fn follow_soon(id: i64) -> SqlResult<()> {
     };
     let followed = pg::catching(|| {
         store::as_owner(|w| {
+            if !is_complete {
+                return Err(report(
+                    Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                    "constraints are immediate in this transaction",
+                ));
+            }
             w.try_lock_labels()?;
             w.with_lock_timeout(LONGEST_WAIT, |w| follow(w, &source, Some(MOST_EMAILS)))
         })
@@ -232,7 +242,8 @@ pub fn follow_soon(id: i64) -> SqlResult<()> {
 
 /// The same in maintenance, which others wait for. Returns for how many tables.
 pub fn follow_all(w: &mut Writer, classifier: &str) -> SqlResult<usize> {
-    w.lock_labels_within(LONGEST_WAIT)?;
+    // Mail waits behind it.
+    w.with_lock_timeout(LONGEST_WAIT, Writer::lock_labels)?;
     let mut tables = 0;
     for source in w.attachments(None)? {
         if source.classifier == classifier && w.has_name_changes(source.id)? {

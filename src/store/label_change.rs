@@ -207,16 +207,11 @@ impl Writer<'_> {
     /// Waits until nobody is about to write labels, and lets nobody begin until the end of the
     /// transaction. Before the lock of the classifier. Not for ever: new mail waits behind it.
     pub fn lock_labels(&mut self) -> SqlResult<()> {
-        self.lock_labels_within(LONGEST_WAIT)
-    }
-
-    /// The same, waiting not longer than this where the session has no limit of its own.
-    pub fn lock_labels_within(&mut self, longest: &str) -> SqlResult<()> {
         check_snapshot()?;
         let relation = reviews()?;
         let locked = pg::catching(|| {
             let limit = pg::setting(c"lock_timeout").filter(|limit| limit != "0");
-            self.with_lock_timeout(limit.as_deref().unwrap_or(longest), |_| {
+            self.with_lock_timeout(limit.as_deref().unwrap_or(LONGEST_WAIT), |_| {
                 pg::lock_against_changes(relation);
                 Ok(())
             })

@@ -297,6 +297,21 @@ def test_a_counter_in_a_lookup_table_makes_nobody_read_names_anew(database):
     assert scans(3) > 0
 
 
+def test_names_change_places_where_constraints_are_immediate(database):
+    prepare(database, columns="id int PRIMARY KEY, name text")
+    database.run("INSERT INTO ticket VALUES (1, 'invoice'), (2, 'password')")
+    swap = "UPDATE categories SET name = CASE id WHEN 1 THEN 'support' ELSE 'billing' END"
+    database.run(f"BEGIN; SET CONSTRAINTS ALL IMMEDIATE; {swap}; COMMIT")
+    assert "constraints are immediate" in database.session.notices[0]
+    assert reviews(database) == [("billing", None), ("support", None)]
+    maintain(database)
+    assert reviews(database) == [("support", None), ("billing", None)]
+    # Said afterwards, it lets labels follow there and then.
+    database.run(f"BEGIN; {swap.replace('id WHEN 1', 'id WHEN 2')}; SET CONSTRAINTS ALL IMMEDIATE")
+    assert reviews(database) == [("billing", None), ("support", None)]
+    database.run("COMMIT")
+
+
 def test_with_many_emails_a_change_of_a_name_is_left_to_maintenance(database):
     prepare(database)
     database.run("UPDATE pg_class SET reltuples = 1000000 WHERE oid = 'triage.review'::regclass")

@@ -186,5 +186,5 @@ fn rename(source: &Source, old: &str, new: &str) -> SqlResult<()> {
         ..NewName::default()
     };
     store::as_owner(|w| w.note_names(source.id, &[name]))?;
-    follow_soon(source.id)
+    follow_soon(source.id, true)
 }
