@@ -31,7 +31,10 @@ fuzz_target!(|bytes: &[u8]| {
     };
     assert!(second.is_ok_and(|second| second.messages == first.messages));
     let taken: usize = first.messages.iter().flatten().map(Vec::len).sum();
-    assert!(taken <= memory(payload) + 4096 * first.messages.len(), "{taken} bytes");
+    assert!(
+        taken <= memory(payload) + 4096 * first.messages.len(),
+        "{taken} bytes"
+    );
     for raw in first.messages.iter().flatten() {
         let message = parse(raw, &Limits::default(), &poll);
         assert!(!message.body.contains('\0'));
