@@ -54,10 +54,17 @@ fn note_deleted_row(trigger: &Trigger, source: &Source) -> SqlResult<()> {
         return Ok(());
     };
     // An update that moves a row to another partition deletes it here.
-    if pg::hides_rows_from_owner(source.relation) && is_moved(source.id, &key) {
+    let hides_rows = pg::hides_rows_from_owner(source.relation);
+    if hides_rows && is_moved(source.id, &key) {
         return Ok(());
     }
-    store::as_owner(|w| note_deleted(w, source, vec![key]))
+    store::as_owner(|w| {
+        // Looked up by itself: a join with a list reads small or new tables from end to end.
+        if hides_rows || w.stored_key(source, &key)?.is_none() {
+            w.note_deleted(source, vec![key])?;
+        }
+        Ok(())
+    })
 }
 
 fn note_deleted(w: &mut Writer, source: &Source, mut keys: Vec<String>) -> SqlResult<()> {
