@@ -177,7 +177,7 @@ def test_what_the_refusal_proposes_works(admin, hook, trainer, payload):
 def test_own_shapes_come_first_and_say_where_messages_are(admin, hook, trainer):
     trainer.run(
         """INSERT INTO triage.hook_shape (name, requires, messages, text, ignored)
-           VALUES ('crm', 'note', 'hits', 'note', 'seen'), ('zzz', NULL, NULL, 'note', NULL)"""
+           VALUES ('crm', 'note', 'hits', 'note', 'seen'), ('form', NULL, NULL, 'note', NULL)"""
     )
     hits = [{"note": "one", "text": "not this", "seen": 1}, {"note": "two"}]
     ids = post_all(hook, {"hits": hits})

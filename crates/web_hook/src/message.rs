@@ -54,8 +54,7 @@ impl Found<'_, '_> {
     }
 }
 
-/// What the first shape that finds a text finds, else what one without any does: that of the payload
-/// itself is known, then.
+/// What the first shape that finds a text finds; nothing if none does.
 pub(crate) fn texts<'s, 'j>(
     payload: &'j Json,
     own: &'s [Shape],
@@ -81,7 +80,7 @@ pub(crate) fn texts_of<'s, 'j>(shape: &'s Shape, payload: &'j Json, poll: Poll) 
     if !shape.fits(payload) {
         return found;
     }
-    match &*shape.name {
+    match shape.known_name() {
         "gmail" => found.parted = parted::gmail(payload, poll),
         "jmap" => found.parted = parted::jmap(payload),
         "form" => found.text = all_texts(shape.part(Part::Text), payload, poll),
@@ -103,7 +102,7 @@ pub(crate) fn texts_of<'s, 'j>(shape: &'s Shape, payload: &'j Json, poll: Poll) 
             });
         }
     }
-    if &*shape.name == "mailjet" {
+    if shape.known_name() == "mailjet" {
         found.parted.attachments = parted::mailjet(payload, poll);
     }
     found

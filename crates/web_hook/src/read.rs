@@ -232,9 +232,9 @@ impl Reader<'_> {
         if let Some(elsewhere) = elsewhere {
             return elsewhere;
         }
-        let is_elsewhere = refused.as_ref().is_some_and(Gathered::is_elsewhere);
+        let is_said = refused.as_ref().is_some_and(Gathered::is_said);
         // Mail may be without text, but not if something else may be it.
-        if !is_elsewhere
+        if !is_said
             && (is_empty_mail(payload, self.poll) || !refusal::is_unread(payload, self.poll))
         {
             if let Some(gathered) = without_text {
@@ -250,7 +250,7 @@ impl Reader<'_> {
             }
         }
         match refused {
-            Some(several) if several.messages.len() > 1 || is_elsewhere => several,
+            Some(several) if several.messages.len() > 1 || is_said => several,
             _ => Gathered::refused(refusal::no_text(payload, self.poll)),
         }
     }
@@ -270,7 +270,9 @@ impl Gathered {
         }
     }
 
-    fn is_elsewhere(&self) -> bool {
-        matches!(&self.messages[..], [Err(Refusal::Elsewhere(_))])
+    /// Whether it is said what to do, and more need not be.
+    fn is_said(&self) -> bool {
+        let said = &self.messages[..];
+        matches!(said, [Err(Refusal::Elsewhere(_) | Refusal::TooLarge(_))])
     }
 }

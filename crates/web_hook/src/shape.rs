@@ -57,7 +57,9 @@ const NAMES: [&str; 17] = [
 /// Where in payloads of one kind things are.
 #[derive(Debug, Clone)]
 pub struct Shape {
-    pub(crate) name: String,
+    name: String,
+    /// Whether somebody else has written it.
+    is_own: bool,
     parts: [Vec<Path>; PARTS],
 }
 
@@ -69,8 +71,8 @@ impl Shape {
             return Err("name is empty: say which service has this shape".to_owned());
         }
         let mut shape = Self {
-            name: name.to_owned(),
-            parts: std::array::from_fn(|_| Vec::new()),
+            is_own: true,
+            ..empty(name)
         };
         for ((part, column), text) in shape.parts.iter_mut().zip(NAMES).zip(columns) {
             if !text.is_empty() {
@@ -83,6 +85,11 @@ impl Shape {
                 "shape \"{name}\" finds no text: set raw, text or html to the path of the key that has it"
             )),
         }
+    }
+
+    /// Its name if it is a known one: some of them need code.
+    pub(crate) fn known_name(&self) -> &str {
+        if self.is_own { "" } else { &self.name }
     }
 
     pub(crate) fn part(&self, part: Part) -> &[Path] {
@@ -194,6 +201,7 @@ impl BuiltIn {
 fn empty(name: &str) -> Shape {
     Shape {
         name: name.to_owned(),
+        is_own: false,
         parts: std::array::from_fn(|_| Vec::new()),
     }
 }

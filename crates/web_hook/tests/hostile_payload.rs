@@ -141,11 +141,14 @@ fn too_much_is_refused_as_too_much() {
         read(&many, &[], &|| ()),
         Err(Refusal::TooLarge(_))
     ));
-    let messages = repeated("[", "{\"text\":\"t\"},", "{}]", 200_000);
-    assert!(matches!(
-        read(&messages, &[], &|| ()),
-        Err(Refusal::TooLarge(_))
-    ));
+    for start in ["[", "{\"items\": ["] {
+        let end = if start == "[" { "{}]" } else { "{}]}" };
+        let messages = repeated(start, "{\"text\":\"t\"},", end, 200_000);
+        assert!(matches!(
+            read(&messages, &[], &|| ()),
+            Err(Refusal::TooLarge(_))
+        ));
+    }
 }
 
 proptest! {
