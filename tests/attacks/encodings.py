@@ -78,6 +78,12 @@ CHARSETS = [
     b"iso-2022-kr",
     b"euc-kr",
     b"hz-gb-2312",
+    b"iso-2022-cn",
+    b"cp50221",
+    b"johab",
+    b"cp437",
+    b"cp037",
+    b"utf-7-imap",
     b"x-user-defined",
     b"replacement",
     b"macintosh",
@@ -122,6 +128,8 @@ repeated("UTF-16", typed(b"text/plain; charset=utf-16"), "invoice\r\n".encode("u
 repeated("UTF-16 of half pairs", typed(b"text/plain; charset=utf-16le"), b"\x00\xd8a\0")
 repeated("UTF-32", typed(b"text/plain; charset=utf-32"), "invoice\r\n".encode("utf-32"))
 repeated("ISO-2022-JP escapes", typed(b"text/plain; charset=iso-2022-jp"), b"\x1b$B\x1b(B\x1b$")
+repeated("HZ shifts", typed(b"text/plain; charset=hz-gb-2312"), b"~{Dc~}~")
+repeated("Johab signs", typed(b"text/plain; charset=johab"), b"\xd9\x31")
 repeated("ISO-2022-JP without an end", typed(b"text/plain; charset=iso-2022-jp") + b"\x1b$B", b"$J")
 repeated("GB 18030 of four bytes", typed(b"text/plain; charset=gb18030"), b"\x84\x31\xa4\x37\x81\x30")
 repeated("windows-1252 of what grows", typed(b"text/plain; charset=windows-1252"), b"\x80\x85\x99")
