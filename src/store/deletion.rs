@@ -215,12 +215,18 @@ impl Writer<'_> {
 
     /// Emails whose rows are gone leave the queue; returns how many reviews that changed.
     pub fn note_deleted(&mut self, source: &Source, keys: Vec<String>) -> SqlResult<usize> {
+        // One key is looked up as such: with a list, the reviews of a table without statistics are
+        // all read.
+        let (has_key, given) = match keys.as_slice() {
+            [key] => ("email_key = $3", key.as_str().into()),
+            _ => ("email_key = ANY ($3)", list(keys).into()),
+        };
         self.change_review(
-            &format!("{LEAVES} AND email_key = ANY ($3)"),
+            &format!("{LEAVES} AND {has_key}"),
             &[
                 source.name.as_str().into(),
                 source.classifier.as_str().into(),
-                list(keys).into(),
+                given,
             ],
         )
     }
