@@ -11,6 +11,8 @@ use crate::text::text_of;
 const SHOWN_KEYS: usize = 20;
 /// Characters of each that are shown.
 const SHOWN_CHARS: usize = 60;
+/// Bytes of each that a path has: no fewer characters than are shown, and one more.
+const MAX_KEY_BYTES: usize = 4 * (SHOWN_CHARS + 1);
 /// Objects within objects that keys are looked for in.
 const DEPTH: usize = 6;
 
@@ -208,7 +210,10 @@ fn nearest(key: &str) -> &'static str {
     best.0
 }
 
+/// A path with a key more. It is made for each of a million values, so of a long key only what
+/// is shown is in it.
 fn joined(prefix: &str, key: &str) -> String {
+    let key = &key[..key.floor_char_boundary(MAX_KEY_BYTES)];
     let is_plain = !key.contains(['.', ',', '[', ']', '"', '*', '$']) && key.trim() == key;
     let key = if is_plain {
         key.to_owned()

@@ -52,6 +52,19 @@ fn payloads(bytes: usize) -> Vec<String> {
         around("{\"raw\": \"", "a:b\\n", "\"}"),
         around("{\"comments\": [", "{\"body\":\"b\"},", "1]}"),
         around("{\"subject\": \"s\", \"zzz\": [", "{\"a\":[{}]},", "1]}"),
+        // Long keys around many values.
+        repeated(
+            &format!("{{\"{}\": [", "k".repeat(bytes / 2)),
+            "{\"a\":\"b c\"},",
+            "1]}",
+            bytes / 2,
+        ),
+        repeated(
+            &format!("{{\"data\": {{\"{}\": {{\"a\": [", "k.".repeat(bytes / 4)),
+            "[\"b\"],",
+            "1]}}}",
+            bytes / 2,
+        ),
         around(
             "{\"payload\": {\"mimeType\": \"multipart/mixed\", \"parts\": [",
             "{\"parts\":[{}]},",
