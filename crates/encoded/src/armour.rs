@@ -16,6 +16,8 @@ const SIGNED_FIELDS: [&[u8]; 5] = [
 ];
 /// Lines before the data: `Version: 1`.
 const MAX_FIELDS: usize = 8;
+/// Bytes of all of them: more is text that a reader sees.
+const MAX_FIELD_BYTES: usize = 256;
 /// Longest name of such a line.
 const MAX_NAME: usize = 40;
 /// Shortest first line of data: a word is shorter.
@@ -28,11 +30,13 @@ pub(crate) fn begun(line: &[u8], after: Within) -> Option<Found> {
         return signed(after);
     }
     let mut data = after;
+    let mut room = MAX_FIELD_BYTES;
     for _ in 0..MAX_FIELDS {
         let mut ahead = data;
-        if !ahead.text().is_some_and(|line| is_field(line.text)) {
+        let Some(line) = ahead.text().filter(|line| is_field(line.text)) else {
             break;
-        }
+        };
+        room = room.checked_sub(line.text.len())?;
         data = ahead;
     }
     let first = { data }.text()?.text;
@@ -50,9 +54,17 @@ pub(crate) fn begun(line: &[u8], after: Within) -> Option<Found> {
 
 /// The lines before a text that is signed, up to the first blank one.
 fn signed(after: Within) -> Option<Found> {
-    let is_field = |line: &[u8]| SIGNED_FIELDS.iter().any(|name| line.starts_with(name));
+    let is_field = |line: &[u8]| {
+        let value = SIGNED_FIELDS.iter().find_map(|n| line.strip_prefix(*n));
+        value.is_some_and(|value| value.starts_with(b":"))
+    };
     let mut end = None;
+    let mut room = MAX_FIELD_BYTES;
     for line in after.take(MAX_FIELDS) {
+        let Some(left) = room.checked_sub(line.text.len()) else {
+            break;
+        };
+        room = left;
         if line.text.is_empty() || is_field(line.text) {
             end = Some(line.end);
         }

@@ -8,6 +8,9 @@ use crate::poll::Poll;
 const POLL_BYTES: usize = 1 << 16;
 /// Lines in a row that may be blank or not look encoded, if there are encoded ones behind them.
 pub(crate) const MAX_BLANK: usize = 3;
+/// Blanks in a line of words, and one of so many characters that is a sign in less.
+const MIN_BLANKS: usize = 3;
+const SIGNS: usize = 8;
 /// Initials before a quotation mark, as in `JD> `.
 const MAX_INITIALS: usize = 4;
 
@@ -88,6 +91,19 @@ pub(crate) fn quotation(line: &[u8]) -> usize {
             _ => return end + usize::from(end > 0 && rest.first() == Some(&b' ')),
         }
     }
+}
+
+/// Whether a line is words, mostly letters and several blanks, which no encoding has in a row:
+/// mail programs show it, whatever frames it.
+pub(crate) fn is_words(line: &str) -> bool {
+    let (mut all, mut letters, mut blanks, mut signs) = (0, 0, 0, 0);
+    for c in line.chars() {
+        all += 1;
+        letters += usize::from(c.is_alphabetic());
+        blanks += usize::from(c.is_whitespace());
+        signs += usize::from(!c.is_alphanumeric() && !c.is_whitespace());
+    }
+    blanks >= MIN_BLANKS && 2 * letters > all && SIGNS * signs < all
 }
 
 /// Lines that all begin as the first one does, without that.

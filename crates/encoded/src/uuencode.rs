@@ -1,7 +1,7 @@
 //! uuencode (POSIX.1): lines of printable characters without small letters, of which the first
 //! says how many bytes they are.
 
-use crate::line::Within;
+use crate::line::{Within, is_words};
 use crate::run::{Found, Step, run};
 
 /// Bytes and letters of a full line.
@@ -62,6 +62,8 @@ fn step<'a>() -> impl FnMut(&'a [u8]) -> Step {
         b"end" => Step::End,
         // No bytes: before the end. Blanks for zeros are gone, where lines are trimmed.
         b"" | b"`" | b"~" => Step::Perhaps(0),
+        // In capitals.
+        _ if std::str::from_utf8(line).is_ok_and(is_words) => Step::Stop,
         _ => {
             let whole = length(line, true);
             let Some(bytes) = whole.or_else(|| length(line, false)) else {

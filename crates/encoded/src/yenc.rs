@@ -1,6 +1,6 @@
 //! yEnc 1.3: bytes nearly as they are. Whatever charset they were read in, they are no words.
 
-use crate::line::Within;
+use crate::line::{Within, is_words};
 use crate::run::{Found, Step, run};
 
 /// One character of so many is neither letter, digit, blank nor what sentences have; in text
@@ -25,6 +25,9 @@ pub(crate) fn begun(line: &[u8], after: Within) -> Option<Found> {
             return Step::End;
         }
         let line = String::from_utf8_lossy(line);
+        if is_words(&line) {
+            return Step::Stop;
+        }
         let characters = line.chars().count();
         let escapes = line.chars().filter(|&c| c == '=').count();
         let bytes = (characters - escapes) as u64;

@@ -343,6 +343,52 @@ fn what_only_looks_like_it_is_kept() {
 }
 
 #[test]
+fn words_that_somebody_frames_stay_text() {
+    let data = uu_lines(&noise(450), '`');
+    let capitals = "MY DEAR FRIENDS OF THE SHOP BUY WATCHES AND PILLS AT HALF A PRICE\n";
+    let capitals: String = ["M", "L", "O"]
+        .iter()
+        .map(|first| format!("{first}{}\n", &capitals[1..58]))
+        .collect();
+    let small = "Dear friends of the shop, buy watches and pills at half the price\n";
+    let signs = "!#$%&()*+\n";
+    let value = "Buy watches and pills at half the price, ".repeat(9);
+    let code = base64(&noise(300), 64);
+    for (before, words, after) in [
+        ("begin 644 a\n", capitals.as_str(), "`\nend\n"),
+        (
+            &format!("begin 644 a\n{data}"),
+            &capitals,
+            &format!("{data}`\nend\n"),
+        ),
+        ("=ybegin line=128 size=9 name=a\n", small, "=yend size=9\n"),
+        (
+            &format!("=ybegin line=128 size=9 name=a\n{signs}"),
+            &format!("{small}{small}"),
+            &format!("{signs}=yend size=9\n"),
+        ),
+        (
+            "-----BEGIN PGP MESSAGE-----\n",
+            &format!("Comment: {value}\n"),
+            &format!("\n{code}-----END PGP MESSAGE-----\n"),
+        ),
+        (
+            "-----BEGIN PGP SIGNED MESSAGE-----\n",
+            &format!("Comment: {value}\n"),
+            "\ntext\n",
+        ),
+        (
+            "-----BEGIN PGP SIGNED MESSAGE-----\n",
+            "Hash is good, said the cook\n",
+            "\ntext\n",
+        ),
+    ] {
+        let text = format!("{before}{words}{after}");
+        assert!(rest(&text).contains(words), "{text}");
+    }
+}
+
+#[test]
 fn nothing_takes_quadratic_time() {
     let data = uu_lines(&noise(45), '`');
     let line = base64(&noise(48), 64);
