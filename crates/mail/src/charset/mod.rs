@@ -37,11 +37,9 @@ pub(crate) fn decode<'a>(
     if let Some(bytes) = bytes.strip_prefix(b"\xef\xbb\xbf") {
         return web(UTF_8, bytes, limit, poll);
     }
-    if let Some((form, mark)) = unicode::marked(bytes) {
+    let form = unicode::marked(bytes).or_else(|| Some((unicode::by_zeros(bytes)?, 0)));
+    if let Some((form, mark)) = form.filter(|_| !unicode::has_ascii(bytes, poll)) {
         return in_form(form, &bytes[mark..], limit, poll);
-    }
-    if let Some(form) = unicode::by_zeros(bytes) {
-        return in_form(form, bytes, limit, poll);
     }
     let label = label.map(str::trim).filter(|label| !label.is_empty());
     match label.and_then(Charset::of).unwrap_or(Charset::Web(UTF_8)) {
@@ -198,6 +196,44 @@ mod tests {
             let seen = text(format!("{start}{zeros}").as_bytes(), "utf-8");
             assert!(seen.starts_with(start), "{seen}");
             assert_eq!(text(zeros.as_bytes(), "utf-8"), "a".repeat(100));
+        }
+    }
+
+    #[test]
+    fn what_another_form_is_put_around_is_text() {
+        let words = "Dear friends, buy watches and pills at half the price, today and all days. ";
+        let words = words.repeat(3);
+        let signs: &[&[u8]] = &[b"\0 ", b" \0", b"\0\0\0 ", b" \0\0\0"];
+        let mut begins: Vec<Vec<u8>> = signs.iter().map(|sign| sign.repeat(3000)).collect();
+        begins.extend([b"\xff\xfe".to_vec(), b"\xfe\xff".to_vec()]);
+        begins.extend([b"\0\0\xfe\xff".to_vec(), b"\xff\xfe\0\0".to_vec()]);
+        // Each is shown as text by programs that go by the label.
+        begins.extend([b"\x1b$B".to_vec(), b"\x1b$B$3\n".to_vec()]);
+        begins.extend([
+            b"\x1b$)C\x0e".to_vec(),
+            b"\x1b$(C0!\x1b(B a \x1b$B".to_vec(),
+        ]);
+        for begin in begins {
+            for label in ["utf-8", "us-ascii", "iso-8859-1", "x-unknown", ""] {
+                let text = text(&[&begin, words.as_bytes()].concat(), label);
+                let name = begin[..begin.len().min(8)].escape_ascii();
+                assert!(text.contains(&words), "{name} {label}: {text:.99}");
+            }
+        }
+    }
+
+    #[test]
+    fn rows_of_one_character_are_no_ascii() {
+        for row in [
+            "\u{2550}".repeat(100),
+            "\u{2026}".repeat(100),
+            "\u{65e5}\u{672c}".repeat(100),
+        ] {
+            let utf16 = |text: &str| -> Vec<u8> {
+                text.encode_utf16().flat_map(u16::to_le_bytes).collect()
+            };
+            let written = format!("\u{feff}Title\n{row}\nEnd");
+            assert_eq!(text(&utf16(&written), "utf-8"), &written[3..]);
         }
     }
 

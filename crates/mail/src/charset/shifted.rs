@@ -148,11 +148,32 @@ fn designation(text: &[u8]) -> Option<(usize, Set, usize)> {
     (text[0] == ESC).then_some(set)
 }
 
-/// Whether a sequence in it chooses a set of East Asia: nothing else has these by accident.
+/// Whether a sequence in it chooses a set of East Asia: nothing else has these by accident. But on
+/// purpose: what stands in such a set has no spaces, or it is text that programs show which go
+/// by another label.
 pub(super) fn is_shifted(bytes: &[u8]) -> bool {
-    memchr::memchr_iter(ESC, bytes)
-        .filter_map(|at| designation(&bytes[at..]))
-        .any(|(_, set, _)| set.width == 2)
+    let is_sign = |b: &u8| matches!(*b, ESC | SHIFT_OUT | SHIFT_IN);
+    let (mut found, mut shifted) = (false, false);
+    let mut wide = [false; 4];
+    for at in memchr::memchr3_iter(ESC, SHIFT_OUT, SHIFT_IN, bytes) {
+        let rest = &bytes[at..];
+        let mut length = 1;
+        match rest[0] {
+            ESC => {
+                if let Some((which, set, bytes)) = designation(rest) {
+                    wide[which] = set.width == 2;
+                    found |= set.width == 2;
+                    length = bytes;
+                }
+            }
+            shift => shifted = shift == SHIFT_OUT,
+        }
+        let mut inside = rest[length..].iter().take_while(|b| !is_sign(b));
+        if wide[usize::from(shifted)] && inside.any(|b| *b == b' ') {
+            return false;
+        }
+    }
+    found
 }
 
 /// Decodes ISO-2022-JP, -KR, -CN and their kin to about `limit` bytes of text. Bytes of eight

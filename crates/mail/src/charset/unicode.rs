@@ -12,6 +12,10 @@ const SAMPLE: usize = 4 << 10;
 const BEGINNING: usize = 8;
 /// Characters that UTF-32 has at least where no label says so.
 const FEWEST: usize = 2;
+/// Bytes that are looked at together for text of one byte a character, and how many different
+/// ones that has at each second position: a row of one character has one.
+const WINDOW: usize = 64;
+const VARIETY: usize = 6;
 /// Zeros that UTF-16 has at least where no label says so.
 const FEWEST_ZEROS: usize = 4;
 
@@ -73,6 +77,27 @@ fn utf_32_order(sample: &[u8]) -> Option<ByteOrder> {
     } else {
         None
     }
+}
+
+/// Whether there is text of one byte a character in it, which is then no text of another form,
+/// whatever it begins with: mail programs that go by the label show that. Nearly all bytes of a
+/// window are printable ASCII, and of several values at both its even and its odd positions.
+pub(super) fn has_ascii(bytes: &[u8], poll: Poll) -> bool {
+    let is_text = |b: &u8| matches!(b, b' '..=b'~');
+    let varies = |window: &[u8], at: usize| {
+        let mut seen = [false; 128];
+        let every = window.iter().skip(at).step_by(2).filter(|b| is_text(b));
+        every.for_each(|b| seen[usize::from(b & 0x7f)] = true);
+        seen.iter().filter(|seen| **seen).count() >= VARIETY
+    };
+    bytes.chunks(POLL_BYTES).any(|piece| {
+        poll();
+        piece.chunks(WINDOW).any(|window| {
+            8 * window.iter().filter(|b| is_text(b)).count() >= 7 * WINDOW
+                && varies(window, 0)
+                && varies(window, 1)
+        })
+    })
 }
 
 /// Which UTF-16 a text without zeros is, as those of East Asia are: the higher bytes of its
