@@ -2,7 +2,7 @@
 //! Mailjet's attachments.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use encoding_rs::Encoding;
 
@@ -149,11 +149,16 @@ pub(crate) fn jmap(email: &Json) -> Parted {
 /// What is attached to a payload of Mailjet: `Attachment1` in base64, which a part with headers refers to.
 pub(crate) fn mailjet(payload: &Json, poll: Poll) -> Vec<Attachment> {
     let parts = payload.get("parts").map_or(&[][..], Json::elements);
+    let mut seen = BTreeSet::new();
     let all = parts.iter().filter_map(|part| {
         let reference = crate::json::name_of(text(part, "contentref")?);
         let content = payload
             .get(&reference)
             .filter(|_| reference.starts_with("attachment"))?;
+        // A thousand parts that refer to one file would be a thousand files.
+        if !seen.insert(reference) {
+            return None;
+        }
         let header = |name: &str| text(part.get("headers")?, name);
         let parameter = |name: &str| {
             let value = header("contentdisposition").or_else(|| header("contenttype"))?;

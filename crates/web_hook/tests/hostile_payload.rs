@@ -147,6 +147,39 @@ fn no_field_can_say_what_another_one_says() {
     assert!(message.body.contains("two"));
 }
 
+/// What is there once and referred to often is in the message once.
+#[test]
+fn nothing_multiplies_what_a_payload_holds() {
+    let text = "QUFB".repeat(10_000);
+    for payload in [
+        format!(
+            r#"{{"Text-part": "t", "Parts": [{}1], "Attachment1": "{text}"}}"#,
+            r#"{"ContentRef": "Attachment1", "Headers": {}},"#.repeat(500)
+        ),
+        format!(
+            r#"{{"bodyValues": {{"1": {{"value": "{text}"}}}}, "textBody": [{0}1], "htmlBody": [{0}1]}}"#,
+            r#"{"partId": "1", "type": "text/plain"},"#.repeat(500)
+        ),
+        format!(
+            r#"{{"payload": {{"mimeType": "text/plain", "body": {{"data": "{text}"}}}}, "q": [{}1]}}"#,
+            r#"{"body": 1},"#.repeat(500)
+        ),
+        format!(
+            r#"{{"items": [{}1], "text": "{text}", "attachments": [{{"content": "{text}"}}]}}"#,
+            r#"{"text": "t"},"#.repeat(500)
+        ),
+        format!(
+            r#"{{"zzz": "{text}", "subject": "{text}", "from": "{text}", "items": [{}1]}}"#,
+            r#"{"text": "t"},"#.repeat(500)
+        ),
+    ] {
+        let found = read(&payload, &[], &|| ()).unwrap().messages;
+        let taken: usize = found.iter().flatten().map(Vec::len).sum();
+        let most = 2 * payload.len() + 1000 * found.len();
+        assert!(taken <= most, "{taken} of {}: {payload:.60}", payload.len());
+    }
+}
+
 #[test]
 fn too_much_is_refused_as_too_much() {
     let many = repeated("{\"text\": \"t\", \"a\": [", "{},", "1]}", 3_100_000);
