@@ -244,6 +244,8 @@ impl Reader<'_> {
             b"rdblquote" => return self.symbol("\u{201d}"),
             b"bullet" => return self.symbol("\u{2022}"),
             b"emspace" | b"enspace" => return self.symbol(" "),
+            // Of a group whose state is not kept it would hold for those around it.
+            b"uc" | b"v" | b"htmlrtf" if self.deeper > 0 => {}
             b"uc" => self.group.substitutes = usize::try_from(number.unwrap_or(1)).unwrap_or(0),
             b"ansicpg" => self.page = u32::try_from(number.unwrap_or(0)).ok(),
             b"mac" => self.page = Some(10_000),
@@ -438,6 +440,13 @@ mod tests {
     fn depth_length_and_damage_are_bounded() {
         let deep = format!("{{\\rtf1 {}a{}b", "{".repeat(100_000), "}".repeat(100_000));
         assert_eq!(document(&deep).text, "ab");
+        for word in ["\\v ", "\\uc9 ", "\\*", "\\info ", "\\htmlrtf ", "\\f9 "] {
+            for depth in 250..260 {
+                let (open, close) = ("{".repeat(depth), "}".repeat(depth));
+                let behind = document(&format!("{{\\rtf1 {open}{{{word}}}seen\\u32 ?it{close}}}"));
+                assert_eq!(behind.text, "seen it", "{word} {depth}");
+            }
+        }
         let long = document(&format!("{{\\rtf1 {}", "word \\'e9".repeat(1000)));
         assert!(long.cut && long.text.len() <= 1000);
         for rtf in [
