@@ -4,6 +4,7 @@
 use crate::content_line::{Properties, Property};
 use crate::html;
 use crate::poll::Poll;
+use crate::stand_in::{may_stand_in, stands_in};
 
 /// Longest value that is shown in one line, in bytes.
 const MAX_VALUE_BYTES: usize = 1 << 10;
@@ -75,7 +76,7 @@ struct Entry {
     answer: String,
     cancelled: bool,
     description: String,
-    /// The description as HTML, if there is no other.
+    /// The description as HTML.
     markup: String,
     comment: String,
 }
@@ -96,13 +97,14 @@ impl Entry {
 
     fn read(&mut self, name: &str, property: &Property) {
         match name {
-            "SUMMARY" => self.summary = line(property),
-            "DTSTART" => self.start = Moment::of(property),
-            "DTEND" | "DUE" => self.end = Moment::of(property),
+            // Programs show the first of each; more than one is a mistake, or hides it.
+            "SUMMARY" if self.summary.is_empty() => self.summary = line(property),
+            "DTSTART" if self.start.is_none() => self.start = Moment::of(property),
+            "DTEND" | "DUE" if self.end.is_none() => self.end = Moment::of(property),
             "DURATION" => self.lasts = lasts(property.raw()),
             "RRULE" => self.repeats = repeats(property.raw()),
-            "LOCATION" => self.place = line(property),
-            "ORGANIZER" => self.organizer = person(property),
+            "LOCATION" if self.place.is_empty() => self.place = line(property),
+            "ORGANIZER" if self.organizer.is_empty() => self.organizer = person(property),
             "ATTENDEE" => {
                 if let Some(answer) = property.parameter("partstat") {
                     self.answer = answer.to_ascii_uppercase();
@@ -112,9 +114,9 @@ impl Entry {
                 }
             }
             "STATUS" => self.cancelled |= property.raw().eq_ignore_ascii_case("cancelled"),
-            "DESCRIPTION" => self.description = property.text(),
-            "X-ALT-DESC" => self.markup = property.text(),
-            "COMMENT" => self.comment = property.text(),
+            "DESCRIPTION" if is_blank(&self.description) => self.description = property.text(),
+            "X-ALT-DESC" if is_blank(&self.markup) => self.markup = property.text(),
+            "COMMENT" if is_blank(&self.comment) => self.comment = property.text(),
             _ => {}
         }
     }
@@ -141,15 +143,16 @@ impl Entry {
             when += &self.lasts;
             when += self.repeats;
         }
-        let description = match self.description.trim() {
-            "" => &self.markup,
-            text => text,
+        let seen = |text: &str| {
+            let text = text.trim();
+            let is_html = text.contains("</") || text.contains("<br");
+            let html = is_html.then(|| html::to_text(text, MAX_DESCRIPTION_BYTES, poll));
+            html.flatten().unwrap_or_else(|| text.to_owned())
         };
-        let mut description = description.trim().to_owned();
-        if description.contains("</") || description.contains("<br") {
-            let text = html::to_text(&description, MAX_DESCRIPTION_BYTES, poll);
-            description = text.unwrap_or(description);
-        }
+        // As of two alternatives of a message.
+        let (plain, rich) = (seen(&self.description), seen(&self.markup));
+        let rich_counts = may_stand_in(&plain) && stands_in(&plain, &rich, poll);
+        let mut description = if rich_counts { rich } else { plain };
         if is_said(&description, said) {
             description.clear();
         }
@@ -169,6 +172,10 @@ impl Entry {
             }
         }
     }
+}
+
+fn is_blank(text: &str) -> bool {
+    text.trim().is_empty()
 }
 
 /// A value as one line.
@@ -460,6 +467,33 @@ mod tests {
         assert_eq!(text, "one\n\ntwo");
         let text = read("BEGIN:VEVENT\nX-ALT-DESC;FMTTYPE=text/html:<p>one</p>\nEND:VEVENT");
         assert_eq!(text, "one");
+    }
+
+    #[test]
+    fn what_programs_show_is_what_is_read() {
+        let words = "Buy watches and pills at half the price, today and on all other days.";
+        for (first, second) in [
+            ("SUMMARY:{}", "SUMMARY:Meeting"),
+            ("DESCRIPTION:{}", "DESCRIPTION:The board meets."),
+            ("LOCATION:{}", "LOCATION:Room 4"),
+            ("DESCRIPTION: ", "DESCRIPTION:{}"),
+            (
+                "DESCRIPTION:The board meets.",
+                "X-ALT-DESC;FMTTYPE=text/html:<p>{}</p>",
+            ),
+            (
+                "X-ALT-DESC;FMTTYPE=text/html:<p>{}</p>",
+                "DESCRIPTION:Reminder",
+            ),
+        ] {
+            let lines = format!("{first}\n{second}").replace("{}", words);
+            let text = read(&format!("BEGIN:VEVENT\n{lines}\nEND:VEVENT"));
+            assert!(text.contains(words), "{lines}: {text}");
+        }
+        let both = format!("DESCRIPTION:{words}\nX-ALT-DESC:<p>{words}</p>");
+        let text = read(&format!("BEGIN:VEVENT\n{both}\nEND:VEVENT"));
+        assert_eq!(text, words);
+        assert_eq!(when_of("DTSTART:20260310\nDTSTART:20270310"), "2026-03-10");
     }
 
     #[test]
