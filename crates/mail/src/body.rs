@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::VecDeque;
 
+use encoding_rs::Encoding;
 use pg_triage_encoded::Block;
 
 use crate::blocks::cut_blocks;
@@ -406,7 +407,8 @@ impl<'p> Body<'p> {
     }
 }
 
-/// The charset that an HTML document says it has.
+/// The charset that an HTML document says it has, if browsers know it. What has been read is
+/// ASCII: where it says UTF-16, that is not true, and browsers take it for UTF-8.
 fn meta_charset(html: &[u8]) -> Option<Cow<'_, str>> {
     let start = html[..html.len().min(META_BYTES)].to_ascii_lowercase();
     let at = memchr::memmem::find(&start, b"charset")? + "charset".len();
@@ -421,7 +423,9 @@ fn meta_charset(html: &[u8]) -> Option<Cow<'_, str>> {
     let end = rest
         .iter()
         .position(|b| !(b.is_ascii_alphanumeric() || b"-_:".contains(b)))?;
-    Some(String::from_utf8_lossy(&rest[..end]).into_owned().into())
+    let encoding = Encoding::for_label_no_replacement(&rest[..end])?;
+    let encoding = encoding.output_encoding();
+    Some(encoding.name().into())
 }
 
 /// Line breaks are LF; no control characters but tabs.

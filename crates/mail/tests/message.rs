@@ -111,6 +111,37 @@ fn a_message_that_is_one_text_shows_it() {
 }
 
 #[test]
+fn what_browsers_do_not_believe_of_html_is_not_believed() {
+    let words = "Buy watches and pills at half the price, today and on all other days \u{e4}.";
+    for label in [
+        "utf-16",
+        "utf-16be",
+        "utf-32",
+        "utf-7",
+        "hz-gb-2312",
+        "cp037",
+        "x-unknown",
+    ] {
+        for meta in [
+            format!("<meta charset={label}>"),
+            format!("<meta http-equiv=Content-Type content='text/html; charset={label}'>"),
+        ] {
+            for begin in ["", "~{", "+"] {
+                let raw = format!("Content-Type: text/html\n\n{meta}<p>{begin}{words}");
+                assert_eq!(read(&raw).body, format!("{begin}{words}"), "{meta}");
+            }
+        }
+        // Of a header: what is all of one byte a character is no text of two.
+        let raw = format!("Content-Type: text/plain; charset={label}\n\n{words}");
+        let text = read(&raw).body;
+        assert!(
+            !label.starts_with("utf-16") || text == words,
+            "{label} {text}"
+        );
+    }
+}
+
+#[test]
 fn charsets_and_transfer_encodings_are_decoded() {
     let html = "Content-Type: text/html\nContent-Transfer-Encoding: quoted-printable\n\n<meta charset=3Dkoi8-r><p>=D0=D2=C9";
     assert_eq!(read(html).body, "при");

@@ -127,7 +127,9 @@ fn convert_other<'a>(charset: Charset, bytes: &'a [u8], limit: usize, poll: Poll
         Charset::Johab => johab::johab(bytes, limit, poll).into(),
         Charset::Utf7 => unicode::utf_7(bytes, b'+', limit, poll).into(),
         Charset::ImapUtf7 => unicode::utf_7(bytes, b'&', limit, poll).into(),
-        Charset::Utf16(_) | Charset::Utf32(_) if bytes.is_ascii() && !bytes.contains(&0) => {
+        Charset::Utf16(_) | Charset::Utf32(_)
+            if bytes.is_ascii() && !bytes.contains(&0) || unicode::has_ascii(bytes, poll) =>
+        {
             // Labelled before something converted it.
             web(UTF_8, bytes, limit, poll)
         }
