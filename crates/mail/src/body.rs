@@ -170,8 +170,11 @@ impl<'p> Body<'p> {
                 let (limit, poll) = (self.limits.text_bytes, self.poll);
                 let bytes = self.decoded(part);
                 let text = charset::decode(&bytes, None, limit, poll);
-                let text = report.text(&tidy(&text, poll), limit, poll);
-                self.append(&text, out);
+                self.truncated |= text.len() > limit;
+                let text = tidy(&text[..text.floor_char_boundary(limit)], poll);
+                let told = report.text(&text, limit, poll);
+                // Where it is no report, programs show what stands there.
+                self.append(if told.is_empty() { &text } else { &told }, out);
             }
         }
     }
@@ -328,7 +331,8 @@ impl<'p> Body<'p> {
             Format::Contact => contact::to_text(&text, limit, poll),
             _ => None,
         };
-        match summary {
+        // Where it says nothing, programs show what stands there, if there is nothing else.
+        match summary.filter(|summary| !(summary.is_empty() && said.is_empty())) {
             Some(summary) => {
                 self.truncated |= summary.len() > limit;
                 summary

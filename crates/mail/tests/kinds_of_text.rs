@@ -335,3 +335,21 @@ fn a_footer_behind_base64_is_text() {
     let damaged = "Content-Transfer-Encoding: base64\n\nV2Ugd2VyZSBj\naGFyZ2Vk -IHR3aWNlLg==\n";
     assert_eq!(read(damaged).body, "We were charged twice.");
 }
+
+#[test]
+fn what_says_nothing_of_its_kind_is_read_as_it_stands() {
+    let words = "Buy watches and pills at half the price, today and on all other days.";
+    for (media_type, text) in [
+        ("message/delivery-status", words.to_owned()),
+        ("message/disposition-notification", words.to_owned()),
+        ("message/feedback-report", format!("{words}\n\n{words}")),
+        (
+            "text/calendar",
+            format!("BEGIN:VCALENDAR\n{words}\nEND:VCALENDAR"),
+        ),
+        ("text/vcard", format!("BEGIN:VCARD\n{words}\nEND:VCARD")),
+    ] {
+        let raw = format!("Content-Type: {media_type}\n\n{text}\n");
+        assert!(read(&raw).body.contains(words), "{media_type}");
+    }
+}
