@@ -6,6 +6,9 @@ use crate::poll::Poll;
 /// Most steps of a path: as deep as payloads are taken apart.
 const MAX_STEPS: usize = 32;
 
+/// Most paths of one part of a shape: each is looked for in every payload.
+const MAX_PATHS: usize = 1000;
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Step {
     /// A field by its name.
@@ -34,7 +37,8 @@ pub(crate) fn paths(text: &str) -> Result<Vec<Path>, String> {
         reader.blank();
         match reader.next() {
             None => return Ok(paths),
-            Some(',') => {}
+            Some(',') if paths.len() < MAX_PATHS => {}
+            Some(',') => return Err(format!("there are more than {MAX_PATHS} paths")),
             Some(other) => return Err(reader.wrong(&format!("'{other}' is no step"))),
         }
     }
@@ -80,7 +84,7 @@ impl Reader<'_> {
                 path.last_key = self.key()?.into();
                 path.steps.push(Step::Field(name_of(&path.last_key)));
             }
-            while self.rest().starts_with('[') {
+            while self.rest().starts_with('[') && path.steps.len() <= MAX_STEPS {
                 path.steps.push(self.element()?);
             }
             if path.steps.len() > MAX_STEPS {
@@ -242,6 +246,9 @@ mod tests {
             ("\"a", "a quote is not closed"),
             ("a b]", "']' is no step"),
             (&"a.".repeat(40), "more than 32 steps"),
+            (&"a[0].".repeat(40), "more than 32 steps"),
+            (&"[0]".repeat(40), "more than 32 steps"),
+            (&"a,".repeat(1001), "more than 1000 paths"),
         ] {
             let error = paths(text).err().unwrap_or_default();
             assert!(error.contains(why), "{text}: {error}");

@@ -5,12 +5,10 @@ use std::fmt;
 use crate::json::{Field, Json, name_of};
 use crate::poll::Poll;
 use crate::shape::{BUILT_IN, Part};
-use crate::text::text_of;
+use crate::text::{SHOWN_CHARS, shown, text_of};
 
 /// Keys that are shown.
 const SHOWN_KEYS: usize = 20;
-/// Characters of each that are shown.
-const SHOWN_CHARS: usize = 60;
 /// Bytes of each that a path has: no fewer characters than are shown, and one more.
 const MAX_KEY_BYTES: usize = 4 * (SHOWN_CHARS + 1);
 /// Objects within objects that keys are looked for in.
@@ -172,18 +170,6 @@ pub(crate) fn no_text(payload: &Json, poll: Poll) -> Refusal {
         "the payload has no text that is understood (its keys: {seen}{more}; the nearest known one: {nearest}): pass it \
          as text, html or raw, or say where it is, INSERT INTO triage.hook_shape (name, text) VALUES ('my service', '{key}')"
     ))
-}
-
-fn shown(text: &str) -> String {
-    let mut shown: String = text
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(SHOWN_CHARS)
-        .collect();
-    if text.chars().nth(SHOWN_CHARS).is_some() {
-        shown.push_str("...");
-    }
-    shown
 }
 
 /// The known key of a text that is most like this one.

@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 use crate::json::Json;
 use crate::path::{Path, paths};
 use crate::poll::Poll;
+use crate::text::shown;
 
 /// What a shape says of a payload, in the order of the columns of `triage.hook_shape`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,7 +77,7 @@ impl Shape {
         };
         for ((part, column), text) in shape.parts.iter_mut().zip(NAMES).zip(columns) {
             if !text.is_empty() {
-                *part = paths(text).map_err(|why| format!("{column} '{text}': {why}"))?;
+                *part = paths(text).map_err(|why| format!("{column} '{}': {why}", shown(text)))?;
             }
         }
         match shape.names_text() {

@@ -8,6 +8,9 @@ use crate::poll::Poll;
 /// What programs write where they have nothing to say.
 const NOTHING: [&str; 5] = ["false", "true", "null", "undefined", "[object Object]"];
 
+/// Characters of a text that an error shows.
+pub(crate) const SHOWN_CHARS: usize = 60;
+
 /// Tags of HTML that mails and the editors of forms write.
 const TAGS: [&[u8]; 31] = [
     b"a",
@@ -42,6 +45,19 @@ const TAGS: [&[u8]; 31] = [
     b"u",
     b"ul",
 ];
+
+/// A text in an error: its beginning, in one line.
+pub(crate) fn shown(text: &str) -> String {
+    let mut shown: String = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(SHOWN_CHARS)
+        .collect();
+    if text.chars().nth(SHOWN_CHARS).is_some() {
+        shown.push_str("...");
+    }
+    shown
+}
 
 /// The text that a value holds: a text, or a list of texts; `None` if it is empty, or something else
 /// that happens to be there, such as JSON or "false".
