@@ -127,6 +127,14 @@ BEGIN
             '(there are: %s)',
             label_table, coalesce(array_to_string(texts, ', '), 'none of text'));
     END IF;
+    -- learn_from() would call it with the rights of its caller.
+    IF EXISTS (SELECT FROM pg_attribute a JOIN pg_cast c ON c.castsource = triage_internal.base_type(a.atttypid)
+                WHERE a.attrelid = label_table AND a.attname = name AND c.castfunc <> 0
+                  AND c.casttarget = 'text'::regtype
+                  AND (SELECT t.typtype FROM pg_type t WHERE t.oid = c.castsource) = 'e') THEN
+        RAISE invalid_parameter_value USING MESSAGE = format('column "%s" of table %s is of a type which a function of '
+            'its owner makes text of: drop the cast to text first', name, label_table);
+    END IF;
     SELECT a.attname INTO retired
       FROM pg_attribute a
      CROSS JOIN LATERAL triage_internal.base_type(a.atttypid) AS base

@@ -94,3 +94,25 @@ def test_a_type_whose_owner_makes_text_of_it_is_refused(database):
     with refused("22023", "drop the cast to text first"):
         database.run("SELECT triage.attach('ticket', ARRAY['body'], 'category')")
     database.run("DROP CAST (kind AS text); SELECT triage.attach('ticket', ARRAY['body'], 'category')")
+
+
+@pytest.mark.parametrize("says_which", ["", ", label_name_column => 'name'"])
+def test_so_are_names_of_such_a_type_in_a_lookup_table(database, says_which):
+    """Whoever learns from the table would run that function."""
+    database.run(
+        """CREATE TYPE kind AS ENUM ('billing', 'support');
+           CREATE FUNCTION other(kind) RETURNS text LANGUAGE sql AS $$ SELECT 'other' $$;
+           CREATE CAST (kind AS text) WITH FUNCTION other(kind) AS IMPLICIT;
+           CREATE TABLE kinds (id int PRIMARY KEY, name kind); INSERT INTO kinds VALUES (1, 'billing'), (2, 'support');
+           CREATE TABLE ticket (id int PRIMARY KEY, body text, category int REFERENCES kinds);
+           INSERT INTO ticket VALUES (1, 'invoice', 1)"""
+    )
+    learn = "SELECT triage.learn_from('default', 'ticket', ARRAY['body'], 'category', label_table => 'kinds'{})"
+    attach = "SELECT triage.attach('ticket', ARRAY['body'], 'category', label_table => 'kinds'{})"
+    for call in learn, attach:
+        with refused("22023", 'column "name" of table public.kinds', "drop the cast to text first"):
+            database.run(call.format(says_which))
+    database.run("DROP CAST (kind AS text)")
+    for call in learn, attach:
+        assert database.value(call.format(says_which)) > 0
+    assert database.column("SELECT label FROM triage.label") == ["billing", "support"]
