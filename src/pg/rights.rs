@@ -22,9 +22,10 @@ pub fn as_owner_of<R>(relation: pg_sys::Oid, f: impl FnOnce() -> SqlResult<R>) -
     as_owner(relation, OWN_PATH, 0, f)
 }
 
-/// Runs `f` with the rights of the owner of somebody else's table, whose triggers and policies
-/// are executed: with a search path of the owner's choice, and nothing of theirs may stay behind
-/// and run later with other rights (deferred triggers, held cursors).
+/// Runs `f` with the rights of the owner of a table, whose triggers and policies are executed: with
+/// a search path of the owner's choice, and nothing of theirs may stay behind and run later with
+/// other rights (deferred triggers, held cursors). What stays behind of the caller's own table runs
+/// with the caller's rights, as after a statement on the table.
 pub fn as_table_owner<R>(
     relation: pg_sys::Oid,
     path: &CStr,
@@ -101,6 +102,11 @@ fn as_owner<R>(
         };
         let (mut user, mut context) = (pg_sys::InvalidOid, 0);
         pg_sys::GetUserIdAndSecContext(&mut user, &mut context);
+        // Whose rights apply when the transaction commits.
+        let restriction = match owner == pg_sys::GetOuterUserId() {
+            true => 0,
+            false => restriction,
+        };
         pg_sys::SetUserIdAndSecContext(
             owner,
             context | pg_sys::SECURITY_LOCAL_USERID_CHANGE as i32 | restriction,

@@ -4,6 +4,7 @@ use pg_triage_decision::{Door, FoundLabel};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::{PgSqlErrorCode as Code, pg_extern, pg_sys, warning};
 
+use super::allowed::with_label;
 use super::label::labelled;
 use super::memory::{Remembered, is_cleared, is_moved, may_know, recall, remember, take_settled};
 use super::returned::is_same_email;
@@ -37,8 +38,9 @@ fn label_row(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
     };
     begin_by_row(&trigger, &source)?;
     // White space is what forms and files send for nothing.
-    if given_label(columns.label_of(new)?.as_deref()).is_some() {
-        return Ok(Returned::row(new));
+    let given = columns.label_of(new)?;
+    if let Some(label) = given.filter(|label| given_label(Some(label)).is_some()) {
+        return spelled(&trigger, &source, &columns, &label).map(Returned::row);
     }
     let completed = trigger.completed(new, columns.keys())?;
     let key = columns.key_of(completed)?;
@@ -67,6 +69,23 @@ fn label_row(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Returned> {
     }
     remember(source.id, key, what);
     Ok(Returned::row(row))
+}
+
+/// A row with the label that it came with, which is a decision if the table is attached so, in the
+/// classifier's own spelling. Written now: a row that is written once more after it was inserted has
+/// its deferred triggers fire again.
+fn spelled(trigger: &Trigger, source: &Source, columns: &Columns, given: &str) -> SqlResult<Row> {
+    let row = trigger.new_row();
+    if !source.record_given_labels {
+        return Ok(row);
+    }
+    let label = given_label(Some(given)).unwrap_or(given);
+    // What can be no label is refused when it is recorded.
+    let known = store::read_now(|r| r.label(&source.classifier, label)).unwrap_or_default();
+    match known.filter(|known| known != given) {
+        Some(known) => Ok(with_label(trigger, source, columns, row, &known)?.unwrap_or(row)),
+        None => Ok(row),
+    }
 }
 
 /// A row that gets no label, which its column does not allow.
