@@ -39,7 +39,8 @@ pub struct Block {
     pub range: Range<usize>,
     /// The file's name as it is written there; nobody has looked at what it is made of.
     pub name: Option<String>,
-    /// Size of the file, decoded: never more than five quarters of the characters of the block.
+    /// Size of the file, decoded: never more than 45 bytes for two characters of the block, which
+    /// are a line of zeros of uuencode whose blanks are lost.
     pub bytes: u64,
 }
 

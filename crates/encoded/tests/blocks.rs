@@ -240,6 +240,11 @@ fn names_and_sizes_are_told() {
         );
         assert_eq!(files(&base64(&file, 76)), [(None, bytes)]);
     }
+    // Blanks that are lost are bytes all the same.
+    let mut zeros = noise(450);
+    zeros.extend([0; 4500]);
+    let trimmed = format!("begin 644 a\n{}`\nend\n", uu_lines(&zeros, ' '));
+    assert_eq!(files(&trimmed), named("a", 4950));
     // Whatever a header claims.
     let lie = yencoded("a", &noise(300)).replace("size=300", "size=99999999999");
     assert!(files(&lie)[0].1 <= 600);
