@@ -31,9 +31,11 @@ CREATE TABLE triage.hook_shape (
         in_reply_to, reference_ids, headers, attachments, ignored]))
 );
 COMMENT ON TABLE triage.hook_shape IS
-    'shapes of payloads of your own, for triage.ingest_json: which key holds what. One INSERT with a name and where the '
+    'shapes of payloads of your own, for triage.ingest_json: which key holds what. One INSERT with a name and where '
+    'the '
     'text is, and the next payload is read with it. They come before the shapes that are known, in the order of '
-    'their names; the first that finds a text is used, and what it does not say is looked for under the usual keys. Each '
+    'their names; the first that finds a text is used, and what it does not say is looked for under the usual keys. '
+    'Each '
     'column has paths, the first that says something counts: "order.note, lines[*].text"; a step is a key (capitals, '
     'hyphens and underscores do not matter), [*] each element of a list, [0] its first, and texts that are JSON are '
     'looked into';
@@ -81,9 +83,11 @@ CREATE FUNCTION triage.ingest_json(jsonb) RETURNS bigint
         SELECT id FROM triage_internal.ingest_payload($1::text, NULL, false) AS id;
     END;
 COMMENT ON FUNCTION triage.ingest_json(jsonb) IS
-    'takes in the message that an inbound-mail web hook brings (Mailgun, SendGrid, Postmark, Amazon SES, Mailjet, Brevo, '
+    'takes in the message that an inbound-mail web hook brings (Mailgun, SendGrid, Postmark, Amazon SES, Mailjet, '
+    'Brevo, '
     'Microsoft Graph, a contact form, ... or a shape of your own, triage.hook_shape), into the mailbox that its key '
-    '"mailbox" names, and returns its email_id; the same message is not taken twice. What has no text that is understood '
+    '"mailbox" names, and returns its email_id; the same message is not taken twice. What has no text that is '
+    'understood '
     'is refused, with the keys that were seen';
 
 CREATE FUNCTION triage.ingest_json_all(payload jsonb, mailbox text DEFAULT NULL) RETURNS SETOF bigint
@@ -92,6 +96,7 @@ CREATE FUNCTION triage.ingest_json_all(payload jsonb, mailbox text DEFAULT NULL)
         SELECT id FROM triage_internal.ingest_payload($1::text, $2, true) AS id;
     END;
 COMMENT ON FUNCTION triage.ingest_json_all(jsonb, text) IS
-    'takes in all messages of a payload that has several, as some web hooks post them, and returns the email_id of each, in '
+    'takes in all messages of a payload that has several, as some web hooks post them, and returns the email_id of '
+    'each, in '
     'their order: NULL for one that is refused, and a warning that says which and why, while the others are taken in. '
     'If all are refused, it is an error. mailbox is where they go; without it, where the payload''s key "mailbox" says';

@@ -112,8 +112,8 @@ SELECT s.source_id, s.classifier, n.table_name, p.problem,
         JOIN triage_internal.source o ON o.relation = r.relid AND o.attached
        WHERE r.relid <> s.relation::oid ORDER BY o.source_id LIMIT 1) a ON true
  CROSS JOIN LATERAL (
-      SELECT CASE WHEN a.above IS NOT NULL THEN format('is attached itself and a partition of %s, which is attached, too',
-                                                       a.above)
+      SELECT CASE WHEN a.above IS NOT NULL
+                  THEN format('is attached itself and a partition of %s, which is attached, too', a.above)
                   WHEN t.has_columns IS NOT TRUE THEN 'has lost a column that its attachment needs'
                   WHEN t.there = 9 AND c.relispartition THEN 'has become a partition since it was attached'
                   WHEN t.there < t.wanted THEN 'has lost triggers of its attachment'

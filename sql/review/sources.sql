@@ -47,7 +47,8 @@ COMMENT ON COLUMN triage.sources.queue_view IS 'the view of its reviews; NULL un
 COMMENT ON COLUMN triage.sources.state IS
     'attached; detached (by triage.detach(): its reviews and decisions stay); imported (only learned from, by '
     'triage.learn_from()); broken (a column or trigger that it needs was dropped or disabled: its rows get no label, '
-    'or corrections are lost; see what_to_do); dropped (the table is gone, or is another source''s since triage.adopt()); orphan triggers '
+    'or corrections are lost; see what_to_do); dropped (the table is gone, or is another source''s since '
+    'triage.adopt()); orphan triggers '
     '(a table that is not attached, with triggers of one that is: restored, copied, or of another database)';
 COMMENT ON COLUMN triage.sources.record_given_labels IS
     'whether a label that a row comes with is recorded as a human decision';

@@ -34,7 +34,8 @@ BEGIN
         RAISE invalid_parameter_value USING MESSAGE =
             format('column "%s" of %s %s', label_column, relation, candidate);
     END IF;
-    IF (SELECT triage_internal.base_type(a.atttypid) <> ALL (ARRAY['timestamptz', 'timestamp', 'date']::regtype[]::oid[])
+    IF (SELECT triage_internal.base_type(a.atttypid)
+               <> ALL (ARRAY['timestamptz', 'timestamp', 'date']::regtype[]::oid[])
           FROM pg_attribute a WHERE a.attrelid = relation AND a.attname = received_at_column) THEN
         RAISE invalid_parameter_value USING MESSAGE = format('column "%s" of %s is not a time; received_at_column must '
             'be timestamp with time zone, timestamp or date', received_at_column, relation);
@@ -50,7 +51,8 @@ BEGIN
         relation);
 END
 $$;
-COMMENT ON FUNCTION triage_internal.history_query(regclass, text[], text, regclass, text, text) IS 'part of learn_from()';
+COMMENT ON FUNCTION triage_internal.history_query(regclass, text[], text, regclass, text, text) IS
+    'part of learn_from()';
 
 -- From decisions to models.
 CREATE FUNCTION triage.learn_from(classifier text, relation regclass, text_columns text[],

@@ -171,16 +171,22 @@ fn count_reviews(w: &mut Writer) -> SqlResult<String> {
 
 /// Reviews whose rows are gone leave the queue.
 fn sweep(w: &mut Writer) -> SqlResult<String> {
-    let mut gone = 0;
+    let (mut gone, mut differ) = (0, 0);
     for id in w.dropped_attachments()? {
         let source = w.source(id)?;
         gone += w.note_all_deleted(&source)? as i64;
         w.end_attachment(id)?;
     }
     for source in w.attachments(None)? {
-        gone += note_absent(w, &source)?;
+        let found = note_absent(w, &source)?;
+        gone += found.gone;
+        differ += found.differ;
     }
-    Ok(format!("{gone} emails were gone"))
+    let mut result = format!("{gone} emails were gone");
+    if differ > 0 {
+        result += &format!("; {differ} rows have another label than their review says");
+    }
+    Ok(result)
 }
 
 fn retain(w: &mut Writer) -> SqlResult<String> {

@@ -27,18 +27,27 @@ pub struct Found {
     pub gone: i64,
 }
 
-/// Takes reviews that are in the queue, and whose rows are gone, out of it; returns how many.
-pub fn note_absent(w: &mut Writer, source: &Source) -> SqlResult<i64> {
-    let mut gone = 0;
+/// What has changed without a trigger having said so.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Unnoticed {
+    /// Emails whose rows are gone.
+    pub gone: i64,
+    /// Rows of a partition that came back which have another label than their review says.
+    pub differ: i64,
+}
+
+/// Takes reviews that are in the queue, and whose rows are gone, out of it.
+pub fn note_absent(w: &mut Writer, source: &Source) -> SqlResult<Unnoticed> {
+    let mut found = Unnoticed::default();
     // Before looking: what changes meanwhile is looked at again.
     let is_other = w.note_partitions(source)?;
     // An invisible row is not a deleted one, nor is one whose key nobody can tell.
     if pg::hides_rows_from_owner(source.relation) || w.check_columns(source).is_err() {
-        return Ok(gone);
+        return Ok(found);
     }
     look_at_all(w, source, Which::Open, |w, keys, there| {
         let (_, absent) = split(keys, there);
-        gone += w.note_deleted(source, absent)? as i64;
+        found.gone += w.note_deleted(source, absent)? as i64;
         Ok(())
     })?;
     if is_other {
@@ -47,8 +56,9 @@ pub fn note_absent(w: &mut Writer, source: &Source) -> SqlResult<i64> {
             let (present, _) = split(keys, there);
             w.note_returned(source, present).map(drop)
         })?;
+        found.differ = warn_of_other_labels(w, source)?;
     }
-    Ok(gone)
+    Ok(found)
 }
 
 /// Takes reviews whose rows are gone out of the queue, and puts those back whose rows are there.
@@ -118,10 +128,11 @@ pub fn write_decided_labels(w: &mut Writer, source: &Source) -> SqlResult<()> {
 }
 
 /// Says how many rows have another label than their review says, which nobody has noted down: that
-/// of a table that was not attached, or of a copy. Looks at no more than so many reviews.
-pub fn warn_of_other_labels(w: &mut Writer, source: &Source) -> SqlResult<()> {
+/// of a table or partition that was not attached, or of a copy. Looks at no more than so many
+/// reviews; returns how many rows that are.
+pub fn warn_of_other_labels(w: &mut Writer, source: &Source) -> SqlResult<i64> {
     if source.id == INBOX {
-        return Ok(());
+        return Ok(0);
     }
     let (mut differ, mut seen, mut last) = (0, 0, i64::MAX);
     while seen < MOST_COMPARED {
@@ -138,10 +149,10 @@ pub fn warn_of_other_labels(w: &mut Writer, source: &Source) -> SqlResult<()> {
             let row = rows.get(&review.email_key);
             row.is_some_and(|label| !is_same(label.as_deref(), review.label.as_deref()))
         };
-        differ += reviews.iter().filter(differs).count();
+        differ += reviews.iter().filter(differs).count() as i64;
     }
     if differ == 0 {
-        return Ok(());
+        return Ok(0);
     }
     let at_least = match seen < MOST_COMPARED {
         true => "",
@@ -152,7 +163,7 @@ pub fn warn_of_other_labels(w: &mut Writer, source: &Source) -> SqlResult<()> {
         "{at_least}{differ} rows of {} have another label than their review says, as it was changed while the table was not attached: INSERT INTO {view} (review_id, human_label) SELECT review_id, label FROM {view} WHERE lower(btrim(label)) <> lower(coalesce(human_label, predicted_label, '')) makes decisions of their labels",
         source.name
     );
-    Ok(())
+    Ok(differ)
 }
 
 /// Whether two labels are one, in whatever spelling.

@@ -257,7 +257,11 @@ REFUSED = {
     "only a header": ({"headers": {"List-Id": "<n.example>"}}, "22023", ["keys: headers"]),
     "recipients alone": ({"to": "c@d.example"}, "22023", ["keys: to"]),
     "empty": ({"raw": "", "email": ""}, "22023", ["email, raw"]),
-    "an object as text": ({"subject": "s", "text": {"a": "written here"}}, "22023", ["subject, text", "text.a"]),
+    "an object as text": (
+        {"subject": "s", "text": {"a": "written here"}},
+        "22023",
+        ["text is known, but has no text", "text.a"],
+    ),
     "JSON as text": ({"subject": "s", "text": '{"a": "written here"}'}, "22023", ["subject, text"]),
     "an array": ([OWN, OWN], "22023", ["2 messages", "triage.ingest_json_all"]),
     "an empty array": ([], "22023", ["0 messages"]),

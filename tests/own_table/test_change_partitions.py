@@ -163,3 +163,16 @@ def test_a_partition_that_comes_back_has_its_reviews(mail):
     assert mail.value(QUEUE) == 19
     mail.run("UPDATE mail_1 SET label = 'support' WHERE id = 2")
     assert mail.value("SELECT count(*) FROM triage.review WHERE human_label = 'support'") == 2
+
+
+def test_labels_that_a_partition_got_while_it_was_away_are_announced(mail):
+    mail.run("UPDATE mail SET label = 'support' WHERE id = 1")
+    mail.run("ALTER TABLE mail DETACH PARTITION mail_1; UPDATE mail_1 SET label = 'billing' WHERE id = 1")
+    assert swept(mail) == ["9 emails were gone"]
+    mail.run("ALTER TABLE mail ATTACH PARTITION mail_1 FOR VALUES IN (1)")
+    anna = mail.connect()
+    found = anna.column("SELECT result FROM triage.maintain() WHERE task = 'sweep'")
+    assert found == ["0 emails were gone; 1 rows have another label than their review says"]
+    (warning,) = [notice for notice in anna.notices if "another label" in notice]
+    anna.run(warning[warning.index("INSERT INTO") : warning.index(" makes decisions")])
+    assert mail.value("SELECT human_label FROM triage.review WHERE human_label IS NOT NULL") == "billing"

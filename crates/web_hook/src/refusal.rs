@@ -159,15 +159,18 @@ pub(crate) fn no_text(payload: &Json, poll: Poll) -> Refusal {
     };
     let more = if keys.len() > SHOWN_KEYS { ", ..." } else { "" };
     let candidate = unread.longest.map(|(key, _)| key);
-    let nearest = candidate
-        .as_deref()
-        .or(keys.first().map(String::as_str))
-        .map(nearest)
-        .unwrap_or("text");
+    // A known key that is there has an object, JSON, a number or nothing.
+    let hint = match keys.iter().find(|key| nearest(key) == key.as_str()) {
+        Some(known) => format!("{known} is known, but has no text for people"),
+        None => {
+            let key = candidate.as_deref().or(keys.first().map(String::as_str));
+            format!("the nearest known one: {}", key.map_or("text", nearest))
+        }
+    };
     let key = candidate.unwrap_or_else(|| "key.with.the.text".to_owned());
     let key = shown(&key).replace('\'', "''");
     Refusal::NoMessage(format!(
-        "the payload has no text that is understood (its keys: {seen}{more}; the nearest known one: {nearest}): pass it \
+        "the payload has no text that is understood (its keys: {seen}{more}; {hint}): pass it \
          as text, html or raw, or say where it is, INSERT INTO triage.hook_shape (name, text) VALUES ('my service', '{key}')"
     ))
 }
