@@ -1,10 +1,14 @@
 //! Signed mail whose text stands in the signature (opaque S/MIME, RFC 8551).
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod build;
+
 use std::cell::Cell;
 
 use pg_triage_mail::{Limits, Message, never_cancelled, parse};
 use proptest::prelude::*;
+
+use build::{multipart, part, read};
 
 const DATA: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x07\x01";
 const SIGNED: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02";
@@ -70,41 +74,7 @@ fn compressed(content: &[u8]) -> Vec<u8> {
     )
 }
 
-fn base64(bytes: &[u8]) -> String {
-    let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::new();
-    for (i, group) in bytes.chunks(3).enumerate() {
-        let bits =
-            group.iter().fold(0_u32, |v, b| v << 8 | u32::from(*b)) << (8 * (3 - group.len()));
-        for n in 0..=group.len() {
-            out.push(letters[(bits >> (18 - 6 * n)) as usize & 63] as char);
-        }
-        out.push_str(&"=".repeat(3 - group.len()));
-        if i % 19 == 18 {
-            out.push('\n');
-        }
-    }
-    out + "\n"
-}
-
 const TYPE: &str = "Content-Type: application/pkcs7-mime; smime-type=signed-data; name=smime.p7m";
-
-/// A part or message with these bytes.
-fn part(header: &str, bytes: &[u8]) -> String {
-    format!(
-        "{header}\nContent-Transfer-Encoding: base64\n\n{}",
-        base64(bytes)
-    )
-}
-
-fn multipart(parts: &[&str]) -> String {
-    let parts: String = parts.iter().map(|p| format!("--b\n{p}\n")).collect();
-    format!("Subject: s\nContent-Type: multipart/mixed; boundary=b\n\n{parts}--b--\n")
-}
-
-fn read(raw: &str) -> Message {
-    parse(raw.as_bytes(), &Limits::default(), &never_cancelled)
-}
 
 fn names(message: &Message) -> Vec<&str> {
     let names = message.attachments.iter();

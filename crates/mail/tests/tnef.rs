@@ -1,10 +1,14 @@
 //! Mail of Outlook whose text and files are in `winmail.dat` (MS-OXTNEF).
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod build;
+
 use std::cell::Cell;
 
 use pg_triage_mail::{Limits, Message, never_cancelled, parse};
 use proptest::prelude::*;
+
+use build::{multipart, part, read};
 
 const CODE_PAGE: u32 = 0x0006_9007;
 const BODY: u32 = 0x0002_800c;
@@ -103,40 +107,7 @@ fn file(title: &[u8], name: Option<&str>, data: &[u8]) -> Vec<u8> {
     .concat()
 }
 
-fn base64(bytes: &[u8]) -> String {
-    let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::new();
-    for (i, group) in bytes.chunks(3).enumerate() {
-        let bits =
-            group.iter().fold(0_u32, |v, b| v << 8 | u32::from(*b)) << (8 * (3 - group.len()));
-        for n in 0..=group.len() {
-            out.push(letters[(bits >> (18 - 6 * n)) as usize & 63] as char);
-        }
-        out.push_str(&"=".repeat(3 - group.len()));
-        if i % 19 == 18 {
-            out.push('\n');
-        }
-    }
-    out + "\n"
-}
-
 const TYPE: &str = "Content-Type: application/ms-tnef; name=winmail.dat";
-
-fn part(header: &str, bytes: &[u8]) -> String {
-    format!(
-        "{header}\nContent-Transfer-Encoding: base64\n\n{}",
-        base64(bytes)
-    )
-}
-
-fn multipart(parts: &[&str]) -> String {
-    let parts: String = parts.iter().map(|p| format!("--b\n{p}\n")).collect();
-    format!("Subject: s\nContent-Type: multipart/mixed; boundary=b\n\n{parts}--b--\n")
-}
-
-fn read(raw: &str) -> Message {
-    parse(raw.as_bytes(), &Limits::default(), &never_cancelled)
-}
 
 /// What is read of a message that is nothing else.
 fn alone(attributes: &[Vec<u8>]) -> Message {
