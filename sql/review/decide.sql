@@ -13,7 +13,8 @@ CREATE FUNCTION triage.correct(review_id bigint, label text, note text DEFAULT N
     RETURNS bigint
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'correct_wrapper';
 COMMENT ON FUNCTION triage.correct(bigint, text, text, text, integer) IS
-    'says what the label is (NULL takes the decision back); returns the decision';
+    'says what the label is (NULL takes the decision back); returns the decision. The same label again is one, too, '
+    'where it was imported or another person gave it: that confirms it (see triage.suspect_labels)';
 
 CREATE FUNCTION triage.skip(review_id bigint, note text DEFAULT NULL, actor text DEFAULT NULL,
         row_version integer DEFAULT NULL)

@@ -5,8 +5,8 @@ CREATE FUNCTION triage_internal.find_suspects(classifier text)
     LANGUAGE c STABLE STRICT PARALLEL RESTRICTED COST 1000000 ROWS 100
     AS 'MODULE_PATHNAME', 'find_suspects_wrapper';
 COMMENT ON FUNCTION triage_internal.find_suspects(text) IS
-    'part of triage.suspect_labels: decisions in force whose label all other decisions contradict, the 10,000 worst '
-    'at most';
+    'part of triage.suspect_labels: decisions in force whose label all other decisions contradict and nobody has '
+    'confirmed, the 10,000 worst at most';
 
 CREATE VIEW triage.suspect_labels AS
 SELECT d.review_id, d.decision_id, c.name AS classifier, r.source, r.email_key,
@@ -19,7 +19,9 @@ SELECT d.review_id, d.decision_id, c.name AS classifier, r.source, r.email_key,
  ORDER BY s.margin DESC, d.decision_id;
 COMMENT ON VIEW triage.suspect_labels IS
     'human labels that all other decisions contradict, worst first: each email is judged as if it had never been '
-    'learned. Reads the whole ledger: ask for one classifier, and for the first rows';
+    'learned. Who gives the same label again confirms it, and it is not listed any more until that is undone or the '
+    'text changes: with triage.correct() where another person gave it or it was imported, or after '
+    'triage.ask_again(). Reads the whole ledger: ask for one classifier, and for the first rows';
 COMMENT ON COLUMN triage.suspect_labels.review_id IS
     'the review to correct; NULL for an import from a relation without a key, which triage.undo(decision_id) takes '
     'back';

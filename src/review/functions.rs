@@ -53,6 +53,7 @@ fn request<'a>(action: Action<'a>, note: Option<&'a str>, row_version: Option<i3
         note: note.map(Some),
         row_version,
         door: Door::Function,
+        confirmed_by: None,
     }
 }
 
@@ -65,6 +66,10 @@ fn by_function(
 ) -> SqlResult<Option<i64>> {
     let review_id = given_review_id(review_id)?;
     let actor = Actor::new(actor);
+    let request = Request {
+        confirmed_by: Some(&actor.name),
+        ..request
+    };
     store::write(name, |w| {
         let decided = decide::decide(w, &actor, review_id, request)?;
         compaction::compact_if_due(w)?;
@@ -101,6 +106,10 @@ fn decide_many(
     ids.sort_unstable();
     ids.dedup();
     let actor = Actor::new(actor);
+    let request = Request {
+        confirmed_by: Some(&actor.name),
+        ..request
+    };
     store::write(name, |w| {
         session::begin_batch();
         let batch = session::batch(|| w.next_batch())?;

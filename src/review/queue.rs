@@ -90,6 +90,7 @@ fn updated(trigger: &Trigger, instead: bool) -> SqlResult<Returned> {
         note: note_changed.then_some(new_note.as_deref()),
         row_version: seen.map(|version| version as i32),
         door: if instead { Door::View } else { Door::Review },
+        confirmed_by: None,
     };
     let actor = Actor::new(None);
     let after = store::write(c"UPDATE", |w| {
@@ -195,6 +196,7 @@ fn inserted(trigger: &Trigger) -> SqlResult<Returned> {
         note: given_label(note.as_deref()).map(Some),
         row_version: number(new, "row_version")?.map(|v| v as i32),
         door: Door::View,
+        confirmed_by: None,
     };
     let mut named = Named::of(new)?;
     let after = store::write(c"INSERT", |w| {

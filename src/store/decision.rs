@@ -129,6 +129,14 @@ impl Reader<'_> {
         )
     }
 
+    /// Whether a decision was made before this database knew of its email.
+    pub fn is_import(&self, decision_id: i64) -> SqlResult<bool> {
+        self.exists(
+            "FROM triage.decision WHERE decision_id = $1 AND kind = 'import'",
+            &[decision_id.into()],
+        )
+    }
+
     /// The decision that replaces another one, if there is one.
     pub fn replaced_by(&self, decision_id: i64) -> SqlResult<Option<i64>> {
         self.value(

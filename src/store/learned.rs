@@ -82,6 +82,33 @@ impl Reader<'_> {
         })
     }
 
+    /// Decisions in force by which somebody has confirmed what was decided before about the same
+    /// text: the label stayed. Not where the email has another text by now.
+    pub fn confirmed(&self, classifier: &str) -> SqlResult<Vec<i64>> {
+        self.values(
+            "confirmed.decision_id FROM (
+                 WITH RECURSIVE held AS (
+                     SELECT d.decision_id, d.decision_id AS held
+                       FROM triage_internal.decision_in_force d
+                      WHERE d.classifier = $1 AND d.features IS NOT NULL
+                        AND (d.kind = 'undo' OR d.old_label = d.new_label)
+                     UNION ALL
+                     -- An undo has brought back what was before.
+                     SELECT h.decision_id, undone.replaces FROM held h
+                       JOIN triage.decision d ON d.decision_id = h.held
+                       JOIN triage.decision undone ON undone.decision_id = d.undoes
+                      WHERE d.kind = 'undo' AND undone.replaces IS NOT NULL)
+                 SELECT h.decision_id FROM held h
+                   JOIN triage.decision d ON d.decision_id = h.held
+                   JOIN triage.decision before ON before.decision_id = d.replaces
+                   JOIN triage.review r ON r.review_id = d.review_id
+                  WHERE d.kind IN ('accept', 'correct', 'skip') AND d.old_label = d.new_label
+                    AND (before.tokenizer_version <> d.tokenizer_version OR before.features = d.features)
+                    AND r.text_changed_at IS NULL) confirmed",
+            &[classifier.into()],
+        )
+    }
+
     /// Decisions in force about a review that taught something.
     pub fn in_force_about(&self, review_id: i64) -> SqlResult<Vec<i64>> {
         self.values(

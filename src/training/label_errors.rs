@@ -1,6 +1,7 @@
 //! Human labels that the rest of the ledger contradicts: what `sql/training/label_errors.sql`
 //! declares.
 
+use std::collections::HashSet;
 use std::rc::Rc;
 
 use pg_triage_classifier::{LabelError, LabelErrorFinder};
@@ -85,11 +86,16 @@ fn suspects(r: &Reader, classifier: &str) -> SqlResult<(Worst, Vec<String>)> {
     let Some(finder) = finder else {
         return Ok((worst, Vec::new()));
     };
+    let confirmed: HashSet<i64> = r.confirmed(classifier)?.into_iter().collect();
     let mut place = Some(learned::START);
     while let Some(from) = place {
         let page = r.in_force(classifier, from)?;
         for decision in page.found {
             check_for_interrupts();
+            // Somebody has looked at it: it is as it should be.
+            if confirmed.contains(&decision.decision_id) {
+                continue;
+            }
             let found = finder
                 .check(&decision.features, &decision.label)
                 .map_err(from_classifier)?;

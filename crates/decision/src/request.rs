@@ -27,6 +27,10 @@ pub struct Request<'a> {
     pub row_version: Option<i32>,
     /// Where it came in.
     pub door: Door,
+    /// Who says so by a call that does nothing else: the label that an import or another person
+    /// has given is confirmed by giving it again. `None` where the same label may just be sent
+    /// back, as forms do with all that they have read.
+    pub confirmed_by: Option<&'a str>,
 }
 
 /// The ways to decide.

@@ -146,9 +146,11 @@ pub fn resolve(
             let label = before.human_label.clone();
             decided(before, request, Kind::Ask, label, note, email, policy)
         }
-        // Asked again, the same answer is one.
+        // Asked again, or said by somebody else, the same answer is one.
         (_, Some(label))
-            if before.human_label.as_ref() == Some(&label) && !before.wants_answer() =>
+            if before.human_label.as_ref() == Some(&label)
+                && !before.wants_answer()
+                && !before.is_confirmed_by(request.confirmed_by) =>
         {
             unchanged(before, note, before.decision_id)
         }

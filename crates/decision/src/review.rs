@@ -15,6 +15,8 @@ pub struct ReviewFacts {
     pub human_label: Option<String>,
     /// Who that was.
     pub reviewed_by: Option<String>,
+    /// Whether it was imported: nobody has looked at it here.
+    pub is_imported: bool,
     /// A person's note.
     pub note: Option<String>,
     /// Why it is in the queue, if it is.
@@ -38,6 +40,12 @@ impl ReviewFacts {
     /// Whether an answer is wanted, also the one that was given before.
     pub fn wants_answer(&self) -> bool {
         self.is_reopened() || self.is_outdated
+    }
+
+    /// Whether to give the label again that it has is to confirm it: said by the one who has
+    /// given it, it is the same call sent twice.
+    pub(crate) fn is_confirmed_by(&self, person: Option<&str>) -> bool {
+        person.is_some_and(|name| self.is_imported || self.reviewed_by.as_deref() != Some(name))
     }
 
     /// The label that the email's row has while a person's label is this.

@@ -206,6 +206,43 @@ fn asking_again_for_what_is_there_changes_nothing() {
     }
 }
 
+/// Who says the same by a call of a function confirms it, unless they have said it before: then it
+/// is the same call sent twice.
+#[test]
+fn the_same_label_is_confirmed_by_somebody_else_and_where_it_was_imported() {
+    for (name, is_imported, confirms) in [
+        ("bob", false, true),
+        ("ann", false, false),
+        ("ann", true, true),
+    ] {
+        for action in [Action::Label(Some("spam")), Action::Accept] {
+            let before = ReviewFacts {
+                human_label: Some("spam".to_owned()),
+                reviewed_by: Some("ann".to_owned()),
+                is_imported,
+                queue_reason: None,
+                decision_id: Some(7),
+                ..review()
+            };
+            let request = Request {
+                confirmed_by: Some(name),
+                ..request(action, DOORS[4])
+            };
+            let resolved = outcome(&before, emails()[2].as_ref(), &request).unwrap();
+            match resolved.outcome {
+                Outcome::Decision(decision) => {
+                    assert!(confirms, "{name}");
+                    assert_eq!(decision.kind, Kind::Accept);
+                    assert_eq!(decision.old_label, decision.new_label);
+                    assert_eq!(decision.replaces, Some(7));
+                    assert_eq!(decision.effect, Effect::Email);
+                }
+                other => assert!(!confirms, "{name}: {other:?}"),
+            }
+        }
+    }
+}
+
 #[test]
 fn a_stale_version_is_refused_whatever_else_is_wrong() {
     let long = "x".repeat(MAX_NOTE_BYTES + 1);
@@ -219,6 +256,7 @@ fn a_stale_version_is_refused_whatever_else_is_wrong() {
                             note,
                             row_version: Some(seen),
                             door,
+                            confirmed_by: None,
                         };
                         let refusal = Refusal::Changed {
                             review_id: 3,

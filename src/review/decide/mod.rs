@@ -233,7 +233,10 @@ fn resolve_request(
     request: Request,
     label: Option<FoundLabel>,
 ) -> SqlResult<Resolved> {
-    let review = review_facts(before);
+    let mut review = review_facts(before);
+    if let (Some(_), Some(standing)) = (request.confirmed_by, before.decision_id) {
+        review.is_imported = w.is_import(standing)?;
+    }
     let classifier = &before.classifier;
     let error = |refusal| refusal_error(refusal, classifier);
     let needs = pg_triage_decision::needs(&review, &request).map_err(error)?;

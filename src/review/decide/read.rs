@@ -108,6 +108,7 @@ pub fn review_facts(review: &Review) -> ReviewFacts {
         given_label: review.given_label.clone(),
         human_label: review.human_label.clone(),
         reviewed_by: review.reviewed_by.clone(),
+        is_imported: false,
         note: review.note.clone(),
         queue_reason: reason(review.queue_reason.as_deref()),
         is_audit: review.audit,

@@ -124,6 +124,7 @@ pub fn label_request(door: Door, label: Option<&str>) -> Request<'_> {
         note: None,
         row_version: None,
         door,
+        confirmed_by: None,
     }
 }
 

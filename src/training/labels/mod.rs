@@ -194,6 +194,7 @@ fn split_label(classifier: Option<&str>, label: Option<&str>) -> SqlResult<i64> 
         note: None,
         row_version: None,
         door: Door::Function,
+        confirmed_by: None,
     };
     store::write(c"triage.split_label()", |w| {
         store::hold_labels()?;

@@ -35,6 +35,7 @@ pub fn review() -> ReviewFacts {
         given_label: None,
         human_label: None,
         reviewed_by: None,
+        is_imported: false,
         note: None,
         queue_reason: Some(QueueReason::Uncertain),
         is_audit: false,
@@ -111,6 +112,7 @@ pub fn request(action: Action<'_>, door: Door) -> Request<'_> {
         note: None,
         row_version: None,
         door,
+        confirmed_by: None,
     }
 }
 
