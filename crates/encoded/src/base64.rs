@@ -8,7 +8,7 @@ use crate::uuencode;
 /// Lines without a first line that are no accident: so many of the same length.
 const MIN_LINES: usize = 3;
 /// Shortest of these lines, in letters: hashes are shorter, or not in three lines of one length.
-const MIN_LETTERS: usize = 56;
+pub(crate) const MIN_LETTERS: usize = 56;
 /// A line that is so long is enough by itself.
 const LONG_LINE: usize = 256;
 /// Shortest word, in letters, that Base64 may be the rest of: of a web address or a signature
@@ -95,10 +95,13 @@ fn is_last(line: &[u8]) -> bool {
         || line.len().is_multiple_of(4) && line[1..].iter().any(is_odd)
 }
 
+pub(crate) fn is_letter(b: u8) -> bool {
+    (b | 0x20).wrapping_sub(b'a') < 26 || b.wrapping_sub(b'0') < 10 || b == b'+' || b == b'/'
+}
+
 /// Letters of Base64, and no others but padding at the end.
 pub(crate) fn is_base64(line: &[u8]) -> bool {
-    let is_letter = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/');
-    match line.iter().position(|b| !is_letter(b)) {
+    match line.iter().position(|&b| !is_letter(b)) {
         None => !line.is_empty(),
         Some(n) => n > 0 && matches!(&line[n..], b"=" | b"=="),
     }

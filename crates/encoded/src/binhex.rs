@@ -3,7 +3,7 @@
 use crate::line::Within;
 use crate::run::{Found, Step, run};
 
-const BEGIN: &[u8] = b"(This file must be converted with BinHex";
+pub(crate) const BEGIN: &[u8] = b"(This file must be converted with BinHex";
 const LETTERS: &[u8; 64] = b"!\"#$%&'()*+,-012345689@ABCDEFGHIJKLMNPQRSTUVXYZ[`abcdefhijklmpqr";
 /// Longest line.
 const MAX_LETTERS: usize = 80;

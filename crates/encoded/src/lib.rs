@@ -12,13 +12,14 @@
 //!
 //! # Where to add
 //!
-//! - **An encoding**: a module of its own, and in [`Blocks`] the letter that its first line
-//!   begins with.
+//! - **An encoding**: a module of its own, in [`Blocks`] the letter that its first line begins
+//!   with, and in `likely` what no text has without it.
 #![forbid(unsafe_code)]
 
 mod armour;
 mod base64;
 mod binhex;
+mod likely;
 mod line;
 mod poll;
 mod run;
@@ -46,6 +47,11 @@ pub struct Block {
 
 /// The blocks of a text, in their order.
 pub fn blocks<'a>(text: &'a str, poll: Poll<'a>) -> Blocks<'a> {
+    let text = if likely::may_have_blocks(text, poll) {
+        text
+    } else {
+        ""
+    };
     Blocks {
         lines: Lines::new(text, poll),
         before: b"",

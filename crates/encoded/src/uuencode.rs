@@ -6,7 +6,7 @@ use crate::run::{Found, Step, run};
 
 /// Bytes and letters of a full line.
 const FULL_BYTES: usize = 45;
-const FULL_LETTERS: usize = 1 + FULL_BYTES / 3 * 4;
+pub(crate) const FULL_LETTERS: usize = 1 + FULL_BYTES / 3 * 4;
 /// Full lines without a `begin` that are no accident: the middle of a file that was cut.
 const MIN_UNBEGUN: usize = 4;
 /// One of so many letters in them is neither letter nor digit: text in capitals has fewer.
@@ -85,6 +85,10 @@ fn count_signs(line: &[u8]) -> usize {
     line.iter().filter(is_sign).count()
 }
 
+pub(crate) fn is_letter(b: u8) -> bool {
+    (b' '..=b'`').contains(&b)
+}
+
 /// Bytes of a line; `None` if it is none. At least half of its letters are there if `whole`,
 /// for zeros may be written as blanks, which get lost.
 fn length(line: &[u8], whole: bool) -> Option<usize> {
@@ -95,6 +99,5 @@ fn length(line: &[u8], whole: bool) -> Option<usize> {
     let bytes = usize::from(first - b' ');
     let all = bytes.div_ceil(3) * 4;
     let enough = 2 * letters.len() >= all || !whole;
-    (enough && letters.len() <= all + 2 && letters.iter().all(|b| (b' '..=b'`').contains(b)))
-        .then_some(bytes)
+    (enough && letters.len() <= all + 2 && letters.iter().all(|&b| is_letter(b))).then_some(bytes)
 }

@@ -4,19 +4,18 @@ use pg_triage_encoded::{Block, blocks};
 
 use crate::poll::Poll;
 
-/// Cuts encoded blocks out of a text; `each` gets to know them.
-pub(crate) fn cut_blocks(text: String, poll: Poll, mut each: impl FnMut(&Block)) -> String {
+/// A text without the encoded blocks in it; `each` gets to know them. `None` if there are none.
+pub(crate) fn cut_blocks(text: &str, poll: Poll, mut each: impl FnMut(&Block)) -> Option<String> {
     let (mut kept, mut from) = (String::new(), 0);
-    for block in blocks(&text, poll) {
+    for block in blocks(text, poll) {
         keep(&text[from..block.range.start], &mut kept);
         from = block.range.end;
         each(&block);
     }
-    if from == 0 {
-        return text;
-    }
-    keep(&text[from..], &mut kept);
-    kept
+    (from > 0).then(|| {
+        keep(&text[from..], &mut kept);
+        kept
+    })
 }
 
 /// Appends text that stood around blocks: no more than one blank line where one was.

@@ -9,6 +9,7 @@ use pg_triage_encoded::Block;
 use crate::blocks::cut_blocks;
 use crate::field::{self, Reader};
 use crate::limits::Limits;
+use crate::lines::POLL_BYTES;
 use crate::media_type::{self, Format};
 use crate::message::Attachment;
 use crate::packed::unpack;
@@ -311,20 +312,28 @@ impl<'p> Body<'p> {
         };
         self.truncated |= text.len() > limit;
         let text = &text[..text.floor_char_boundary(limit)];
-        let seen = is_html.then(|| html::to_text(text, limit, self.poll));
-        let text = match seen.flatten() {
+        let seen = is_html
+            .then(|| html::to_text(text, limit, self.poll))
+            .flatten();
+        let text = match &seen {
             Some(text) => {
                 self.truncated |= text.len() >= limit;
-                tidy(&text, self.poll)
+                tidy(text, self.poll)
             }
             None => self.lines(part, format, tidy(text, self.poll), out),
         };
-        let text = cut_blocks(text, self.poll, |block| self.list(block));
-        self.append(&text, out);
+        let cut = cut_blocks(&text, self.poll, |block| self.list(block));
+        self.append(cut.as_deref().unwrap_or(&text), out);
     }
 
     /// What is to be seen of a text whose lines end with LF. `said` is what has been before.
-    fn lines(&mut self, part: &Part, format: Format, text: String, said: &str) -> String {
+    fn lines<'t>(
+        &mut self,
+        part: &Part,
+        format: Format,
+        text: Cow<'t, str>,
+        said: &str,
+    ) -> Cow<'t, str> {
         let (limit, poll) = (self.limits.text_bytes, self.poll);
         let summary = match format {
             Format::Calendar => calendar::to_text(&text, said, limit, poll),
@@ -335,10 +344,10 @@ impl<'p> Body<'p> {
         match summary.filter(|summary| !(summary.is_empty() && said.is_empty())) {
             Some(summary) => {
                 self.truncated |= summary.len() > limit;
-                summary
+                summary.into()
             }
             None if part.content_type.flowed => {
-                flowed::unwrap(&text, part.content_type.delsp, poll)
+                flowed::unwrap(&text, part.content_type.delsp, poll).into()
             }
             None => text,
         }
@@ -433,42 +442,45 @@ fn meta_charset(html: &[u8]) -> Option<Cow<'_, str>> {
 }
 
 /// Line breaks are LF; no control characters but tabs.
-fn tidy(text: &str, poll: Poll) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while !rest.is_empty() {
-        poll();
-        let (piece, behind) = rest.split_at(rest.floor_char_boundary(crate::lines::POLL_BYTES));
-        rest = behind;
-        let mut start = 0;
-        while let Some(length) = control(&piece.as_bytes()[start..]) {
-            let at = start + length;
-            let b = piece.as_bytes()[at];
-            out.push_str(&piece[start..at]);
-            start = at + 1;
-            let next = piece.as_bytes().get(start).or(rest.as_bytes().first());
-            if matches!(b, b'\x0b' | b'\x0c') || b == b'\r' && !matches!(next, Some(b'\r' | b'\n'))
-            {
-                out.push('\n');
-            }
-        }
-        out.push_str(&piece[start..]);
-    }
-    out
-}
-
-/// Where the first control character is that is no text. Most of a text has none: many bytes are
-/// looked at at once.
-fn control(text: &[u8]) -> Option<usize> {
+fn tidy<'t>(text: &'t str, poll: Poll) -> Cow<'t, str> {
+    let bytes = text.as_bytes();
+    // All bytes are looked at at once: few texts have any but in line breaks.
     let is_control = |b: u8| b < b' ' && b != b'\n' && b != b'\t' || b == b'\x7f';
-    let mut at = 0;
-    for few in text.chunks(32) {
-        if few.iter().fold(false, |found, &b| found | is_control(b)) {
-            return few.iter().position(|&b| is_control(b)).map(|n| at + n);
+    let has_others = bytes.chunks(POLL_BYTES).any(|piece| {
+        poll();
+        let is_other = |b| is_control(b) & (b != b'\r');
+        piece.iter().fold(false, |found, &b| found | is_other(b))
+    });
+    let next_control = |rest: &[u8]| match has_others {
+        true => rest.iter().position(|&b| is_control(b)),
+        false => memchr::memchr(b'\r', rest),
+    };
+    let mut out = String::new();
+    let (mut written, mut polled) = (0, 0);
+    while let Some(n) = next_control(&bytes[written..]) {
+        let at = written + n;
+        if written == 0 {
+            out.reserve(text.len());
         }
-        at += few.len();
+        if at - polled >= POLL_BYTES {
+            polled = at;
+            poll();
+        }
+        out.push_str(&text[written..at]);
+        written = at + 1;
+        let next = bytes.get(written);
+        let breaks = match bytes[at] {
+            b'\x0b' | b'\x0c' => true,
+            b'\r' => !matches!(next, Some(b'\r' | b'\n')),
+            _ => false,
+        };
+        out.extend(breaks.then_some('\n'));
     }
-    None
+    if written == 0 {
+        return text.into();
+    }
+    out.push_str(&text[written..]);
+    out.into()
 }
 
 /// The text without a byte order mark, empty lines at the beginning, and white space at the end.

@@ -123,7 +123,11 @@ impl<'l> Reader<'l> {
 }
 
 /// White space collapsed, without control characters.
-fn one_line(text: &str) -> String {
+fn one_line(text: &str) -> Cow<'_, str> {
+    let text = text.trim();
+    if is_one_line(text.as_bytes()) {
+        return text.into();
+    }
     let mut line = String::with_capacity(text.len());
     for c in text.chars() {
         if c.is_whitespace() {
@@ -135,7 +139,20 @@ fn one_line(text: &str) -> String {
         }
     }
     line.truncate(line.trim_end().len());
-    line
+    line.into()
+}
+
+/// Whether this is ASCII without control characters, and with one blank where there are any: as
+/// most fields are. All bytes are looked at at once.
+fn is_one_line(text: &[u8]) -> bool {
+    let behind = text.get(1..).unwrap_or_default();
+    let seen = text
+        .iter()
+        .fold(true, |all, b| all & (b' '..=b'~').contains(b));
+    let blanks = text.iter().zip(behind).fold(false, |found, (&b, &next)| {
+        found | (b == b' ') & (next == b' ')
+    });
+    seen && !blanks
 }
 
 fn unfold(raw: &[u8], limit: usize, label_of_body: Option<&str>) -> String {

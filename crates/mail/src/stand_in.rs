@@ -1,9 +1,6 @@
 //! Whether the plain one of two alternatives only stands in for the rich one: it says that there
 //! is HTML, where to see it, or nothing. Told by comparing what both say, so in any language.
 
-use std::collections::HashSet;
-
-use crate::lines::POLL_BYTES;
 use crate::poll::Poll;
 
 /// Longest text, in characters without its links, that is compared.
@@ -32,14 +29,22 @@ const BEYOND: (usize, usize) = (20, 200 * WORD);
 /// Whether a plain text is short enough to be a stand-in.
 pub(crate) fn may_stand_in(plain: &str) -> bool {
     let plain = plain.trim();
-    plain.len() <= MAX_BYTES && {
-        let mut chars = 0;
-        pieces(plain, &|| (), |piece| match piece {
-            Piece::Link => {}
-            Piece::Other | Piece::Letter { .. } => chars += 1,
-        });
-        chars <= MAX_CHARS
-    }
+    let mut room = MAX_CHARS;
+    plain.len() <= MAX_BYTES
+        && between_links(plain).all(|text| {
+            let left = seen_chars(text, room).and_then(|seen| room.checked_sub(seen));
+            room = left.unwrap_or(0);
+            left.is_some()
+        })
+}
+
+/// How many characters are seen; `None` if there are more than `most` even without all that are
+/// not ASCII.
+fn seen_chars(text: &str, most: usize) -> Option<usize> {
+    let chars = text.chars().count();
+    // Any other has two bytes or more.
+    let ascii = chars.saturating_sub(text.len() - chars);
+    (ascii <= most).then(|| text.chars().filter(|&c| !is_unseen(c)).count())
 }
 
 /// Whether `plain` stands in for `rich`. `plain` is a text that may.
@@ -66,7 +71,8 @@ pub(crate) fn stands_in(plain: &str, rich: &str, poll: Poll) -> bool {
 
 /// Pairs of neighbouring words, by hash. Those of a text of one word: it alone.
 struct Passages {
-    pairs: HashSet<(u64, u64)>,
+    /// In order, each once.
+    pairs: Vec<(u64, u64)>,
     /// Whether there is only one word.
     single: bool,
     size: usize,
@@ -91,14 +97,12 @@ impl Passages {
             size += counts;
         });
         let single = all.len() == 1;
-        let pairs = match all.as_slice() {
-            [word] => HashSet::from([(0, *word)]),
-            _ => all
-                .iter()
-                .copied()
-                .zip(all.iter().skip(1).copied())
-                .collect(),
+        let mut pairs: Vec<_> = match all.as_slice() {
+            [word] => vec![(0, *word)],
+            _ => all.windows(2).map(|pair| (pair[0], pair[1])).collect(),
         };
+        pairs.sort_unstable();
+        pairs.dedup();
         Self {
             pairs,
             single,
@@ -108,7 +112,7 @@ impl Passages {
     }
 
     fn seen_in(&self, rich: &str, poll: Poll) -> Seen {
-        let mut found = HashSet::new();
+        let mut found = vec![false; self.pairs.len()];
         let (mut size, mut left_out) = (0, 0);
         // In a row: of what is in both, and since there was enough of it.
         let (mut shared, mut since) = (0, 0);
@@ -117,11 +121,12 @@ impl Passages {
             size += counts;
             since += counts;
             let pair = (if self.single { 0 } else { previous }, word);
-            if self.pairs.contains(&pair) {
-                found.insert(pair);
-                shared += counts;
-            } else {
-                shared = 0;
+            match self.pairs.binary_search(&pair) {
+                Ok(at) => {
+                    found[at] = true;
+                    shared += counts;
+                }
+                Err(_) => shared = 0,
             }
             if shared >= PASSAGE {
                 left_out = left_out.max(since.saturating_sub(shared));
@@ -130,7 +135,7 @@ impl Passages {
             previous = word;
         });
         Seen {
-            found: found.len(),
+            found: found.into_iter().filter(|found| *found).count(),
             size,
             left_out,
         }
@@ -140,31 +145,37 @@ impl Passages {
 /// Hands over the hash of each word and what it counts. Returns whether there is a link, whose
 /// words are none of the text.
 fn words(text: &str, poll: Poll, mut each: impl FnMut(u64, usize)) -> bool {
-    let mut has_link = false;
-    let mut word = None;
-    pieces(text, poll, |piece| match piece {
-        Piece::Letter { letter, alone } => {
-            if alone && let Some(word) = word.take() {
+    // Neither text is longer than what goes between two polls.
+    poll();
+    let mut links = 0;
+    for (link, text) in between_links(text).enumerate() {
+        links = link;
+        let mut word = None;
+        for c in text.chars() {
+            let alone = has_no_spaces(c);
+            let letter = c.is_alphanumeric();
+            if is_unseen(c) {
+                continue;
+            }
+            if (alone || !letter)
+                && let Some(word) = word.take()
+            {
                 each(word, WORD);
             }
-            let hash = letter.to_lowercase().fold(word.unwrap_or(FNV_BASIS), fnv);
-            if alone {
-                each(hash, CHARACTER);
-            } else {
-                word = Some(hash);
+            if letter {
+                let hash = c.to_lowercase().fold(word.unwrap_or(FNV_BASIS), fnv);
+                if alone {
+                    each(hash, CHARACTER);
+                } else {
+                    word = Some(hash);
+                }
             }
         }
-        Piece::Link | Piece::Other => {
-            has_link |= matches!(piece, Piece::Link);
-            if let Some(word) = word.take() {
-                each(word, WORD);
-            }
+        if let Some(word) = word {
+            each(word, WORD);
         }
-    });
-    if let Some(word) = word {
-        each(word, WORD);
     }
-    has_link
+    links > 0
 }
 
 /// FNV-1a: quick, and nothing depends on it but a choice between two texts.
@@ -174,50 +185,46 @@ fn fnv(hash: u64, c: char) -> u64 {
     (hash ^ u64::from(c)).wrapping_mul(0x0100_0000_01b3)
 }
 
-/// What a text is made of.
-enum Piece {
-    /// A letter or digit; `alone` in scripts that put no spaces between words.
-    Letter { letter: char, alone: bool },
-    /// A web address.
-    Link,
-    /// Any other character that is seen.
-    Other,
+/// The text before, between and behind web addresses.
+fn between_links(text: &str) -> impl Iterator<Item = &str> {
+    let may_have_links = may_have_links(text.as_bytes());
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest.take()?;
+        let Some(start) = may_have_links.then(|| first_link(text)).flatten() else {
+            return Some(text);
+        };
+        let (before, link) = text.split_at(start);
+        rest = Some(&link[link_length(link.as_bytes())..]);
+        Some(before)
+    })
 }
 
-fn pieces(text: &str, poll: Poll, mut each: impl FnMut(Piece)) {
-    let (mut at, mut polled) = (0, 0);
-    let mut in_word = false;
-    while let Some(c) = text[at..].chars().next() {
-        if at - polled >= POLL_BYTES {
-            polled = at;
-            poll();
-        }
-        let begins = !std::mem::replace(&mut in_word, c.is_alphanumeric());
-        if begins && c.is_ascii_alphabetic() && begins_link(&text.as_bytes()[at..]) {
-            at += link_length(&text.as_bytes()[at..]);
-            in_word = false;
-            each(Piece::Link);
-            continue;
-        }
-        at += c.len_utf8();
-        if c.is_alphanumeric() {
-            let alone = has_no_spaces(c);
-            // A web address may follow at once.
-            in_word = !alone;
-            each(Piece::Letter { letter: c, alone });
-        } else if !is_unseen(c) {
-            each(Piece::Other);
-        }
-    }
+/// How web addresses begin, and where a sign is in it that is looked for.
+const LINKS: [(&str, usize); 4] = [("http://", 4), ("https://", 5), ("ftp://", 3), ("www.", 3)];
+
+/// Whether there are two slashes or `w` in a row. All bytes are looked at at once.
+fn may_have_links(text: &[u8]) -> bool {
+    let next = text.get(1..).unwrap_or_default();
+    text.iter().zip(next).fold(false, |found, (&b, &next)| {
+        let is_www = (b | 0x20 == b'w') & (next | 0x20 == b'w');
+        found | is_www | (b == b'/') & (next == b'/')
+    })
 }
 
-fn begins_link(text: &[u8]) -> bool {
-    ["http://", "https://", "ftp://", "www."]
-        .iter()
-        .any(|start| {
-            text.get(..start.len())
-                .is_some_and(|t| t.eq_ignore_ascii_case(start.as_bytes()))
-        })
+/// Where the first web address begins: not within a word.
+fn first_link(text: &str) -> Option<usize> {
+    memchr::memchr2_iter(b':', b'.', text.as_bytes()).find_map(|sign| {
+        let mut starts = LINKS.iter().filter_map(|(link, before)| {
+            let start = sign.checked_sub(*before)?;
+            let written = text.as_bytes().get(start..start + link.len())?;
+            written
+                .eq_ignore_ascii_case(link.as_bytes())
+                .then_some(start)
+        });
+        let within_word = |c: char| c.is_alphanumeric() && !has_no_spaces(c);
+        starts.find(|&start| !text[..start].ends_with(within_word))
+    })
 }
 
 /// As far as the characters of a web address go.

@@ -310,7 +310,12 @@ impl<'a> Walk<'a, '_> {
 /// two hyphens and a field of a part. Programs that send by the million get it wrong.
 fn boundary_in_use(body: &[u8], declared: Option<Vec<u8>>, poll: Poll) -> Option<Vec<u8>> {
     let delimiter = declared.as_ref().map(|b| [b"--", &b[..]].concat());
-    if delimiter.is_some_and(|d| memchr::memmem::find(body, &d).is_some()) {
+    // Nearly always it is the first line.
+    let is_there = |delimiter: &[u8]| {
+        body.trim_ascii_start().starts_with(delimiter)
+            || memchr::memmem::find(body, delimiter).is_some()
+    };
+    if delimiter.as_deref().is_some_and(is_there) {
         return declared;
     }
     let mut lines = Lines::new(body, 0).polled(poll).peekable();

@@ -95,11 +95,20 @@ pub(super) fn angle<'a>(mut text: &'a str, marks: &mut Marks) -> (String, String
     (address, name.join(" "), text)
 }
 
-/// Whether this is an address with nothing around or between it, as nearly all are.
+/// What addresses consist of that have nothing around or between them, as nearly all have.
+const SIMPLE: [bool; 256] = {
+    let mut simple = [false; 256];
+    let mut b = 0;
+    while b < simple.len() {
+        let sign = matches!(b as u8, b'@' | b'.' | b'-' | b'_' | b'+' | b'=');
+        simple[b] = (b as u8).is_ascii_alphanumeric() || sign;
+        b += 1;
+    }
+    simple
+};
+
 fn is_simple(address: &str) -> bool {
-    let plain =
-        |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'@' | b'.' | b'-' | b'_' | b'+' | b'=');
-    address.contains('@') && address.bytes().all(plain)
+    address.contains('@') && address.bytes().all(|b| SIMPLE[usize::from(b)])
 }
 
 /// Quotation marks and parentheses. One that nothing closes means nothing, and neither does
