@@ -95,6 +95,7 @@ fn is_last(line: &[u8]) -> bool {
         || line.len().is_multiple_of(4) && line[1..].iter().any(is_odd)
 }
 
+/// Written without branches, so that many bytes are looked at at once.
 pub(crate) fn is_letter(b: u8) -> bool {
     (b | 0x20).wrapping_sub(b'a') < 26 || b.wrapping_sub(b'0') < 10 || b == b'+' || b == b'/'
 }

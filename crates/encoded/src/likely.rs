@@ -20,6 +20,7 @@ const _: () = assert!(3 * PIECE <= uuencode::FULL_LETTERS + 1);
 /// Pieces between two polls.
 const POLL_PIECES: usize = 1 << 12;
 
+/// Whether there is what no block is without.
 pub(crate) fn may_have_blocks(text: &str, poll: Poll) -> bool {
     let bytes = text.as_bytes();
     BEGINNINGS.iter().any(|begin| begin.find(bytes).is_some()) || {
@@ -40,7 +41,7 @@ fn may_be_encoded(piece: &[u8; PIECE]) -> bool {
     all(piece, base64::is_letter) || all(piece, uuencode::is_letter)
 }
 
-/// Without an end before the last byte, so that they are looked at at once.
+/// Whether all bytes are such. It goes on to the last one, so that they are looked at at once.
 fn all(piece: &[u8; PIECE], is: impl Fn(u8) -> bool) -> bool {
     piece.iter().fold(true, |all, &b| all & is(b))
 }

@@ -182,6 +182,18 @@ fn blocks_of_all_kinds_and_sizes_are_found() {
 }
 
 #[test]
+fn blocks_without_a_first_line_are_found_wherever_they_begin() {
+    let file = noise(45 * 6);
+    // The shortest lines that are known without one.
+    for block in [base64(&noise(42 * 3), 56), uu_lines(&file, '`')] {
+        for words in 0..40 {
+            let text = format!("{}:\n\n{block}", "a".repeat(words));
+            assert_eq!(found(&text).len(), 1, "{text}");
+        }
+    }
+}
+
+#[test]
 fn quoted_blocks_are_found() {
     for block in all_kinds(&noise(1000)) {
         for mark in ["> ", ">", ">> ", "> > ", "JD> ", "| "] {

@@ -142,30 +142,40 @@ fn one_line(text: &str) -> Cow<'_, str> {
     line.into()
 }
 
-/// Whether this is ASCII without control characters, and with one blank where there are any: as
-/// most fields are. All bytes are looked at at once.
+/// Whether there are neither control characters nor white space but single blanks, as in most
+/// fields. All bytes are looked at at once.
 fn is_one_line(text: &[u8]) -> bool {
+    let may_be_other = |b: u8| {
+        // All that are not ASCII begin so in UTF-8.
+        let beyond_ascii = b == 0xc2 || (0xe1..=0xe3).contains(&b);
+        b < b' ' || b == 0x7f || beyond_ascii
+    };
     let behind = text.get(1..).unwrap_or_default();
-    let seen = text
-        .iter()
-        .fold(true, |all, b| all & (b' '..=b'~').contains(b));
+    let others = text.iter().fold(false, |found, &b| found | may_be_other(b));
     let blanks = text.iter().zip(behind).fold(false, |found, (&b, &next)| {
         found | (b == b' ') & (next == b' ')
     });
-    seen && !blanks
+    !others && !blanks
 }
 
 fn unfold(raw: &[u8], limit: usize, label_of_body: Option<&str>) -> String {
     let raw = raw[..raw.len().min(limit)].trim_ascii();
-    let unfolded: Cow<[u8]> = if raw.iter().any(|b| matches!(b, b'\r' | b'\n')) {
-        raw.iter()
-            .filter(|b| !matches!(b, b'\r' | b'\n'))
-            .copied()
-            .collect()
+    let mut breaks = memchr::memchr2_iter(b'\r', b'\n', raw).peekable();
+    let unfolded: Cow<[u8]> = if breaks.peek().is_some() {
+        let mut unfolded = Vec::with_capacity(raw.len());
+        let mut from = 0;
+        for at in breaks {
+            unfolded.extend_from_slice(&raw[from..at]);
+            from = at + 1;
+        }
+        unfolded.extend_from_slice(&raw[from..]);
+        unfolded.into()
     } else {
         raw.into()
     };
-    let mut text = charset::decode_field(&unfolded, label_of_body).into_owned();
+    let decoded = charset::decode_field(&unfolded, label_of_body);
+    let mut text = String::with_capacity(decoded.len() + 1);
+    text.push_str(&decoded);
     text.push('\n');
     text
 }
@@ -274,4 +284,25 @@ fn content<T>(value: &str, read: impl FnOnce(&mail_parser::ContentType) -> T) ->
         },
     )
     .flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_has_single_blanks_and_no_control_characters() {
+        for line in ["", "x", "one two", "Grüße 你好"] {
+            assert!(matches!(one_line(line), Cow::Borrowed(kept) if kept == line));
+        }
+        let blanks = [
+            "  ", "\t", "\r\n ", "\u{85}", "\u{a0}", "\u{1680}", "\u{2003}", "\u{3000}",
+        ];
+        for blank in blanks {
+            assert_eq!(one_line(&format!("{blank}a{blank}b{blank}")), "a b");
+        }
+        for control in ["\0", "\x1b", "\x7f", "\u{9f}"] {
+            assert_eq!(one_line(&format!("{control}a{control}b{control}")), "ab");
+        }
+    }
 }

@@ -159,6 +159,9 @@ const LETTERS_IN_A_ROW: usize = 20;
 /// to a text whatever its encoding is.
 fn base64_bytes(bytes: &[u8], limit: usize, poll: Poll) -> usize {
     let end = bytes.len().min(limit.saturating_mul(2));
+    if memchr::memchr3(b' ', b'_', b'-', &bytes[..end]).is_none() {
+        return bytes.len();
+    }
     let mut encoded = false;
     for line in Lines::new(&bytes[..end], 0).polled(poll) {
         let text = line.text(bytes).trim_ascii();
