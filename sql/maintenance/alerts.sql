@@ -1,38 +1,65 @@
 -- What a person should know.
 
+CREATE VIEW triage_internal.latest_trained AS
+SELECT DISTINCT ON (m.classifier) m.classifier, m.version, m.refused, m.reviewer, m.known_as, m.evidence,
+       m.compared_accuracy, m.champion_accuracy,
+       NOT EXISTS (SELECT FROM triage_internal.activation a
+                     JOIN triage_internal.model v ON v.classifier = a.classifier AND v.version = a.version
+                    WHERE a.classifier = m.classifier AND a.activated_at > m.trained_at
+                      AND (v.version = m.version OR v.champion IS NULL AND v.version > m.version)) AS awaits_person
+  FROM triage_internal.model m
+ WHERE m.champion IS NOT NULL AND m.steps_of IS NULL
+ ORDER BY m.classifier, m.version DESC;
+COMMENT ON VIEW triage_internal.latest_trained IS
+    'part of maintain(): the latest version of each classifier that maintenance has trained';
+COMMENT ON COLUMN triage_internal.latest_trained.classifier IS 'the classifier';
+COMMENT ON COLUMN triage_internal.latest_trained.version IS 'the version';
+COMMENT ON COLUMN triage_internal.latest_trained.refused IS 'why it was not activated; NULL if it was';
+COMMENT ON COLUMN triage_internal.latest_trained.reviewer IS
+    'whose decisions that it learned from are contradicted more often than those of others; NULL if nobody''s are';
+COMMENT ON COLUMN triage_internal.latest_trained.known_as IS 'the same, with the roles or names that they connected as';
+COMMENT ON COLUMN triage_internal.latest_trained.evidence IS 'how often they are, and how often those of others';
+COMMENT ON COLUMN triage_internal.latest_trained.compared_accuracy IS
+    'share of the compared emails that it answered right';
+COMMENT ON COLUMN triage_internal.latest_trained.champion_accuracy IS
+    'share of them that the version before answered right';
+COMMENT ON COLUMN triage_internal.latest_trained.awaits_person IS
+    'whether no person has activated it since, or made a later version active';
+
 CREATE FUNCTION triage_internal.find_alerts()
     RETURNS TABLE (classifier text, kind text, subject text, severity text, message text, what_to_do text)
     LANGUAGE sql STABLE PARALLEL RESTRICTED
     SET search_path = pg_catalog, pg_temp
 AS $$
     -- The latest version that maintenance trained, if it was refused, until a person activates it or makes another one.
-    SELECT m.classifier,
-           CASE WHEN m.reviewer IS NULL THEN 'refused' ELSE 'reviewer' END,
-           coalesce(m.reviewer, 'new version'),
-           CASE WHEN m.reviewer IS NOT NULL THEN 'critical' WHEN m.compared_accuracy < m.champion_accuracy - 0.05
-                THEN 'warning' ELSE 'notice' END,
-           format('version %s was not activated: %s%s', m.version, m.refused, ': ' || m.known_as),
-           CASE WHEN m.reviewer IS NULL
-                THEN format('if it is a little worse, nothing: training is tried again with more decisions. If it is '
-                            'much worse, somebody may have decided wrongly: see triage.suspect_labels and '
-                            'triage.batches; what is undone counts no more at once. SELECT * FROM triage.preview(%L, '
-                            '%s) says what would change, SELECT triage.activate(%L, %s) activates it all the same',
-                     m.classifier, m.version, m.classifier, m.version)
-                ELSE format('look at SELECT s.* FROM triage.suspect_labels s JOIN triage.decision_history d USING '
-                            '(decision_id) WHERE s.classifier = %L AND %L IN (d.actor, d.connected_as). If they are '
-                            'wrong: SELECT triage.undo(s.decision_id) FROM triage.suspect_labels s JOIN '
-                            'triage.decision_history d USING (decision_id) WHERE s.classifier = %L AND %L IN '
-                            '(d.actor, d.connected_as). If they are right: SELECT triage.activate(%L, %s)',
-                     m.classifier, m.reviewer, m.classifier, m.reviewer, m.classifier, m.version) END
-      FROM (SELECT DISTINCT ON (m.classifier) m.classifier, m.version, m.refused, m.reviewer, m.known_as,
-                   m.compared_accuracy, m.champion_accuracy, m.trained_at
-              FROM triage_internal.model m
-             WHERE m.champion IS NOT NULL AND m.steps_of IS NULL ORDER BY m.classifier, m.version DESC) m
-     WHERE m.refused IS NOT NULL
-       AND NOT EXISTS (SELECT FROM triage_internal.activation a
-                        JOIN triage_internal.model v ON v.classifier = a.classifier AND v.version = a.version
-                        WHERE a.classifier = m.classifier AND a.activated_at > m.trained_at
-                          AND (v.version = m.version OR v.champion IS NULL AND v.version > m.version))
+    SELECT m.classifier, 'refused', 'new version',
+           CASE WHEN m.compared_accuracy < m.champion_accuracy - 0.05 THEN 'warning' ELSE 'notice' END,
+           format('version %s was not activated: %s', m.version, m.refused),
+           format('if it is a little worse, nothing: training is tried again with more decisions. If it is much '
+                  'worse, somebody may have decided wrongly: see triage.suspect_labels and triage.batches; what is '
+                  'undone counts no more at once. SELECT * FROM triage.preview(%L, %s) says what would change, SELECT '
+                  'triage.activate(%L, %s) activates it all the same', m.classifier, m.version, m.classifier, m.version)
+      FROM triage_internal.latest_trained m
+     WHERE m.refused IS NOT NULL AND m.reviewer IS NULL AND m.awaits_person
+    UNION ALL
+    -- Being contradicted is no proof: others look at the decisions, and nothing is taken back unseen.
+    SELECT m.classifier, 'reviewer', m.reviewer,
+           CASE WHEN m.refused IS NULL THEN 'warning' ELSE 'critical' END,
+           format('version %s was %s: %s: %s', m.version,
+                  CASE WHEN m.refused IS NULL THEN 'activated, because it is better by the decisions of everybody else'
+                       ELSE 'not activated' END, m.evidence, m.known_as),
+           format('look at SELECT s.* FROM triage.suspect_labels s JOIN triage.decision_history d USING (decision_id) '
+                  'WHERE s.classifier = %L AND %L IN (d.actor, d.connected_as) AND s.margin > 0.7. The reviewer may be '
+                  'right, and the others wrong. Let somebody else decide anew: SELECT '
+                  'triage.ask_again(string_agg(s.review_id::text, '','')) FROM triage.suspect_labels s JOIN '
+                  'triage.decision_history d USING (decision_id) WHERE s.classifier = %L AND %L IN (d.actor, '
+                  'd.connected_as) AND s.margin > 0.7; they wait in triage.review_queue then, and when all are '
+                  'answered, training follows%s', m.classifier, m.reviewer, m.classifier, m.reviewer,
+                  format(CASE WHEN m.refused IS NOT NULL
+                              THEN '. If the reviewer is right: SELECT triage.activate(%L, %s)' ELSE '' END,
+                         m.classifier, m.version))
+      FROM triage_internal.latest_trained m
+     WHERE m.reviewer IS NOT NULL AND (m.refused IS NULL OR m.awaits_person)
     UNION ALL
     SELECT d.classifier, 'drift', d.measure, 'warning',
            format('%s of the last seven days is unlike before: %s', d.measure, d.meaning),
@@ -132,7 +159,8 @@ CREATE VIEW triage.alerts WITH (security_barrier) AS
 SELECT a.alert_id, a.classifier, a.severity, a.kind,
        CASE WHEN s.sees THEN a.subject ELSE 'a reviewer' END AS subject, a.since,
        CASE WHEN s.sees THEN a.message
-            ELSE 'all other decisions contradict those of one reviewer; role triage_reviewer sees whose'
+            ELSE 'decisions of one reviewer are contradicted more often than those of others about emails of the same '
+                 'kind; role triage_reviewer sees whose'
        END AS message,
        CASE WHEN s.sees THEN a.what_to_do ELSE 'tell a reviewer' END AS what_to_do
   FROM triage_internal.alert a
@@ -147,8 +175,9 @@ COMMENT ON COLUMN triage.alerts.severity IS
     'notice (nothing is wrong yet), warning (answers get worse, or will), critical (they are bad, or somebody does '
     'harm)';
 COMMENT ON COLUMN triage.alerts.kind IS
-    'refused (a new version), reviewer (whose decisions all others contradict), drift, accuracy (has fallen), '
-    'failing (a task of maintenance), unclassified (emails), unanswered (audit sample)';
+    'refused (a new version), reviewer (whose decisions are contradicted more often than those of others about emails '
+    'of the same kind), drift, accuracy (has fallen), failing (a task of maintenance), unclassified (emails), '
+    'unanswered (audit sample)';
 COMMENT ON COLUMN triage.alerts.subject IS 'the reviewer, measure or task';
 COMMENT ON COLUMN triage.alerts.since IS 'when it was noticed first';
 COMMENT ON COLUMN triage.alerts.message IS 'what it means';

@@ -18,9 +18,16 @@ AS $$
         SELECT s.*, c.name, c.created_at, a.version AS active,
                coalesce(b.decisions, 0) AS decisions, b.compacted_at,
                coalesce(t.last_decision, 0) AS last_decision, coalesce(t.trained_at, c.created_at) AS trained_at,
-               -- The reviewer who made the last version be refused has been taken back.
-               t.reviewer IS NOT NULL AND EXISTS (SELECT FROM triage.decision d WHERE d.decision_id > t.last_decision
-                   AND d.classifier = c.name AND d.kind = 'undo') AS mended,
+               -- A reviewer stood out when the last version was trained, and has been looked after since.
+               CASE WHEN t.reviewer IS NULL THEN NULL
+                    WHEN EXISTS (SELECT FROM triage.decision d WHERE d.decision_id > t.last_decision
+                                    AND d.classifier = c.name AND d.kind = 'undo')
+                    THEN 'decisions of the reviewer were taken back'
+                    WHEN EXISTS (SELECT FROM triage.decision d JOIN triage.decision r ON r.replaces = d.decision_id
+                                  WHERE d.decision_id > t.last_decision AND d.classifier = c.name AND d.kind = 'ask')
+                         AND NOT EXISTS (SELECT FROM triage.review r WHERE r.classifier = c.name
+                                            AND r.queue_reason = 'reopened')
+                    THEN 'decisions of the reviewer were decided anew' END AS mended,
                (SELECT count(*) FROM (SELECT FROM triage_internal.pending p WHERE p.classifier = c.name
                  LIMIT greatest(s.compact_after / 2, 1)) x) AS pending,
                (SELECT count(*) FROM (SELECT FROM triage_internal.decision_in_force d
@@ -56,7 +63,7 @@ AS $$
         SELECT 2, 'train', k.name,
                CASE WHEN k.new_decisions >= greatest(k.retrain_after, k.decisions / 10)
                     THEN format('%s new decisions', k.new_decisions)
-                    WHEN k.mended THEN 'decisions of the reviewer were taken back'
+                    WHEN k.mended IS NOT NULL THEN k.mended
                     WHEN drift.subject IS NOT NULL
                          THEN format('%s new decisions since %s changed', k.new_decisions, drift.subject)
                     ELSE format('%s new decisions in %s days', k.new_decisions, k.retrain_days) END
@@ -66,7 +73,7 @@ AS $$
                                 AND a.since > k.trained_at
                               ORDER BY a.since LIMIT 1) drift ON true
          WHERE k.retrain_after > 0
-           AND (k.mended OR k.new_decisions >= greatest(k.retrain_after, k.decisions / 10)
+           AND (k.mended IS NOT NULL OR k.new_decisions >= greatest(k.retrain_after, k.decisions / 10)
                 OR k.new_decisions >= least(20, k.retrain_after)
                    AND (drift.subject IS NOT NULL OR k.trained_at < now() - make_interval(days => k.retrain_days)))
         UNION ALL

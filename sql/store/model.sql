@@ -30,6 +30,7 @@ CREATE TABLE triage_internal.model (
     refused           text,
     reviewer          text,
     known_as          text,
+    evidence          text,
     steps_of          integer,
     label_change      bigint      NOT NULL DEFAULT 0,
     relabelled_from   integer,
@@ -72,8 +73,10 @@ COMMENT ON COLUMN triage_internal.model.compared IS
 COMMENT ON COLUMN triage_internal.model.compared_accuracy IS 'share of them that it answered right';
 COMMENT ON COLUMN triage_internal.model.champion_accuracy IS 'share of them that the other one answered right';
 COMMENT ON COLUMN triage_internal.model.reviewer IS
-    'whose decisions all others contradict, if that is why it was refused';
+    'whose decisions that it learned from are contradicted more often than those of others about emails of the same '
+    'kind; NULL if nobody''s are';
 COMMENT ON COLUMN triage_internal.model.known_as IS 'the same, with the roles or names that they connected as';
+COMMENT ON COLUMN triage_internal.model.evidence IS 'how often they are, and how often those of others';
 COMMENT ON COLUMN triage_internal.model.steps_of IS
     'the version whose steps count with this one; NULL for its own. A version that was only calibrated shares those '
     'of the other';

@@ -25,6 +25,12 @@ pub struct ReviewerDecision {
     pub actor: String,
     /// The role that they connected as.
     pub role: String,
+    /// What had been predicted.
+    pub predicted: Option<String>,
+    /// How sure that was.
+    pub confidence: Option<f64>,
+    /// The day that the email came, since 1970.
+    pub day: i64,
 }
 
 row! {
@@ -34,6 +40,9 @@ row! {
         label: Option<String> = "d.new_label",
         actor: String = "d.actor",
         role: String = "d.connected_as",
+        predicted: Option<String> = "d.predicted_label",
+        confidence: Option<f64> = "d.confidence",
+        day: i64 = "(extract(epoch FROM coalesce(r.received_at, d.decided_at)) / 86400)::bigint",
     }
 }
 
@@ -107,8 +116,9 @@ impl Reader<'_> {
     }
 
     /// Decisions in force after one, up to another, by whom: a sample of each reviewer's, so
-    /// that nobody hides behind those who decide more. Without descriptions, and what was
-    /// taken back: that says who took it back, or asked again.
+    /// that nobody hides behind those who decide more. Without descriptions and imports, which
+    /// nobody has decided by looking at a prediction, and what was taken back: that says who took
+    /// it back, or asked again.
     pub fn by_reviewer(
         &self,
         classifier: &str,
@@ -121,9 +131,10 @@ impl Reader<'_> {
                                                  ORDER BY hashint8extended(d.decision_id, 43)) AS place
                      FROM triage_internal.decision_in_force d
                     WHERE d.classifier = $1 AND d.decision_id > $2 AND d.decision_id <= $3 AND d.features IS NOT NULL
-                      AND d.tokenizer_version = $4 AND d.door <> 'description' AND d.kind NOT IN ('ask', 'undo')
+                      AND d.tokenizer_version = $4 AND d.door <> 'description' AND d.kind NOT IN ('ask', 'undo', 'import')
                     ORDER BY place, hashint8extended(d.decision_id, 43) LIMIT $5) sampled
-               JOIN triage.decision d ON d.decision_id = sampled.decision_id ORDER BY d.decision_id",
+               JOIN triage.decision d ON d.decision_id = sampled.decision_id
+               LEFT JOIN triage.review r ON r.review_id = d.review_id ORDER BY d.decision_id",
             &[
                 classifier.into(),
                 after.into(),
@@ -143,6 +154,9 @@ impl Reader<'_> {
                 },
                 actor: row.actor,
                 role: row.role,
+                predicted: row.predicted,
+                confidence: row.confidence,
+                day: row.day,
             }));
         }
         Ok(found)

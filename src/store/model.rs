@@ -185,17 +185,20 @@ pub struct ChampionComparison {
     pub compared: PairedAnswers,
     /// Why the new one is not to be activated.
     pub refused: Option<String>,
-    /// Whose decisions all others contradict, if that is why.
+    /// Whose decisions are contradicted more often than those of others, if anybody's are.
     pub reviewer: Option<InconsistentReviewer>,
 }
 
-/// A reviewer whose decisions all others contradict.
+/// A reviewer whose decisions are contradicted more often than those of others about emails of the
+/// same kind.
 #[derive(Debug, Clone)]
 pub struct InconsistentReviewer {
     /// The name or role.
     pub name: String,
     /// The name or role, with other names of theirs.
     pub known_as: String,
+    /// How often, and how often those of others are.
+    pub evidence: String,
 }
 
 impl Writer<'_> {
@@ -252,14 +255,14 @@ impl Writer<'_> {
                     score_form, judged, accuracy, macro_f1, log_loss, calibration_error,
                     held_out, held_out_accuracy, baseline_accuracy, note, created_by, from_ledger,
                     last_decision, champion, compared, compared_accuracy, champion_accuracy, refused,
-                    steps_of, reviewer, known_as, relabelled_from, label_change)
+                    steps_of, reviewer, known_as, evidence, relabelled_from, label_change)
              SELECT $1,
                     1 + greatest(max(version),
                                  (SELECT max(version) FROM triage_internal.activation WHERE classifier = $1), 0),
                     $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
                     -- One that a person made may have seen them all.
                     coalesce($20, (SELECT max(decision_id) FROM triage.decision), 0),
-                    $21, $22, $23, $24, $25, $26, $27, $28, $29,
+                    $21, $22, $23, $24, $25, $26, $27, $28, $29, $30,
                     coalesce((SELECT max(change_id) FROM triage_internal.label_change WHERE classifier = $1), 0)
                FROM triage_internal.model WHERE classifier = $1
              RETURNING version",
@@ -292,6 +295,7 @@ impl Writer<'_> {
                 new.steps_of.into(),
                 reviewer.map(|r| r.name.as_str()).into(),
                 reviewer.map(|r| r.known_as.as_str()).into(),
+                reviewer.map(|r| r.evidence.as_str()).into(),
                 relabelled_from.into(),
             ],
         )?;

@@ -2,6 +2,10 @@
 //! champion): both are asked about the same emails, which people have decided and neither has
 //! learned from.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::math::ln;
+
 /// A challenger that answers fewer of the emails right is accepted where it is worse by no
 /// more than this, with 95 % confidence.
 pub const TOLERANCE: f64 = 0.01;
@@ -9,9 +13,10 @@ pub const TOLERANCE: f64 = 0.01;
 /// With fewer emails there is nothing to say.
 const EMAILS: u64 = 5;
 
-/// A label's recall may not fall by more than this, beyond chance.
+/// Of the emails that have a label, or that it is given to, no larger share may be told from the
+/// others wrongly than this, beyond chance.
 const LABEL_TOLERANCE: f64 = 0.1;
-/// Labels with fewer emails are not looked at one by one.
+/// Labels with fewer of them are not looked at one by one.
 const EMAILS_PER_LABEL: u64 = 10;
 
 /// Two-sided 95 %.
@@ -46,6 +51,11 @@ impl PairedAnswers {
     /// interval: Wald's, with half an email added to each of the four ways in which two answers
     /// can be right or wrong (Agresti and Min 2005).
     pub fn difference(&self) -> (f64, f64, f64) {
+        self.difference_at(Z)
+    }
+
+    /// The same with an interval of so many standard errors.
+    fn difference_at(&self, z: f64) -> (f64, f64, f64) {
         if self.emails == 0 {
             return (0.0, -1.0, 1.0);
         }
@@ -57,7 +67,7 @@ impl PairedAnswers {
             .sqrt()
             / n;
         let difference = (self.gained as f64 - self.lost as f64) / self.emails as f64;
-        (difference, middle - Z * error, middle + Z * error)
+        (difference, middle - z * error, middle + z * error)
     }
 }
 
@@ -66,7 +76,7 @@ impl PairedAnswers {
 pub struct Comparison {
     /// Answers about all emails, whatever their label.
     pub all: PairedAnswers,
-    by_label: std::collections::BTreeMap<String, PairedAnswers>,
+    by_label: BTreeMap<String, PairedAnswers>,
 }
 
 /// Why a challenger is refused.
@@ -76,22 +86,28 @@ pub enum Refusal {
     TooFew(PairedAnswers),
     /// It answers fewer emails right, by more than what is tolerated or can be told.
     Worse(PairedAnswers),
-    /// One label's recall falls.
+    /// One label is told from the others worse.
     LabelWorse(String, PairedAnswers),
 }
 
 impl Comparison {
-    /// Counts one email of this label.
-    pub fn add(&mut self, label: &str, champion: bool, challenger: bool) {
-        self.all.add(champion, challenger);
-        match self.by_label.get_mut(label) {
-            Some(paired) => paired.add(champion, challenger),
-            None => {
-                let mut paired = PairedAnswers::default();
-                paired.add(champion, challenger);
-                self.by_label.insert(label.to_owned(), paired);
-            }
+    /// Counts one email of this label, and what both answer. For each label that it has or is
+    /// given, an answer is right if it gives it as the email has it: what a label loses to a new
+    /// one that it was mistaken for before is set off against what it is not given any more.
+    pub fn add(&mut self, label: &str, champion: Option<&str>, challenger: Option<&str>) {
+        let is_right = |answer: Option<&str>, of: &str| (answer == Some(of)) == (label == of);
+        self.all
+            .add(is_right(champion, label), is_right(challenger, label));
+        let labels = [Some(label), champion, challenger];
+        for of in BTreeSet::from(labels).into_iter().flatten() {
+            let paired = self.by_label.entry(of.to_owned()).or_default();
+            paired.add(is_right(champion, of), is_right(challenger, of));
         }
+    }
+
+    /// Whether it is clearly better, and not to be refused.
+    pub fn is_clearly_better(&self) -> bool {
+        self.refusal().is_none() && self.all.difference().1 > 0.0
     }
 
     /// Why the challenger may not take the champion's place; `None` if it may.
@@ -103,9 +119,14 @@ impl Comparison {
         if difference < 0.0 && low < -TOLERANCE {
             return Some(Refusal::Worse(self.all));
         }
+        let looked_at = |paired: &&PairedAnswers| paired.emails >= EMAILS_PER_LABEL;
+        let labels = self.by_label.values().filter(looked_at).count().max(1);
+        // One of many labels falls by chance more often than one of one: the tail of the normal
+        // distribution is about exp(-z z / 2), so this makes it as many times smaller.
+        let z = (Z * Z + 2.0 * ln(labels as f64)).sqrt();
         let fallen = |paired: &PairedAnswers| {
-            let (difference, _, high) = paired.difference();
-            paired.emails >= EMAILS_PER_LABEL && difference < -LABEL_TOLERANCE && high < 0.0
+            let (difference, _, high) = paired.difference_at(z);
+            looked_at(&paired) && difference < -LABEL_TOLERANCE && high < 0.0
         };
         let (label, paired) = self.by_label.iter().find(|(_, paired)| fallen(paired))?;
         Some(Refusal::LabelWorse(label.clone(), *paired))
@@ -125,7 +146,8 @@ mod tests {
                 (lost, true, false),
                 (neither, false, false),
             ] {
-                (0..n).for_each(|_| all.add(label, champion, challenger));
+                let answer = |is_right: bool| is_right.then_some(label);
+                (0..n).for_each(|_| all.add(label, answer(champion), answer(challenger)));
             }
         }
         all
@@ -165,8 +187,43 @@ mod tests {
     fn one_label_may_not_pay_for_the_others() {
         let refused = comparison(&[("a", 400, 60, 0, 40), ("b", 20, 0, 20, 0)]).refusal();
         assert!(matches!(&refused, Some(Refusal::LabelWorse(l, p)) if l == "b" && p.lost == 20));
+        // What it loses is given to others, which is their loss, too.
+        let mut given_away = comparison(&[("a", 400, 60, 0, 0)]);
+        (0..20).for_each(|_| given_away.add("b", Some("b"), Some("a")));
+        assert!(matches!(given_away.refusal(), Some(Refusal::LabelWorse(l, _)) if l == "b"));
         // Chance.
         let few = comparison(&[("a", 400, 60, 0, 40), ("b", 8, 0, 2, 0)]);
         assert_eq!(few.refusal(), None);
+    }
+
+    /// The champion gave all mails of the new label to "a"; the challenger gives it some of "a".
+    #[test]
+    fn a_label_that_a_new_one_was_mistaken_for_may_lose_some_to_it() {
+        let mut drifted = comparison(&[("b", 60, 0, 0, 20)]);
+        (0..40).for_each(|_| drifted.add("new", Some("a"), Some("new")));
+        (0..32).for_each(|_| drifted.add("a", Some("a"), Some("a")));
+        (0..8).for_each(|_| drifted.add("a", Some("a"), Some("new")));
+        assert_eq!(drifted.refusal(), None);
+        assert!(drifted.is_clearly_better());
+        // Without mails of the new label it is a loss.
+        let mut worse = comparison(&[("b", 60, 20, 0, 0)]);
+        (0..32).for_each(|_| worse.add("a", Some("a"), Some("a")));
+        (0..12).for_each(|_| worse.add("a", Some("a"), Some("new")));
+        assert!(
+            matches!(worse.refusal(), Some(Refusal::LabelWorse(..))),
+            "{worse:?}"
+        );
+        assert!(!worse.is_clearly_better());
+    }
+
+    /// Six of thirty are more than chance for one label of two, and chance for one of fifty.
+    #[test]
+    fn one_of_many_labels_falls_by_chance() {
+        let names: Vec<String> = (0..50).map(|n| format!("label {n}")).collect();
+        let mut all: Vec<_> = names.iter().map(|n| (n.as_str(), 24, 4, 2, 0)).collect();
+        all[0] = (names[0].as_str(), 24, 0, 6, 0);
+        assert_eq!(comparison(&all).refusal(), None);
+        let of_two = comparison(&[all[0], ("other", 24, 40, 0, 0)]);
+        assert!(matches!(of_two.refusal(), Some(Refusal::LabelWorse(..))));
     }
 }

@@ -129,53 +129,6 @@ impl<'a> LabelErrorFinder<'a> {
     }
 }
 
-/// A reviewer stands out with at least so many decisions,
-const DECISIONS_PER_REVIEWER: u64 = 30;
-/// this much more of them contradicted than of the others',
-const EXCESS: f64 = 0.1;
-/// and so many standard errors more: one in thirty thousand by chance.
-const STANDS_OUT: f64 = 4.0;
-
-/// Decisions, and how many of them all others contradict.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct ContradictionCount {
-    /// Decisions looked at.
-    pub decisions: u64,
-    /// Those of them that the other emails contradict.
-    pub contradicted: u64,
-}
-
-impl ContradictionCount {
-    /// Counts one decision.
-    pub fn add(&mut self, contradicted: bool) {
-        self.decisions += 1;
-        self.contradicted += u64::from(contradicted);
-    }
-
-    /// What is left when these are taken out.
-    pub fn without(&self, part: &ContradictionCount) -> Self {
-        Self {
-            decisions: self.decisions.saturating_sub(part.decisions),
-            contradicted: self.contradicted.saturating_sub(part.contradicted),
-        }
-    }
-
-    /// Share that is contradicted.
-    pub fn share(&self) -> f64 {
-        self.contradicted as f64 / self.decisions.max(1) as f64
-    }
-
-    /// Whether so many contradictions are neither chance nor what others have, too.
-    pub fn stands_out_from(&self, others: &ContradictionCount) -> bool {
-        let n = self.decisions as f64;
-        let usual = (others.contradicted as f64 + 1.0) / (others.decisions as f64 + 2.0);
-        let error = (n * usual * (1.0 - usual)).sqrt();
-        self.decisions >= DECISIONS_PER_REVIEWER
-            && self.share() - usual >= EXCESS
-            && self.contradicted as f64 - n * usual >= STANDS_OUT * error
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -274,24 +227,5 @@ mod tests {
                     .is_none()
             );
         }
-    }
-
-    fn contradicted(contradicted: u64, decisions: u64) -> ContradictionCount {
-        ContradictionCount {
-            decisions,
-            contradicted,
-        }
-    }
-
-    #[test]
-    fn who_flips_labels_stands_out_and_nobody_else() {
-        let usual = contradicted(10, 500);
-        assert!(contradicted(45, 150).stands_out_from(&usual));
-        assert!(!contradicted(6, 150).stands_out_from(&usual));
-        assert!(!contradicted(9, 20).stands_out_from(&usual), "too few");
-        // All are contradicted when words change, or where labels overlap.
-        assert!(!contradicted(45, 150).stands_out_from(&contradicted(120, 500)));
-        // Nobody to compare with.
-        assert!(!contradicted(45, 150).stands_out_from(&contradicted(0, 0)));
     }
 }

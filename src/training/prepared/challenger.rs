@@ -3,15 +3,14 @@
 
 use std::collections::HashSet;
 
-use pg_triage_classifier::{Comparison, Refusal};
-use pg_triage_classifier::{Model, casefold_label};
+use pg_triage_classifier::{Comparison, Features, Model, Refusal, casefold_label};
 use pgrx::PgSqlErrorCode as Code;
 
 use super::inputs::{Inputs, MOST_COMPARED, SUPERSEDED};
-use super::reviewers::{self, RecentDecision};
+use super::reviewers;
 use crate::error::{SqlResult, from_classifier, report};
 use crate::pg::check_for_interrupts;
-use crate::store::comparison::JudgeShare;
+use crate::store::comparison::{JudgeShare, ReviewerDecision};
 use crate::store::model::ChampionComparison;
 use crate::store::{Reader, Writer};
 use crate::training::retrain::Trained;
@@ -24,15 +23,18 @@ const JUDGES: JudgeShare = JudgeShare {
     most: MOST_COMPARED,
 };
 
-/// Decisions whose reviewers are looked at, since the champion was trained and before.
-const NEW_DECISIONS: i64 = 4000;
-const OLD_DECISIONS: i64 = 1000;
+/// Decisions since the champion was trained whose reviewers are compared.
+const REVIEWED: i64 = 4000;
 
 /// A version that is being trained.
 pub struct Challenger {
     inputs: Inputs,
     reason: String,
-    recent: Vec<RecentDecision>,
+    /// Decisions since the champion was trained, by whom: learned, and left out to judge with.
+    recent: Vec<ReviewerDecision>,
+    judging: Vec<ReviewerDecision>,
+    /// Decisions that somebody has confirmed.
+    confirmed: HashSet<i64>,
     /// What came out, and in words how it compares.
     trained: Option<(Trained, ChampionComparison, String)>,
 }
@@ -52,19 +54,17 @@ impl Challenger {
             ));
         }
         let judges: HashSet<i64> = judges.into_iter().collect();
-        let mut recent = Vec::new();
-        for (is_new, range, most) in [
-            (true, (learned, inputs.last_decision), NEW_DECISIONS),
-            (false, (0, learned), OLD_DECISIONS),
-        ] {
-            let reviewed = r.by_reviewer(classifier, range, most)?.into_iter();
-            let learned = reviewed.filter(|of| !judges.contains(&of.decision.decision_id));
-            recent.extend(learned.map(|reviewed| RecentDecision { reviewed, is_new }));
-        }
+        let reviewed = r.by_reviewer(classifier, (learned, inputs.last_decision), REVIEWED)?;
+        let (judging, recent) = reviewed
+            .into_iter()
+            .partition(|of| judges.contains(&of.decision.decision_id));
+        let confirmed = r.confirmed(classifier)?.into_iter().collect();
         Ok(Self {
             inputs,
             reason: reason.to_owned(),
             recent,
+            judging,
+            confirmed,
             trained: None,
         })
     }
@@ -80,23 +80,22 @@ impl Challenger {
         } = &mut self.inputs;
         let champion = open_model(&base.packed()?)?;
         let mut trained = Trained::on(classifier, base, outside.take())?;
-        let mut answers = Comparison::default();
-        for (features, label) in judges.iter() {
-            check_for_interrupts();
-            let truth = casefold_label(label).map_err(from_classifier)?;
-            let is_right = |model: &Model| -> SqlResult<bool> {
-                match model.classify(features, &check_for_interrupts) {
-                    Some(answer) => {
-                        Ok(casefold_label(answer.label).map_err(from_classifier)? == truth)
-                    }
-                    None => Ok(false),
-                }
-            };
-            answers.add(label, is_right(&champion)?, is_right(&trained.model)?);
-        }
-        let (reviewer, refused) = match reviewers::inconsistent(base.learned(), &self.recent)? {
-            Some((reviewer, why)) => (Some(reviewer), Some(why)),
-            None => (None, answers.refusal().map(|refusal| in_words(&refusal))),
+        let models = [&champion, &trained.model];
+        let answers = compared(models, judges.iter().map(|(f, label)| (f, label.as_str())))?;
+        let reviewer = reviewers::inconsistent(base.learned(), &self.recent, &self.confirmed)?;
+        let refused = match &reviewer {
+            // The reviewer's own decisions say nothing about it then.
+            Some(found) => {
+                let by_others = self.judging.iter().filter(|of| {
+                    check_for_interrupts();
+                    of.actor != found.name && of.role != found.name
+                });
+                let by_others =
+                    by_others.map(|of| (&of.decision.features, of.decision.label.as_str()));
+                let is_better = compared(models, by_others)?.is_clearly_better();
+                (!is_better).then(|| found.evidence.clone())
+            }
+            None => answers.refusal().map(|refusal| in_words(&refusal)),
         };
         trained.teach(judges)?;
         let compared = answers.all;
@@ -134,6 +133,26 @@ impl Challenger {
     }
 }
 
+/// The answers of champion and challenger about emails with these labels.
+fn compared<'a>(
+    models: [&Model; 2],
+    emails: impl Iterator<Item = (&'a Features, &'a str)>,
+) -> SqlResult<Comparison> {
+    let mut answers = Comparison::default();
+    for (features, label) in emails {
+        check_for_interrupts();
+        let mut given = [None, None];
+        for (model, given) in models.into_iter().zip(&mut given) {
+            if let Some(answer) = model.classify(features, &check_for_interrupts) {
+                *given = Some(casefold_label(answer.label).map_err(from_classifier)?);
+            }
+        }
+        let label = casefold_label(label).map_err(from_classifier)?;
+        answers.add(&label, given[0].as_deref(), given[1].as_deref());
+    }
+    Ok(answers)
+}
+
 fn in_words(refusal: &Refusal) -> String {
     match refusal {
         Refusal::TooFew(of) => format!("only {} decided emails to compare with", of.emails),
@@ -149,7 +168,7 @@ fn in_words(refusal: &Refusal) -> String {
             )
         }
         Refusal::LabelWorse(label, of) => format!(
-            "label \"{label}\": {} of {} decided emails right, {} before",
+            "label \"{label}\" is given or not given rightly to {} of the {} decided emails that have it or get it, {} before",
             of.challenger, of.emails, of.champion
         ),
     }

@@ -53,7 +53,7 @@ SELECT triage.learned_model('desk')::text = triage.replayed_model('desk')::text 
 
 -- Somebody guesses: refused, whatever the comparison says, and the alert says who.
 SELECT arrive(300), decide('bob', 40), decide('mallory', 80, 30);
-SELECT task, status, regexp_replace(result, ' \d+ of( the)? \d+', ' N of M', 'g') AS result FROM triage.maintain() WHERE task = 'train';
+SELECT task, status, regexp_replace(result, '\d+(\.\d)?', 'N', 'g') AS result FROM triage.maintain() WHERE task = 'train';
 SELECT version, status FROM triage.model_versions ORDER BY version;
 SELECT classifier, severity, kind, subject, what_to_do FROM triage.alerts;
 SELECT classifier, ok, active_version FROM triage.status;
@@ -63,8 +63,11 @@ SELECT triage.activate('desk', 2, 'to see'), triage.rollback('desk', 'seen');
 SELECT md5(string_agg(classify_email(body, 'desk'), ' ' ORDER BY id)) = :'answers' AS same_answers FROM mail;
 SELECT activation_id, version, from_version, kind, why FROM triage.activations WHERE activation_id > 1;
 SELECT version, status FROM triage.model_versions ORDER BY version;
--- What the alert says to do: take those back that all others contradict.
-SELECT count(triage.undo(decision_id)) > 20 AS undone FROM triage.suspect_labels WHERE classifier = 'desk' AND reviewed_by = 'mallory';
+-- What the alert says to do: let somebody else decide anew. Until all of it is answered nothing is trained.
+SELECT split_part(substring(what_to_do FROM 'SELECT triage.ask_again.*'), ';', 1) AS ask FROM triage.alerts WHERE kind = 'reviewer' \gset
+SELECT count(*) > 0 AS asked FROM (:ask) a;
+SELECT count(*) AS trained FROM triage.maintain() WHERE task = 'train';
+SELECT count(triage.correct(r.review_id, m.truth, actor => 'ann')) > 20 AS answered FROM triage.review r JOIN mail m ON m.id::text = r.email_key WHERE r.queue_reason = 'reopened';
 SELECT task, reason, status, regexp_replace(result, ': .*', '') AS result FROM triage.maintain() WHERE task = 'train';
 SELECT count(*) AS alerts FROM triage.alerts;
 
