@@ -30,12 +30,13 @@ const BEYOND: (usize, usize) = (20, 200 * WORD);
 pub(crate) fn may_stand_in(plain: &str) -> bool {
     let plain = plain.trim();
     let mut room = MAX_CHARS;
-    plain.len() <= MAX_BYTES
-        && between_links(plain).all(|text| {
-            let left = seen_chars(text, room).and_then(|seen| room.checked_sub(seen));
-            room = left.unwrap_or(0);
-            left.is_some()
-        })
+    plain.len() <= MAX_CHARS
+        || plain.len() <= MAX_BYTES
+            && between_links(plain).all(|text| {
+                let left = seen_chars(text, room).and_then(|seen| room.checked_sub(seen));
+                room = left.unwrap_or(0);
+                left.is_some()
+            })
 }
 
 /// How many characters are seen; `None` if there are more than `most` even without all that are
@@ -72,7 +73,7 @@ pub(crate) fn stands_in(plain: &str, rich: &str, poll: Poll) -> bool {
 /// Pairs of neighbouring words, by hash. Those of a text of one word: it alone.
 struct Passages {
     /// In order, each once.
-    pairs: Vec<(u64, u64)>,
+    pairs: Vec<u64>,
     /// Whether there is only one word.
     single: bool,
     size: usize,
@@ -98,8 +99,8 @@ impl Passages {
         });
         let single = all.len() == 1;
         let mut pairs: Vec<_> = match all.as_slice() {
-            [word] => vec![(0, *word)],
-            _ => all.windows(2).map(|pair| (pair[0], pair[1])).collect(),
+            [word] => vec![pair(0, *word)],
+            _ => all.windows(2).map(|two| pair(two[0], two[1])).collect(),
         };
         pairs.sort_unstable();
         pairs.dedup();
@@ -120,8 +121,8 @@ impl Passages {
         words(rich, poll, |word, counts| {
             size += counts;
             since += counts;
-            let pair = (if self.single { 0 } else { previous }, word);
-            match self.pairs.binary_search(&pair) {
+            let before = if self.single { 0 } else { previous };
+            match self.pairs.binary_search(&pair(before, word)) {
                 Ok(at) => {
                     found[at] = true;
                     shared += counts;
@@ -152,23 +153,16 @@ fn words(text: &str, poll: Poll, mut each: impl FnMut(u64, usize)) -> bool {
         links = link;
         let mut word = None;
         for c in text.chars() {
-            let alone = has_no_spaces(c);
-            let letter = c.is_alphanumeric();
-            if is_unseen(c) {
-                continue;
-            }
-            if (alone || !letter)
-                && let Some(word) = word.take()
-            {
+            let is_letter = c.is_alphanumeric();
+            let alone = is_letter && has_no_spaces(c);
+            let goes_on = is_letter && !alone || is_unseen(c);
+            if !goes_on && let Some(word) = word.take() {
                 each(word, WORD);
             }
-            if letter {
-                let hash = c.to_lowercase().fold(word.unwrap_or(FNV_BASIS), fnv);
-                if alone {
-                    each(hash, CHARACTER);
-                } else {
-                    word = Some(hash);
-                }
+            if alone {
+                each(folded(FNV_BASIS, c), CHARACTER);
+            } else if is_letter {
+                word = Some(folded(word.unwrap_or(FNV_BASIS), c));
             }
         }
         if let Some(word) = word {
@@ -178,11 +172,26 @@ fn words(text: &str, poll: Poll, mut each: impl FnMut(u64, usize)) -> bool {
     links > 0
 }
 
+/// The hash of two words.
+fn pair(before: u64, word: u64) -> u64 {
+    before.wrapping_mul(FNV_PRIME) ^ word
+}
+
 /// FNV-1a: quick, and nothing depends on it but a choice between two texts.
 const FNV_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
+const FNV_PRIME: u64 = 0x0100_0000_01b3;
 
 fn fnv(hash: u64, c: char) -> u64 {
-    (hash ^ u64::from(c)).wrapping_mul(0x0100_0000_01b3)
+    (hash ^ u64::from(c)).wrapping_mul(FNV_PRIME)
+}
+
+/// The hash of a word and a letter behind it, large or small.
+fn folded(hash: u64, letter: char) -> u64 {
+    if letter.is_ascii() {
+        fnv(hash, letter.to_ascii_lowercase())
+    } else {
+        letter.to_lowercase().fold(hash, fnv)
+    }
 }
 
 /// The text before, between and behind web addresses.
@@ -235,7 +244,9 @@ fn link_length(text: &[u8]) -> usize {
 
 /// Chinese, Japanese, Thai, Lao, Burmese and Khmer.
 fn has_no_spaces(c: char) -> bool {
-    matches!(c,
+    // Which most are not.
+    c >= '\u{e00}'
+        && matches!(c,
         '\u{e00}'..='\u{eff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}'
         | '\u{3005}'..='\u{30ff}' | '\u{31f0}'..='\u{31ff}' | '\u{3400}'..='\u{4dbf}'
         | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}')
