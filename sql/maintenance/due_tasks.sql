@@ -99,15 +99,17 @@ AS $$
                                                             WHERE d.classifier = k.name AND d.features IS NOT NULL
                                                             ORDER BY d.decision_id DESC LIMIT 1), '-infinity'))
         UNION ALL
-        -- What people found in the audit sample since the last time.
-        SELECT 3, 'calibrate', k.name, 'new decisions, once a day'
+        -- What people found in the audit sample, since the last time or about a version before.
+        SELECT 3, 'calibrate', k.name,
+               CASE WHEN k.trained_at > j.started_at THEN 'a version was trained' ELSE 'new decisions, once a day' END
           FROM known k
-          LEFT JOIN LATERAL (SELECT max(j.started_at) AS started_at FROM triage_internal.job j
-                              WHERE j.task = 'calibrate' AND j.classifier = k.name AND j.status = 'done') j ON true
+         CROSS JOIN LATERAL (SELECT coalesce(max(j.started_at), '-infinity') AS started_at FROM triage_internal.job j
+                              WHERE j.task = 'calibrate' AND j.classifier = k.name AND j.status = 'done') j
          WHERE k.active IS NOT NULL
-           AND coalesce(j.started_at, '-infinity') < now() - interval '1 day'
            AND (SELECT d.decided_at FROM triage.decision d WHERE d.classifier = k.name AND d.features IS NOT NULL
-                 ORDER BY d.decision_id DESC LIMIT 1) > coalesce(j.started_at, '-infinity')
+                 ORDER BY d.decision_id DESC LIMIT 1)
+               > CASE WHEN k.trained_at > j.started_at THEN '-infinity'
+                      WHEN j.started_at < now() - interval '1 day' THEN j.started_at ELSE 'infinity' END
         UNION ALL
         SELECT 5, 'statistics', NULL,
                CASE WHEN z.zone <> s.report_timezone

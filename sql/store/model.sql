@@ -31,6 +31,7 @@ CREATE TABLE triage_internal.model (
     reviewer          text,
     known_as          text,
     evidence          text,
+    inverse_temperature float8      DEFAULT 1,
     steps_of          integer,
     label_change      bigint      NOT NULL DEFAULT 0,
     relabelled_from   integer,
@@ -77,6 +78,8 @@ COMMENT ON COLUMN triage_internal.model.reviewer IS
     'kind; NULL if nobody''s are';
 COMMENT ON COLUMN triage_internal.model.known_as IS 'the same, with the roles or names that they connected as';
 COMMENT ON COLUMN triage_internal.model.evidence IS 'how often they are, and how often those of others';
+COMMENT ON COLUMN triage_internal.model.inverse_temperature IS
+    'its probabilities are those that it was trained with, raised to this; NULL if another calibration was fitted';
 COMMENT ON COLUMN triage_internal.model.steps_of IS
     'the version whose steps count with this one; NULL for its own. A version that was only calibrated shares those '
     'of the other';

@@ -47,6 +47,18 @@ row! {
 }
 
 row! {
+    /// What was predicted for an email of the audit sample, and what people found.
+    pub struct AuditedReview {
+        pub confidence: f64 = "r.confidence",
+        pub second_confidence: f64 = "coalesce(r.second_confidence, 0)::float8",
+        /// Of the version that predicted it.
+        pub inverse_temperature: f64 = "m.inverse_temperature",
+        pub is_best: bool = "triage_internal.label_key(r.human_label) = triage_internal.label_key(r.predicted_label)",
+        pub is_second: bool = "coalesce(triage_internal.label_key(r.human_label) = triage_internal.label_key(r.second_label), false)",
+    }
+}
+
+row! {
     /// A review, and where its email is.
     pub struct ReviewedEmail {
         pub review_id: i64,
@@ -112,6 +124,25 @@ impl Reader<'_> {
                 (TOKENIZER_VERSION as i32).into(),
                 most.into(),
             ],
+        )
+    }
+
+    /// The latest answers about the audit sample of the last half year, whichever version predicted:
+    /// each had not learned the email then. Of versions with counts from outside only where the
+    /// active one has some, too: they were trained elsewhere.
+    pub fn audited_reviews(&self, classifier: &str, most: i64) -> SqlResult<Vec<AuditedReview>> {
+        self.rows(
+            "FROM triage.decision d
+               JOIN triage.review r ON r.review_id = d.review_id AND r.decision_id = d.decision_id
+               JOIN triage_internal.model m ON m.classifier = r.classifier AND m.version = r.model_version
+               JOIN triage_internal.active_version a ON a.classifier = r.classifier
+               JOIN triage_internal.model now ON now.classifier = a.classifier AND now.version = a.version
+              WHERE d.classifier = $1 AND d.decided_at > now() - interval '180 days'
+                AND r.audit AND r.human_label IS NOT NULL AND r.predicted_label IS NOT NULL
+                AND r.confidence IS NOT NULL AND r.text_changed_at IS NULL
+                AND m.inverse_temperature IS NOT NULL AND m.from_ledger = now.from_ledger
+              ORDER BY d.decision_id DESC LIMIT $2",
+            &[classifier.into(), most.into()],
         )
     }
 

@@ -33,6 +33,8 @@ row! {
         pub last_decision: i64,
         /// The version whose steps count with it.
         pub steps_of: i32 = "coalesce(steps_of, version)",
+        /// Its probabilities are those that it was trained with, raised to this.
+        pub inverse_temperature: Option<f64>,
         /// Whether maintenance has made it.
         pub is_of_maintenance: bool = "champion IS NOT NULL",
     }
@@ -167,11 +169,24 @@ pub struct NewModel<'a> {
     pub note: Option<&'a str>,
     /// The version whose steps count with it, if not its own do.
     pub steps_of: Option<i32>,
+    /// How its probabilities differ from those that it was trained with.
+    pub calibrated: Calibrated,
     /// The version that it is under other names of labels, and the latest decision that one may
     /// have learned from.
     pub relabelled_from: Option<(i32, i64)>,
     /// What maintenance found out about it; `None` if a person makes it.
     pub comparison: Option<ChampionComparison>,
+}
+
+/// How the probabilities of a version differ from those that it was trained with.
+#[derive(Debug, Clone, Copy)]
+pub enum Calibrated {
+    /// In nothing, or in what those of the version differ that it is under other names of labels.
+    AsTrained,
+    /// They are raised to this.
+    ByPower(f64),
+    /// By another calibration.
+    Anew,
 }
 
 /// What a comparison with the active version has shown.
@@ -249,13 +264,18 @@ impl Writer<'_> {
         let reviewer = comparison.and_then(|c| c.reviewer.as_ref());
         let share = |right: u64, of: u64| right as f64 / of as f64;
         let (relabelled_from, learned) = new.relabelled_from.unzip();
+        let inverse_temperature = match new.calibrated {
+            Calibrated::AsTrained => Some(1.0),
+            Calibrated::ByPower(inverse_temperature) => Some(inverse_temperature),
+            Calibrated::Anew => None,
+        };
         let last_decision = comparison.map(|c| c.last_decision).or(learned);
         let version = self.returning_value(
             "INSERT INTO triage_internal.model (classifier, version, model, checksum, bytes, documents, skipped, labels,
                     score_form, judged, accuracy, macro_f1, log_loss, calibration_error,
                     held_out, held_out_accuracy, baseline_accuracy, note, created_by, from_ledger,
                     last_decision, champion, compared, compared_accuracy, champion_accuracy, refused,
-                    steps_of, reviewer, known_as, evidence, relabelled_from, label_change)
+                    steps_of, reviewer, known_as, evidence, relabelled_from, inverse_temperature, label_change)
              SELECT $1,
                     1 + greatest(max(version),
                                  (SELECT max(version) FROM triage_internal.activation WHERE classifier = $1), 0),
@@ -263,6 +283,8 @@ impl Writer<'_> {
                     -- One that a person made may have seen them all.
                     coalesce($20, (SELECT max(decision_id) FROM triage.decision), 0),
                     $21, $22, $23, $24, $25, $26, $27, $28, $29, $30,
+                    CASE WHEN $30 IS NULL THEN $31
+                         ELSE (SELECT inverse_temperature FROM triage_internal.model WHERE classifier = $1 AND version = $30) END,
                     coalesce((SELECT max(change_id) FROM triage_internal.label_change WHERE classifier = $1), 0)
                FROM triage_internal.model WHERE classifier = $1
              RETURNING version",
@@ -297,6 +319,7 @@ impl Writer<'_> {
                 reviewer.map(|r| r.known_as.as_str()).into(),
                 reviewer.map(|r| r.evidence.as_str()).into(),
                 relabelled_from.into(),
+                inverse_temperature.into(),
             ],
         )?;
         version.ok_or_else(super::connection::nothing_returned)

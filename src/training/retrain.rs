@@ -10,7 +10,7 @@ use crate::error::{SqlResult, from_classifier, report};
 use crate::learning::base::{self, Base};
 use crate::learning::{compaction, sample};
 use crate::pg::{self, RawValue, check_for_interrupts};
-use crate::store::model::{ChampionComparison, NewModel};
+use crate::store::model::{Calibrated, ChampionComparison, NewModel};
 use crate::store::{self, Writer};
 use crate::training::aggregates;
 use crate::types::{open_model, storable};
@@ -118,6 +118,7 @@ impl Trained {
             from_ledger: self.from_ledger,
             note,
             steps_of: None,
+            calibrated: Calibrated::AsTrained,
             relabelled_from: None,
             comparison,
         };

@@ -5,7 +5,7 @@ use pgrx::{PgSqlErrorCode as Code, notice, pg_extern, pg_sys};
 use crate::arguments::{check_note, given, given_classifier};
 use crate::error::{SqlResult, report};
 use crate::learning::base;
-use crate::store::model::NewModel;
+use crate::store::model::{Calibrated, NewModel};
 use crate::training::labels::version::with_labels_of_now;
 use crate::{pg, store};
 
@@ -31,6 +31,7 @@ fn deploy(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<i32> {
             from_ledger: false,
             note,
             steps_of: None,
+            calibrated: Calibrated::AsTrained,
             relabelled_from: None,
             comparison: None,
         };

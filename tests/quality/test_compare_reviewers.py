@@ -80,6 +80,7 @@ class Office:
 @pytest.fixture
 def office(database):
     database.run("SET pg_triage.retrain_after = 500")
+    database.run("SET pg_triage.audit_rate = 0")
     return Office(database)
 
 

@@ -86,7 +86,10 @@ pub use memory::probe;
 pub use model::{CellCounts, LabelProbability, Model, ModelMeta};
 pub use naive_bayes::{NaiveBayes, Scores};
 pub use poll::{Poll, never_cancelled};
-pub use recalibration::{MIN_EMAILS_TO_CALIBRATE, recalibrated};
+pub use recalibration::{
+    AuditedAnswer, Found, MIN_ANSWERS_TO_CALIBRATE, MIN_EMAILS_TO_CALIBRATE, inverse_temperature,
+    recalibrated,
+};
 pub use reviewers::{ComparedDecision, StandsOut, margin_against, stands_out};
 pub use score_form::ScoreForm;
 pub use state::{LabelCounts, State};

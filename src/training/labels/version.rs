@@ -13,7 +13,7 @@ use crate::learning::replay;
 use crate::pg::{RawValue, check_for_interrupts};
 use crate::store::Writer;
 use crate::store::label_change::Relabelling;
-use crate::store::model::{NewModel, StoredVersion};
+use crate::store::model::{Calibrated, NewModel, StoredVersion};
 use crate::training::aggregates;
 use crate::training::retrain::own_part;
 use crate::types::{model_state, open_model, storable, within_memory};
@@ -83,6 +83,7 @@ fn make(
         from_ledger: stored.from_ledger,
         note: Some(&note),
         steps_of: Some(stored.steps_of),
+        calibrated: Calibrated::AsTrained,
         relabelled_from: Some((version, stored.last_decision)),
         comparison: None,
     };
