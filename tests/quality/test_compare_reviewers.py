@@ -138,3 +138,37 @@ def test_who_guesses_is_named_with_evidence_and_nothing_is_undone_unseen(office)
         office.sessions["ann"].run("SELECT triage.correct(%s, %s)", review, best)
     due = office.database.rows("SELECT task, reason FROM triage_internal.due_tasks() WHERE task = 'train'")
     assert due == [("train", "decisions of the reviewer were decided anew")]
+
+
+def test_a_version_that_is_clearly_better_for_everybody_else_answers_and_the_alert_stays(database):
+    database.run("SET pg_triage.audit_rate = 0")
+    database.run(
+        """CREATE TABLE mail (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, body text, label text, truth text);
+           CREATE FUNCTION arrive(mails int) RETURNS void LANGUAGE sql AS $$
+               INSERT INTO mail (body, truth)
+               SELECT (ARRAY['invoice paid twice', 'parcel arrived broken'])[1 + n % 2] || ' order ' || n || ' word'
+                          || n % 17, (ARRAY['money', 'parcel'])[1 + n % 2]
+                 FROM generate_series(1, mails) n $$"""
+    )
+    database.run("SELECT arrive(200); UPDATE mail SET label = truth")
+    database.run("SELECT triage.learn_from('default', 'mail', ARRAY['body'], 'label')")
+    database.run("SELECT triage.attach('mail', ARRAY['body'], 'label'), triage.retrain('default')")
+    database.run("SELECT arrive(300)")
+    # One of three gives the other label in two of three mails.
+    database.run(
+        """SELECT triage.correct(review_id, CASE WHEN n % 3 = 0 AND n % 9 < 5 THEN other ELSE truth END,
+                                 actor => (ARRAY['mallory', 'ann', 'bob'])[1 + n % 3])
+             FROM (SELECT r.review_id, m.truth, CASE m.truth WHEN 'money' THEN 'parcel' ELSE 'money' END AS other,
+                          row_number() OVER (ORDER BY r.review_id) AS n
+                     FROM triage.review r JOIN mail m ON m.id::text = r.email_key WHERE r.human_label IS NULL) x"""
+    )
+    database.run("SELECT triage.maintain()")
+    version, status, now, before = database.row(
+        """SELECT version, status, compared_accuracy, champion_accuracy FROM triage.model_versions
+            ORDER BY version DESC LIMIT 1"""
+    )
+    assert status == "active"
+    assert now > before + 0.2
+    severity, subject, message = database.row("SELECT severity, subject, message FROM triage.alerts")
+    assert (severity, subject) == ("warning", "mallory")
+    assert f"version {version} was activated, because it is better by the decisions of everybody else" in message
