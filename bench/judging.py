@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import random
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,7 +45,21 @@ BATCH = {
     "tickets_de_synthetic": Corpus("tickets_de_synthetic", "German support tickets (synthetic)"),
     "spamassassin": Corpus("spamassassin", "SpamAssassin, text"),
     "trec07p_half": Corpus("trec07p_half", "TREC 2007, first half, text"),
+    "email_intent": Corpus("email_intent", "sentences of email: is something asked for"),
+    "hint3_curekart": Corpus("hint3_curekart", "questions of customers, those in scope"),
+    "hwu64": Corpus("hwu64", "one-line requests to an assistant"),
 }
+# Only in test parts: what none of the labels is about.
+OUT_OF_SCOPE = "oos"
+
+# Few labels: so many of each, in so many draws; judged by so many mails at most.
+FEW = ("newsgroups20", "hwu64", "codealltag_de")
+LABELS_EACH = (1, 5, 10, 20, 50)
+DRAWS = 5
+FEW_TEST = 2500
+
+# Streams of which people correct only what is wrong.
+CORRECTIONS = ("newsgroups20", "hwu64", "tickets_de_synthetic")
 
 ENRON = [f"enron{n}" for n in range(1, 7)]
 STREAMS = {name: Corpus("enron_spam", f"Enron-Spam, {name}", part=name, order="seq") for name in ENRON} | {
@@ -62,17 +77,53 @@ def read(corpus):
                 yield mail | {"text": mail.get(corpus.field, "")}
 
 
+def hashed(*parts):
+    """Of what orders and splits are made."""
+    return hashlib.sha256(":".join(map(str, parts)).encode()).hexdigest()
+
+
 def split_of(mail):
-    by_hash = int(hashlib.sha256(str(mail["id"]).encode()).hexdigest(), 16) % 5
-    return mail["split"] or ("train" if by_hash else "test")
+    return mail["split"] or ("train" if int(hashed(mail["id"]), 16) % 5 else "test")
+
+
+def splits(name):
+    """Mails to learn, mails to classify, and those of the latter that are out of scope."""
+    found = {"train": [], "test": [], OUT_OF_SCOPE: []}
+    for mail in read(BATCH[name]):
+        found[OUT_OF_SCOPE if mail["label"] == OUT_OF_SCOPE else split_of(mail)].append(mail)
+    return found.values()
+
+
+def pairs(mails):
+    return [(mail["text"], mail["label"]) for mail in mails]
 
 
 def batch(name):
-    """(text, label) of the mails to learn, and of those to classify."""
-    splits = {"train": [], "test": []}
-    for mail in read(BATCH[name]):
-        splits[split_of(mail)].append((mail["text"], mail["label"]))
-    return splits["train"], splits["test"]
+    """(text, label) of the mails to learn, and of those to classify; texts out of scope."""
+    train, test, out_of_scope = splits(name)
+    return pairs(train), pairs(test), [mail["text"] for mail in out_of_scope]
+
+
+def few(name):
+    """(text, label, (rank in its label by each draw)) of the mails to learn, without those that
+    no draw takes, and (text, label) of those to classify."""
+    train, test, _ = splits(name)
+    test.sort(key=lambda mail: hashed(mail["id"]))
+    ranks = {mail["id"]: [] for mail in train}
+    for draw in range(DRAWS):
+        drawn = Counter()
+        for mail in sorted(train, key=lambda mail: hashed(draw, mail["id"])):
+            drawn[mail["label"]] += 1
+            ranks[mail["id"]].append(drawn[mail["label"]])
+    pool = [
+        (mail["text"], mail["label"], ranks[mail["id"]]) for mail in train if min(ranks[mail["id"]]) <= max(LABELS_EACH)
+    ]
+    return pool, pairs(test[:FEW_TEST])
+
+
+def corrections(name):
+    """(text, label) of all mails, in a random order."""
+    return pairs(sorted(read(BATCH[name]), key=lambda mail: hashed(mail["id"])))
 
 
 def stream(name):
@@ -83,7 +134,7 @@ def stream(name):
         mails.sort(key=lambda mail: mail[corpus.order])
     else:
         random.Random(1).shuffle(mails)
-    return [(mail["text"], mail["label"]) for mail in mails]
+    return pairs(mails)
 
 
 # ---- judging -----------------------------------------------------------------
@@ -168,6 +219,19 @@ def judge_stream(truth, answers, log_odds, positive="spam", other="ham"):
         positive=positive,
         scores=log_odds,
     )
+
+
+def judge_scope(confidence, out_of_scope):
+    """Area under the ROC curve of confidence, by which mails in scope are told from others."""
+    in_scope = [True] * len(confidence) + [False] * len(out_of_scope)
+    return float(roc_auc_score(in_scope, [*confidence, *out_of_scope]))
+
+
+def judge_corrections(is_right):
+    """Of a stream: all, and what is learned in the end."""
+    fifth = len(is_right) // 5
+    last = is_right[-fifth:]
+    return {"mails": len(is_right), "accuracy": sum(is_right) / len(is_right), "last": sum(last) / len(last)}
 
 
 # ---- measuring ---------------------------------------------------------------
