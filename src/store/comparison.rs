@@ -42,7 +42,7 @@ row! {
         role: String = "d.connected_as",
         predicted: Option<String> = "d.predicted_label",
         confidence: Option<f64> = "d.confidence",
-        day: i64 = "(extract(epoch FROM coalesce(r.received_at, d.decided_at)) / 86400)::bigint",
+        day: i64 = "floor(extract(epoch FROM CASE WHEN isfinite(r.received_at) THEN r.received_at ELSE d.decided_at END) / 86400)::bigint",
     }
 }
 
