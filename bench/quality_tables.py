@@ -101,7 +101,7 @@ def streams_table(streams):
 
 def notes(measured):
     """About tables of results."""
-    print("\nTrain: ours chooses a score form, calibrates and evaluates, too; in a stream all trainings together.")
+    print("\nTrain: ours calibrates and evaluates, too; in a stream all trainings together.")
     print("us/mail: to classify; in a stream to classify, to learn and to train, ours with two commits, not flushed.")
     print("Memory: most that it added to its process; of bogofilter all of it. ECE: 15 bins of equal width.")
     if any(part == "stream" for part, _ in measured):
