@@ -129,8 +129,9 @@ fn normalize(log_p: &mut [f64; 3]) {
 }
 
 /// The inverse temperature that suits these answers about emails that the versions that gave them
-/// had not learned: probabilities are raised to it (Guo et al. 2017). It is shrunk towards one, with which each version was trained, the more the fewer answers there are (a normal
-/// prior of its logarithm), so that answers about several versions that are trained alike add up.
+/// had not learned: probabilities are raised to it (Guo et al. 2017). It is shrunk towards one, with
+/// which each version was trained, the more the fewer answers there are (a normal prior of its
+/// logarithm), so that answers about several versions that are trained alike add up.
 /// `None` if it is not clearly better than the present one.
 pub fn inverse_temperature(answers: &[AuditedAnswer], present: f64) -> Option<f64> {
     if answers.len() < MIN_ANSWERS_TO_CALIBRATE {
