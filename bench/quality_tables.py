@@ -49,29 +49,31 @@ LEAST_HARM = 0.01
 COLUMNS = ("", "accuracy", "macro-F1", "log loss", "ECE", "1-ROCA %", "train s", "us/mail", "mails/s", "memory MB")
 CORRECTIONS_COLUMNS = ("", "accuracy", "last fifth", "train s", "us/mail", "memory MB")
 
+# What stands in a column of results.
+CELLS = {
+    "accuracy": lambda result: figure(result, "accuracy", 4),
+    "last fifth": lambda result: figure(result, "last", 4),
+    "macro-F1": lambda result: figure(result, "macro_f1", 4),
+    "log loss": lambda result: figure(result, "log_loss", 3),
+    "ECE": lambda result: figure(result, "ece", 3),
+    "1-ROCA %": lambda result: figure(result, "roca", 3),
+    "train s": lambda result: figure(result, "train", 1),
+    "us/mail": lambda result: figure(result, "us", 0),
+    "mails/s": lambda result: f"{1e6 / result['us']:.0f}",
+    "memory MB": lambda result: figure(result, "memory", 0, 1e-6),
+}
+
 
 def figure(result, key, digits, scale=1):
     value = result.get(key)
     return "-" if value is None else f"{value * scale:.{digits}f}"
 
 
-def table_rows(title, results):
-    rows = [("",) * len(COLUMNS), (title, *[""] * (len(COLUMNS) - 1))]
+def table_rows(columns, title, results):
+    """An empty row, the title, and a row for each contestant."""
+    rows = [("",) * len(columns), (title, *[""] * (len(columns) - 1))]
     for contestant, result in results.items():
-        rows.append(
-            (
-                f"  {NAMES[contestant]}",
-                figure(result, "accuracy", 4),
-                figure(result, "macro_f1", 4),
-                figure(result, "log_loss", 3),
-                figure(result, "ece", 3),
-                figure(result, "roca", 3),
-                figure(result, "train", 1),
-                figure(result, "us", 0),
-                f"{1e6 / result['us']:.0f}",
-                figure(result, "memory", 0, 1e-6),
-            )
-        )
+        rows.append((f"  {NAMES[contestant]}", *(CELLS[column](result) for column in columns[1:])))
     return rows
 
 
@@ -121,36 +123,25 @@ def notes(measured):
             print(f"ours, {part} {name}: {ours['tied'] * 100:.2f} % of the mails have a score that another has, too")
 
 
-def results_table(measured):
-    rows = [
+def rows_of(columns, parts, measured):
+    return [
         row
         for (part, name), results in measured.items()
-        if part in ("batch", "stream")
-        for row in table_rows(title_of(part, name, results), results)
+        if part in parts
+        for row in table_rows(columns, title_of(part, name, results), results)
     ]
+
+
+def results_table(measured):
+    parts = ("batch", "stream")
+    rows = rows_of(COLUMNS, parts, measured)
     if rows:
         table(COLUMNS, rows[1:])
-        notes({key: results for key, results in measured.items() if key[0] in ("batch", "stream")})
+        notes({key: results for key, results in measured.items() if key[0] in parts})
 
 
 def corrections_table(measured):
-    rows = []
-    for (part, name), results in measured.items():
-        if part != "corrections":
-            continue
-        width = len(CORRECTIONS_COLUMNS) - 1
-        rows += [("", *[""] * width), (title_of(part, name, results), *[""] * width)]
-        for who, result in results.items():
-            rows.append(
-                (
-                    f"  {NAMES[who]}",
-                    figure(result, "accuracy", 4),
-                    figure(result, "last", 4),
-                    figure(result, "train", 1),
-                    figure(result, "us", 0),
-                    figure(result, "memory", 0, 1e-6),
-                )
-            )
+    rows = rows_of(CORRECTIONS_COLUMNS, ("corrections",), measured)
     if rows:
         table(CORRECTIONS_COLUMNS, rows[1:])
         print(f"\nOurs is trained at {FIRST_TRAINING} decisions and whenever they have doubled.")
